@@ -1,0 +1,153 @@
+"""The application factory: a table of contents. Nothing connects here; everything is bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from chatbot import __version__, background
+from chatbot.auth import guard, letters, tokens
+from chatbot.auth import service as auth_service
+from chatbot.auth.cli import users_cli
+from chatbot.auth.routes import blp as users_blueprint
+from chatbot.chat import tasks as chat_tasks
+from chatbot.chat.replies import Replies
+from chatbot.chat.routes import blp as chat_blueprint
+from chatbot.config import ROOT, Settings, load_settings
+from chatbot.db import engine_options, prepare_engine
+from chatbot.extensions import db, limiter, mail, migrate
+from chatbot.knowledge.cli import knowledge_cli
+from chatbot.knowledge.retrieval import Retriever
+from chatbot.knowledge.routes import blp as knowledge_blueprint
+from chatbot.logs import configure_logs
+from chatbot.mail import transport
+from chatbot.mail.letters import LetterBuilders
+from chatbot.rag.embedders import Embedders
+from chatbot.rag.models import ChatModels
+from chatbot.web import docs, headers, health, problems, requests
+from chatbot.web.blueprint import Api
+from chatbot.web.fields import ProblemSchema
+from chatbot.web.slots import Slots
+
+__all__ = ["chat_tasks", "create_app"]
+
+
+class _Json(DefaultJSONProvider):
+    """JSON that never contains NaN and keeps the order in which we wrote it."""
+
+    sort_keys = False
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return super().dumps(obj, allow_nan=False, **kwargs)
+
+
+@dataclass(frozen=True)
+class MailRoom:
+    """Who writes which letter, and the way out."""
+
+    builders: LetterBuilders
+    transport: transport.Transport
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, from settings or from the environment.
+
+    Raises:
+        ConfigError: naming every setting that cannot be used.
+    """
+    settings = settings or load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    app = Flask("chatbot", instance_path=str(settings.instance_path), root_path=str(ROOT / "chatbot"))
+    app.extensions["settings"] = settings
+    _init_web(app, settings)
+    _init_database(app, settings)
+    _init_mail(app, settings)
+    _init_answers(app, settings)
+    _init_api(app)
+    background.create_celery(app, settings)
+    app.cli.add_command(users_cli)
+    app.cli.add_command(knowledge_cli)
+    return app
+
+
+def _init_web(app: Flask, settings: Settings) -> None:
+    app.json = _Json(app)
+    app.secret_key = settings.secret()
+    app.debug = settings.flask_debug
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    if settings.trusted_proxy_hops:
+        hops = settings.trusted_proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=0)  # type: ignore[method-assign]
+    redis = settings.redis_url.get_secret_value() if settings.redis_url else None
+    app.config.update(RATELIMIT_ENABLED=settings.ratelimit_enabled, RATELIMIT_STORAGE_URI=redis or "memory://")
+    problems.init_app(app)
+    requests.init_app(app, settings.max_upload_mb * 1024 * 1024)
+    limiter.init_app(app)
+    headers.init_app(app, settings.cors_origins)
+    health.init_app(app)
+
+
+def _init_database(app: Flask, settings: Settings) -> None:
+    url = settings.sqlalchemy_url()
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url, settings.web_threads)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    with app.app_context():
+        app.extensions["sessions"] = prepare_engine(db.engine)
+
+
+def _init_mail(app: Flask, settings: Settings) -> None:
+    password = settings.mail_password.get_secret_value() if settings.mail_password else None
+    app.config.update(
+        MAIL_SERVER=settings.mail_server or "",
+        MAIL_PORT=settings.mail_port,
+        MAIL_USERNAME=settings.mail_username,
+        MAIL_PASSWORD=password,
+        MAIL_USE_TLS=settings.mail_use_tls,
+    )
+    mail.init_app(app)
+    sender = settings.mail_default_sender
+    way = transport.smtp(mail, sender) if settings.mail_server else transport.outbox(
+        settings.instance_path / "outbox", sender
+    )  # fmt: skip
+    app.extensions["mail_room"] = MailRoom({auth_service.VERIFY_MAIL: letters.verification(settings)}, way)
+
+
+def _init_answers(app: Flask, settings: Settings) -> None:
+    """What finds and writes answers. Models and vectors are loaded when they are first needed."""
+    sessions = app.extensions["sessions"]
+    embedders = Embedders(settings)
+    retriever = Retriever(sessions, embedders, settings.relevance_threshold)
+    models = ChatModels(settings, embedders.get(embedders.default))
+    app.extensions.update(
+        embedders=embedders,
+        retriever=retriever,
+        replies=Replies(sessions, retriever, models, settings),
+        slots=Slots(settings.web_threads),
+    )
+
+
+def _init_api(app: Flask) -> None:
+    settings: Settings = app.extensions["settings"]
+    tokens.init_app(app, settings)
+    guard.init_app(app, app.extensions["sessions"], settings.require_verified_email)
+    app.config.update(API_TITLE="Chatbot", API_VERSION=__version__, OPENAPI_VERSION="3.1.0")
+    api = Api(app, spec_kwargs={"info": {"description": API_DESCRIPTION}})
+    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    api.spec.components.schema("Problem", schema=ProblemSchema)
+    for blueprint in (users_blueprint, chat_blueprint, knowledge_blueprint):
+        api.register_blueprint(blueprint)
+    docs.init_app(app, api)
+
+
+API_DESCRIPTION = (
+    "Answers from your own documents, with citations that can be checked. Sign up, log in, and send the access token "
+    "as `Authorization: Bearer`. Errors are problem objects (RFC 9457); lists come in pages with `next_cursor`."
+)

@@ -1,0 +1,45 @@
+"""Celery, bound to the application, and how work is woken.
+
+Messages carry ids only. The rows say what is to be done, so a message that a broker loses costs a little time and
+nothing else: beat sweeps the rows and wakes the worker again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import celeryconfig
+import structlog
+from celery import Celery, Task
+from flask import Flask
+from kombu.exceptions import OperationalError
+
+from chatbot.config import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def create_celery(app: Flask, settings: Settings) -> Celery:
+    """A Celery application whose tasks run inside the Flask application's context."""
+
+    class ContextTask(Task):  # type: ignore[misc]
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id)
+            with app.app_context():
+                return self.run(*args, **kwargs)
+
+    celery = Celery("chatbot", task_cls=ContextTask)
+    celery.config_from_object(celeryconfig)
+    celery.conf.update(celeryconfig.broker(settings), beat_schedule=celeryconfig.schedule(settings))
+    celery.set_default()
+    app.extensions["celery"] = celery
+    return celery
+
+
+def wake(task: Any, row_id: str) -> None:
+    """Tells a worker that a row is waiting. With the broker away the row waits for beat's next sweep."""
+    try:
+        task.apply_async((row_id,), retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("broker_unavailable", task=task.name, error=type(error).__name__)

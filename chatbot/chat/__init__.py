@@ -1,0 +1,1 @@
+"""Sessions, messages, and replies: one generator, read as JSON or as a stream."""

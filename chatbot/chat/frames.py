@@ -1,0 +1,84 @@
+"""A reply's events as a client reads them: frames of a stream, or one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from functools import singledispatch
+from typing import Any
+
+from chatbot.chat.replies import Cited, Done, Event, Failed, Sources, Start, Token
+from chatbot.chat.schemas import ReplySchema
+from chatbot.chat.turns import retrieved_docs
+from chatbot.errors import ChatbotError
+
+AsProblem = Callable[[ChatbotError], dict[str, Any]]
+
+_reply = ReplySchema()
+
+
+def frames(events: Iterator[Event], as_problem: AsProblem) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The (name, payload) of each event, in the contract's shapes."""
+    with closing(events):  # type: ignore[type-var]
+        for event in events:
+            yield ("error", as_problem(event.error)) if isinstance(event, Failed) else _frame(event)
+
+
+@singledispatch
+def _frame(event: Event) -> tuple[str, dict[str, Any]]:
+    raise TypeError(type(event))
+
+
+@_frame.register
+def _(event: Start) -> tuple[str, dict[str, Any]]:
+    turn = event.turn
+    return "start", {
+        "chat_session_id": turn.session_id,
+        "user_message_id": turn.question.id,
+        "message_id": turn.answer_id,
+        "model": event.model,
+    }
+
+
+@_frame.register
+def _(event: Sources) -> tuple[str, dict[str, Any]]:
+    answer = event.answer
+    return "sources", {"retrieved_docs": retrieved_docs(answer.found), "grounding": answer.grounding_object()}
+
+
+@_frame.register
+def _(event: Token) -> tuple[str, dict[str, Any]]:
+    return "token", {"text": event.text}
+
+
+@_frame.register
+def _(event: Cited) -> tuple[str, dict[str, Any]]:
+    return "citation", asdict(event.citation)
+
+
+@_frame.register
+def _(event: Done) -> tuple[str, dict[str, Any]]:
+    return "done", reply_object(event)
+
+
+def reply_object(done: Done) -> dict[str, Any]:
+    """The contract's Reply."""
+    turn = done.turn
+    shape = {"chat_session_id": turn.session_id, "user_message": turn.question, "message": done.message}
+    dumped: dict[str, Any] = _reply.dump(shape)
+    return dumped
+
+
+def drain(events: Iterator[Event]) -> dict[str, Any]:
+    """The Reply of a whole run.
+
+    Raises:
+        ChatbotError: the answer could not be finished.
+    """
+    for event in events:
+        if isinstance(event, Failed):
+            raise event.error
+        if isinstance(event, Done):
+            return reply_object(event)
+    raise ChatbotError()

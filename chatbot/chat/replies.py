@@ -1,0 +1,142 @@
+"""A reply: one generator that JSON drains and a stream frames.
+
+It holds no database session and no request. It ends in exactly one of `Done` and `Failed`, or is closed by a client
+who left; whichever it is, what there is of the answer has been stored by then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from chatbot.chat.models import Message
+from chatbot.chat.turns import Answer, ChatSessionNotFound, Turn, store_answer
+from chatbot.config import Settings
+from chatbot.db import Sessions
+from chatbot.errors import ChatbotError, Unavailable
+from chatbot.knowledge.retrieval import Retriever
+from chatbot.rag.chain import retrieval_chain, stream_parts
+from chatbot.rag.models import Answerer, ChatModels
+from chatbot.rag.types import Citation, Found, Part
+
+log = structlog.get_logger(__name__)
+
+STORE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Start:
+    """The question is stored; the answer will have the turn's `answer_id`."""
+
+    turn: Turn
+    model: str
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The passages are found; the answer knows them."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A citation is complete."""
+
+    citation: Citation
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer is whole and stored."""
+
+    turn: Turn
+    message: Message
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The answer could not be finished; what there was of it is stored."""
+
+    error: ChatbotError
+
+
+Event = Start | Sources | Token | Cited | Done | Failed
+
+
+class Replies:
+    """Makes replies. One a process; used by many threads."""
+
+    def __init__(self, sessions: Sessions, retriever: Retriever, models: ChatModels, settings: Settings) -> None:
+        self._sessions = sessions
+        self._retriever = retriever
+        self._settings = settings
+        self.models = models
+
+    def reply(self, turn: Turn, answerer: Answerer) -> Iterator[Event]:
+        """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted."""
+        answer = Answer(answerer.name)
+        status, failure, message = "interrupted", None, None
+        try:
+            yield Start(turn, answerer.name)
+            yield from self._events(turn, answerer, answer)
+            status = "complete"
+        except ChatbotError as error:
+            status, failure = ("interrupted" if answer.text else "failed"), error
+        except Exception:
+            log.exception("reply_failed", message_id=turn.answer_id)
+            status, failure = "failed", ChatbotError()
+        finally:
+            message, trouble = self._store(turn, answer, status)
+            failure = failure or trouble
+        yield Failed(failure) if failure or message is None else Done(turn, message)  # type: ignore[arg-type]
+
+    def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Iterator[Event]:
+        chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback)
+        with closing(stream_parts(chain, turn.ask)) as parts:  # type: ignore[type-var]
+            for part in parts:
+                yield from _taken_up(answer, part)
+
+    def _retrieve(self, question: str, collections: frozenset[str] | None) -> Found:
+        return self._retriever.find(question, self._settings.passages, collections)
+
+    def _store(self, turn: Turn, answer: Answer, status: str) -> tuple[Message | None, ChatbotError | None]:
+        """Stores the answer in a short transaction of its own; a busy database is asked again."""
+        for attempt in range(1, STORE_ATTEMPTS + 1):
+            try:
+                with self._sessions() as session:
+                    message = store_answer(session, turn, answer, status)
+                return message, None if message else ChatSessionNotFound()
+            except SQLAlchemyError as error:
+                log.error("answer_not_stored", message_id=turn.answer_id, error=type(error).__name__, attempt=attempt)
+                time.sleep(0.1 * attempt)
+        return None, Unavailable("The answer could not be stored; ask again.", code="busy", retry_after=1)
+
+
+def _taken_up(answer: Answer, part: Part) -> Iterator[Event]:
+    """Adds a part to the answer and tells what a client wants to know of it."""
+    if part.question is not None:
+        answer.question = part.question
+    if part.found is not None:
+        answer.found, answer.grounding = part.found, part.status or "fallback"
+        yield Sources(answer)
+    if part.text:
+        answer.text += part.text
+        yield Token(part.text)
+    if part.citation is not None:
+        answer.citations.append(part.citation)
+        yield Cited(part.citation)
+    if part.usage is not None:
+        answer.usage, answer.timings_ms = part.usage, dict(part.timings_ms)

@@ -1,0 +1,121 @@
+"""The chat room on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from chatbot.chat.models import Message
+from chatbot.errors import FieldError, Invalid
+from chatbot.web.fields import PageArgs, Utc, text
+
+MAX_MESSAGE = 8_000
+MAX_MESSAGE_BYTES = 24_000
+STATUSES = ("complete", "interrupted", "failed")
+TIME = {"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"}
+
+
+class SendSchema(ma.Schema):
+    """A question."""
+
+    message = text(1, MAX_MESSAGE, required=True, metadata={"example": "How do I add a document?"})
+    chat_session_id = ma.fields.UUID(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The conversation; without it a new one begins."},
+    )
+    stream = ma.fields.Boolean(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Answer as server-sent events; so does `Accept: text/event-stream`.", "example": False},
+    )
+    model = text(1, 100, load_default=None, allow_none=True, metadata={"description": "One of GET models/."})
+    collections = ma.fields.List(
+        text(1, 100),
+        load_default=None,
+        allow_none=True,
+        validate=ma.validate.Length(min=1, max=50),
+        metadata={"description": "Search only in these collections.", "example": ["default"]},
+    )
+
+    @ma.post_load
+    def _something_to_ask(self, body: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        if not body["message"].strip():
+            raise Invalid(errors=[FieldError("/message", "Ask something.")])
+        if len(body["message"].encode()) > MAX_MESSAGE_BYTES:
+            raise Invalid(errors=[FieldError("/message", f"Longer than {MAX_MESSAGE_BYTES} bytes.")])
+        return body
+
+
+class HistoryArgs(PageArgs):
+    """Which conversations."""
+
+    q = text(1, 200, load_default=None, metadata={"description": "A part of a title or a message."})
+
+
+class RenameSchema(ma.Schema):
+    """A new title."""
+
+    title = text(1, 200, required=True, metadata={"example": "Adding documents"})
+
+
+class ChatSessionSchema(ma.Schema):
+    """A conversation."""
+
+    id = ma.fields.String(metadata={"example": "2f6b2d3e-5a53-4a0e-8f35-7d0b3f0a9c11"})
+    title = ma.fields.String(metadata={"example": "How do I add a document?"})
+    created_at = Utc(metadata=TIME)
+    updated_at = Utc(metadata=TIME)
+    message_count = ma.fields.Integer(metadata={"example": 2})
+    members = ma.fields.List(ma.fields.String(), metadata={"description": "Who takes part beside the owner.", "example": []})
+
+    @ma.pre_dump
+    def _shape(self, row: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        chat = row["chat"]
+        same = {name: getattr(chat, name) for name in ("id", "title", "created_at", "updated_at")}
+        return same | {"message_count": row["message_count"], "members": []}
+
+
+class MessageSchema(ma.Schema):
+    """A question or an answer."""
+
+    id = ma.fields.String(metadata={"example": "b3c0f7a8-0a4e-4d6c-8d5f-1f2e3d4c5b6a"})
+    chat_session_id = ma.fields.String(metadata={"example": "2f6b2d3e-5a53-4a0e-8f35-7d0b3f0a9c11"})
+    parent_id = ma.fields.String(allow_none=True, metadata={"description": "The message it follows."})
+    is_user = ma.fields.Boolean()
+    author = ma.fields.String(allow_none=True, metadata={"description": "The user's name; null for an answer."})
+    content = ma.fields.String(metadata={"description": "Plain text or Markdown; treat it as untrusted."})
+    status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "complete"})
+    feedback = ma.fields.Dict(allow_none=True, metadata={"example": None})
+    metadata = ma.fields.Dict(
+        metadata={"description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question."}
+    )
+    created_at = Utc(metadata=TIME)
+
+    @ma.pre_dump
+    def _shape(self, message: Message, **_kwargs: Any) -> dict[str, Any]:
+        same = "id chat_session_id parent_id is_user author content status created_at".split()
+        return {name: getattr(message, name) for name in same} | {"metadata": message.extra, "feedback": None}
+
+
+class ReplySchema(ma.Schema):
+    """A question and its answer."""
+
+    chat_session_id = ma.fields.String(metadata={"example": "2f6b2d3e-5a53-4a0e-8f35-7d0b3f0a9c11"})
+    user_message = ma.fields.Nested(MessageSchema)
+    message = ma.fields.Nested(MessageSchema)
+
+
+class ModelSchema(ma.Schema):
+    """A chat model."""
+
+    id = ma.fields.String(metadata={"example": "extractive"})
+    default = ma.fields.Boolean(metadata={"example": True})
+
+
+class ModelListSchema(ma.Schema):
+    """The models a request may name."""
+
+    items = ma.fields.List(ma.fields.Nested(ModelSchema))
+

@@ -1,0 +1,108 @@
+"""What can be done with conversations, apart from asking. Ownership stands in every WHERE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, Select, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from chatbot.chat.models import ChatSession, Message
+from chatbot.chat.turns import ChatSessionNotFound
+from chatbot.db import begin_write, utcnow
+from chatbot.web.pages import Page, newest_first, oldest_first
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What a clean-up has deleted."""
+
+    deleted_sessions: int
+    deleted_messages: int
+
+
+def _mine(user_id: str) -> Select[tuple[ChatSession]]:
+    return select(ChatSession).where(ChatSession.user_id == user_id)
+
+
+def list_sessions(session: Session, user_id: str, q: str | None, limit: int, cursor: str | None) -> Page:
+    """The user's conversations, the one used last first; `q` looks into titles and messages."""
+    query = _mine(user_id)
+    if q:
+        said = exists().where(Message.chat_session_id == ChatSession.id, Message.content.icontains(q, autoescape=True))
+        query = query.where(or_(ChatSession.title.icontains(q, autoescape=True), said))
+    page = newest_first(session, query, ChatSession.updated_at, ChatSession.id, limit, cursor)
+    return Page(with_counts(session, page.items), page.next_cursor)
+
+
+def with_counts(session: Session, chats: Any) -> list[dict[str, Any]]:
+    """Conversations with how many messages each has."""
+    ids = [chat.id for chat in chats]
+    query = select(Message.chat_session_id, func.count()).where(Message.chat_session_id.in_(ids))
+    counts = dict(session.execute(query.group_by(Message.chat_session_id)).tuples().all())
+    return [{"chat": chat, "message_count": counts.get(chat.id, 0)} for chat in chats]
+
+
+def get_session(session: Session, user_id: str, session_id: str) -> dict[str, Any]:
+    """One conversation of the user.
+
+    Raises:
+        ChatSessionNotFound: there is none, or it is somebody else's.
+    """
+    chat = session.scalar(_mine(user_id).where(ChatSession.id == session_id))
+    if chat is None:
+        raise ChatSessionNotFound()
+    return with_counts(session, [chat])[0]
+
+
+def rename_session(session: Session, user_id: str, session_id: str, title: str) -> dict[str, Any]:
+    """Gives a conversation another title.
+
+    Raises:
+        ChatSessionNotFound: as for `get_session`.
+    """
+    begin_write(session)
+    mine = (ChatSession.id == session_id, ChatSession.user_id == user_id)
+    session.execute(update(ChatSession).where(*mine).values(title=title))
+    session.commit()
+    return get_session(session, user_id, session_id)
+
+
+def delete_session(session: Session, user_id: str, session_id: str) -> None:
+    """Deletes a conversation and its messages.
+
+    Raises:
+        ChatSessionNotFound: as for `get_session`.
+    """
+    begin_write(session)
+    done = session.execute(delete(ChatSession).where(ChatSession.id == session_id, ChatSession.user_id == user_id))
+    session.commit()
+    assert isinstance(done, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
+    if done.rowcount == 0:
+        raise ChatSessionNotFound()
+
+
+def list_messages(session: Session, user_id: str, session_id: str, limit: int, cursor: str | None) -> Page:
+    """The messages of a conversation of the user, oldest first.
+
+    Raises:
+        ChatSessionNotFound: as for `get_session`.
+    """
+    get_session(session, user_id, session_id)
+    query = select(Message).where(Message.chat_session_id == session_id)
+    return oldest_first(session, query, Message.position, limit, cursor)
+
+
+def clean_up(session: Session, retention_days: int) -> Cleaned:
+    """Deletes messages older than the retention, and conversations that were not used since, in one transaction."""
+    before = utcnow() - timedelta(days=retention_days)
+    begin_write(session)
+    messages = session.execute(delete(Message).where(Message.created_at < before))
+    empty = ~exists().where(Message.chat_session_id == ChatSession.id)
+    sessions = session.execute(delete(ChatSession).where(ChatSession.updated_at < before, empty))
+    session.commit()
+    assert isinstance(messages, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
+    assert isinstance(sessions, CursorResult)  # noqa: S101
+    return Cleaned(deleted_sessions=sessions.rowcount, deleted_messages=messages.rowcount)

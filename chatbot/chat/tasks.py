@@ -1,0 +1,15 @@
+"""Background work of the chat room."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from flask import current_app
+
+from chatbot.chat import service
+from chatbot.extensions import db
+
+
+@shared_task(name="chat.cleanup", ignore_result=True)
+def cleanup() -> None:
+    """Deletes messages and conversations older than RETENTION_DAYS."""
+    service.clean_up(db.session(), current_app.extensions["settings"].retention_days)

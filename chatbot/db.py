@@ -1,0 +1,125 @@
+"""The database: the models' base, times in UTC, and what SQLite needs to be dependable.
+
+Services get a `Session` and know nothing else of the database. A service that writes calls `begin_write` first:
+on SQLite a transaction that reads and then writes fails at once when another writer came between, whatever the
+time-out, so writers take the lock at the start (https://www.sqlite.org/lang_transaction.html).
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, Engine, MetaData, event
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+BUSY_TIMEOUT_MS = 5_000
+_WRITES = "chatbot_writes"
+_WRITE_WORDS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+Sessions = sessionmaker[Session]
+
+
+class Base(DeclarativeBase):
+    """The base of every model. Constraint names are fixed, so that migrations can name them on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC, on SQLite as well. A naive time is a mistake and raises."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone was about to be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utcnow() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A random id of 122 bits, as it goes over the wire."""
+    return str(uuid.uuid4())
+
+
+def begin_write(session: Session) -> None:
+    """Begins a transaction that will write. On SQLite it takes the write lock now and waits for it if it must.
+
+    Raises:
+        RuntimeError: the session has already begun a transaction that only reads.
+    """
+    if session.in_transaction():
+        if not session.connection().get_execution_options().get(_WRITES):
+            raise RuntimeError("begin_write must come before the session's first query")
+        return
+    session.connection(execution_options={_WRITES: True})
+
+
+def for_writing(connection: Connection) -> Connection:
+    """The same for a bare connection (migrations)."""
+    return connection.execution_options(**{_WRITES: True})
+
+
+def engine_options(url: str, threads: int) -> dict[str, Any]:
+    """What `create_engine` gets: a pool that covers every thread, and a check of a connection before its use."""
+    options: dict[str, Any] = {"pool_size": threads, "max_overflow": 8, "pool_timeout": 5, "pool_pre_ping": True}
+    if url.startswith("sqlite"):
+        options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+    return options
+
+
+def prepare_engine(engine: Engine) -> Sessions:
+    """Arms the SQLite rules on an engine and gives the factory of short sessions on it."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "begin", _begin)
+        event.listen(engine, "before_cursor_execute", _refuse_unannounced_write)
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:
+    # The driver would otherwise begin transactions by its own rules; `_begin` does it by ours.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _refuse_unannounced_write(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+    """A write that `begin_write` did not announce would fail under load only; here it always fails."""
+    if statement.lstrip()[:7].upper().startswith(_WRITE_WORDS):
+        if not connection.get_execution_options().get(_WRITES):
+            raise RuntimeError("this transaction was not begun with begin_write")

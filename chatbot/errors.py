@@ -1,0 +1,105 @@
+"""What can go wrong, in one tree, and the one shape in which a client is told (RFC 9457).
+
+    ChatbotError
+      BadRequest 400 · Unauthorized 401 · Forbidden 403 · NotFound 404 · Conflict 409 · TooLarge 413
+      UnsupportedMedia 415 · Invalid 422 · TooMany 429 · BadGateway 502 · Unavailable 503 · GatewayTimeout 504
+
+Rooms raise in their own words by subclassing one of these; the number stands here and nowhere else. Inside a
+stream the same problem object travels in an `error` event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One bad field: a JSON pointer into the request and a sentence."""
+
+    pointer: str
+    detail: str
+
+
+class ChatbotError(Exception):
+    """The root. `code` is for programs, the message for people; neither holds a secret."""
+
+    status = 500
+    code = "internal_error"
+    detail = "Something went wrong on our side."
+
+    def __init__(
+        self, detail: str | None = None, *, code: str | None = None, errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(detail or self.detail)
+        self.code = code or self.code
+        self.errors = tuple(errors)
+        self.retry_after = retry_after
+
+
+class BadRequest(ChatbotError):
+    status, code, detail = 400, "bad_request", "The request could not be understood."
+
+
+class Unauthorized(ChatbotError):
+    status, code, detail = 401, "not_authenticated", "Sign in and send the access token as a Bearer token."
+
+
+class Forbidden(ChatbotError):
+    status, code, detail = 403, "forbidden", "This account may not do that."
+
+
+class NotFound(ChatbotError):
+    status, code, detail = 404, "not_found", "There is nothing here."
+
+
+class Conflict(ChatbotError):
+    status, code, detail = 409, "conflict", "That conflicts with what is already there."
+
+
+class TooLarge(ChatbotError):
+    status, code, detail = 413, "too_large", "The request is larger than allowed."
+
+
+class UnsupportedMedia(ChatbotError):
+    status, code, detail = 415, "unsupported_media_type", "Send JSON with Content-Type: application/json."
+
+
+class Invalid(ChatbotError):
+    status, code, detail = 422, "invalid", "Some fields are not valid."
+
+
+class TooMany(ChatbotError):
+    status, code, detail = 429, "too_many_requests", "Too many requests; try again later."
+
+
+class BadGateway(ChatbotError):
+    status, code, detail = 502, "bad_gateway", "A service this answer needs is not set up correctly."
+
+
+class Unavailable(ChatbotError):
+    status, code, detail = 503, "unavailable", "A service this answer needs is not available; try again."
+
+
+class GatewayTimeout(ChatbotError):
+    status, code, detail = 504, "timeout", "A service this answer needs took too long; try again."
+
+
+def problem(error: ChatbotError, *, instance: str | None, request_id: str | None) -> dict[str, Any]:
+    """The RFC 9457 object for an error: `type title status detail instance code request_id errors?`."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": str(error),
+        "instance": instance,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    if error.errors:
+        body["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
+    return body

@@ -1,0 +1,19 @@
+"""Flask's extensions, created here and bound to the application in the factory."""
+
+from __future__ import annotations
+
+from flask_jwt_extended import JWTManager
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_mail import Mail
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+from chatbot.db import Base
+
+# Rows are handed out as plain values after a commit; expiring them would open a transaction to read them again.
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+migrate = Migrate()
+jwt = JWTManager()
+mail = Mail()
+limiter = Limiter(key_func=get_remote_address, in_memory_fallback_enabled=True, headers_enabled=False)

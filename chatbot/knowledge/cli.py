@@ -1,0 +1,157 @@
+"""`flask knowledge ...`"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from chatbot.background import wake
+from chatbot.errors import ChatbotError
+from chatbot.extensions import db
+from chatbot.knowledge import ingest, service
+from chatbot.knowledge.models import DEFAULT_COLLECTION
+from chatbot.knowledge.service import NewDocument
+from chatbot.knowledge.tasks import ingest_document
+
+knowledge_cli = AppGroup("knowledge", help="The knowledge base.")
+
+
+@dataclass
+class Summary:
+    """What a run has done: counts, and the reason of each failure."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("added", "changed", "unchanged"), 0))
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    queued: dict[str, str] = field(default_factory=dict)
+
+
+@knowledge_cli.command("ingest")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--collection", default=DEFAULT_COLLECTION, show_default=True, help="Where the documents go.")
+@click.option("--wait", is_flag=True, help="Ingest here and now, beside any worker, and report the outcome.")
+def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool) -> None:
+    """Ingest files and folders. A file that has not changed is skipped; a changed one becomes a new version.
+
+    Exit status: 0 when every file is in, 1 when some failed.
+    """
+    console = Console(stderr=True)
+    summary = Summary()
+    files = list(_files(paths))
+    with _progress(console) as bar:
+        for path, source in bar.track(files, description="Reading"):
+            _sync(path, source, service.check_collection(collection), summary)
+        if wait:
+            for document_id, source in bar.track(list(summary.queued.items()), description="Ingesting"):
+                _ingest_here(document_id, source, summary)
+        else:
+            for document_id in summary.queued:
+                wake(ingest_document, document_id)
+    _report(summary, waited=wait)
+    raise SystemExit(1 if summary.failed else 0)
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Every file and the source it is known by: the path as given, folders walked in order, hidden files left out."""
+    for path in paths:
+        if path.is_file():
+            yield path, path.as_posix()
+            continue
+        for found in sorted(path.rglob("*")):
+            below = found.relative_to(path)
+            if found.is_file() and not any(part.startswith(".") for part in below.parts):
+                yield found, (Path(path.resolve().name) / below).as_posix()
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _sync(path: Path, source: str, collection: str, summary: Summary) -> None:
+    try:
+        if path.stat().st_size > current_app.extensions["settings"].max_upload_mb * 1024 * 1024:
+            raise service.FileRefused("The file is larger than MAX_UPLOAD_MB.", code="too_large")
+        new = NewDocument(path.read_bytes(), filename=path.name, source=source[-500:], collection=collection)
+        outcome, document, to_ingest = service.sync_file(db.session(), new)
+    except ChatbotError as error:
+        summary.failed.append((source, f"{error.code}: {error}"))
+    except OSError as error:
+        summary.failed.append((source, f"unreadable: {error.strerror}"))
+    else:
+        summary.counts[outcome] += 1
+        if to_ingest:
+            summary.queued[document.id] = source
+
+
+def _ingest_here(document_id: str, source: str, summary: Summary) -> None:
+    lease = current_app.extensions["settings"].ingest_lease_seconds
+    status = ingest.ingest(db.session(), current_app.extensions["embedders"], document_id, lease)
+    if status == "ready" or status is None:
+        return
+    document = service.get_document(db.session(), document_id)
+    reason = document.error_detail or document.blocked_because or status
+    summary.failed.append((source, f"{document.error_code or 'waiting'}: {reason}"))
+    db.session.rollback()
+
+
+def _report(summary: Summary, *, waited: bool) -> None:
+    counts = summary.counts
+    click.echo(
+        f"{counts['added']} added, {counts['changed']} changed, {counts['unchanged']} unchanged, "
+        f"{len(summary.failed)} failed"
+    )
+    if summary.queued and not waited:
+        click.echo(f"{len(summary.queued)} wait for a worker; `flask knowledge list --status queued` shows them.")
+    for source, reason in summary.failed:
+        click.echo(f"  failed: {source}: {reason}", err=True)
+
+
+@knowledge_cli.command("list")
+@click.option("--status", type=click.Choice(["queued", "processing", "ready", "failed"]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
+def list_documents(status: str | None, limit: int) -> None:
+    """List documents, newest first."""
+    page = service.list_documents(db.session(), {"status": status}, limit, None)
+    table = Table("id", "status", "v", "chunks", "source", "reason")
+    for d in page.items:
+        reason = d.error_detail or d.blocked_because or ""
+        table.add_row(d.id, d.status, str(d.version), str(d.chunk_count), d.source or d.title, reason)
+    Console().print(table)
+
+
+@knowledge_cli.command("remove")
+@click.argument("document_id", type=click.UUID)
+def remove(document_id: object) -> None:
+    """Delete a document; prints what is gone."""
+    try:
+        receipt = service.delete_document(db.session(), str(document_id))
+    except ChatbotError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"removed {receipt.title}: {receipt.versions} version(s), {receipt.chunks} chunk(s)")
+
+
+@knowledge_cli.command("search")
+@click.argument("question")
+@click.option("-k", type=click.IntRange(1, 50), default=5, show_default=True)
+def search(question: str, k: int) -> None:
+    """Show the nearest passages and their scores."""
+    passages, threshold = current_app.extensions["retriever"].search(question, k)
+    table = Table("score", "source", "passage", title=f"an answer asks for {threshold:.2f}")
+    for p in passages:
+        table.add_row(f"{p.scores['dense']:.3f}", p.source or p.title, " ".join(p.text.split())[:120])
+    Console().print(table)
+
+
+@knowledge_cli.command("stats")
+def stats() -> None:
+    """Print what is stored."""
+    for name, value in service.stats(db.session()).items():
+        click.echo(f"{name}: {value}")

@@ -1,0 +1,64 @@
+"""The active generation and its revision."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from chatbot.db import begin_write
+from chatbot.knowledge.models import Generation
+from chatbot.rag.embedders import Embedders
+
+log = structlog.get_logger(__name__)
+
+CHUNK_TOKENS = 200
+
+
+def active_generation(session: Session) -> Generation | None:
+    """The generation that answers, or None before the first document."""
+    return session.scalar(select(Generation).where(Generation.active == 1))
+
+
+def ensure_generation(session: Session, embedders: Embedders) -> Generation:
+    """The active generation; the first one is made with the configured embedder, which is asked for its dimension.
+
+    A later change of EMBEDDING_MODEL changes nothing here: the documents keep answering with the vectors they have.
+
+    Raises:
+        EmbedderUnavailable, EmbedderMisconfigured, BadEmbeddings: it could not be asked.
+    """
+    generation = active_generation(session)
+    session.rollback()
+    if generation is not None:
+        return generation
+    embedder = embedders.get(embedders.default)
+    dimension = embedder.embed(["dimension"]).shape[1]
+    begin_write(session)
+    made = Generation(
+        embedder=embedder.name, dimension=dimension, chunk_tokens=CHUNK_TOKENS, threshold=embedder.threshold, active=1
+    )
+    session.add(made)
+    try:
+        session.commit()
+    except IntegrityError:
+        # Another worker was first.
+        session.rollback()
+    found = session.scalars(select(Generation).where(Generation.active == 1)).one()
+    session.rollback()
+    return found
+
+
+def next_revision(session: Session, generation_id: int) -> int:
+    """Counts the revision up. The row stays locked until the commit, so revisions become visible in their order."""
+    counted = update(Generation).where(Generation.id == generation_id).values(revision=Generation.revision + 1)
+    return session.scalars(counted.returning(Generation.revision)).one()
+
+
+def warn_of_other_embedder(session: Session, embedders: Embedders) -> None:
+    """Says at the start when the configured embedder is not the one the documents were embedded with."""
+    generation = active_generation(session)
+    session.rollback()
+    if generation is not None and generation.embedder != embedders.default:
+        log.warning("embedding_model_kept", configured=embedders.default, serving=generation.embedder)

@@ -1,0 +1,301 @@
+"""Ingestion: from a queued row to chunks that answer.
+
+    claim with a lease -> parse -> split -> embed what is not there yet, batch by batch -> publish
+
+Every step ends in a commit and can be repeated. A worker that is killed leaves rows that the next one continues
+from; one that was only slow finds its lease taken and stops without writing. Chunks of an unfinished version are
+rows already, but no search sees them: publishing is one transaction that counts the revision up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import structlog
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from chatbot.db import begin_write, new_id, utcnow
+from chatbot.errors import ChatbotError
+from chatbot.knowledge.generations import ensure_generation, next_revision
+from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
+from chatbot.knowledge.parsing import ParseError, parse
+from chatbot.knowledge.service import clean_title
+from chatbot.rag.embedders import Embedder, Embedders
+from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
+from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
+from chatbot.rag.splitter import Chunk, split
+
+log = structlog.get_logger(__name__)
+
+BATCH = 32
+MAX_ATTEMPTS = 5
+CONTEXT_TOKENS = 50
+WAIT = timedelta(seconds=30)
+
+
+class LeaseLost(Exception):
+    """Somebody else has this document now, or it is gone; nothing more may be written."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A claimed document, as plain values."""
+
+    document_id: str
+    owner: str
+    version: int
+    lease: timedelta
+
+
+def due_documents(session: Session, limit: int = 100) -> list[str]:
+    """The ids of documents that wait or whose worker has gone silent."""
+    query = select(Document.id).where(_due()).order_by(Document.next_attempt_at).limit(limit)
+    return list(session.scalars(query))
+
+
+def _due():  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL condition.
+    now = utcnow()
+    waiting = (Document.status == "queued") & (Document.next_attempt_at <= now)
+    return or_(waiting, (Document.status == "processing") & (Document.lease_until < now))
+
+
+def ingest(session: Session, embedders: Embedders, document_id: str, lease_seconds: float) -> str | None:
+    """Ingests one document if it is due and nobody else has it. Gives its status afterwards, or None if not taken."""
+    job = _claim(session, document_id, timedelta(seconds=lease_seconds))
+    if job is None:
+        return None
+    log.info("ingest_begins", document_id=document_id, version=job.version)
+    try:
+        return _run(session, embedders, job)
+    except LeaseLost:
+        session.rollback()
+        log.warning("lease_lost", document_id=document_id)
+        return None
+    except Exception:
+        session.rollback()
+        with suppress(LeaseLost):
+            _give_back(session, job, "An unexpected error; it is tried again.")
+        raise
+
+
+def _claim(session: Session, document_id: str, lease: timedelta) -> Job | None:
+    owner, now = new_id(), utcnow()
+    begin_write(session)
+    version = session.scalar(
+        update(Document)
+        .where(Document.id == document_id, _due())
+        .values(status="processing", lease_owner=owner, lease_until=now + lease, attempts=Document.attempts + 1)
+        .values(blocked_because=None)
+        .returning(Document.version)
+    )
+    session.commit()
+    return Job(document_id, owner, version, lease) if version is not None else None
+
+
+def _run(session: Session, embedders: Embedders, job: Job) -> str:
+    try:
+        if _attempts(session, job) > MAX_ATTEMPTS:
+            return _fail(session, job, "gave_up", "Reading this file stopped the worker again and again. It was set aside.")
+        version = _with_text(session, job)
+        generation = ensure_generation(session, embedders)
+        _embed_missing(session, job, version, generation, embedders.get(generation.embedder))
+        return _publish(session, job, version, generation)
+    except ParseError as error:
+        return _fail(session, job, error.code, str(error))
+    except BadEmbeddings as error:
+        return _fail(session, job, error.code, str(error))
+    except (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged) as error:
+        return _wait(session, job, str(error))
+
+
+def _mine(session: Session, job: Job) -> Document:
+    """The document, locked, if it is still this job's. Begins the writing transaction.
+
+    Raises:
+        LeaseLost: it is not.
+    """
+    begin_write(session)
+    document = session.scalar(
+        select(Document)
+        .where(Document.id == job.document_id, Document.lease_owner == job.owner, Document.version == job.version)
+        .with_for_update(of=Document)
+        .execution_options(populate_existing=True)
+    )
+    if document is None:
+        session.rollback()
+        raise LeaseLost()
+    document.lease_until = utcnow() + job.lease
+    return document
+
+
+def _attempts(session: Session, job: Job) -> int:
+    attempts = session.scalars(select(Document.attempts).where(Document.id == job.document_id)).one()
+    session.rollback()
+    return attempts
+
+
+def _fail(session: Session, job: Job, code: str, detail: str) -> str:
+    session.rollback()
+    _mine(session, job).mark_failed(code, detail)
+    session.commit()
+    log.warning("ingest_failed", document_id=job.document_id, code=code)
+    return "failed"
+
+
+def _wait(session: Session, job: Job, because: str) -> str:
+    session.rollback()
+    _mine(session, job).wait(utcnow() + WAIT, because)
+    session.commit()
+    log.warning("ingest_waits", document_id=job.document_id, because=because)
+    return "queued"
+
+
+def _give_back(session: Session, job: Job, because: str) -> None:
+    document = _mine(session, job)
+    attempts = document.attempts
+    document.wait(utcnow() + WAIT, because)
+    document.attempts = attempts
+    session.commit()
+
+
+def _with_text(session: Session, job: Job) -> DocumentVersion:
+    """The version with its text. Parsing happens once, outside any transaction."""
+    which = (DocumentVersion.document_id == job.document_id, DocumentVersion.version == job.version)
+    query = select(DocumentVersion).where(*which)
+    version = session.scalars(query).one()
+    if version.text is None:
+        data, name, kind = version.content, version.filename, version.media_type
+        session.rollback()
+        parsed = parse(data, name, kind)
+        document = _mine(session, job)
+        version = session.scalars(query).one()
+        version.text, version.media_type, version.pages = parsed.text, parsed.media_type, list(parsed.pages)
+        if parsed.title and document.title in ("Untitled", clean_title(name)):
+            document.title = clean_title(parsed.title) or document.title
+        session.commit()
+    text = version.text
+    session.expunge(version)
+    session.rollback()
+    assert text is not None  # noqa: S101 - set above.
+    return version
+
+
+def _embed_missing(
+    session: Session, job: Job, version: DocumentVersion, generation: Generation, embedder: Embedder
+) -> None:
+    document = session.scalars(select(Document).where(Document.id == job.document_id)).one()
+    title = document.title
+    have = set(
+        session.scalars(
+            select(ChunkRow.ordinal).where(
+                ChunkRow.version_id == version.id, ChunkRow.generation_id == generation.id
+            )
+        )
+    )
+    session.rollback()
+    text = version.text or ""
+    plan = list(enumerate(split(text, generation.chunk_tokens, embedder.count_tokens)))
+    if not plan:
+        raise ParseError("no_text")
+    _report(session, job, len(have), len(plan))
+    todo = [(ordinal, chunk) for ordinal, chunk in plan if ordinal not in have]
+    for batch in _batches(todo):
+        rows = [_row(text, title, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
+        _fill_vectors(session, rows, generation, embedder)
+        document = _mine(session, job)
+        session.add_all(row for row, _ in rows)
+        document.chunks_done += len(rows)
+        session.commit()
+        session.expunge_all()
+
+
+def _report(session: Session, job: Job, done: int, total: int) -> None:
+    document = _mine(session, job)
+    document.chunks_done, document.chunks_total = done, total
+    session.commit()
+
+
+def _batches(todo: Sequence[tuple[int, Chunk]]) -> Iterator[Sequence[tuple[int, Chunk]]]:
+    for start in range(0, len(todo), BATCH):
+        yield todo[start : start + BATCH]
+
+
+def _row(
+    text: str, title: str, version: DocumentVersion, generation: Generation, embedder: Embedder,
+    ordinal: int, chunk: Chunk,
+) -> tuple[ChunkRow, str]:  # fmt: skip
+    """A chunk's row without its vector, and the text that the vector stands for."""
+    body = text[chunk.start : chunk.end]
+    embedded = in_context(title, chunk.headings, body, embedder)
+    row = ChunkRow(
+        generation_id=generation.id,
+        document_id=version.document_id,
+        version_id=version.id,
+        version=version.version,
+        ordinal=ordinal,
+        char_start=chunk.start,
+        char_end=chunk.end,
+        page=bisect_right(version.pages, chunk.start) or None,
+        headings=list(chunk.headings),
+        text=body,
+        tokens=embedder.count_tokens(body),
+        text_hash=hashlib.sha256(embedded.encode()).hexdigest(),
+    )
+    return row, embedded
+
+
+def in_context(title: str, headings: Sequence[str], body: str, embedder: Embedder) -> str:
+    """What is embedded: a chunk with the document's title and the headings above it, as far as they fit."""
+    parts = list(dict.fromkeys(part for part in (title, *headings) if part))
+    while len(parts) > 1 and embedder.count_tokens(" > ".join(parts)) > CONTEXT_TOKENS:
+        del parts[1]
+    return f"{' > '.join(parts)[:400]}\n{body}"
+
+
+def _fill_vectors(
+    session: Session, rows: Sequence[tuple[ChunkRow, str]], generation: Generation, embedder: Embedder
+) -> None:
+    """Takes the vectors of texts this generation already knows, and embeds the others."""
+    hashes = {row.text_hash for row, _ in rows}
+    known: dict[str, bytes] = {
+        text_hash: vector
+        for text_hash, vector in session.execute(
+            select(ChunkRow.text_hash, ChunkRow.embedding)
+            .where(ChunkRow.generation_id == generation.id, ChunkRow.text_hash.in_(hashes))
+            .where(ChunkRow.removed_revision.is_(None))
+        )
+    }
+    session.rollback()
+    unknown = {row.text_hash: embedded for row, embedded in rows if row.text_hash not in known}
+    vectors = embedder.embed(list(unknown.values()))
+    if unknown and vectors.shape != (len(unknown), generation.dimension):
+        raise BadEmbeddings()
+    known |= {key: np.ascontiguousarray(v, "<f4").tobytes() for key, v in zip(unknown, vectors, strict=True)}
+    for row, _ in rows:
+        row.embedding = known[row.text_hash]
+
+
+def _publish(session: Session, job: Job, version: DocumentVersion, generation: Generation) -> str:
+    """Makes the version visible and the one before invisible, in one transaction and one revision."""
+    document = _mine(session, job)
+    revision = next_revision(session, generation.id)
+    mine = (ChunkRow.document_id == document.id, ChunkRow.generation_id == generation.id)
+    current, others = ChunkRow.version_id == version.id, ChunkRow.version_id != version.id
+    session.execute(delete(ChunkRow).where(*mine, others, ChunkRow.added_revision.is_(None)))
+    visible = (ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
+    session.execute(update(ChunkRow).where(*mine, others, *visible).values(removed_revision=revision))
+    fresh = (*mine, current, ChunkRow.added_revision.is_(None))
+    if document.is_active:
+        session.execute(update(ChunkRow).where(*fresh).values(added_revision=revision))
+    document.status, document.chunk_count = "ready", document.chunks_total
+    document.lease_owner = document.lease_until = document.error_code = document.error_detail = None
+    session.commit()
+    log.info("ingest_done", document_id=document.id, version=job.version, chunks=document.chunk_count)
+    return "ready"

@@ -1,0 +1,160 @@
+"""The rows that hold all knowledge. The index derives from them; losing it loses nothing.
+
+A chunk carries the revision at which it became visible and the one at which it was removed. Every process compares
+the newest revision with the one it holds and pulls what changed between the two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import Uuid as SqlUuid
+from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
+
+from chatbot.db import Base, UtcDateTime, new_id, utcnow
+
+# SQLite only counts up an INTEGER PRIMARY KEY.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+DEFAULT_COLLECTION = "default"
+
+
+class Collection(Base):
+    """A named set of documents; a document is in exactly one."""
+
+    __tablename__ = "collections"
+
+    id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class Document(Base):
+    """What somebody put in. Its row is the queue entry as well: status, lease, attempts and the reason of a wait."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        Index("ix_documents_status_next_attempt_at", "status", "next_attempt_at"),
+        Index("ix_documents_uploaded_at_id", "uploaded_at", "id"),
+        Index("ix_documents_collection_id_content_hash", "collection_id", "content_hash"),
+        Index("ix_documents_collection_id_source", "collection_id", "source"),
+    )
+
+    id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
+    collection_id: Mapped[str] = mapped_column(ForeignKey("collections.id"))
+    title: Mapped[str] = mapped_column(String(200))
+    source: Mapped[str] = mapped_column(String(500), default="")
+    document_type: Mapped[str] = mapped_column(String(50), default="article")
+    is_active: Mapped[bool] = mapped_column(default=True)
+    status: Mapped[str] = mapped_column(String(20), default="queued")
+    version: Mapped[int] = mapped_column(default=1)
+    content_hash: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    chunk_count: Mapped[int] = mapped_column(default=0)
+    chunks_done: Mapped[int] = mapped_column(default=0)
+    chunks_total: Mapped[int] = mapped_column(default=0)
+    language: Mapped[str | None] = mapped_column(String(10))
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error_detail: Mapped[str | None] = mapped_column(String(500))
+    blocked_because: Mapped[str | None] = mapped_column(String(500))
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    lease_owner: Mapped[str | None] = mapped_column(String(36))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    extra: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
+    uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)
+
+    collection: Mapped[Collection] = relationship(lazy="joined", innerjoin=True)
+
+    def queue(self) -> None:
+        """Puts the document (back) into the queue, with a clean slate."""
+        self.status = "queued"
+        self.attempts = self.chunks_done = self.chunks_total = 0
+        self.next_attempt_at = utcnow()
+        self.lease_owner = self.lease_until = None
+        self.error_code = self.error_detail = self.blocked_because = None
+
+    def mark_failed(self, code: str, detail: str) -> None:
+        """Ends the attempt with a reason for programs and a sentence for people."""
+        self.status = "failed"
+        self.error_code, self.error_detail = code, detail[:500]
+        self.lease_owner = self.lease_until = self.blocked_because = None
+
+    def wait(self, until: datetime, because: str) -> None:
+        """Puts the document back into the queue for later; the attempt does not count."""
+        self.status = "queued"
+        self.next_attempt_at, self.blocked_because = until, because[:500]
+        self.attempts = max(0, self.attempts - 1)
+        self.lease_owner = self.lease_until = None
+
+
+class DocumentVersion(Base):
+    """One content of a document: the original bytes and the text that offsets count in."""
+
+    __tablename__ = "document_versions"
+    __table_args__ = (UniqueConstraint("document_id", "version"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    filename: Mapped[str] = mapped_column(String(255), default="")
+    media_type: Mapped[str | None] = mapped_column(String(100))
+    content: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    text: Mapped[str | None] = deferred(mapped_column(Text))
+    pages: Mapped[list[int]] = mapped_column(JSON, default=list)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class Generation(Base):
+    """One way of cutting and embedding; its revision counts what became visible or was removed."""
+
+    __tablename__ = "generations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    embedder: Mapped[str] = mapped_column(String(200))
+    dimension: Mapped[int]
+    chunk_tokens: Mapped[int]
+    threshold: Mapped[float]
+    # 1 for the active generation, NULL for the others: the unique index lets only one be active.
+    active: Mapped[int | None] = mapped_column(unique=True)
+    revision: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Rows removed up to this revision are gone; a process that holds less reads everything again.
+    purged_revision: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class ChunkRow(Base):
+    """A chunk: its offsets in the version's text, its own text, and its vector as packed float32."""
+
+    __tablename__ = "chunks"
+    __table_args__ = (
+        UniqueConstraint("generation_id", "version_id", "ordinal"),
+        Index("ix_chunks_generation_id_added_revision", "generation_id", "added_revision"),
+        Index("ix_chunks_generation_id_removed_revision", "generation_id", "removed_revision"),
+        Index("ix_chunks_generation_id_text_hash", "generation_id", "text_hash"),
+        Index("ix_chunks_document_id", "document_id"),
+        Index("ix_chunks_version_id", "version_id"),
+        # An id that was given away is never given again: other processes still hold it.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"))
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("document_versions.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    ordinal: Mapped[int]
+    char_start: Mapped[int]
+    char_end: Mapped[int]
+    page: Mapped[int | None]
+    headings: Mapped[list[str]] = mapped_column(JSON, default=list)
+    text: Mapped[str] = mapped_column(Text)
+    tokens: Mapped[int]
+    text_hash: Mapped[str] = mapped_column(String(64))
+    embedding: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    added_revision: Mapped[int | None] = mapped_column(BigInteger)
+    removed_revision: Mapped[int | None] = mapped_column(BigInteger)

@@ -1,0 +1,43 @@
+"""Documents in, text out.
+
+    parsed = parse(data, "handbook.pdf")
+    parsed.text, parsed.title, parsed.media_type, parsed.pages
+
+Formats that need a library (HTML, PDF, Word) are read in a child process with bounds on memory, CPU, time and
+output. To add a format, write a module with `extract(data, limits) -> Extracted` and a row in formats.py.
+"""
+
+from chatbot.knowledge.parsing.child import check_size
+from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE, extractor
+from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from chatbot.knowledge.parsing.result import Extracted, Parsed
+from chatbot.knowledge.parsing.runner import extract_in_child
+from chatbot.knowledge.parsing.sniff import sniff
+
+__all__ = ["DEFAULT", "Limits", "ParseError", "Parsed", "parse", "sniff"]
+
+
+def parse(
+    data: bytes, filename: str = "", media_type: str | None = None, *, limits: Limits = DEFAULT
+) -> Parsed:
+    """Read a document.
+
+    `filename` and `media_type` are what the sender says; the content decides first (see `sniff`).
+    Raises ParseError with a code and a sentence for people.
+    """
+    if not data.strip():
+        raise ParseError("no_text")
+    kind = sniff(data, filename, media_type)
+    extracted = _extract(data, kind, limits)
+    if not extracted.text.strip():
+        raise ParseError("no_text")
+    return Parsed(extracted.text, extracted.title, kind, extracted.pages)
+
+
+def _extract(data: bytes, kind: str, limits: Limits) -> Extracted:
+    if BY_MEDIA_TYPE[kind].isolated:
+        return extract_in_child(data, kind, limits)
+    extracted = extractor(kind)(data, limits)
+    check_size(extracted, limits)
+    return extracted

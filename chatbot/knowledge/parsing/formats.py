@@ -1,0 +1,55 @@
+"""The table of formats. A new one is a module with `extract(data, limits)` and a row here."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, Protocol, cast
+
+from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.result import Extracted
+
+TEXT: Final = "text/plain"
+MARKDOWN: Final = "text/markdown"
+HTML: Final = "text/html"
+PDF: Final = "application/pdf"
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+class Extractor(Protocol):
+    """One format's way from bytes to text. It may raise anything; only ParseError says why."""
+
+    def __call__(self, data: bytes, limits: Limits) -> Extracted:
+        """Extract the text."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row: how a format is called, recognised and read.
+
+    `textual` formats are recognised by their extension once the content looks like text. `zip_part` is the
+    beginning of a name inside the package that marks an Office format. `isolated` formats are read in a
+    child process, because their libraries walk structures that a stranger made.
+    """
+
+    media_type: str
+    extensions: tuple[str, ...]
+    module: str
+    textual: bool = False
+    isolated: bool = True
+    zip_part: bytes | None = None
+
+
+TABLE: Final = (
+    Format(TEXT, (".txt", ".text", ".log", ""), "text", textual=True, isolated=False),
+    Format(MARKDOWN, (".md", ".markdown"), "markdown", textual=True, isolated=False),
+    Format(HTML, (".html", ".htm", ".xhtml"), "html", textual=True),
+    Format(PDF, (".pdf",), "pdf"),
+    Format(DOCX, (".docx",), "docx", zip_part=b"word/document"),
+)
+BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
+BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.extensions}
+
+
+def extractor(media_type: str) -> Extractor:
+    """The `extract` of a format, imported when first needed: pypdf and lxml stay out of the web process."""
+    module = import_module(f"chatbot.knowledge.parsing.{BY_MEDIA_TYPE[media_type].module}")
+    return cast(Extractor, module.extract)

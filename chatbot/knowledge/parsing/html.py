@@ -1,0 +1,210 @@
+"""HTML as text with Markdown's marks for structure. Nothing is fetched and nothing is run."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
+from chatbot.knowledge.parsing.encoding import decode
+from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.result import Extracted
+
+_META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+# These have no end tag, or a parser closes them by itself: they do not nest however many there are.
+_FLAT: Final = frozenset((
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
+    "wbr", "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "rt",
+    "rp", "colgroup", "html", "head", "body",
+))  # fmt: skip
+_SILENT: Final = frozenset((
+    "head", "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas",
+    "audio", "video",
+))  # fmt: skip
+_HIDING: Final = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(font-size|opacity)\s*:\s*0(\.0+)?(?![.\d])", re.I
+)
+_BLOCKS: Final = frozenset((
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
+    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html",
+    "legend", "main", "nav", "ol", "option", "p", "section", "summary", "table", "tbody", "tfoot", "thead",
+    "ul",
+))  # fmt: skip
+_HEADINGS: Final = {f"h{level}": "#" * level + " " for level in range(1, 7)}
+_CELLS: Final = ("td", "th")
+_BLANKS: Final = re.compile(r"[ \t\n\r\f]+")
+
+
+def extract(data: bytes, limits: Limits) -> Extracted:
+    """The visible text; the title from <title>, else the first <h1>."""
+    declared = _META.search(data[:4096])
+    source = decode(data, declared[1].decode("ascii", "ignore") if declared else None)
+    _check_depth(source, limits.html_depth)
+    page = LexborHTMLParser(source)
+    writer = _Writer()
+    for node, entering in _walk(page.root, limits.html_depth):
+        writer.visit(node, entering)
+    return Extracted(writer.text(), _title(page) or writer.first_heading)
+
+
+def _check_depth(source: str, deepest: int) -> None:
+    """Refuse hopeless nesting before the parser sees it, which takes quadratic time over it."""
+    depth = 0
+    for closing, name in _TAG.findall(source):
+        if name.lower() not in _FLAT:
+            depth += -1 if closing else 1
+        if depth > deepest:
+            raise ParseError("too_complex")
+        depth = max(depth, 0)
+
+
+def _walk(root: LexborNode | None, deepest: int) -> Iterator[tuple[LexborNode, bool]]:
+    """Each visible node as (node, True) and, after its children, (node, False). A loop, not a recursion."""
+    open_nodes: list[LexborNode] = []
+    node = root
+    while node is not None or open_nodes:
+        if node is None:
+            parent = open_nodes.pop()
+            yield parent, False
+            node = parent.next
+        elif _is_hidden(node):
+            node = node.next
+        else:
+            yield node, True
+            open_nodes.append(node)
+            if len(open_nodes) > deepest:
+                raise ParseError("too_complex")
+            node = node.child
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    if not node.is_element_node:
+        return not node.is_text_node
+    if node.tag in _SILENT:
+        return True
+    attributes = node.attributes
+    return "hidden" in attributes or bool(_HIDING.search(attributes.get("style") or ""))
+
+
+def _title(page: LexborHTMLParser) -> str | None:
+    node = page.css_first("head > title")
+    return sensible_title(node.text()) if node else None
+
+
+class _Writer:
+    """Collects blocks of text while the tree is walked.
+
+    Rows of tables within tables (layouts made of tables) are written when the inner one begins, so that the
+    order of the page is kept.
+    """
+
+    def __init__(self) -> None:
+        self.first_heading: str | None = None
+        self._blocks: list[tuple[str, str]] = []
+        self._inline: list[str] = []
+        self._rows: list[list[str]] = []
+        self._mark = ""
+        self._pre = 0
+
+    def visit(self, node: LexborNode, entering: bool) -> None:
+        """Take in one step of the walk."""
+        tag = node.tag or ""
+        if node.is_text_node:
+            self._add_text(node.text_content or "", entering)
+        elif tag == "br":
+            self._inline.append("\n" if entering else "")
+        elif tag == "pre":
+            self._visit_pre(entering)
+        elif tag in _HEADINGS or tag == "li":
+            self._visit_marked(tag, entering)
+        elif tag == "tr" or tag in _CELLS:
+            self._visit_table_part(tag, entering)
+        elif tag in _BLOCKS:
+            self._end_paragraph()
+
+    def text(self) -> str:
+        """All blocks; list items and table rows stand on consecutive lines, the rest apart."""
+        self._end_block("text")
+        parts: list[str] = []
+        before = ""
+        for kind, block in self._blocks:
+            together = kind == before and kind != "text"
+            parts += ("\n" if together else "\n\n", block)
+            before = kind
+        return squeeze(clean("".join(parts)))
+
+    def _add_text(self, text: str, entering: bool) -> None:
+        if entering:
+            self._inline.append(text if self._pre else _BLANKS.sub(" ", text))
+
+    def _visit_pre(self, entering: bool) -> None:
+        if entering:
+            self._end_row()
+            self._pre += 1
+            return
+        self._pre -= 1
+        code = "".join(self._inline).strip("\n")
+        self._inline.clear()
+        if code.strip():
+            fence = "````" if "```" in code else "```"
+            self._blocks.append(("text", f"{fence}\n{code}\n{fence}"))
+
+    def _visit_marked(self, tag: str, entering: bool) -> None:
+        """A heading or a list item: what stands before it ends, and its own text gets a mark."""
+        if entering:
+            self._end_row()
+            self._mark = _HEADINGS.get(tag, "- ")
+            return
+        heading = self._end_block("text" if tag in _HEADINGS else "item")
+        if tag == "h1" and not self.first_heading:
+            self.first_heading = sensible_title(heading)
+
+    def _visit_table_part(self, tag: str, entering: bool) -> None:
+        if tag in _CELLS:
+            self._end_cell()
+            return
+        self._end_row()
+        if entering:
+            self._rows.append([])
+        elif self._rows:
+            self._rows.pop()
+
+    def _end_cell(self) -> None:
+        if self._rows:
+            self._rows[-1].append(self._take().replace("\n", " "))
+
+    def _end_row(self) -> None:
+        """Write what the innermost row holds so far; outside a table, what the paragraph holds."""
+        if not self._rows:
+            self._end_block("item" if self._mark == "- " else "text")
+            return
+        self._end_cell()
+        cells = [cell for cell in self._rows[-1] if cell]
+        self._rows[-1].clear()
+        if cells:
+            self._blocks.append(("row", " | ".join(cells)))
+
+    def _end_paragraph(self) -> None:
+        if self._rows:
+            self._inline.append(" ")
+        elif self._mark != "- " or "".join(self._inline).strip():
+            # A paragraph inside a list item must not use up the item's mark before its text has come.
+            self._end_block("item" if self._mark == "- " else "text")
+
+    def _end_block(self, kind: str) -> str:
+        text = self._take()
+        mark, self._mark = self._mark, ""
+        if mark.startswith("#"):
+            text = text.replace("\n", " ")
+        if text:
+            self._blocks.append((kind, mark + text))
+        return text
+
+    def _take(self) -> str:
+        """The inline text so far, each line without blanks around it."""
+        lines = "".join(self._inline).split("\n")
+        self._inline.clear()
+        return "\n".join(" ".join(_BLANKS.split(line.strip(" \t\r\f"))) for line in lines).strip()

@@ -1,0 +1,89 @@
+"""PDF by pypdf, page by page."""
+
+import contextlib
+import io
+from itertools import accumulate
+from typing import Final
+
+from pypdf import Configuration, PdfReader, apply_configuration
+from pypdf.errors import DependencyError, LimitReachedError
+
+from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
+from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.result import Extracted
+
+_BETWEEN_PAGES: Final = "\n\n"
+_LARGEST_STREAM: Final = 32 * 1024 * 1024
+# pypdf allows 75 MB a stream; a page's text is kilobytes. jbig2dec is a program, and none is to be started.
+_CONFIGURATION: Final = Configuration(
+    maximum_declared_stream_length=_LARGEST_STREAM,
+    array_based_stream_maximum_output_length=_LARGEST_STREAM,
+    zlib_maximum_output_length=_LARGEST_STREAM,
+    lzw_maximum_output_length=_LARGEST_STREAM,
+    run_length_maximum_output_length=_LARGEST_STREAM,
+    jbig2_maximum_output_length=_LARGEST_STREAM,
+    brotli_maximum_output_length=_LARGEST_STREAM,
+    image_maximum_buffer_size=_LARGEST_STREAM,
+    jbig2dec_binary=None,
+)
+
+
+def extract(data: bytes, limits: Limits) -> Extracted:
+    """The text of all pages; the title from the document's information dictionary if it is one."""
+    try:
+        with apply_configuration(_CONFIGURATION):
+            return _extracted(_open(data), limits)
+    except LimitReachedError:
+        raise ParseError("too_complex") from None
+    except DependencyError:
+        # pypdf needs the package cryptography for AES; without it such a document stays closed.
+        raise ParseError("encrypted") from None
+
+
+def _extracted(reader: PdfReader, limits: Limits) -> Extracted:
+    if len(reader.pages) > limits.pages:
+        raise ParseError("too_complex")
+    pages = _texts(reader, limits)
+    starts = accumulate((len(page) + len(_BETWEEN_PAGES) for page in pages[:-1]), initial=0)
+    return Extracted(_BETWEEN_PAGES.join(pages), _title(reader), tuple(starts) if pages else ())
+
+
+def _open(data: bytes) -> PdfReader:
+    reader = PdfReader(io.BytesIO(data))
+    # Many files only forbid copying or printing: those open with the empty password.
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise ParseError("encrypted")
+    return reader
+
+
+def _texts(reader: PdfReader, limits: Limits) -> list[str]:
+    """One text a page. A page that cannot be read is empty; if that leaves nothing, the file is damaged."""
+    texts: list[str] = []
+    failed = False
+    size = 0
+    for number in range(len(reader.pages)):
+        text = _page_text(reader, number)
+        failed = failed or text is None
+        texts.append(text or "")
+        size += len(texts[-1])
+        if size > limits.text_bytes:
+            raise ParseError("too_complex")
+    if failed and not any(texts):
+        raise ParseError("damaged")
+    return texts
+
+
+def _page_text(reader: PdfReader, number: int) -> str | None:
+    try:
+        return squeeze(clean(reader.pages[number].extract_text()))
+    except (LimitReachedError, DependencyError, MemoryError, RecursionError):
+        raise
+    except Exception:  # pypdf raises whatever a broken font or stream leads to; the other pages still count.
+        return None
+
+
+def _title(reader: PdfReader) -> str | None:
+    with contextlib.suppress(Exception):  # The title is a courtesy: a broken one costs nothing.
+        return sensible_title(reader.metadata.title if reader.metadata else None)
+    return None

@@ -1,0 +1,144 @@
+"""Finding passages: the rows as the vector store follows them, and the retriever that answers ask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatbot.db import Sessions
+from chatbot.knowledge.generations import active_generation
+from chatbot.knowledge.models import ChunkRow, Collection, Document, Generation
+from chatbot.rag.embedders import Embedders, LangChainEmbeddings
+from chatbot.rag.store import Changes, FaissStore
+from chatbot.rag.types import Found, Passage
+
+
+class SqlRows:
+    """The rows of one generation."""
+
+    def __init__(self, sessions: Sessions, generation: Generation) -> None:
+        self._sessions = sessions
+        self._generation = generation
+
+    def revision(self) -> int:
+        with self._sessions() as session:
+            query = select(Generation.revision).where(Generation.id == self._generation.id)
+            return session.scalar(query) or 0
+
+    def changes(self, since: int | None) -> Changes:
+        """Both reads and the revision they belong to come from one transaction."""
+        with self._sessions() as session:
+            generation = session.get_one(Generation, self._generation.id)
+            complete = since is None or since < generation.purged_revision
+            after = 0 if since is None or complete else since
+            added = self._added(session, after, generation.revision)
+            removed = [] if complete else self._removed(session, after, generation.revision)
+        vectors = np.frombuffer(b"".join(row[1] for row in added), dtype="<f4")
+        return Changes(
+            revision=generation.revision,
+            ids=np.array([row[0] for row in added], dtype=np.int64),
+            vectors=vectors.reshape(len(added), self._generation.dimension),
+            labels=np.array([row[2] for row in added], dtype=object),
+            removed=np.array(removed, dtype=np.int64),
+            complete=complete,
+        )
+
+    def _added(self, session: Session, after: int, upto: int) -> list[tuple[int, bytes, str]]:
+        query = (
+            select(ChunkRow.id, ChunkRow.embedding, Collection.name)
+            .join(Document, Document.id == ChunkRow.document_id)
+            .join(Collection, Collection.id == Document.collection_id)
+            .where(ChunkRow.generation_id == self._generation.id, ChunkRow.removed_revision.is_(None))
+            .where(ChunkRow.added_revision > after, ChunkRow.added_revision <= upto)
+            .order_by(ChunkRow.id)
+        )
+        return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+    def _removed(self, session: Session, after: int, upto: int) -> list[int]:
+        query = select(ChunkRow.id).where(ChunkRow.generation_id == self._generation.id)
+        query = query.where(ChunkRow.removed_revision > after, ChunkRow.removed_revision <= upto)
+        return list(session.scalars(query))
+
+    def passages(self, found: Sequence[tuple[int, float]]) -> list[Passage]:
+        """The passages of the ids, in that order. A chunk that was removed a moment ago is not there any more."""
+        scores = dict(found)
+        with self._sessions() as session:
+            rows = session.execute(
+                select(ChunkRow, Document.title, Document.source)
+                .join(Document, Document.id == ChunkRow.document_id)
+                .where(ChunkRow.id.in_(scores), ChunkRow.removed_revision.is_(None))
+                .where(Document.status != "deleted", Document.is_active)
+            ).all()
+        by_id = {row.id: _passage(row, title, source, scores[row.id]) for row, title, source in rows}
+        kept = [by_id[chunk_id] for chunk_id, _ in found if chunk_id in by_id]
+        return [replace(passage, rank=rank) for rank, passage in enumerate(kept, 1)]
+
+
+def _passage(row: ChunkRow, title: str, source: str, score: float) -> Passage:
+    return Passage(
+        rank=0,
+        document_id=row.document_id,
+        title=title,
+        source=source,
+        version=row.version,
+        chunk_id=row.id,
+        page=row.page,
+        char_start=row.char_start,
+        char_end=row.char_end,
+        text=row.text,
+        scores={"dense": round(score, 4)},
+    )
+
+
+class Retriever:
+    """Searches the active generation with the embedder it was made with. One a process; used by many threads."""
+
+    def __init__(self, sessions: Sessions, embedders: Embedders, threshold: float | None = None) -> None:
+        self._sessions = sessions
+        self._embedders = embedders
+        self._threshold = threshold
+        self._lock = threading.Lock()
+        self._active: tuple[Generation, FaissStore] | None = None
+
+    def find(self, question: str, k: int, collections: frozenset[str] | None = None) -> Found:
+        """The best `k` passages that reach the generation's threshold, best first, and the best score there was."""
+        passages, threshold = self.search(question, k, collections)
+        kept = tuple(p for p in passages if p.scores["dense"] >= threshold)
+        return Found(kept, passages[0].scores["dense"] if passages else None, threshold)
+
+    def search(self, question: str, k: int, collections: frozenset[str] | None = None) -> tuple[list[Passage], float]:
+        """The best `k` passages whatever their score, and the threshold an answer would ask of them."""
+        active = self._store()
+        if active is None:
+            return [], self._threshold or 0.0
+        generation, store = active
+        threshold = generation.threshold if self._threshold is None else self._threshold
+        return store.search_passages(question, k, collections), threshold
+
+    def warm_up(self) -> None:
+        """Loads the embedder and the vectors, so that the first question does not wait for them."""
+        self.search("warm up", 1)
+
+    def index_stats(self) -> dict[str, object]:
+        """What this process holds."""
+        store = self._active[1] if self._active else None
+        vectors = store.size if store else 0
+        memory = vectors * self._active[0].dimension * 4 if self._active else 0
+        return {"kind": "flat", "vectors": vectors, "memory_bytes": memory, "revision": store and store.revision}
+
+    def _store(self) -> tuple[Generation, FaissStore] | None:
+        with self._sessions() as session:
+            generation = active_generation(session)
+        held = self._active
+        if generation is None or (held is not None and held[0].id == generation.id):
+            return held if generation is not None else None
+        with self._lock:
+            if self._active is None or self._active[0].id != generation.id:
+                embedding = LangChainEmbeddings(self._embedders.get(generation.embedder))
+                self._active = (generation, FaissStore(embedding, SqlRows(self._sessions, generation)))
+            return self._active

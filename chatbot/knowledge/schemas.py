@@ -1,0 +1,160 @@
+"""The knowledge room on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
+from chatbot.web.fields import PageArgs, Utc, text
+
+STATUSES = ("queued", "processing", "ready", "failed", "deleted")
+DOCUMENT_TYPE = {"description": "What kind of text it is, in your own words.", "example": "FAQ"}
+
+
+class DocumentInSchema(ma.Schema):
+    """A document as JSON."""
+
+    title = text(1, 200, required=True, metadata={"example": "Opening hours"})
+    content = ma.fields.String(
+        required=True,
+        validate=ma.validate.Length(min=1),
+        metadata={"example": "The shop is open from 9 to 17 o'clock, Monday to Friday."},
+    )
+    source = text(0, 500, load_default="", metadata={"example": "https://example.com/hours"})
+    document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
+    is_active = ma.fields.Boolean(load_default=True, metadata={"description": "Whether it may be used in answers."})
+    collection = text(1, 100, load_default=DEFAULT_COLLECTION, metadata={"example": DEFAULT_COLLECTION})
+    metadata = ma.fields.Dict(keys=ma.fields.String(), load_default=dict, metadata={"example": {"team": "support"}})
+
+
+class FileFormSchema(ma.Schema):
+    """What may come beside a file."""
+
+    title = text(1, 200)
+    source = text(0, 500)
+    document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
+    collection = text(1, 100, load_default=DEFAULT_COLLECTION)
+    is_active = ma.fields.Boolean(load_default=True)
+
+
+class AddArgs(ma.Schema):
+    """How to add."""
+
+    wait = ma.fields.Float(
+        load_default=0.0,
+        validate=ma.validate.Range(min=0, max=30),
+        metadata={"description": "Seconds to wait for the document to be ready; the answer is 201 when it is."},
+    )
+
+
+class DocumentFilterArgs(PageArgs):
+    """Which documents."""
+
+    status = ma.fields.String(load_default=None, validate=ma.validate.OneOf(STATUSES))
+    collection = text(1, 100, load_default=None)
+    document_type = text(1, 50, load_default=None)
+    q = text(1, 200, load_default=None, metadata={"description": "A part of the title or the source."})
+
+
+class DocumentSchema(ma.Schema):
+    """A document."""
+
+    id = ma.fields.String(metadata={"example": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"})
+    title = ma.fields.String(metadata={"example": "Opening hours"})
+    source = ma.fields.String(metadata={"example": "https://example.com/hours"})
+    document_type = ma.fields.String(metadata={"example": "FAQ"})
+    collection = ma.fields.String(metadata={"example": DEFAULT_COLLECTION})
+    is_active = ma.fields.Boolean()
+    status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "ready"})
+    progress = ma.fields.Dict(metadata={"example": {"chunks_done": 3, "chunks_total": 3}})
+    error = ma.fields.Dict(allow_none=True, metadata={"description": "`code` and `detail` of a failure.", "example": None})
+    blocked_because = ma.fields.String(allow_none=True, metadata={"description": "Why it waits.", "example": None})
+    version = ma.fields.Integer(metadata={"example": 1})
+    size_bytes = ma.fields.Integer(metadata={"example": 57})
+    chunk_count = ma.fields.Integer(metadata={"example": 3})
+    language = ma.fields.String(allow_none=True, metadata={"example": None})
+    content_hash = ma.fields.String(metadata={"description": "SHA-256 of the bytes, in hexadecimal."})
+    uploaded_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
+    updated_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:02.000Z"})
+    metadata = ma.fields.Dict(metadata={"example": {"team": "support"}})
+
+    @ma.pre_dump
+    def _shape(self, document: Document, **_kwargs: Any) -> dict[str, Any]:
+        error = {"code": document.error_code, "detail": document.error_detail} if document.error_code else None
+        same = (
+            "id title source document_type is_active status blocked_because version size_bytes chunk_count language "
+            "content_hash uploaded_at updated_at"
+        ).split()
+        return {name: getattr(document, name) for name in same} | {
+            "collection": document.collection.name,
+            "progress": {"chunks_done": document.chunks_done, "chunks_total": document.chunks_total},
+            "error": error,
+            "metadata": document.extra,
+        }
+
+
+class ReceiptSchema(ma.Schema):
+    """What a deletion has removed."""
+
+    id = ma.fields.String(metadata={"example": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"})
+    title = ma.fields.String(metadata={"example": "Opening hours"})
+    versions = ma.fields.Integer(metadata={"example": 1})
+    chunks = ma.fields.Integer(metadata={"example": 3})
+    size_bytes = ma.fields.Integer(metadata={"example": 57})
+
+
+class SearchArgs(ma.Schema):
+    """What to look for."""
+
+    q = text(1, 1000, required=True, metadata={"description": "The question.", "example": "When is the shop open?"})
+    k = ma.fields.Integer(load_default=5, validate=ma.validate.Range(min=1, max=50))
+    mode = ma.fields.String(load_default="dense", validate=ma.validate.OneOf(["dense"]))
+    collection = text(1, 100, load_default=None)
+
+
+class PassageSchema(ma.Schema):
+    """A passage found for a question. `char_start` and `char_end` are code points in that version's text."""
+
+    rank = ma.fields.Integer(metadata={"example": 1})
+    document_id = ma.fields.String(metadata={"example": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"})
+    title = ma.fields.String(metadata={"example": "Opening hours"})
+    source = ma.fields.String(metadata={"example": "https://example.com/hours"})
+    version = ma.fields.Integer(metadata={"example": 1})
+    chunk_id = ma.fields.Integer(metadata={"example": 871})
+    page = ma.fields.Integer(allow_none=True, metadata={"example": None})
+    char_start = ma.fields.Integer(metadata={"example": 0})
+    char_end = ma.fields.Integer(metadata={"example": 57})
+    text = ma.fields.String(metadata={"example": "The shop is open from 9 to 17 o'clock, Monday to Friday."})
+    scores = ma.fields.Dict(metadata={"example": {"dense": 0.71}})
+
+
+class SearchAnswerSchema(ma.Schema):
+    """Passages, best first."""
+
+    items = ma.fields.List(ma.fields.Nested(PassageSchema))
+    threshold = ma.fields.Float(metadata={"description": "The score an answer asks of a passage.", "example": 0.35})
+
+
+class StatsSchema(ma.Schema):
+    """What is stored."""
+
+    documents = ma.fields.Dict(metadata={"example": {"ready": 12, "failed": 1}, "description": "Counts by status."})
+    chunks = ma.fields.Integer(metadata={"example": 184})
+    tokens = ma.fields.Integer(metadata={"example": 31200})
+    bytes = ma.fields.Integer(metadata={"example": 120400})
+    embedder = ma.fields.String(allow_none=True, metadata={"example": "all-MiniLM-L6-v2"})
+    dimension = ma.fields.Integer(allow_none=True, metadata={"example": 384})
+    generation = ma.fields.Integer(allow_none=True, metadata={"example": 1})
+    revision = ma.fields.Integer(metadata={"example": 13})
+    threshold = ma.fields.Float(allow_none=True, metadata={"example": 0.35})
+    queue_age_seconds = ma.fields.Float(
+        allow_none=True, metadata={"description": "How long the oldest waiting document has waited.", "example": None}
+    )
+    index = ma.fields.Dict(
+        metadata={
+            "description": "What the answering process holds.",
+            "example": {"kind": "flat", "vectors": 184, "memory_bytes": 282624, "revision": 13},
+        }
+    )

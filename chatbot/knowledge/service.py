@@ -1,0 +1,307 @@
+"""What can be done with documents, apart from ingesting and searching them."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from chatbot.db import begin_write, utcnow
+from chatbot.errors import FieldError, Invalid, NotFound
+from chatbot.knowledge.generations import active_generation, next_revision
+from chatbot.knowledge.models import (
+    DEFAULT_COLLECTION,
+    ChunkRow,
+    Collection,
+    Document,
+    DocumentVersion,
+    Generation,
+)
+from chatbot.knowledge.parsing import ParseError, sniff
+from chatbot.web.pages import Page, newest_first
+
+
+class DocumentNotFound(NotFound):
+    code, detail = "document_not_found", "There is no such document."
+
+
+class FileRefused(Invalid):
+    """The file cannot be read; the code says why."""
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """What is put in: the bytes and what their sender says about them."""
+
+    data: bytes
+    title: str = ""
+    filename: str = ""
+    media_type: str | None = None
+    source: str = ""
+    document_type: str = "article"
+    is_active: bool = True
+    collection: str = DEFAULT_COLLECTION
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def content_hash(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def add_document(session: Session, new: NewDocument) -> tuple[Document, bool]:
+    """Stores a document and queues it in one transaction; the same content in a collection is the same document.
+
+    Returns the document and whether it is to be ingested now.
+
+    Raises:
+        FileRefused: it is empty, or not of a kind that can be read.
+    """
+    _refuse_unreadable(new)
+    begin_write(session)
+    collection = _collection(session, new.collection)
+    document = _same_content(session, collection, new.content_hash)
+    if document is not None:
+        return document, _requeue_if_failed(session, document)
+    document = Document(
+        collection=collection,
+        title=clean_title(new.title) or clean_title(new.filename) or "Untitled",
+        source=new.source or new.filename,
+        document_type=new.document_type,
+        is_active=new.is_active,
+        extra=new.extra,
+        content_hash=new.content_hash,
+        size_bytes=len(new.data),
+    )
+    session.add(document)
+    session.flush()
+    _add_version(session, document, new)
+    session.commit()
+    return document, True
+
+
+def sync_file(session: Session, new: NewDocument) -> tuple[str, Document, bool]:
+    """Brings the document of a file up to date: `added`, `changed` or `unchanged`, and whether it is to be ingested.
+
+    A file is known by its collection and its source.
+
+    Raises:
+        FileRefused: as for `add_document`.
+    """
+    _refuse_unreadable(new)
+    known = session.scalar(
+        select(Document)
+        .join(Collection)
+        .where(Collection.name == new.collection, Document.source == new.source, Document.status != "deleted")
+    )
+    session.rollback()
+    if known is None:
+        document, to_ingest = add_document(session, new)
+        return ("added" if document.source == new.source and to_ingest else "unchanged"), document, to_ingest
+    if known.content_hash == new.content_hash:
+        begin_write(session)
+        again = _requeue_if_failed(session, get_document(session, known.id))
+        return "unchanged", known, again
+    return "changed", put_content(session, known.id, new), True
+
+
+def put_content(session: Session, document_id: str, new: NewDocument) -> Document:
+    """Makes the next version of a document. The one before answers until the new one is ready.
+
+    Raises:
+        DocumentNotFound: there is none, or it was deleted.
+        FileRefused: the new content cannot be read.
+    """
+    _refuse_unreadable(new)
+    begin_write(session)
+    document = get_document(session, document_id, for_update=True)
+    document.version += 1
+    document.content_hash, document.size_bytes = new.content_hash, len(new.data)
+    document.queue()
+    _add_version(session, document, new)
+    session.commit()
+    return document
+
+
+def _refuse_unreadable(new: NewDocument) -> None:
+    try:
+        if not new.data.strip():
+            raise ParseError("no_text")
+        sniff(new.data, new.filename, new.media_type)
+    except ParseError as error:
+        raise FileRefused(str(error), code=error.code) from None
+
+
+def _collection(session: Session, name: str) -> Collection:
+    found = session.scalar(select(Collection).where(Collection.name == name))
+    if found is None:
+        found = Collection(name=name)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def _same_content(session: Session, collection: Collection, content_hash: str) -> Document | None:
+    same = (Document.collection_id == collection.id, Document.content_hash == content_hash)
+    return session.scalar(select(Document).where(*same, Document.status != "deleted").limit(1))
+
+
+def _requeue_if_failed(session: Session, document: Document) -> bool:
+    failed = document.status == "failed"
+    if failed:
+        document.queue()
+    session.commit()
+    return failed
+
+
+def _add_version(session: Session, document: Document, new: NewDocument) -> None:
+    version = DocumentVersion(
+        document_id=document.id,
+        version=document.version,
+        content_hash=new.content_hash,
+        filename=new.filename[-255:],
+        media_type=new.media_type,
+        content=new.data,
+    )
+    session.add(version)
+
+
+def clean_title(text: str) -> str:
+    """A title for people: one line, no control or invisible formatting characters, at most 200 code points."""
+    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+    return " ".join(visible.split())[:200]
+
+
+def get_document(session: Session, document_id: str, *, for_update: bool = False) -> Document:
+    """A document that is not deleted.
+
+    Raises:
+        DocumentNotFound: there is none.
+    """
+    query = select(Document).where(Document.id == document_id, Document.status != "deleted")
+    query = query.execution_options(populate_existing=True)
+    document = session.scalar(query.with_for_update(of=Document) if for_update else query)
+    if document is None:
+        raise DocumentNotFound()
+    return document
+
+
+def list_documents(session: Session, filters: dict[str, Any], limit: int, cursor: str | None) -> Page:
+    """A page of documents, newest first. `filters`: status, collection, document_type, q (in title and source)."""
+    query = select(Document)
+    status = filters.get("status")
+    query = query.where(Document.status == status) if status else query.where(Document.status != "deleted")
+    if filters.get("document_type"):
+        query = query.where(Document.document_type == filters["document_type"])
+    if filters.get("collection"):
+        query = query.where(Document.collection.has(Collection.name == filters["collection"]))
+    if filters.get("q"):
+        in_title = Document.title.icontains(filters["q"], autoescape=True)
+        query = query.where(in_title | Document.source.icontains(filters["q"], autoescape=True))
+    return newest_first(session, query, Document.uploaded_at, Document.id, limit, cursor)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a deletion has removed."""
+
+    id: str
+    title: str
+    versions: int
+    chunks: int
+    size_bytes: int
+
+
+def delete_document(session: Session, document_id: str) -> Receipt:
+    """Removes a document, its text, originals and vectors. It is in no answer from the commit on, in any process.
+
+    Raises:
+        DocumentNotFound: there is none.
+    """
+    begin_write(session)
+    document = get_document(session, document_id, for_update=True)
+    versions = session.scalars(select(DocumentVersion).where(DocumentVersion.document_id == document_id)).all()
+    size = sum(session.scalars(select(func.length(DocumentVersion.content)).where(_of(DocumentVersion, document_id))))
+    chunks = _remove_chunks(session, document_id)
+    session.execute(
+        update(DocumentVersion).where(_of(DocumentVersion, document_id)).values(content=b"", text="", filename="")
+    )
+    receipt = Receipt(document.id, document.title, len(versions), chunks, size)
+    document.status = "deleted"
+    document.lease_owner = document.lease_until = None
+    document.title = document.source = document.content_hash = ""
+    document.extra = {}
+    session.commit()
+    return receipt
+
+
+def _of(model: Any, document_id: str) -> Any:
+    return model.document_id == document_id
+
+
+def _remove_chunks(session: Session, document_id: str) -> int:
+    """Empties the visible chunks and marks them as removed, for the other processes to see; deletes the rest."""
+    mine = _of(ChunkRow, document_id)
+    session.execute(delete(ChunkRow).where(mine, ChunkRow.added_revision.is_(None)))
+    visible = (mine, ChunkRow.removed_revision.is_(None))
+    total = 0
+    for generation_id in session.scalars(select(ChunkRow.generation_id).where(*visible).distinct()).all():
+        values = {"removed_revision": next_revision(session, generation_id)}
+        rows = update(ChunkRow).where(*visible, ChunkRow.generation_id == generation_id).values(values)
+        total += len(session.scalars(rows.returning(ChunkRow.id)).all())
+    session.execute(update(ChunkRow).where(mine).values(text="", embedding=b"", headings=[]))
+    return total
+
+
+def purge(session: Session) -> int:
+    """Deletes the rows of removed chunks and deleted documents for good; gives the number of chunks.
+
+    A process that has not yet seen the removals reads everything again.
+    """
+    begin_write(session)
+    gone = session.execute(
+        delete(ChunkRow).where(ChunkRow.removed_revision.is_not(None)).returning(ChunkRow.id)
+    ).all()  # fmt: skip
+    session.execute(update(Generation).values(purged_revision=Generation.revision))
+    session.execute(delete(Document).where(Document.status == "deleted"))
+    session.commit()
+    return len(gone)
+
+
+def stats(session: Session) -> dict[str, Any]:
+    """Counts of what is stored, and the generation that answers."""
+    by_status = session.execute(select(Document.status, func.count()).group_by(Document.status)).all()
+    visible = (ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
+    chunks, tokens = session.execute(
+        select(func.count(ChunkRow.id), func.coalesce(func.sum(ChunkRow.tokens), 0)).where(*visible)
+    ).one()
+    size = session.scalar(select(func.coalesce(func.sum(Document.size_bytes), 0)).where(Document.status != "deleted"))
+    oldest = session.scalar(select(func.min(Document.next_attempt_at)).where(Document.status == "queued"))
+    generation = active_generation(session)
+    return {
+        "documents": {status: count for status, count in by_status if status != "deleted"},
+        "chunks": chunks,
+        "tokens": int(tokens),
+        "bytes": int(size or 0),
+        "embedder": generation.embedder if generation else None,
+        "dimension": generation.dimension if generation else None,
+        "generation": generation.id if generation else None,
+        "revision": generation.revision if generation else 0,
+        "threshold": generation.threshold if generation else None,
+        "queue_age_seconds": max(0.0, (utcnow() - oldest).total_seconds()) if oldest else None,
+    }
+
+
+def check_collection(name: str) -> str:
+    """A collection's name as it is stored.
+
+    Raises:
+        Invalid: it has nothing to show.
+    """
+    cleaned = clean_title(name)[:100]
+    if not cleaned:
+        raise Invalid(errors=[FieldError("/collection", "Give the collection a name.")])
+    return cleaned

@@ -1,0 +1,97 @@
+"""Queueing and delivering letters. At least once: a worker that dies between sending and storing sends again."""
+
+from __future__ import annotations
+
+import random
+import smtplib
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from chatbot.db import begin_write, utcnow
+from chatbot.mail.letters import Letter, LetterBuilders
+from chatbot.mail.models import Mail
+from chatbot.mail.transport import Refused, Transport
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 8
+TAKEN_FOR = timedelta(minutes=2)
+
+
+def queue_mail(session: Session, kind: str, user_id: str, recipient: str) -> Mail:
+    """Adds a letter to the caller's transaction."""
+    mail = Mail(kind=kind, user_id=user_id, recipient=recipient)
+    session.add(mail)
+    session.flush()
+    return mail
+
+
+def due_mails(session: Session, limit: int = 100) -> list[str]:
+    """The ids of letters that are due: what beat wakes the worker for, whatever a broker has lost."""
+    query = select(Mail.id).where(Mail.status == "queued", Mail.next_attempt_at <= utcnow())
+    return list(session.scalars(query.order_by(Mail.next_attempt_at).limit(limit)))
+
+
+def deliver(session: Session, mail_id: str, builders: LetterBuilders, transport: Transport) -> str | None:
+    """Sends one letter if it is due and nobody else has taken it. Gives its status, or None when not taken.
+
+    No transaction is open while the mail server is spoken to.
+    """
+    mail = _take(session, mail_id)
+    if mail is None:
+        return None
+    letter = builders[mail.kind](session, mail.user_id)
+    session.rollback()
+    status, error = _send(mail, letter, transport)
+    begin_write(session)
+    session.execute(update(Mail).where(Mail.id == mail_id).values(_outcome(mail.attempts, status, error)))
+    session.commit()
+    return status
+
+
+def _take(session: Session, mail_id: str) -> Mail | None:
+    now = utcnow()
+    begin_write(session)
+    taken = session.execute(
+        update(Mail)
+        .where(Mail.id == mail_id, Mail.status == "queued", Mail.next_attempt_at <= now)
+        .values(next_attempt_at=now + TAKEN_FOR, attempts=Mail.attempts + 1)
+    )
+    session.commit()
+    assert isinstance(taken, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.
+    if taken.rowcount == 0:
+        return None
+    mail = session.scalars(select(Mail).where(Mail.id == mail_id).execution_options(populate_existing=True)).one()
+    session.expunge(mail)
+    return mail
+
+
+def _send(mail: Mail, letter: Letter | None, transport: Transport) -> tuple[str, str | None]:
+    if letter is None:
+        return "cancelled", None
+    try:
+        transport(mail.recipient, letter, mail.id)
+    except Refused as error:
+        return "failed", str(error)
+    except (OSError, smtplib.SMTPException) as error:
+        log.warning("mail_not_sent", mail_id=mail.id, attempt=mail.attempts, error=type(error).__name__)
+        return ("failed" if mail.attempts >= MAX_ATTEMPTS else "queued"), type(error).__name__
+    return "sent", None
+
+
+def _outcome(attempts: int, status: str, error: str | None) -> dict[str, object]:
+    values: dict[str, object] = {"status": status, "error": error}
+    if status == "sent":
+        values["sent_at"] = utcnow()
+    if status == "queued":
+        values["next_attempt_at"] = utcnow() + backoff(attempts)
+    return values
+
+
+def backoff(attempts: int) -> timedelta:
+    """The wait after a number of failed attempts: 30 s doubling up to an hour, with jitter of a quarter."""
+    seconds = min(3600.0, 30.0 * 2 ** (attempts - 1))
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))

@@ -1,0 +1,24 @@
+"""Background work of the mail room."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from flask import current_app
+
+from chatbot.background import wake
+from chatbot.extensions import db
+from chatbot.mail import service
+
+
+@shared_task(name="mail.deliver", ignore_result=True)
+def deliver_mail(mail_id: str) -> None:
+    """Sends one letter."""
+    mail_room = current_app.extensions["mail_room"]
+    service.deliver(db.session(), mail_id, mail_room.builders, mail_room.transport)
+
+
+@shared_task(name="mail.sweep", ignore_result=True)
+def sweep_mails() -> None:
+    """Wakes the worker for every letter that is due."""
+    for mail_id in service.due_mails(db.session()):
+        wake(deliver_mail, mail_id)

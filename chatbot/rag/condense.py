@@ -1,0 +1,56 @@
+"""Making a follow-up question stand alone before it is searched.
+
+"And for production?" finds nothing by itself. With a language model the model rewrites it; without one the question
+before it is put in front. A question that stands alone is left as it is, which also saves the model's time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+
+from chatbot.rag.types import HistoryMessage
+from chatbot.rag.words import content_words
+
+_LEANS = re.compile(
+    r"^(and|or|but|so|then|also|what about|how about|why not|which one|und|oder|aber|y|pero|et|mais)\b"
+    r"|\b(it|its|they|them|their|theirs|he|she|him|her|this|that|these|those|there|then|one|ones|same|former|latter|"
+    r"above|previous|instead|else|too)\b",
+    re.IGNORECASE,
+)
+_FEW_WORDS = 2
+_LONGEST = 600
+
+CONDENSE_PROMPT = ChatPromptTemplate.from_messages(
+    [
+        (
+            "system",
+            "Rewrite the person's last message as one question that can be understood without the conversation. "
+            "Keep its language and its names. Do not answer it. Reply with the question only.",
+        ),
+        MessagesPlaceholder("history"),
+        ("human", "{question}"),
+    ]
+)
+
+
+def leans_on_history(question: str) -> bool:
+    """Whether a question probably needs what was said before to be understood."""
+    return bool(_LEANS.search(question)) or len(content_words(question)) <= _FEW_WORDS
+
+
+def join_with_last(question: str, history: Sequence[HistoryMessage]) -> str:
+    """The question with the newest question before it that stood alone."""
+    earlier = [message.text for message in history if message.is_user]
+    base = next((text for text in reversed(earlier) if not leans_on_history(text)), earlier[-1] if earlier else "")
+    return f"{base[:_LONGEST]} {question}".strip()
+
+
+def rewrite(model: BaseChatModel, question: str, history: Sequence[BaseMessage]) -> str:
+    """The question as the model rewrites it; the question itself when the model says nothing."""
+    answer = (CONDENSE_PROMPT | model).invoke({"history": list(history), "question": question})
+    return answer.text.strip()[:_LONGEST] or question

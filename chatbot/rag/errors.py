@@ -1,0 +1,101 @@
+"""What models do wrong, in the client's words. A provider's own message never passes: it may repeat the key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from langchain_core import exceptions as lc
+
+from chatbot.errors import BadGateway, ChatbotError, GatewayTimeout, Invalid, Unavailable
+
+MAX_RETRY_AFTER = 30
+
+
+class ModelUnavailable(Unavailable):
+    code, detail = "llm_unavailable", "The language model does not answer; try again."
+
+
+class ModelCut(ModelUnavailable):
+    """The provider's stream ended in the middle."""
+
+    detail = "The language model stopped in the middle of its answer."
+
+
+class ModelMisconfigured(BadGateway):
+    code, detail = "llm_misconfigured", "The language model refuses this server; an administrator has to look."
+
+
+class ModelTimeout(GatewayTimeout):
+    code, detail = "llm_timeout", "The language model took too long; try again."
+
+
+class QuestionTooLong(Invalid):
+    code, detail = "context_length_exceeded", "The question and its context are too long for this model."
+
+
+class EmbedderUnavailable(Unavailable):
+    code, detail = "embedder_unavailable", "The embedding service does not answer; try again."
+
+
+class EmbedderMisconfigured(BadGateway):
+    code, detail = "embedder_misconfigured", "The embedding service refuses this server; an administrator has to look."
+
+
+class BadEmbeddings(BadGateway):
+    code, detail = "bad_embeddings", "The embedding service gave vectors that cannot be used."
+
+
+_MISCONFIGURED = (
+    lc.ModelAuthenticationError, lc.ModelPermissionDeniedError, lc.ModelNotFoundError, lc.ModelInvalidRequestError,
+)  # fmt: skip
+
+
+def translate(error: Exception) -> ChatbotError:
+    """The error of a chat model in our words.
+
+    An error event in a stream is a bare `openai.APIError`, HTML with status 200 a `ValueError`: both mean that the
+    provider is not itself.
+    """
+    if isinstance(error, ChatbotError):
+        return error
+    if isinstance(error, lc.ContextOverflowError):
+        return QuestionTooLong()
+    if isinstance(error, _MISCONFIGURED):
+        return ModelMisconfigured()
+    if isinstance(error, lc.ModelTimeoutError | httpx.TimeoutException):
+        return ModelTimeout()
+    return ModelUnavailable(retry_after=retry_after(error) or 5)
+
+
+def is_provider_error(error: Exception) -> bool:
+    """Whether an exception came from the provider or its client, and not from a mistake of ours."""
+    import openai
+
+    kinds = (ChatbotError, lc.ModelError, lc.ContextOverflowError, openai.APIError, httpx.HTTPError, ValueError)
+    return isinstance(error, kinds)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether one more try could help."""
+    return isinstance(translate(error), ModelUnavailable)
+
+
+def retry_after(error: Exception) -> int | None:
+    """The seconds a provider asks us to wait, at most 30, or None."""
+    response: Any = getattr(error.__cause__ or error, "response", None) or getattr(error, "response", None)
+    value = response.headers.get("retry-after", "") if response is not None else ""
+    try:
+        return max(1, min(MAX_RETRY_AFTER, round(float(value))))
+    except ValueError:
+        return None
+
+
+def translate_embedding(error: Exception) -> ChatbotError:
+    """The error of an embedding service in our words."""
+    ours = translate(error)
+    if isinstance(ours, ModelMisconfigured | QuestionTooLong):
+        return EmbedderMisconfigured()
+    if isinstance(ours, ModelUnavailable | ModelTimeout):
+        return EmbedderUnavailable(retry_after=ours.retry_after or 5)
+    return ours

@@ -1,0 +1,210 @@
+"""Chat models by name: any OpenAI-compatible one through langchain-openai, and the extractive answerer.
+
+Both answer the same call and yield the same pieces, so the chain does not know which it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, trim_messages
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.runnables import Runnable
+
+from chatbot.config import EXTRACTIVE, Settings
+from chatbot.errors import FieldError, Invalid
+from chatbot.rag import extractive, prompts
+from chatbot.rag.condense import join_with_last, leans_on_history, rewrite
+from chatbot.rag.embedders import Embedder
+from chatbot.rag.errors import ModelCut, is_provider_error, may_pass, retry_after, translate
+from chatbot.rag.tokens import cost_usd, count_tokens
+from chatbot.rag.types import Ask, HistoryMessage, Passage, Usage
+
+log = structlog.get_logger(__name__)
+
+LONGEST_WAIT_SECONDS = 5.0
+MAX_ANSWER_TOKENS = 1024
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of an answer: text, and at the end what it took."""
+
+    text: str = ""
+    usage: Usage | None = None
+
+
+class Answerer(Protocol):
+    """Something that answers from passages; without any it answers as the fallback says."""
+
+    name: str
+
+    def condense(self, question: str, history: Sequence[HistoryMessage]) -> str:
+        """The question as it is to be searched."""
+        ...
+
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Iterator[Piece]:
+        """The answer in pieces; `searched` is the condensed question. Closing cancels the provider's call."""
+        ...
+
+
+class ExtractiveAnswerer:
+    """Answers with the documents' own sentences; needs no key and invents nothing."""
+
+    name = EXTRACTIVE
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def condense(self, question: str, history: Sequence[HistoryMessage]) -> str:
+        return join_with_last(question, history) if history and leans_on_history(question) else question
+
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Iterator[Piece]:
+        if not passages:
+            yield Piece(prompts.NOTHING_FOUND)
+        for text in extractive.answer(searched, passages, self._embedder):
+            yield Piece(text)
+        yield Piece(usage=Usage(0, 0, estimated=False, cost_usd="0.000000"))
+
+
+class ModelAnswerer:
+    """Answers with a language model behind OpenAI's protocol."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self._history_tokens = settings.history_tokens
+        self._model = _chat_model(name, settings)
+
+    def condense(self, question: str, history: Sequence[HistoryMessage]) -> str:
+        if not history or not leans_on_history(question):
+            return question
+        try:
+            return rewrite(self._model, question, self._messages(history))
+        except Exception as error:
+            if not is_provider_error(error):
+                raise
+            # The answer itself may still succeed, and the question is searched all the same.
+            log.warning("condense_failed", model=self.name, error=type(error).__name__)
+            return join_with_last(question, history)
+
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Iterator[Piece]:
+        inputs: dict[str, object] = {"history": self._messages(ask.history), "question": ask.question}
+        if passages:
+            boundary = prompts.new_boundary()
+            inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
+        else:
+            yield Piece(prompts.NOT_FROM_DOCUMENTS)
+        chain = (prompts.GROUNDED if passages else prompts.GENERAL) | self._model
+        with closing(_Answering(chain, inputs, self.name).pieces()) as pieces:
+            yield from pieces
+
+    def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:
+        """The conversation as LangChain's messages, the newest that fit into the budget."""
+        messages = [HumanMessage(m.text) if m.is_user else AIMessage(m.text) for m in history]
+        return trim_messages(
+            messages, max_tokens=self._history_tokens, strategy="last", start_on="human",
+            token_counter=lambda some: sum(count_tokens(m.text) + 4 for m in some),
+        )  # fmt: skip
+
+
+def _chat_model(name: str, settings: Settings) -> BaseChatModel:
+    from langchain.chat_models import init_chat_model
+
+    model: BaseChatModel = init_chat_model(
+        name, model_provider="openai", api_key=settings.openai_api_key, base_url=settings.openai_base_url,
+        # By itself the client has no time-out at all, and repeats a request twice; one repeat is made here.
+        timeout=(settings.model_connect_seconds, settings.model_read_seconds), max_retries=0,
+        stream_usage=True, max_tokens=MAX_ANSWER_TOKENS,
+    )  # fmt: skip
+    return model
+
+
+class _Answering:
+    """One answer on its way: repeats once before the first token, never after it."""
+
+    def __init__(self, chain: Runnable[dict[str, object], AIMessage], inputs: dict[str, object], model: str) -> None:
+        self._chain, self._inputs, self._model = chain, inputs, model
+        self._usage: UsageMetadata | None = None
+        self._finished = False
+        self._text = ""
+
+    def pieces(self) -> Iterator[Piece]:
+        try:
+            yield from self._attempt()
+        except Exception as error:
+            if not is_provider_error(error):
+                raise
+            if self._text or not may_pass(error):
+                raise self._told(error) from None
+            time.sleep(min(retry_after(error) or 0.25, LONGEST_WAIT_SECONDS))
+            yield from self._last_attempt()
+        yield Piece(usage=self._counted())
+
+    def _last_attempt(self) -> Iterator[Piece]:
+        try:
+            yield from self._attempt()
+        except Exception as error:
+            if is_provider_error(error):
+                raise self._told(error) from None
+            raise
+
+    def _told(self, error: Exception) -> Exception:
+        log.warning("model_failed", model=self._model, error=type(error).__name__, after_tokens=bool(self._text))
+        return translate(error)
+
+    def _attempt(self) -> Iterator[Piece]:
+        stream = self._chain.stream(self._inputs)
+        with closing(stream):  # type: ignore[type-var]
+            for chunk in stream:
+                self._usage = getattr(chunk, "usage_metadata", None) or self._usage
+                self._finished |= bool(chunk.response_metadata.get("finish_reason"))
+                if chunk.text:
+                    self._text += chunk.text
+                    yield Piece(chunk.text)
+        if not self._finished:
+            # A connection that is cut ends the iterator without an error; only the reason is missing.
+            raise ModelCut()
+
+    def _counted(self) -> Usage:
+        if self._usage:
+            return _usage(self._model, self._usage["input_tokens"], self._usage["output_tokens"], estimated=False)
+        prompt = sum(count_tokens(str(value)) for value in self._inputs.values())
+        return _usage(self._model, prompt, count_tokens(self._text), estimated=True)
+
+
+def _usage(model: str, prompt: int, completion: int, *, estimated: bool) -> Usage:
+    return Usage(prompt, completion, estimated, cost_usd(model, prompt, completion))
+
+
+class ChatModels:
+    """The chat models a request may name, each made once a process."""
+
+    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+        self._settings = settings
+        self._embedder = embedder
+        self._made: dict[str, Answerer] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """What may be named, the default first."""
+        return self._settings.allowed_chat_models
+
+    def get(self, name: str | None) -> Answerer:
+        """The answerer of that name, or the default one.
+
+        Raises:
+            Invalid: the name is not on the list.
+        """
+        name = name or self.names[0]
+        if name not in self.names:
+            raise Invalid(errors=[FieldError("/model", f"Choose one of: {', '.join(self.names)}.")])
+        if name not in self._made:
+            extractive_one = name == EXTRACTIVE
+            self._made[name] = ExtractiveAnswerer(self._embedder) if extractive_one else ModelAnswerer(name, self._settings)
+        return self._made[name]

@@ -1,0 +1,64 @@
+"""Cutting a passage into the units a person would quote: sentences, list items, table rows, blocks of code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=[\"'(\[*_`]*[A-Z0-9À-ÖØ-Þ])|(?<=[。！？])")
+_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|Mr|Mrs|Ms|Dr|No|Fig|approx|z\.B|d\.h|bzw|S)\.|\b[A-Z]\.)$")
+_FENCE = re.compile(r"^\s*(```|~~~)")
+_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+|^\s*\|")
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s")
+
+Span = tuple[int, int]
+
+
+def units(text: str) -> list[Span]:
+    """The (start, end) of each unit, in order, without outer white space; headings are left out."""
+    spans: list[Span] = []
+    for start, end, is_code in _blocks(text):
+        spans.extend([(start, end)] if is_code else _sentences(text, start, end))
+    return [span for span in (_trim(text, *span) for span in spans) if span[1] > span[0]]
+
+
+def is_code(unit: str) -> bool:
+    """Whether a unit is a block of code."""
+    return bool(_FENCE.match(unit))
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Paragraphs, single list items and whole code fences."""
+    start = offset = 0
+    in_code = False
+    for line in text.splitlines(keepends=True):
+        after = offset + len(line)
+        if _FENCE.match(line):
+            if not in_code:
+                yield start, offset, False
+                start = offset
+            else:
+                yield start, after, True
+                start = after
+            in_code = not in_code
+        elif not in_code and (not line.strip() or _ITEM.match(line) or _HEADING.match(line)):
+            yield start, offset, False
+            start = after if not line.strip() or _HEADING.match(line) else offset
+        offset = after
+    yield start, offset, in_code
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
+    begin = start
+    for match in _SENTENCE_END.finditer(text, start, end):
+        if _ABBREVIATION.search(text, begin, match.start()):
+            continue
+        yield begin, match.start()
+        begin = match.end()
+    yield begin, end
+
+
+def _trim(text: str, start: int, end: int) -> Span:
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    return start + left, max(start + left, end - (len(piece) - len(piece.rstrip())))

@@ -1,0 +1,107 @@
+"""Splitting a text into chunks whose offsets hold: `text[chunk.start:chunk.end]` is the chunk, always.
+
+Markdown headings cut first, and each chunk remembers the headings above it; inside a section LangChain's recursive
+splitter cuts at paragraphs, lines, sentences and words. It is run so that it loses nothing (no overlap, separators
+kept, no stripping), which makes the offsets a running sum instead of a search.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_ANCHOR = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_SEPARATORS = ["\n\n", "\n", ". ", "! ", "? ", "。", "！", "？", "; ", ", ", "、", " ", ""]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a text: offsets in code points, and the headings above it, outermost first."""
+
+    start: int
+    end: int
+    headings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Section:
+    start: int
+    end: int
+    headings: tuple[str, ...]
+
+
+def split(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[Chunk]:
+    """Chunks of at most `limit` tokens, in order, without their outer white space; empty ones are left out."""
+    splitter = RecursiveCharacterTextSplitter(
+        separators=_SEPARATORS, keep_separator="end", strip_whitespace=False,
+        chunk_size=limit, chunk_overlap=0, length_function=count_tokens,
+    )  # fmt: skip
+    chunks = []
+    for section in _joined(list(_sections(text)), text, limit, count_tokens):
+        offset = section.start
+        for piece in splitter.split_text(text[section.start : section.end]):
+            chunks.append(_trimmed(text, offset, offset + len(piece), section.headings))
+            offset += len(piece)
+        if offset != section.end:
+            raise AssertionError("the splitter lost characters")
+    return [chunk for chunk in chunks if chunk.end > chunk.start]
+
+
+def _trimmed(text: str, start: int, end: int, headings: tuple[str, ...]) -> Chunk:
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    return Chunk(start + left, max(start + left, end - (len(piece) - len(piece.rstrip()))), headings)
+
+
+def _sections(text: str) -> Iterator[_Section]:
+    """The stretches between Markdown headings, each with the headings above it; code fences are not looked into."""
+    path: list[tuple[int, str]] = []
+    start = offset = 0
+    fence: str | None = None
+    for line in text.splitlines(keepends=True):
+        fence, was_fence = _fence_after(fence, line)
+        match = None if fence or was_fence else _HEADING.match(line.rstrip("\n"))
+        if match:
+            if text[start:offset].strip():
+                yield _Section(start, offset, tuple(title for _, title in path))
+                start = offset
+            level = len(match[1])
+            path = [item for item in path if item[0] < level] + [(level, _ANCHOR.sub("", match[2]))]
+        offset += len(line)
+    if offset > start:
+        yield _Section(start, offset, tuple(title for _, title in path))
+
+
+def _fence_after(fence: str | None, line: str) -> tuple[str | None, bool]:
+    """The fence that is open after a line, and whether the line is a fence itself."""
+    match = _FENCE.match(line)
+    if match is None:
+        return fence, False
+    if fence is None:
+        return match[1], True
+    closes = match[1][0] == fence[0] and len(match[1]) >= len(fence)
+    return (None if closes else fence), True
+
+
+def _joined(
+    sections: list[_Section], text: str, limit: int, count_tokens: Callable[[str], int]
+) -> Iterator[_Section]:
+    """Joins a section that is only a heading with the one below it: alone it would answer nothing."""
+    held: _Section | None = None
+    for section in sections:
+        if held is not None:
+            section = _Section(held.start, section.end, section.headings)
+            held = None
+        body = text[section.start : section.end]
+        lines = [line for line in body.splitlines() if line.strip()]
+        if section is not sections[-1] and all(_HEADING.match(line) for line in lines) and count_tokens(body) < limit:
+            held = section
+        else:
+            yield section
+    if held is not None:
+        yield held

@@ -1,0 +1,93 @@
+"""What leaves this room: plain, frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk found for a question. Offsets are code points in the text of that version of the document."""
+
+    rank: int
+    document_id: str
+    title: str
+    source: str
+    version: int
+    chunk_id: int
+    page: int | None
+    char_start: int
+    char_end: int
+    text: str
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The passages above the threshold, best first, and the best score there was, above it or not."""
+
+    passages: tuple[Passage, ...]
+    top_score: float | None
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A place in the answer and the place in a document that it rests on; `text[char_start:char_end] == quote`."""
+
+    marker: int
+    answer_start: int
+    answer_end: int
+    document_id: str
+    version: int
+    chunk_id: int
+    page: int | None
+    char_start: int
+    char_end: int
+    quote: str
+    verified: bool
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens and their price in US dollars; `estimated` when the provider did not report them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost_usd: str | None
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class HistoryMessage:
+    """One earlier message of the conversation."""
+
+    is_user: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the chain is asked: a question, the conversation so far (oldest first), and what may be searched."""
+
+    question: str
+    history: tuple[HistoryMessage, ...] = ()
+    collections: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A step of an answer as it is made: any of these may be set, in this order over the stream."""
+
+    question: str | None = None
+    found: Found | None = None
+    status: str | None = None
+    text: str = ""
+    citation: Citation | None = None
+    usage: Usage | None = None
+    timings_ms: Mapping[str, int] = field(default_factory=dict)

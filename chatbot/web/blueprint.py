@@ -1,0 +1,56 @@
+"""flask-smorest's blueprint and API with our parser and our errors."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import flask_smorest
+import marshmallow as ma
+from flask import Request
+from marshmallow import ValidationError
+from webargs.flaskparser import FlaskParser
+
+from chatbot.errors import FieldError, Invalid
+from chatbot.web.problems import from_validation
+
+PROBLEM = {"description": "A problem object (RFC 9457).", "content_type": "application/problem+json"}
+
+
+class StrictParser(FlaskParser):  # type: ignore[misc]
+    """Reads JSON through the strict request; unknown fields and repeated query parameters are refused."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
+        "json": ma.RAISE, "query": ma.RAISE, "form": ma.RAISE, "files": ma.RAISE, "headers": ma.EXCLUDE,
+    }  # fmt: skip
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002
+        body = req.get_json()
+        if not isinstance(body, dict):
+            raise Invalid("The body must be a JSON object.")
+        return body
+
+    def load_querystring(self, req: Request, schema: ma.Schema) -> Any:
+        for name, values in req.args.lists():
+            field = schema.fields.get(name)
+            if len(values) > 1 and not isinstance(field, ma.fields.List):
+                raise Invalid(errors=[FieldError(f"/{name}", "Give this parameter once.")])
+        return super().load_querystring(req, schema)
+
+    def handle_error(self, error: ValidationError, *_args: Any, **_kwargs: Any) -> Any:
+        raise from_validation(error) from None
+
+
+parser = StrictParser()
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """The blueprint of every room."""
+
+    ARGUMENTS_PARSER = parser
+
+
+class Api(flask_smorest.Api):
+    """The API whose document is served at /openapi.json; errors are the application's own."""
+
+    def _register_error_handlers(self) -> None:
+        """Errors keep the one shape of chatbot.web.problems."""

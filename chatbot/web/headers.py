@@ -1,0 +1,93 @@
+"""What every response carries: the request's id, the security headers, CORS for exact origins, limits."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+from flask import Flask, Response, g, request
+
+from chatbot.extensions import limiter
+
+log = structlog.get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-ID, Last-Event-ID"
+_CORS_EXPOSE = "X-Request-ID, RateLimit, RateLimit-Policy, Retry-After"
+
+
+def init_app(app: Flask, cors_origins: list[str]) -> None:
+    """Registers the request id first, so that every later line and error carries it."""
+    app.before_request_funcs.setdefault(None, []).insert(0, _begin)
+    app.after_request(_secure)
+    app.after_request(_limits)
+    app.after_request(_log)
+    allowed = frozenset(cors_origins)
+    app.after_request(lambda response: _cors(response, allowed))
+    app.before_request_funcs[None].insert(1, _preflight)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _secure(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Request-ID"] = g.get("request_id", "")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Content-Security-Policy", _CSP)
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+    headers.setdefault("Cache-Control", "no-store")
+    if request.is_secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    return response
+
+
+def _limits(response: Response) -> Response:
+    """`RateLimit` in the form of the IETF draft; the limiter's own headers put Retry-After on successes."""
+    limit = limiter.current_limit
+    if limit is None:
+        return response
+    window = limit.limit.get_expiry()
+    wait = max(0, int(limit.reset_at - time.time()))
+    response.headers["RateLimit-Policy"] = f'"default";q={limit.limit.amount};w={window}'
+    response.headers["RateLimit"] = f'"default";r={max(0, limit.remaining)};t={wait}'
+    if response.status_code == 429:
+        response.headers.setdefault("Retry-After", str(max(1, wait)))
+    return response
+
+
+def _log(response: Response) -> Response:
+    rule = request.url_rule.rule if request.url_rule else None
+    ms = round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1)
+    log.info("request", method=request.method, route=rule, status=response.status_code, ms=ms)
+    return response
+
+
+def _cors(response: Response, allowed: frozenset[str]) -> Response:
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if origin in allowed:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSE
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
+            response.headers["Access-Control-Allow-Headers"] = _CORS_HEADERS
+            response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+def _preflight() -> Response | None:
+    """A preflight is answered before any guard: it carries no credentials and does nothing."""
+    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    return Response(status=204) if asks else None

@@ -1,0 +1,102 @@
+"""Every failure in the one JSON shape: ours, Flask's, Werkzeug's, the limiter's, the database's, and the unforeseen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, json, request
+from marshmallow import ValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from chatbot import errors
+from chatbot.errors import ChatbotError, FieldError, Invalid, Unavailable, problem
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_BY_STATUS: dict[int, type[ChatbotError]] = {
+    kind.status: kind
+    for kind in (
+        errors.BadRequest, errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Conflict, errors.TooLarge,
+        errors.UnsupportedMedia, errors.Invalid, errors.TooMany, errors.Unavailable,
+    )
+}  # fmt: skip
+_CODES = {405: "method_not_allowed", 406: "not_acceptable", 408: "request_timeout", 431: "headers_too_large"}
+
+
+def init_app(app: Flask) -> None:
+    """Registers the handlers; one function below for each family of failures."""
+    app.register_error_handler(ChatbotError, respond)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(PoolTimeout, _database)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def as_problem(error: ChatbotError) -> dict[str, Any]:
+    """The problem object for this request."""
+    return problem(error, instance=request.path, request_id=g.get("request_id"))
+
+
+def respond(error: ChatbotError) -> Response:
+    """The HTTP answer for an error, with the headers its status asks for."""
+    response = Response(json.dumps(as_problem(error)), status=error.status, mimetype=MEDIA_TYPE)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = f'Bearer realm="chatbot", error="{error.code}"'
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    """Werkzeug's and flask-smorest's own errors: their status and headers, our words."""
+    status = error.code or 500
+    data = getattr(error, "data", None) or {}
+    ours = Invalid(errors=field_errors(data["messages"])) if "messages" in data else _translated(status)
+    response = respond(ours)
+    response.status_code = ours.status
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _translated(status: int) -> ChatbotError:
+    known = _BY_STATUS.get(status)
+    if known is not None:
+        return known()
+    error = ChatbotError(None if status >= 500 else "The request cannot be answered.", code=_CODES.get(status))
+    error.status = status
+    return error
+
+
+def field_errors(messages: Any, pointer: str = "") -> list[FieldError]:
+    """Flattens marshmallow's nested messages into pointers; never repeats the rejected value."""
+    if isinstance(messages, dict):
+        return [e for key, value in messages.items() for e in field_errors(value, _join(pointer, key))]
+    if isinstance(messages, list):
+        return [e for value in messages for e in field_errors(value, pointer)]
+    return [FieldError(pointer or "/", str(messages))]
+
+
+def _join(pointer: str, key: Any) -> str:
+    at_top = pointer == "" and key in ("json", "query", "form", "files", "json_or_form", "_schema")
+    return pointer if at_top or key == "_schema" else f"{pointer}/{key}"
+
+
+def from_validation(error: ValidationError) -> Invalid:
+    """A marshmallow error as ours."""
+    return Invalid(errors=field_errors(error.messages))
+
+
+def _database(error: Exception) -> Response:
+    log.warning("database_unavailable", error=type(error).__name__)
+    return respond(Unavailable("The database is busy or away; try again.", code="busy", retry_after=1))
+
+
+def _unforeseen(error: Exception) -> Response:
+    log.error("unhandled_error", path=request.path, exc_info=error)
+    return respond(ChatbotError())

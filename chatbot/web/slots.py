@@ -1,0 +1,46 @@
+"""How many answers may be under way at once in a process.
+
+An answer holds a server thread for seconds. Without a bound, enough of them leave none for login and health; with
+it the rest is told 503 at once, with a time to come back.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from chatbot.errors import Unavailable
+
+
+class TooManyStreams(Unavailable):
+    code, detail = "too_many_streams", "Too many answers are under way; try again in a moment."
+
+
+class Slot:
+    """A taken place. Giving it back twice does nothing."""
+
+    def __init__(self, free: threading.Semaphore) -> None:
+        self._free = free
+        self._once = threading.Lock()
+
+    def release(self) -> None:
+        """Gives the place back."""
+        if self._once.acquire(blocking=False):
+            self._free.release()
+
+
+class Slots:
+    """The places of one process: its threads less a reserve for everything else."""
+
+    def __init__(self, threads: int) -> None:
+        self.count = max(1, threads - max(2, threads // 8))
+        self._free = threading.Semaphore(self.count)
+
+    def take(self) -> Slot:
+        """A place.
+
+        Raises:
+            TooManyStreams: all are taken.
+        """
+        if not self._free.acquire(blocking=False):
+            raise TooManyStreams(retry_after=2)
+        return Slot(self._free)

@@ -1,0 +1,8 @@
+"""What servers start from: `gunicorn wsgi:app`, `celery -A wsgi:celery_app worker`, `flask ...`."""
+
+from __future__ import annotations
+
+from chatbot.app import create_app
+
+app = create_app()
+celery_app = app.extensions["celery"]
