@@ -49,14 +49,14 @@ def broker(settings: Settings) -> dict[str, Any]:
     folder = settings.instance_path / "broker"
     for name in ("messages", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    options = {
+    folders: dict[str, Any] = {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),
         "control_folder": str(folder / "control"),
         # The transport looks into the folder once a second otherwise.
         "polling_interval": 0.05,
     }
-    return {"broker_url": "filesystem://", "broker_transport_options": options}
+    return {"broker_url": "filesystem://", "broker_transport_options": folders}
 
 
 def schedule(settings: Settings) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import celeryconfig
 import structlog
 from celery import Celery, Task
 from flask import Flask
 from kombu.exceptions import OperationalError
 
+import celeryconfig
 from chatbot.config import Settings
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 def create_celery(app: Flask, settings: Settings) -> Celery:
     """A Celery application whose tasks run inside the Flask application's context."""
 
-    class ContextTask(Task):  # type: ignore[misc]
+    class ContextTask(Task):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id)

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
 
     # Where things live.
     instance_path: Path = ROOT / "instance"
+    models_path: Path | None = None
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8000"
@@ -143,6 +144,11 @@ class Settings(BaseSettings):
     def is_production(self) -> bool:
         """A host sets PORT or DATABASE_URL; debug mode says that this is a workbench all the same."""
         return not self.flask_debug and (self.port is not None or self.database_url is not None)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the local embedder keeps the graph it has built."""
+        return self.models_path or self.instance_path / "models"
 
     @property
     def bind(self) -> str:

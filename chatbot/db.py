@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, event
 from sqlalchemy.engine import Dialect
@@ -21,6 +21,7 @@ _WRITES = "chatbot_writes"
 _WRITE_WORDS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 Sessions = sessionmaker[Session]
+T = TypeVar("T")
 
 
 class Base(DeclarativeBase):
@@ -51,7 +52,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -78,6 +79,16 @@ def begin_write(session: Session) -> None:
             raise RuntimeError("begin_write must come before the session's first query")
         return
     session.connection(execution_options={_WRITES: True})
+
+
+def detached(session: Session, row: T) -> T:
+    """Ends the transaction and gives the row as plain values: what is needed while no connection is held.
+
+    A row that stays in its session would read itself again at the next touch, and open a transaction for it.
+    """
+    session.expunge(row)
+    session.rollback()
+    return row
 
 
 def for_writing(connection: Connection) -> Connection:

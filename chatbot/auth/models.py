@@ -34,7 +34,10 @@ class TokenFamily(Base):
     """One login and all that was refreshed from it. Only the newest refresh token's id is spendable."""
 
     __tablename__ = "token_families"
-    __table_args__ = (Index("ix_token_families_user_id", "user_id"), Index("ix_token_families_expires_at", "expires_at"))
+    __table_args__ = (
+        Index("ix_token_families_user_id", "user_id"),
+        Index("ix_token_families_expires_at", "expires_at"),
+    )
 
     id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

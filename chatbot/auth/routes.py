@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from chatbot.auth import schemas, service
 from chatbot.auth.guard import caller, public, signed_in
+from chatbot.background import wake
 from chatbot.config import Settings
 from chatbot.extensions import db, limiter
 from chatbot.mail.tasks import deliver_mail
-from chatbot.background import wake
 from chatbot.web.blueprint import Blueprint
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts, tokens and profiles.")
@@ -45,7 +45,7 @@ def signup(body: dict[str, Any]) -> Any:
 
     Creates an account and queues the verification mail.
     """
-    user, mail_id = service.sign_up(db.session, settings(), body)
+    user, mail_id = service.sign_up(db.session(), settings(), body)
     wake(deliver_mail, mail_id)
     return {"user": user}
 
@@ -61,7 +61,7 @@ def login(body: dict[str, Any]) -> Any:
 
     Wrong passwords are limited for each account and for each address.
     """
-    user, pair = service.log_in(db.session, settings(), body["email"], body["password"])
+    user, pair = service.log_in(db.session(), settings(), body["email"], body["password"])
     return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in, "user": user}
 
 
@@ -74,7 +74,7 @@ def refresh(body: dict[str, Any]) -> Any:
 
     Spends the refresh token and gives a new pair. Using a spent one again ends the whole session.
     """
-    return service.refresh(db.session, settings(), body["refresh"])
+    return service.refresh(db.session(), settings(), body["refresh"])
 
 
 @blp.route("/logout/", methods=["POST"])
@@ -86,7 +86,7 @@ def logout(body: dict[str, Any]) -> None:
 
     Ends the session the refresh token belongs to; its access tokens fail at once.
     """
-    service.log_out(db.session, caller().user_id, body["refresh"])
+    service.log_out(db.session(), caller().user_id, body["refresh"])
 
 
 @blp.route("/logout/all/", methods=["POST"])
@@ -97,7 +97,7 @@ def logout_all() -> None:
 
     Ends every session of the caller.
     """
-    service.log_out_everywhere(db.session, caller().user_id)
+    service.log_out_everywhere(db.session(), caller().user_id)
 
 
 @blp.route("/profile/", methods=["GET"])
@@ -105,7 +105,7 @@ def logout_all() -> None:
 @blp.response(200, schemas.UserSchema)
 def profile() -> Any:
     """Read the own profile"""
-    return service.get_user(db.session, caller().user_id)
+    return service.get_user(db.session(), caller().user_id)
 
 
 @blp.route("/profile/", methods=["PATCH"])
@@ -114,7 +114,7 @@ def profile() -> Any:
 @blp.response(200, schemas.UserSchema)
 def change_profile(body: dict[str, Any]) -> Any:
     """Change the own profile"""
-    return service.change_profile(db.session, caller().user_id, body)
+    return service.change_profile(db.session(), caller().user_id, body)
 
 
 @blp.route("/profile/", methods=["DELETE"])
@@ -126,7 +126,7 @@ def delete_profile(body: dict[str, Any]) -> None:
 
     Everything of the caller's is gone: sessions, messages, tokens.
     """
-    service.delete_account(db.session, settings(), caller().user_id, body["password"])
+    service.delete_account(db.session(), settings(), caller().user_id, body["password"])
 
 
 @blp.route("/verify-email/", methods=["POST"])
@@ -138,7 +138,7 @@ def verify_email(body: dict[str, Any]) -> Any:
 
     Takes the token of the mail as JSON, or from the page's form, which is answered with a page.
     """
-    user = service.verify_email(db.session, settings(), body["token"])
+    user = service.verify_email(db.session(), settings(), body["token"])
     return _page(verified=True) if request.form else user
 
 
@@ -172,7 +172,7 @@ def resend(body: dict[str, Any]) -> Any:
 
     The answer is the same whether or not there is such an account.
     """
-    mail_id = service.resend_verification(db.session, body["email"])
+    mail_id = service.resend_verification(db.session(), body["email"])
     if mail_id:
         wake(deliver_mail, mail_id)
     return {}

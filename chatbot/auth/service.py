@@ -14,7 +14,7 @@ from chatbot.auth import passwords, tokens
 from chatbot.auth.addresses import canonical_email, canonical_username
 from chatbot.auth.models import TokenFamily, User
 from chatbot.config import Settings
-from chatbot.db import begin_write, new_id, utcnow
+from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.errors import Conflict, FieldError, Forbidden, Invalid, Unauthorized
 from chatbot.mail.service import queue_mail
 
@@ -126,9 +126,9 @@ def log_in(session: Session, settings: Settings, email: str, password: str) -> t
         InvalidCredentials: unknown address or wrong password; nobody can tell which.
         AccountDisabled: the password is right and the account is disabled.
     """
-    user = _find_for_login(session, email)
-    session.rollback()  # No connection is held while the hash is computed.
-    right = passwords.verify_password(user and user.password_hash, password, settings.password_iterations)
+    user = _find_for_login(session, email)  # No connection is held while the hash is computed.
+    stored = user.password_hash if user else None
+    right = passwords.verify_password(stored, password, settings.password_iterations)
     if user is None or not right:
         raise InvalidCredentials()
     if not user.is_active:
@@ -149,9 +149,10 @@ def _find_for_login(session: Session, email: str) -> User | None:
     except Invalid:
         return None
     user = session.scalar(select(User).where(User.email == address))
-    if user is not None:
-        session.expunge(user)
-    return user
+    if user is None:
+        session.rollback()
+        return None
+    return detached(session, user)
 
 
 def _rehashed(stored: str, password: str, iterations: int) -> str | None:
@@ -160,9 +161,7 @@ def _rehashed(stored: str, password: str, iterations: int) -> str | None:
 
 def _begin_family(session: Session, settings: Settings, user_id: str) -> TokenPair:
     now = utcnow()
-    family = TokenFamily(
-        id=new_id(), user_id=user_id, current_jti=new_id(), expires_at=now + settings.session_lifetime
-    )
+    family = TokenFamily(id=new_id(), user_id=user_id, current_jti=new_id(), expires_at=now + settings.session_lifetime)
     session.add(family)
     return _pair(settings, user_id, family.id, family.current_jti, settings.session_lifetime)
 
@@ -196,16 +195,17 @@ def refresh(session: Session, settings: Settings, token: str) -> TokenPair:
         .returning(TokenFamily.expires_at)
     )
     if expires_at is None:
-        _revoke_reused(session, claims)
+        raise _refused(session, claims)
     session.commit()
     return _pair(settings, claims.user_id, claims.family_id, jti, expires_at - now)
 
 
-def _revoke_reused(session: Session, claims: tokens.Claims) -> None:
+def _refused(session: Session, claims: tokens.Claims) -> Unauthorized:
     """Tells a spent token from a dead family, and revokes the family of a spent one."""
-    revoked = _revoke(session, TokenFamily.id == claims.family_id, TokenFamily.current_jti != claims.jti, because="reuse")
+    spent = (TokenFamily.id == claims.family_id, TokenFamily.current_jti != claims.jti)
+    revoked = _revoke(session, *spent, because="reuse")
     session.commit()
-    raise TokenReused() if revoked else tokens.InvalidToken()
+    return TokenReused() if revoked else tokens.InvalidToken()
 
 
 def log_out(session: Session, user_id: str, token: str) -> None:

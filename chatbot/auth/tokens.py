@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -61,13 +61,13 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def issue_access(user_id: str, family_id: str) -> str:
     """An access token of the family, for `ACCESS_TOKEN_MINUTES`."""
-    return create_access_token(user_id, additional_claims={"family": family_id})
+    return str(create_access_token(user_id, additional_claims={"family": family_id}))
 
 
 def issue_refresh(user_id: str, family_id: str, jti: str, lifetime: timedelta) -> str:
     """The refresh token with the id that the family's row holds."""
     claims = {"family": family_id, "jti": jti}
-    return create_refresh_token(user_id, additional_claims=claims, expires_delta=lifetime)
+    return str(create_refresh_token(user_id, additional_claims=claims, expires_delta=lifetime))
 
 
 def read(token: str, kind: str) -> Claims:
@@ -132,8 +132,3 @@ def same(one: str, other: str) -> bool:
 
 def _serializer(secret: str, purpose: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(secret, salt=f"chatbot.{purpose}", signer_kwargs={"digest_method": hashlib.sha256})
-
-
-def remaining(until: datetime, now: datetime, at_most: timedelta) -> timedelta:
-    """How long a refresh token may live: its own lifetime, but not past the end of its family."""
-    return min(at_most, until - now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict
 from functools import singledispatch
@@ -18,9 +18,11 @@ AsProblem = Callable[[ChatbotError], dict[str, Any]]
 _reply = ReplySchema()
 
 
-def frames(events: Iterator[Event], as_problem: AsProblem) -> Iterator[tuple[str, dict[str, Any]]]:
+def frames(
+    events: Generator[Event, None, None], as_problem: AsProblem
+) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """The (name, payload) of each event, in the contract's shapes."""
-    with closing(events):  # type: ignore[type-var]
+    with closing(events):
         for event in events:
             yield ("error", as_problem(event.error)) if isinstance(event, Failed) else _frame(event)
 
@@ -70,7 +72,7 @@ def reply_object(done: Done) -> dict[str, Any]:
     return dumped
 
 
-def drain(events: Iterator[Event]) -> dict[str, Any]:
+def drain(events: Generator[Event, None, None]) -> dict[str, Any]:
     """The Reply of a whole run.
 
     Raises:

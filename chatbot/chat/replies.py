@@ -7,7 +7,7 @@ who left; whichever it is, what there is of the answer has been stored by then.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -85,7 +85,7 @@ class Replies:
         self._settings = settings
         self.models = models
 
-    def reply(self, turn: Turn, answerer: Answerer) -> Iterator[Event]:
+    def reply(self, turn: Turn, answerer: Answerer) -> Generator[Event, None, None]:
         """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted."""
         answer = Answer(answerer.name)
         status, failure, message = "interrupted", None, None
@@ -103,9 +103,9 @@ class Replies:
             failure = failure or trouble
         yield Failed(failure) if failure or message is None else Done(turn, message)  # type: ignore[arg-type]
 
-    def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Iterator[Event]:
+    def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Generator[Event, None, None]:
         chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback)
-        with closing(stream_parts(chain, turn.ask)) as parts:  # type: ignore[type-var]
+        with closing(stream_parts(chain, turn.ask)) as parts:
             for part in parts:
                 yield from _taken_up(answer, part)
 
@@ -125,7 +125,7 @@ class Replies:
         return None, Unavailable("The answer could not be stored; ask again.", code="busy", retry_after=1)
 
 
-def _taken_up(answer: Answer, part: Part) -> Iterator[Event]:
+def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
     """Adds a part to the answer and tells what a client wants to know of it."""
     if part.question is not None:
         answer.question = part.question

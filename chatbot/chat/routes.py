@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import current_app, g, request
+from flask import current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, user_required
@@ -65,7 +65,7 @@ def send(body: dict[str, Any]) -> ResponseReturnValue:
     turn = begin_turn(db.session(), caller(), body["message"], chat_id, only)
     events = replies().reply(turn, answerer)
     if not _wants_stream(body["stream"]):
-        return drain(events)
+        return jsonify(drain(events))
     del g.slot
     as_problem = partial(problem, instance=request.path, request_id=g.request_id)
     response = sse.stream(frames(events, as_problem))

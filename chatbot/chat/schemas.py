@@ -28,7 +28,10 @@ class SendSchema(ma.Schema):
     stream = ma.fields.Boolean(
         load_default=None,
         allow_none=True,
-        metadata={"description": "Answer as server-sent events; so does `Accept: text/event-stream`.", "example": False},
+        metadata={
+            "description": "Answer as server-sent events; so does `Accept: text/event-stream`.",
+            "example": False,
+        },
     )
     model = text(1, 100, load_default=None, allow_none=True, metadata={"description": "One of GET models/."})
     collections = ma.fields.List(
@@ -68,7 +71,9 @@ class ChatSessionSchema(ma.Schema):
     created_at = Utc(metadata=TIME)
     updated_at = Utc(metadata=TIME)
     message_count = ma.fields.Integer(metadata={"example": 2})
-    members = ma.fields.List(ma.fields.String(), metadata={"description": "Who takes part beside the owner.", "example": []})
+    members = ma.fields.List(
+        ma.fields.String(), metadata={"description": "Who takes part beside the owner.", "example": []}
+    )
 
     @ma.pre_dump
     def _shape(self, row: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
@@ -89,13 +94,17 @@ class MessageSchema(ma.Schema):
     status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "complete"})
     feedback = ma.fields.Dict(allow_none=True, metadata={"example": None})
     metadata = ma.fields.Dict(
-        metadata={"description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question."}
+        metadata={
+            "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question."
+        }
     )
     created_at = Utc(metadata=TIME)
 
     @ma.pre_dump
     def _shape(self, message: Message, **_kwargs: Any) -> dict[str, Any]:
-        same = "id chat_session_id parent_id is_user author content status created_at".split()
+        same = [
+            "id", "chat_session_id", "parent_id", "is_user", "author", "content", "status", "created_at",
+        ]  # fmt: skip
         return {name: getattr(message, name) for name in same} | {"metadata": message.extra, "feedback": None}
 
 
@@ -118,4 +127,3 @@ class ModelListSchema(ma.Schema):
     """The models a request may name."""
 
     items = ma.fields.List(ma.fields.Nested(ModelSchema))
-

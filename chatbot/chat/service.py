@@ -23,7 +23,7 @@ class Cleaned:
     deleted_messages: int
 
 
-def _mine(user_id: str) -> Select[tuple[ChatSession]]:
+def _mine(user_id: str) -> Select[ChatSession]:
     return select(ChatSession).where(ChatSession.user_id == user_id)
 
 
@@ -41,7 +41,7 @@ def with_counts(session: Session, chats: Any) -> list[dict[str, Any]]:
     """Conversations with how many messages each has."""
     ids = [chat.id for chat in chats]
     query = select(Message.chat_session_id, func.count()).where(Message.chat_session_id.in_(ids))
-    counts = dict(session.execute(query.group_by(Message.chat_session_id)).tuples().all())
+    counts = dict(session.execute(query.group_by(Message.chat_session_id)).all())
     return [{"chat": chat, "message_count": counts.get(chat.id, 0)} for chat in chats]
 
 

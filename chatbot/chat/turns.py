@@ -131,7 +131,7 @@ def _take_places(session: Session, user_id: str, session_id: str) -> int:
     if after is None:
         session.rollback()
         raise ChatSessionNotFound()
-    return after - 2
+    return int(after) - 2
 
 
 def _earlier(session: Session, session_id: str) -> list[Message]:

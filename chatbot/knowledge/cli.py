@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
@@ -42,6 +48,7 @@ def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool) -> None:
 
     Exit status: 0 when every file is in, 1 when some failed.
     """
+    logging.getLogger("chatbot").setLevel(logging.ERROR)  # The summary says it all, and the bar wants its line.
     console = Console(stderr=True)
     summary = Summary()
     files = list(_files(paths))
@@ -49,8 +56,7 @@ def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool) -> None:
         for path, source in bar.track(files, description="Reading"):
             _sync(path, source, service.check_collection(collection), summary)
         if wait:
-            for document_id, source in bar.track(list(summary.queued.items()), description="Ingesting"):
-                _ingest_here(document_id, source, summary)
+            _ingest_here(bar, summary)
         else:
             for document_id in summary.queued:
                 wake(ingest_document, document_id)
@@ -91,15 +97,26 @@ def _sync(path: Path, source: str, collection: str, summary: Summary) -> None:
             summary.queued[document.id] = source
 
 
-def _ingest_here(document_id: str, source: str, summary: Summary) -> None:
-    lease = current_app.extensions["settings"].ingest_lease_seconds
-    status = ingest.ingest(db.session(), current_app.extensions["embedders"], document_id, lease)
-    if status == "ready" or status is None:
-        return
-    document = service.get_document(db.session(), document_id)
-    reason = document.error_detail or document.blocked_because or status
-    summary.failed.append((source, f"{document.error_code or 'waiting'}: {reason}"))
-    db.session.rollback()
+def _ingest_here(bar: Progress, summary: Summary) -> None:
+    """Ingests what was queued, a thread a core; a worker that is running takes its share."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        outcomes = threads.map(partial(_ingest_one, current_app.extensions), summary.queued)
+        done = bar.track(outcomes, total=len(summary.queued), description="Ingesting")
+        for source, reason in zip(summary.queued.values(), done, strict=True):
+            if reason:
+                summary.failed.append((source, reason))
+
+
+def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:
+    """Ingests one document and waits for one that a worker has; gives the reason when it is not ready."""
+    with parts["sessions"]() as session:
+        ingest.ingest(session, parts["embedders"], document_id, parts["settings"].ingest_lease_seconds)
+        while (document := service.get_document(session, document_id)).status == "processing":
+            session.rollback()
+            time.sleep(0.2)
+    if document.status == "ready":
+        return None
+    return f"{document.error_code or document.status}: {document.error_detail or document.blocked_because}"
 
 
 def _report(summary: Summary, *, waited: bool) -> None:

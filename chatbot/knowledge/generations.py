@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chatbot.db import begin_write
+from chatbot.db import begin_write, detached
 from chatbot.knowledge.models import Generation
 from chatbot.rag.embedders import Embedders
 
@@ -30,9 +30,9 @@ def ensure_generation(session: Session, embedders: Embedders) -> Generation:
         EmbedderUnavailable, EmbedderMisconfigured, BadEmbeddings: it could not be asked.
     """
     generation = active_generation(session)
-    session.rollback()
     if generation is not None:
-        return generation
+        return detached(session, generation)
+    session.rollback()
     embedder = embedders.get(embedders.default)
     dimension = embedder.embed(["dimension"]).shape[1]
     begin_write(session)
@@ -45,9 +45,7 @@ def ensure_generation(session: Session, embedders: Embedders) -> Generation:
     except IntegrityError:
         # Another worker was first.
         session.rollback()
-    found = session.scalars(select(Generation).where(Generation.active == 1)).one()
-    session.rollback()
-    return found
+    return detached(session, session.scalars(select(Generation).where(Generation.active == 1)).one())
 
 
 def next_revision(session: Session, generation_id: int) -> int:

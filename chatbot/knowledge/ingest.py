@@ -18,11 +18,10 @@ from datetime import timedelta
 
 import numpy as np
 import structlog
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.db import begin_write, new_id, utcnow
-from chatbot.errors import ChatbotError
+from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.knowledge.generations import ensure_generation, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError, parse
@@ -38,6 +37,7 @@ BATCH = 32
 MAX_ATTEMPTS = 5
 CONTEXT_TOKENS = 50
 WAIT = timedelta(seconds=30)
+GAVE_UP = "Reading this file stopped the worker again and again. It was set aside."
 
 
 class LeaseLost(Exception):
@@ -60,7 +60,7 @@ def due_documents(session: Session, limit: int = 100) -> list[str]:
     return list(session.scalars(query))
 
 
-def _due():  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL condition.
+def _due() -> ColumnElement[bool]:
     now = utcnow()
     waiting = (Document.status == "queued") & (Document.next_attempt_at <= now)
     return or_(waiting, (Document.status == "processing") & (Document.lease_until < now))
@@ -102,7 +102,7 @@ def _claim(session: Session, document_id: str, lease: timedelta) -> Job | None:
 def _run(session: Session, embedders: Embedders, job: Job) -> str:
     try:
         if _attempts(session, job) > MAX_ATTEMPTS:
-            return _fail(session, job, "gave_up", "Reading this file stopped the worker again and again. It was set aside.")
+            return _fail(session, job, "gave_up", GAVE_UP)
         version = _with_text(session, job)
         generation = ensure_generation(session, embedders)
         _embed_missing(session, job, version, generation, embedders.get(generation.embedder))
@@ -180,11 +180,7 @@ def _with_text(session: Session, job: Job) -> DocumentVersion:
         if parsed.title and document.title in ("Untitled", clean_title(name)):
             document.title = clean_title(parsed.title) or document.title
         session.commit()
-    text = version.text
-    session.expunge(version)
-    session.rollback()
-    assert text is not None  # noqa: S101 - set above.
-    return version
+    return detached(session, version)
 
 
 def _embed_missing(
@@ -194,9 +190,7 @@ def _embed_missing(
     title = document.title
     have = set(
         session.scalars(
-            select(ChunkRow.ordinal).where(
-                ChunkRow.version_id == version.id, ChunkRow.generation_id == generation.id
-            )
+            select(ChunkRow.ordinal).where(ChunkRow.version_id == version.id, ChunkRow.generation_id == generation.id)
         )
     )
     session.rollback()
@@ -264,14 +258,12 @@ def _fill_vectors(
 ) -> None:
     """Takes the vectors of texts this generation already knows, and embeds the others."""
     hashes = {row.text_hash for row, _ in rows}
-    known: dict[str, bytes] = {
-        text_hash: vector
-        for text_hash, vector in session.execute(
-            select(ChunkRow.text_hash, ChunkRow.embedding)
-            .where(ChunkRow.generation_id == generation.id, ChunkRow.text_hash.in_(hashes))
-            .where(ChunkRow.removed_revision.is_(None))
-        )
-    }
+    query = (
+        select(ChunkRow.text_hash, ChunkRow.embedding)
+        .where(ChunkRow.generation_id == generation.id, ChunkRow.text_hash.in_(hashes))
+        .where(ChunkRow.removed_revision.is_(None))
+    )
+    known: dict[str, bytes] = dict(session.execute(query).all())
     session.rollback()
     unknown = {row.text_hash: embedded for row, embedded in rows if row.text_hash not in known}
     vectors = embedder.embed(list(unknown.values()))

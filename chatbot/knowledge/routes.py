@@ -68,8 +68,8 @@ def retriever() -> Retriever:
 def add_document(args: dict[str, Any]) -> ResponseReturnValue:
     """Add a document
 
-    As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx). It is stored and queued at
-    once; a worker ingests it. The same content in the same collection is the same document.
+    As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx). It is stored and queued
+    at once; a worker ingests it. The same content in the same collection is the same document.
     """
     document, to_ingest = service.add_document(db.session(), _read_new())
     if not to_ingest:
@@ -85,9 +85,7 @@ def _read_new() -> NewDocument:
     body = parser.parse(schemas.DocumentInSchema(), request, location="json")
     content, collection = body.pop("content"), service.check_collection(body.pop("collection"))
     extra = body.pop("metadata")
-    return NewDocument(
-        data=content.encode(), media_type="text/markdown", collection=collection, extra=extra, **body
-    )
+    return NewDocument(data=content.encode(), media_type="text/markdown", collection=collection, extra=extra, **body)
 
 
 def _from_form() -> NewDocument:

@@ -69,7 +69,9 @@ class DocumentSchema(ma.Schema):
     is_active = ma.fields.Boolean()
     status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "ready"})
     progress = ma.fields.Dict(metadata={"example": {"chunks_done": 3, "chunks_total": 3}})
-    error = ma.fields.Dict(allow_none=True, metadata={"description": "`code` and `detail` of a failure.", "example": None})
+    error = ma.fields.Dict(
+        allow_none=True, metadata={"description": "`code` and `detail` of a failure.", "example": None}
+    )
     blocked_because = ma.fields.String(allow_none=True, metadata={"description": "Why it waits.", "example": None})
     version = ma.fields.Integer(metadata={"example": 1})
     size_bytes = ma.fields.Integer(metadata={"example": 57})
@@ -83,10 +85,10 @@ class DocumentSchema(ma.Schema):
     @ma.pre_dump
     def _shape(self, document: Document, **_kwargs: Any) -> dict[str, Any]:
         error = {"code": document.error_code, "detail": document.error_detail} if document.error_code else None
-        same = (
-            "id title source document_type is_active status blocked_because version size_bytes chunk_count language "
-            "content_hash uploaded_at updated_at"
-        ).split()
+        same = [
+            "id", "title", "source", "document_type", "is_active", "status", "blocked_because", "version",
+            "size_bytes", "chunk_count", "language", "content_hash", "uploaded_at", "updated_at",
+        ]  # fmt: skip
         return {name: getattr(document, name) for name in same} | {
             "collection": document.collection.name,
             "progress": {"chunks_done": document.chunks_done, "chunks_total": document.chunks_total},

@@ -92,19 +92,19 @@ def sync_file(session: Session, new: NewDocument) -> tuple[str, Document, bool]:
         FileRefused: as for `add_document`.
     """
     _refuse_unreadable(new)
-    known = session.scalar(
-        select(Document)
+    known = session.execute(
+        select(Document.id, Document.content_hash)
         .join(Collection)
         .where(Collection.name == new.collection, Document.source == new.source, Document.status != "deleted")
-    )
+    ).first()
     session.rollback()
     if known is None:
         document, to_ingest = add_document(session, new)
         return ("added" if document.source == new.source and to_ingest else "unchanged"), document, to_ingest
     if known.content_hash == new.content_hash:
         begin_write(session)
-        again = _requeue_if_failed(session, get_document(session, known.id))
-        return "unchanged", known, again
+        document = get_document(session, known.id)
+        return "unchanged", document, _requeue_if_failed(session, document)
     return "changed", put_content(session, known.id, new), True
 
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.db import begin_write, utcnow
+from chatbot.db import begin_write, detached, utcnow
 from chatbot.mail.letters import Letter, LetterBuilders
 from chatbot.mail.models import Mail
 from chatbot.mail.transport import Refused, Transport
@@ -64,9 +64,8 @@ def _take(session: Session, mail_id: str) -> Mail | None:
     assert isinstance(taken, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.
     if taken.rowcount == 0:
         return None
-    mail = session.scalars(select(Mail).where(Mail.id == mail_id).execution_options(populate_existing=True)).one()
-    session.expunge(mail)
-    return mail
+    query = select(Mail).where(Mail.id == mail_id).execution_options(populate_existing=True)
+    return detached(session, session.scalars(query).one())
 
 
 def _send(mail: Mail, letter: Letter | None, transport: Transport) -> tuple[str, str | None]:

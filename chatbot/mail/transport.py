@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -63,7 +62,7 @@ def outbox(folder: Path, sender: str) -> Transport:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{message_id}.tmp"
         temporary.write_bytes(_message(sender, recipient, letter, message_id).as_bytes())
-        os.replace(temporary, folder / f"{message_id}.eml")
+        temporary.replace(folder / f"{message_id}.eml")
 
     return send
 

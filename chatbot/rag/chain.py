@@ -7,7 +7,7 @@ the stream read the rest of the model's answer first, so a client who leaves wou
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ Fallback = Literal["general", "refuse"]
 def retrieval_chain(retrieve: Retrieve, answerer: Answerer, fallback: Fallback) -> Runnable[Ask, AddableDict]:
     """A runnable from an `Ask` to `{"parts": [Part, ...]}`; streamed, each chunk has one part."""
 
-    def run(ask: Ask) -> Iterator[AddableDict]:
+    def run(ask: Ask) -> Generator[AddableDict, None, None]:
         with closing(_parts(ask, retrieve, answerer, fallback)) as parts:
             for part in parts:
                 yield AddableDict(parts=[part])
@@ -35,7 +35,7 @@ def retrieval_chain(retrieve: Retrieve, answerer: Answerer, fallback: Fallback) 
     return chain
 
 
-def stream_parts(chain: Runnable[Ask, AddableDict], ask: Ask) -> Iterator[Part]:
+def stream_parts(chain: Runnable[Ask, AddableDict], ask: Ask) -> Generator[Part, None, None]:
     """The parts of an answer, one by one. Closing this generator closes the model's stream at once."""
     stream: Any = chain.stream(ask)
     with closing(stream):
@@ -43,7 +43,7 @@ def stream_parts(chain: Runnable[Ask, AddableDict], ask: Ask) -> Iterator[Part]:
             yield from chunk["parts"]
 
 
-def _parts(ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback) -> Iterator[Part]:
+def _parts(ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback) -> Generator[Part, None, None]:
     clock = _Clock()
     question = answerer.condense(ask.question, ask.history)
     clock.lap("condense")
@@ -62,12 +62,14 @@ def _parts(ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback)
                 yield Part(usage=piece.usage, timings_ms=clock.total())
 
 
-def _answer(ask: Ask, question: str, found: Found, answerer: Answerer, fallback: Fallback) -> Iterator[Piece]:
+def _answer(
+    ask: Ask, question: str, found: Found, answerer: Answerer, fallback: Fallback
+) -> Generator[Piece, None, None]:
     if not found.passages and fallback == "refuse":
         yield Piece(prompts.NOTHING_FOUND)
         yield Piece(usage=Usage(0, 0, estimated=False, cost_usd="0.000000"))
         return
-    with closing(answerer.answer(ask, question, found.passages)) as pieces:  # type: ignore[type-var]
+    with closing(answerer.answer(ask, question, found.passages)) as pieces:
         yield from pieces
 
 

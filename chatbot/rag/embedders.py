@@ -48,7 +48,7 @@ class LocalEmbedder:
     threshold = 0.35
 
     def __init__(self, settings: Settings) -> None:
-        self._cache_dir = settings.instance_path / "models"
+        self._cache_dir = settings.models_folder
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return _minilm(self._cache_dir).embed(texts)
@@ -124,7 +124,8 @@ def _checked(rows: list[list[float]], count: int) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if (lengths < 1e-6).any():
         raise BadEmbeddings()
-    return vectors / lengths
+    unit: Vectors = vectors / lengths
+    return unit
 
 
 class Embedders:

@@ -50,7 +50,7 @@ BATCH_TOKENS = 512
 FloatArray = NDArray[np.float32]
 
 
-class EmbedderNotInstalled(RuntimeError):  # noqa: N818 - it is named in the domain's words.
+class EmbedderNotInstalled(RuntimeError):
     """The wheel with the model's files is not installed."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class EmbedderNotInstalled(RuntimeError):  # noqa: N818 - it is named in the dom
         )
 
 
-class EmbedderDamaged(RuntimeError):  # noqa: N818 - it is named in the domain's words.
+class EmbedderDamaged(RuntimeError):
     """A file of the model is not the published one, so its vectors would be wrong without a sign of it."""
 
     def __init__(self, path: Path) -> None:

@@ -6,10 +6,10 @@ Both answer the same call and yield the same pieces, so the chain does not know 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -49,7 +49,7 @@ class Answerer(Protocol):
         """The question as it is to be searched."""
         ...
 
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Iterator[Piece]:
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         """The answer in pieces; `searched` is the condensed question. Closing cancels the provider's call."""
         ...
 
@@ -65,7 +65,7 @@ class ExtractiveAnswerer:
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> str:
         return join_with_last(question, history) if history and leans_on_history(question) else question
 
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Iterator[Piece]:
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         if not passages:
             yield Piece(prompts.NOTHING_FOUND)
         for text in extractive.answer(searched, passages, self._embedder):
@@ -93,7 +93,7 @@ class ModelAnswerer:
             log.warning("condense_failed", model=self.name, error=type(error).__name__)
             return join_with_last(question, history)
 
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Iterator[Piece]:
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         inputs: dict[str, object] = {"history": self._messages(ask.history), "question": ask.question}
         if passages:
             boundary = prompts.new_boundary()
@@ -134,7 +134,7 @@ class _Answering:
         self._finished = False
         self._text = ""
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Generator[Piece, None, None]:
         try:
             yield from self._attempt()
         except Exception as error:
@@ -146,7 +146,7 @@ class _Answering:
             yield from self._last_attempt()
         yield Piece(usage=self._counted())
 
-    def _last_attempt(self) -> Iterator[Piece]:
+    def _last_attempt(self) -> Generator[Piece, None, None]:
         try:
             yield from self._attempt()
         except Exception as error:
@@ -158,9 +158,9 @@ class _Answering:
         log.warning("model_failed", model=self._model, error=type(error).__name__, after_tokens=bool(self._text))
         return translate(error)
 
-    def _attempt(self) -> Iterator[Piece]:
-        stream = self._chain.stream(self._inputs)
-        with closing(stream):  # type: ignore[type-var]
+    def _attempt(self) -> Generator[Piece, None, None]:
+        stream: Any = self._chain.stream(self._inputs)
+        with closing(stream):
             for chunk in stream:
                 self._usage = getattr(chunk, "usage_metadata", None) or self._usage
                 self._finished |= bool(chunk.response_metadata.get("finish_reason"))
@@ -206,5 +206,7 @@ class ChatModels:
             raise Invalid(errors=[FieldError("/model", f"Choose one of: {', '.join(self.names)}.")])
         if name not in self._made:
             extractive_one = name == EXTRACTIVE
-            self._made[name] = ExtractiveAnswerer(self._embedder) if extractive_one else ModelAnswerer(name, self._settings)
+            self._made[name] = (
+                ExtractiveAnswerer(self._embedder) if extractive_one else ModelAnswerer(name, self._settings)
+            )
         return self._made[name]

@@ -88,9 +88,7 @@ def _fence_after(fence: str | None, line: str) -> tuple[str | None, bool]:
     return (None if closes else fence), True
 
 
-def _joined(
-    sections: list[_Section], text: str, limit: int, count_tokens: Callable[[str], int]
-) -> Iterator[_Section]:
+def _joined(sections: list[_Section], text: str, limit: int, count_tokens: Callable[[str], int]) -> Iterator[_Section]:
     """Joins a section that is only a heading with the one below it: alone it would answer nothing."""
     held: _Section | None = None
     for section in sections:

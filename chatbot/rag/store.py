@@ -86,7 +86,7 @@ class _Part:
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-            params = faiss.SearchParameters(sel=selector)
+            params = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         scores, places = self.index.search(query, min(k, len(self.ids)), params=params)
         return [(int(self.ids[p]), float(s)) for p, s in zip(places[0], scores[0], strict=True) if p >= 0]
 
@@ -201,7 +201,7 @@ class FaissStore(VectorStore):
         found = self.search_passages(query, k, frozenset(labels) if labels is not None else None)
         return [(as_document(passage), passage.scores["dense"]) for passage in found]
 
-    def add_texts(self, texts: Iterable[str], metadatas: list[dict[str, Any]] | None = None, **kwargs: Any) -> list[str]:
+    def add_texts(self, texts: Iterable[str], metadatas: Any = None, **kwargs: Any) -> list[str]:
         raise NotImplementedError("rows are written by the knowledge room; this store follows them")
 
     @classmethod

@@ -33,7 +33,7 @@ def estimate_tokens(text: str) -> int:
 
 
 @cache
-def _encoding():  # type: ignore[no-untyped-def]  # noqa: ANN202 - tiktoken is imported only when it is of use.
+def _encoding():  # type: ignore[no-untyped-def]
     if not _cached_vocabulary().exists():
         log.info("tokens_are_estimated", reason="no tiktoken vocabulary on this machine")
         return None
@@ -67,7 +67,7 @@ def cost_usd(model: str, prompt_tokens: int, completion_tokens: int) -> str | No
 
 
 @cache
-def _prices():  # type: ignore[no-untyped-def]  # noqa: ANN202 - a module.
+def _prices():  # type: ignore[no-untyped-def]
     with warnings.catch_warnings():
         # It announces its own end at every import (its issue 674); docs/adr/0004 says why it is here.
         warnings.simplefilter("ignore", DeprecationWarning)

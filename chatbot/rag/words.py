@@ -7,11 +7,13 @@ import unicodedata
 
 _WORD = re.compile(r"[^\W_]+(?:[._'-][^\W_]+)*")
 _STOP = frozenset(
-    "a about all also am an and any are as at be because been but by can could did do does doing for from get had has "
-    "have how i if in into is it its itself just let like make many may me might more most much must my need no not of "
-    "on one only or other our out over own please run set shall should so some such tell than that the their them then "
-    "there these they this those to too up us use used using very want was way we were what when where which while who "
-    "whose why will with would yes you your".split()
+    """
+    a about all also am an and any are as at be because been but by can could did do does doing for from get had
+    has have how i if in into is it its itself just let like make many may me might more most much must my need
+    no not of on one only or other our out over own please run set shall should so some such tell than that the
+    their them then there these they this those to too up us use used using very want was way we were what when
+    where which while who whose why will with would yes you your
+    """.split()
 )
 
 

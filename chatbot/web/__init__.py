@@ -1,1 +1,1 @@
-"""What every blueprint shares: errors as JSON, request hardening, streams, pages of lists, health, the API's document."""
+"""What every blueprint shares: errors as JSON, request hardening, streams, pages of lists, health, the OpenAPI file."""

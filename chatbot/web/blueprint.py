@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import flask_smorest
 import marshmallow as ma
@@ -16,14 +16,19 @@ from chatbot.web.problems import from_validation
 PROBLEM = {"description": "A problem object (RFC 9457).", "content_type": "application/problem+json"}
 
 
-class StrictParser(FlaskParser):  # type: ignore[misc]
+class StrictParser(FlaskParser):
     """Reads JSON through the strict request; unknown fields and repeated query parameters are refused."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
         "json": ma.RAISE, "query": ma.RAISE, "form": ma.RAISE, "files": ma.RAISE, "headers": ma.EXCLUDE,
     }  # fmt: skip
 
-    def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002
+    def load_json_or_form(self, req: Request, schema: ma.Schema) -> Any:
+        """A form's fields where a page sends a form, else JSON."""
+        is_form = req.mimetype == "application/x-www-form-urlencoded"
+        return self.load_form(req, schema) if is_form else self.load_json(req, schema)
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:
         body = req.get_json()
         if not isinstance(body, dict):
             raise Invalid("The body must be a JSON object.")

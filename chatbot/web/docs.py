@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask, Response, abort, make_response, render_template, send_from_directory
 from flask.typing import ResponseReturnValue
 from swagger_ui_bundle import swagger_ui_path
@@ -23,12 +25,13 @@ def init_app(app: Flask, api: Api) -> None:
     def openapi() -> ResponseReturnValue:
         return finish(app, api.spec.to_dict())
 
-    for rule, name, view in (
-        ("/openapi.json", "openapi", openapi),
-        ("/swagger/", "swagger", _page),
-        ("/swagger/<path:name>", "swagger_file", _file),
-    ):
-        view.guard = "public"  # type: ignore[attr-defined]
+    views: dict[tuple[str, str], Any] = {
+        ("/openapi.json", "openapi"): openapi,
+        ("/swagger/", "swagger"): _page,
+        ("/swagger/<path:name>", "swagger_file"): _file,
+    }
+    for (rule, name), view in views.items():
+        view.guard = "public"
         app.add_url_rule(rule, name, view, methods=["GET"])
 
 

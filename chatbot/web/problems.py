@@ -24,7 +24,10 @@ _BY_STATUS: dict[int, type[ChatbotError]] = {
         errors.UnsupportedMedia, errors.Invalid, errors.TooMany, errors.Unavailable,
     )
 }  # fmt: skip
-_CODES = {405: "method_not_allowed", 406: "not_acceptable", 408: "request_timeout", 431: "headers_too_large"}
+_OTHERS = {
+    405: ("method_not_allowed", "This address does not take that method; `Allow` says which it does."),
+    408: ("request_timeout", "The request took too long to arrive."),
+}
 
 
 def init_app(app: Flask) -> None:
@@ -68,7 +71,8 @@ def _translated(status: int) -> ChatbotError:
     known = _BY_STATUS.get(status)
     if known is not None:
         return known()
-    error = ChatbotError(None if status >= 500 else "The request cannot be answered.", code=_CODES.get(status))
+    code, detail = _OTHERS.get(status, (None, None))
+    error = ChatbotError(detail or (None if status >= 500 else "The request cannot be answered."), code=code)
     error.status = status
     return error
 

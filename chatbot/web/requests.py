@@ -23,7 +23,7 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 class StrictRequest(Request):
     """Flask's request with `get_json` replaced by the strict reading below."""
 
-    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:  # noqa: ARG002
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         if not hasattr(self, "_strict_json"):
             self._strict_json = self._read_json()
         return self._strict_json

@@ -11,7 +11,7 @@ import contextvars
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
@@ -20,7 +20,7 @@ from flask import Response
 PING_SECONDS = 15.0
 _END = object()
 
-Frames = Iterator[tuple[str, dict[str, Any]]]
+Frames = Generator[tuple[str, dict[str, Any]], None, None]
 
 
 def stream(frames: Frames, ping_seconds: float = PING_SECONDS) -> Response:
@@ -36,7 +36,7 @@ def frame(number: int, name: str, payload: dict[str, Any]) -> bytes:
     return f"event: {name}\nid: {number}\ndata: {json.dumps(payload, allow_nan=False)}\n\n".encode()
 
 
-def _bytes(frames: Frames, ping_seconds: float) -> Iterator[bytes]:
+def _bytes(frames: Frames, ping_seconds: float) -> Generator[bytes, None, None]:
     ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
     left = threading.Event()
     context = contextvars.copy_context()
@@ -48,7 +48,7 @@ def _bytes(frames: Frames, ping_seconds: float) -> Iterator[bytes]:
         left.set()
 
 
-def _drain(ready: queue.SimpleQueue[Any], ping_seconds: float) -> Iterator[bytes]:
+def _drain(ready: queue.SimpleQueue[Any], ping_seconds: float) -> Generator[bytes, None, None]:
     number = 0
     while True:
         try:
@@ -64,7 +64,7 @@ def _drain(ready: queue.SimpleQueue[Any], ping_seconds: float) -> Iterator[bytes
 
 def _pump(frames: Frames, ready: queue.SimpleQueue[Any], left: threading.Event) -> None:
     try:
-        with closing(frames):  # type: ignore[type-var]
+        with closing(frames):
             for item in frames:
                 ready.put(item)
                 if left.is_set():

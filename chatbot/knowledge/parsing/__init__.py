@@ -18,9 +18,7 @@ from chatbot.knowledge.parsing.sniff import sniff
 __all__ = ["DEFAULT", "Limits", "ParseError", "Parsed", "parse", "sniff"]
 
 
-def parse(
-    data: bytes, filename: str = "", media_type: str | None = None, *, limits: Limits = DEFAULT
-) -> Parsed:
+def parse(data: bytes, filename: str = "", media_type: str | None = None, *, limits: Limits = DEFAULT) -> Parsed:
     """Read a document.
 
     `filename` and `media_type` are what the sender says; the content decides first (see `sniff`).

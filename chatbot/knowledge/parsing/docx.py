@@ -22,9 +22,7 @@ Element = Any
 Styles = dict[str, str]
 
 _HEADING: Final = re.compile(r"heading ([1-9])")
-_WITHOUT_TEXT: Final = frozenset(
-    ("del", "moveFrom", "txbxContent", "Fallback", "pPr", "rPr", "instrText", "delText")
-)
+_WITHOUT_TEXT: Final = frozenset(("del", "moveFrom", "txbxContent", "Fallback", "pPr", "rPr", "instrText", "delText"))
 _SIGNS: Final = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t"}
 _MOST_PARENTS: Final = 10
 

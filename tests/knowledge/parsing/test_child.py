@@ -74,16 +74,12 @@ def test_a_child_that_computes_is_killed_by_its_cpu_limit(monkeypatch):
 
 def test_a_document_that_needs_more_memory_than_allowed_is_too_complex():
     with pytest.raises(ParseError) as caught:
-        parse(
-            word("<w:p/>" * 200_000), "a.docx", limits=Limits(memory_bytes=48 * limits.MIB, zip_ratio=10**6)
-        )
+        parse(word("<w:p/>" * 200_000), "a.docx", limits=Limits(memory_bytes=48 * limits.MIB, zip_ratio=10**6))
     assert caught.value.code == "too_complex"
 
 
 def test_a_child_cannot_take_more_memory_than_allowed(monkeypatch):
-    script = confined(
-        "confine(Limits(memory_bytes=2**26))\ntry: bytes(2**28)\nexcept MemoryError: print('caught')"
-    )
+    script = confined("confine(Limits(memory_bytes=2**26))\ntry: bytes(2**28)\nexcept MemoryError: print('caught')")
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, check=True)
     assert done.stdout == b"caught\n"
 
@@ -184,9 +180,7 @@ def test_main_reads_stdin_and_keeps_stdout_for_the_answer(monkeypatch):
 def test_confine_sets_each_limit_below_the_hosts_own(monkeypatch):
     placed = {}
     monkeypatch.setattr(resource, "setrlimit", lambda what, value: placed.__setitem__(what, value))
-    monkeypatch.setattr(
-        resource, "getrlimit", lambda what: (64, 32 if what == resource.RLIMIT_NOFILE else -1)
-    )
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (64, 32 if what == resource.RLIMIT_NOFILE else -1))
     limits.confine(Limits(cpu_seconds=9))
     assert placed[resource.RLIMIT_CORE] == (0, 0)
     assert placed[resource.RLIMIT_CPU] == (9, 10)

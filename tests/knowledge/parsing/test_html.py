@@ -77,9 +77,7 @@ def test_code_with_a_fence_in_it_gets_a_longer_fence_and_empty_code_none():
         "<p>Die Größe: sehr schön für 15 €, très bien".encode("cp1252"),
         "<meta charset='iso-8859-1'><p>Größe €".encode(),
         "<p>Größe €".encode("utf-16"),
-        '<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-15"><p>Größe €'.encode(
-            "iso8859-15"
-        ),
+        '<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-15"><p>Größe €'.encode("iso8859-15"),
     ],
 )
 def test_the_encoding_is_found(data):

@@ -56,9 +56,7 @@ def test_a_default_title_is_no_title():
 
 def test_a_password_is_asked_for_and_the_empty_one_tried():
     assert code_of(make_pdf("secret", password="hunter2")) == "encrypted"
-    assert (
-        parse(make_pdf("only copying is forbidden", password=""), "a.pdf").text == "only copying is forbidden"
-    )
+    assert parse(make_pdf("only copying is forbidden", password=""), "a.pdf").text == "only copying is forbidden"
 
 
 def test_aes_without_the_package_for_it_counts_as_encrypted(monkeypatch):

@@ -27,7 +27,7 @@ def test_a_byte_order_mark_decides_and_does_not_stay(mark):
         ("Однажды, в студеную зимнюю пору, я из лесу вышел; был сильный мороз.", "cp866"),
         ("Однажды, в студеную зимнюю пору, я из лесу вышел; был сильный мороз.", "cp1251"),
         ("佐藤太郎は名古屋に住んでいます。毎日電車で会社に行きます。", "cp932"),
-        ("我们在北京的公司工作，每天早上八点开始。这是一个测试文件。", "gb18030"),  # noqa: RUF001
+        ("我们在北京的公司工作，每天早上八点开始。这是一个测试文件。", "gb18030"),
     ],
 )
 def test_older_encodings_of_other_scripts_are_recognised(text, encoding):
@@ -108,7 +108,7 @@ def test_what_a_person_cannot_see_is_removed():
 
 
 def test_tabs_joiners_that_a_script_needs_and_emoji_stay():
-    text = "a\tb می\u200cخواهم 👩\u200d💻 ❤\ufe0f"  # noqa: RUF001
+    text = "a\tb می\u200cخواهم 👩\u200d💻 ❤\ufe0f"
     assert clean(text) == text
     assert clean("a\u200db\u200cc ❤\ufe0f\ufe0f\u200d\u200d") == "abc ❤\ufe0f\u200d"
 
@@ -117,9 +117,7 @@ def test_runs_of_blank_lines_become_one():
     assert squeeze("\n a\n \n\n\nb\n\nc ") == "a\n\nb\n\nc"
 
 
-@pytest.mark.parametrize(
-    "bad", [None, "", "Untitled", "Microsoft Word - x.doc", "report.pdf", "123", "\ufffd x"]
-)
+@pytest.mark.parametrize("bad", [None, "", "Untitled", "Microsoft Word - x.doc", "report.pdf", "123", "\ufffd x"])
 def test_a_default_or_a_file_name_is_no_title(bad):
     assert sensible_title(bad) is None
 

