@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.schedules import crontab
 
+from chatbot import broker as folder_broker
 from chatbot.config import Settings
 
 # Only ids travel, so JSON is enough; nothing that is unpickled is ever accepted.
@@ -41,11 +42,12 @@ beat_scheduler = "celery.beat:Scheduler"
 def broker(settings: Settings) -> dict[str, Any]:
     """Redis when there is one; otherwise folders under the instance, which need no server.
 
-    Neither is trusted with work: kill a worker, and the filesystem broker has lost its message. The rows have not.
+    Neither is trusted with work: kill a worker, and the folder has lost its message. The rows have not.
     """
     if settings.redis_url is not None:
         options = {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 1}
         return {"broker_url": settings.redis_url.get_secret_value(), "broker_transport_options": options}
+    folder_broker.register()
     folder = settings.instance_path / "broker"
     for name in ("messages", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ def broker(settings: Settings) -> dict[str, Any]:
         # The transport looks into the folder once a second otherwise.
         "polling_interval": 0.05,
     }
-    return {"broker_url": "filesystem://", "broker_transport_options": folders}
+    return {"broker_url": "folder://localhost", "broker_transport_options": folders}
 
 
 def schedule(settings: Settings) -> dict[str, Any]:

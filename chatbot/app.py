@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from chatbot import __version__, background
 from chatbot.auth import guard, letters, tokens
 from chatbot.auth import service as auth_service
+from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
 from chatbot.chat import tasks as chat_tasks
@@ -33,7 +34,8 @@ from chatbot.web.blueprint import Api
 from chatbot.web.fields import ProblemSchema
 from chatbot.web.slots import Slots
 
-__all__ = ["chat_tasks", "create_app"]
+# The tasks that no route wakes have to be imported by somebody, or a worker does not know them.
+__all__ = ["auth_tasks", "chat_tasks", "create_app"]
 
 
 class _Json(DefaultJSONProvider):
@@ -84,13 +86,20 @@ def _init_web(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxy_hops:
         hops = settings.trusted_proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=0)  # type: ignore[method-assign]
-    redis = settings.redis_url.get_secret_value() if settings.redis_url else None
-    app.config.update(RATELIMIT_ENABLED=settings.ratelimit_enabled, RATELIMIT_STORAGE_URI=redis or "memory://")
+    _init_limits(app, settings)
     problems.init_app(app)
     requests.init_app(app, settings.max_upload_mb * 1024 * 1024)
     limiter.init_app(app)
     headers.init_app(app, settings.cors_origins)
     health.init_app(app)
+
+
+def _init_limits(app: Flask, settings: Settings) -> None:
+    app.config.update(RATELIMIT_ENABLED=settings.ratelimit_enabled, RATELIMIT_STORAGE_URI="memory://")
+    if settings.redis_url is not None:
+        # A Redis that hangs must not hang every request with it.
+        app.config["RATELIMIT_STORAGE_URI"] = settings.redis_url.get_secret_value()
+        app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
 
 
 def _init_database(app: Flask, settings: Settings) -> None:
@@ -112,9 +121,10 @@ def _init_mail(app: Flask, settings: Settings) -> None:
         MAIL_PASSWORD=password,
         MAIL_USE_TLS=settings.mail_use_tls,
     )
-    mail.init_app(app)
+    # What the extension knows of this application; the extension itself has no server until it is bound to one.
+    server = mail.init_app(app)
     sender = settings.mail_default_sender
-    way = transport.smtp(mail, sender) if settings.mail_server else transport.outbox(
+    way = transport.smtp(server, sender) if settings.mail_server else transport.outbox(
         settings.instance_path / "outbox", sender
     )  # fmt: skip
     app.extensions["mail_room"] = MailRoom({auth_service.VERIFY_MAIL: letters.verification(settings)}, way)

@@ -25,7 +25,8 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
     class ContextTask(Task):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             structlog.contextvars.clear_contextvars()
-            structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id)
+            asked_by = getattr(self.request, "asked_by", None)
+            structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id, request_id=asked_by)
             with app.app_context():
                 return self.run(*args, **kwargs)
 
@@ -38,8 +39,12 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
 
 
 def wake(task: Any, row_id: str) -> None:
-    """Tells a worker that a row is waiting. With the broker away the row waits for beat's next sweep."""
+    """Tells a worker that a row is waiting. With the broker away the row waits for beat's next sweep.
+
+    The request's id goes along, so that the worker's lines can be found by it.
+    """
     try:
-        task.apply_async((row_id,), retry=False)
+        asked_by = structlog.contextvars.get_contextvars().get("request_id")
+        task.apply_async((row_id,), retry=False, headers={"asked_by": asked_by})
     except (OperationalError, OSError) as error:
         log.warning("broker_unavailable", task=task.name, error=type(error).__name__)

@@ -6,6 +6,7 @@ the message names all of them together, never their values.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -16,19 +17,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent.parent
 WEAK_SECRETS = frozenset({"secret", "changeme", "change-me", "password", "your-secure-key-here", "dev", "test"})
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
+SECRET_FILE = "secret_key"  # noqa: S105 - its name.
 
 CommaList = Annotated[list[str], NoDecode]
 
 
-class ConfigError(RuntimeError):
-    """The settings are unusable; the message names each bad one."""
+class ConfigError(SystemExit):
+    """The settings are unusable. Uncaught, it ends the process with its message, which names each bad one."""
 
 
 class Settings(BaseSettings):
@@ -44,12 +48,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8000"
-    host: str | None = None
+    bind_host: str | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     flask_debug: bool = False
 
     # Secrets. A laptop gets its own in instance/secret_key; a host has to set one.
-    secret_key: SecretStr | None = None
+    secret_key: SecretStr | None = Field(default=None, validate_default=True)
     jwt_secret_key: SecretStr | None = None
 
     # Who may call from a browser, and how many proxies stand in front.
@@ -128,22 +132,38 @@ class Settings(BaseSettings):
     def _absolute_path(cls, path: Path) -> Path:
         return path.expanduser().resolve()
 
-    @model_validator(mode="after")
-    def _refuse_weak_secrets(self) -> Settings:
-        if self.is_production and self.secret_key is None and not self._secret_file.exists():
-            raise ValueError(
-                "SECRET_KEY is missing; make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
-            )
-        for name in ("secret_key", "jwt_secret_key"):
-            secret: SecretStr | None = getattr(self, name)
-            if secret is not None and self.is_production and is_weak(secret.get_secret_value()):
-                raise ValueError(f"{name.upper()} is weak; it needs at least 32 characters that nobody can guess")
-        return self
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_database(url.get_secret_value()):
+            raise ValueError("must be an address like postgresql://user:password@host/name, or sqlite:///path")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("must be an address like redis://host:6379/0")
+        return url
+
+    @field_validator("secret_key", "jwt_secret_key")
+    @classmethod
+    def _refuse_weak_secrets(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Looks at each secret by itself, so that a bad one is named together with all other bad settings."""
+        # The settings above have been read before; one that is missing here was set, and bad.
+        read = info.data
+        if not _in_production(read.get("flask_debug", False), read.get("port", True), read.get("database_url", True)):
+            return secret
+        if secret is not None and is_weak(secret.get_secret_value()):
+            raise ValueError("is weak; it needs at least 32 characters that nobody can guess")
+        if secret is None and info.field_name == "secret_key" and not _secret_file(info.data).exists():
+            raise ValueError("is missing; make one with: python -c 'import secrets; print(secrets.token_hex(32))'")
+        return secret
 
     @property
     def is_production(self) -> bool:
         """A host sets PORT or DATABASE_URL; debug mode says that this is a workbench all the same."""
-        return not self.flask_debug and (self.port is not None or self.database_url is not None)
+        return _in_production(self.flask_debug, self.port, self.database_url)
 
     @property
     def models_folder(self) -> Path:
@@ -153,18 +173,14 @@ class Settings(BaseSettings):
     @property
     def bind(self) -> str:
         """Where the web process listens: this machine only, or everywhere when a host has set PORT."""
-        host = self.host or ("127.0.0.1" if self.port is None else "0.0.0.0")  # noqa: S104 - a host's router.
+        host = self.bind_host or ("127.0.0.1" if self.port is None else "0.0.0.0")  # noqa: S104 - a host's router.
         return f"{host}:{self.port or 8000}"
-
-    @property
-    def _secret_file(self) -> Path:
-        return self.instance_path / "secret_key"
 
     def secret(self) -> str:
         """The secret that signs mail tokens and cursors; on a laptop it is made once and kept in a file."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
-        return _kept_secret(self._secret_file)
+        return _kept_secret(self.instance_path / SECRET_FILE)
 
     def jwt_secret(self) -> str:
         """The secret that signs JWTs: its own setting, or one derived from the other for this purpose alone."""
@@ -234,18 +250,40 @@ def _reason(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _kept_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _in_production(flask_debug: Any, port: Any, database_url: Any) -> bool:
+    return not flask_debug and (port is not None or database_url is not None)
+
+
+def _secret_file(data: dict[str, Any]) -> Path:
+    return Path(data.get("instance_path", "")) / SECRET_FILE
+
+
+def _is_database(url: str) -> bool:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
+        return make_url(url).drivername in ("postgres", "postgresql", "postgresql+psycopg", "sqlite")
+    except (ArgumentError, ValueError):
+        return False
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in a file, made by whichever process comes first; a link appears whole or not at all."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=".secret_key-")
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+        Path(made).unlink()
     return path.read_text(encoding="ascii").strip()
 
 
-def tiktoken_cache_folder() -> Path:
-    """The folder in which tiktoken keeps its vocabularies; its own variables, read here like every other."""
-    folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
-    return Path(folder) if folder else Path(tempfile.gettempdir()) / "data-gym-cache"
+def tiktoken_cache_folder() -> Path | None:
+    """The folder in which tiktoken keeps its vocabularies, None where its variable is set to nothing: no cache.
+
+    Its own variables, read here like every other.
+    """
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR"))
+    if folder is None:
+        return Path(tempfile.gettempdir()) / "data-gym-cache"
+    return Path(folder) if folder else None

@@ -97,8 +97,13 @@ def for_writing(connection: Connection) -> Connection:
 
 
 def engine_options(url: str, threads: int) -> dict[str, Any]:
-    """What `create_engine` gets: a pool that covers every thread, and a check of a connection before its use."""
-    options: dict[str, Any] = {"pool_size": threads, "max_overflow": 8, "pool_timeout": 5, "pool_pre_ping": True}
+    """What `create_engine` gets: a pool that covers every thread, and a check of a connection before its use.
+
+    An error of the database does not repeat the values of its statement: they would reach the log.
+    """
+    options: dict[str, Any] = {
+        "pool_size": threads, "max_overflow": 8, "pool_timeout": 5, "pool_pre_ping": True, "hide_parameters": True,
+    }  # fmt: skip
     if url.startswith("sqlite"):
         options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
     return options

@@ -16,4 +16,5 @@ db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": Fal
 migrate = Migrate()
 jwt = JWTManager()
 mail = Mail()
-limiter = Limiter(key_func=get_remote_address, in_memory_fallback_enabled=True, headers_enabled=False)
+# A storage that is away costs exactness, never an answer: this process then counts alone.
+limiter = Limiter(key_func=get_remote_address, in_memory_fallback_enabled=True, swallow_errors=True)

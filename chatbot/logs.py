@@ -50,7 +50,7 @@ def configure_logs(level: str, log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "openai", "urllib3"):
+    for noisy in ("httpx", "httpx2", "httpcore2", "httpcore", "openai", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -75,9 +75,16 @@ def _one_line(json_lines: bool) -> Processor:
     def process(_logger: Any, _method: str, event: EventDict) -> EventDict:
         if json_lines:
             return event
-        return {k: _escaped(v) if isinstance(v, str) and k != "exception" else v for k, v in event.items()}
+        return {k: _printable(k, v) if isinstance(v, str) else v for k, v in event.items()}
 
     return process
+
+
+def _printable(key: str, text: str) -> str:
+    """A traceback keeps its lines, set in so that none of them looks like an event."""
+    if key != "exception":
+        return _escaped(text)
+    return "\n".join(f"    {_escaped(line)}" for line in text.split("\n"))
 
 
 def _escaped(text: str) -> str:

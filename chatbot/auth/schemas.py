@@ -67,8 +67,8 @@ class UserSchema(ma.Schema):
     email = ma.fields.String(metadata={"example": "ada@example.com"})
     first_name = ma.fields.String(metadata={"example": "Ada"})
     last_name = ma.fields.String(metadata={"example": "Lovelace"})
-    is_verified = ma.fields.Boolean()
-    is_admin = ma.fields.Boolean()
+    is_verified = ma.fields.Boolean(metadata={"example": False})
+    is_admin = ma.fields.Boolean(metadata={"example": False})
     created_at = Utc(metadata={"format": "date-time", "type": "string", "example": "2026-11-22T18:00:00.000Z"})
 
 
@@ -81,8 +81,10 @@ class SignupAnswerSchema(ma.Schema):
 class TokenPairSchema(ma.Schema):
     """A pair of tokens."""
 
-    access = ma.fields.String(metadata={"description": "For `Authorization: Bearer`; lives `expires_in` seconds."})
-    refresh = ma.fields.String(metadata={"description": "Gives the next pair, once."})
+    access = ma.fields.String(
+        metadata={"description": "For `Authorization: Bearer`; lives `expires_in` seconds.", "example": "eyJ…"}
+    )
+    refresh = ma.fields.String(metadata={"description": "Gives the next pair, once.", "example": "eyJ…"})
     token_type = ma.fields.String(dump_default="Bearer", metadata={"example": "Bearer"})
     expires_in = ma.fields.Integer(metadata={"example": 86400})
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.errors import Conflict, FieldError, Forbidden, Invalid, Unauthorized
 from chatbot.mail.service import queue_mail
+
+log = structlog.get_logger(__name__)
 
 VERIFY_LIFETIME = timedelta(days=3)
 VERIFY_MAIL = "verify_email"
@@ -70,8 +73,9 @@ def sign_up(session: Session, settings: Settings, fields: dict[str, Any]) -> tup
     session.add(user)
     try:
         session.flush()
-    except IntegrityError:
+    except IntegrityError:  # Somebody else was quicker between the look and the write.
         session.rollback()
+        _refuse_taken(session, user)
         raise EmailTaken() from None
     mail = queue_mail(session, VERIFY_MAIL, user.id, user.email)
     session.commit()
@@ -205,7 +209,10 @@ def _refused(session: Session, claims: tokens.Claims) -> Unauthorized:
     spent = (TokenFamily.id == claims.family_id, TokenFamily.current_jti != claims.jti)
     revoked = _revoke(session, *spent, because="reuse")
     session.commit()
-    return TokenReused() if revoked else tokens.InvalidToken()
+    if not revoked:
+        return tokens.InvalidToken()
+    log.warning("refresh_reused", user_id=claims.user_id, family_id=claims.family_id)
+    return TokenReused()
 
 
 def log_out(session: Session, user_id: str, token: str) -> None:
@@ -235,8 +242,15 @@ def _revoke(session: Session, *which: Any, because: str) -> int:
 
 
 def get_user(session: Session, user_id: str) -> User:
-    """The user's row; the guard has already shown that it is there."""
-    return session.scalars(select(User).where(User.id == user_id)).one()
+    """The user's row.
+
+    Raises:
+        InvalidToken: the account was deleted since the guard has looked.
+    """
+    user = session.scalar(select(User).where(User.id == user_id))
+    if user is None:
+        raise tokens.InvalidToken()
+    return user
 
 
 def change_profile(session: Session, user_id: str, changes: dict[str, str]) -> User:
@@ -254,7 +268,11 @@ def change_profile(session: Session, user_id: str, changes: dict[str, str]) -> U
         user.username, user.username_key = name, key
     for field, value in changes.items():
         setattr(user, field, value)
-    session.commit()
+    try:
+        session.commit()
+    except IntegrityError:  # Somebody else was quicker between the look and the write.
+        session.rollback()
+        raise UsernameTaken() from None
     return user
 
 
@@ -271,10 +289,16 @@ def delete_account(session: Session, settings: Settings, user_id: str, password:
         raise InvalidCredentials()
     begin_write(session)
     user = get_user(session, user_id)
-    if user.is_admin and not session.scalar(select(User.id).where(User.is_admin, User.is_active, User.id != user_id)):
+    if user.is_admin and not _other_admins(session, user_id):
         raise LastAdmin()
     session.delete(user)
     session.commit()
+
+
+def _other_admins(session: Session, user_id: str) -> set[str]:
+    """Who else administers. The rows are locked, or two administrators could leave at the same moment."""
+    query = select(User.id).where(User.is_admin, User.is_active).order_by(User.id).with_for_update()
+    return set(session.scalars(query)) - {user_id}
 
 
 def verification_token(settings: Settings, user: User) -> str:

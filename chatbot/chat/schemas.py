@@ -13,6 +13,31 @@ from chatbot.web.fields import PageArgs, Utc, text
 MAX_MESSAGE = 8_000
 MAX_MESSAGE_BYTES = 24_000
 STATUSES = ("complete", "interrupted", "failed")
+_PLACE = {"document_id": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a", "version": 1, "chunk_id": 871, "page": None}
+_SENTENCE = "To add a document, send its title and content as JSON."
+ANSWER_METADATA = {
+    "model": "extractive",
+    "context_used": True,
+    "retrieved_docs": [
+        {"rank": 1, "title": "The knowledge base", "source": "docs/knowledge.md", **_PLACE}
+        | {"char_start": 1200, "char_end": 1254, "text": _SENTENCE, "scores": {"dense": 0.71}}
+    ],
+    "grounding": {"status": "grounded", "top_score": 0.71, "threshold": 0.35},
+    "citations": [
+        {"marker": 1, "answer_start": 0, "answer_end": 54, **_PLACE}
+        | {"char_start": 1200, "char_end": 1254, "quote": _SENTENCE, "verified": True}
+    ],
+    "usage": {
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "total_tokens": 0,
+        "estimated": False,
+        "cost_usd": "0.000000",
+    },
+    "timings_ms": {"condense": 0, "retrieve": 7, "first_token": 12, "total": 14},
+    "question": "How do I add a document?",
+    "prompt_version": "8eafd5c3b1cb",
+}
 TIME = {"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"}
 
 
@@ -87,15 +112,26 @@ class MessageSchema(ma.Schema):
 
     id = ma.fields.String(metadata={"example": "b3c0f7a8-0a4e-4d6c-8d5f-1f2e3d4c5b6a"})
     chat_session_id = ma.fields.String(metadata={"example": "2f6b2d3e-5a53-4a0e-8f35-7d0b3f0a9c11"})
-    parent_id = ma.fields.String(allow_none=True, metadata={"description": "The message it follows."})
-    is_user = ma.fields.Boolean()
-    author = ma.fields.String(allow_none=True, metadata={"description": "The user's name; null for an answer."})
-    content = ma.fields.String(metadata={"description": "Plain text or Markdown; treat it as untrusted."})
+    parent_id = ma.fields.String(
+        allow_none=True,
+        metadata={"description": "The message it follows.", "example": "9c1f4b6e-7d2a-4f0b-8a3c-5e6d7f8a9b0c"},
+    )
+    is_user = ma.fields.Boolean(metadata={"example": False})
+    author = ma.fields.String(
+        allow_none=True, metadata={"description": "The user's name; null for an answer.", "example": None}
+    )
+    content = ma.fields.String(
+        metadata={
+            "description": "Plain text or Markdown; treat it as untrusted.",
+            "example": "To add a document, send its title and content as JSON. [1]",
+        }
+    )
     status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "complete"})
     feedback = ma.fields.Dict(allow_none=True, metadata={"example": None})
     metadata = ma.fields.Dict(
         metadata={
-            "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question."
+            "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question.",
+            "example": ANSWER_METADATA,
         }
     )
     created_at = Utc(metadata=TIME)

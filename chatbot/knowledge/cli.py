@@ -20,10 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from chatbot.background import wake
+from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
 from chatbot.knowledge import ingest, service
-from chatbot.knowledge.models import DEFAULT_COLLECTION
+from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
 
@@ -93,8 +94,9 @@ def _sync(path: Path, source: str, collection: str, summary: Summary) -> None:
         summary.failed.append((source, f"unreadable: {error.strerror}"))
     else:
         summary.counts[outcome] += 1
-        if to_ingest:
-            summary.queued[document.id] = source
+        # What an earlier run has left in the queue counts as well.
+        if to_ingest or document.status in ("queued", "processing"):
+            summary.queued.setdefault(document.id, source)
 
 
 def _ingest_here(bar: Progress, summary: Summary) -> None:
@@ -108,15 +110,25 @@ def _ingest_here(bar: Progress, summary: Summary) -> None:
 
 
 def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:
-    """Ingests one document and waits for one that a worker has; gives the reason when it is not ready."""
-    with parts["sessions"]() as session:
-        ingest.ingest(session, parts["embedders"], document_id, parts["settings"].ingest_lease_seconds)
-        while (document := service.get_document(session, document_id)).status == "processing":
-            session.rollback()
-            time.sleep(0.2)
+    """Ingests one document, or waits for the worker that has it; gives the reason when it is not ready."""
+    try:
+        document = _ingested(parts, document_id)
+    except service.DocumentNotFound as error:
+        return f"{error.code}: {error}"
     if document.status == "ready":
         return None
     return f"{document.error_code or document.status}: {document.error_detail or document.blocked_because}"
+
+
+def _ingested(parts: Mapping[str, Any], document_id: str) -> Document:
+    with parts["sessions"]() as session:
+        while True:
+            # Again and again, for the worker that had it may be gone.
+            ingest.ingest(session, parts["embedders"], document_id, parts["settings"].ingest_lease_seconds)
+            document = detached(session, service.get_document(session, document_id))
+            if document.status != "processing":
+                return document
+            time.sleep(0.2)
 
 
 def _report(summary: Summary, *, waited: bool) -> None:
@@ -141,7 +153,12 @@ def list_documents(status: str | None, limit: int) -> None:
     for d in page.items:
         reason = d.error_detail or d.blocked_because or ""
         table.add_row(d.id, d.status, str(d.version), str(d.chunk_count), d.source or d.title, reason)
-    Console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Prints a table whose cells are texts of documents and files: `[/x]` in them is not markup."""
+    Console(markup=False, emoji=False, highlight=False).print(table)
 
 
 @knowledge_cli.command("remove")
@@ -164,7 +181,7 @@ def search(question: str, k: int) -> None:
     table = Table("score", "source", "passage", title=f"an answer asks for {threshold:.2f}")
     for p in passages:
         table.add_row(f"{p.scores['dense']:.3f}", p.source or p.title, " ".join(p.text.split())[:120])
-    Console().print(table)
+    _print(table)
 
 
 @knowledge_cli.command("stats")

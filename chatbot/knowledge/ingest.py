@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 32
 MAX_ATTEMPTS = 5
-CONTEXT_TOKENS = 50
+CONTEXT_TOKENS = 22
 WAIT = timedelta(seconds=30)
 GAVE_UP = "Reading this file stopped the worker again and again. It was set aside."
 
@@ -187,7 +187,7 @@ def _embed_missing(
     session: Session, job: Job, version: DocumentVersion, generation: Generation, embedder: Embedder
 ) -> None:
     document = session.scalars(select(Document).where(Document.id == job.document_id)).one()
-    title = document.title
+    label = label_of(document.title, document.source, version.filename)
     have = set(
         session.scalars(
             select(ChunkRow.ordinal).where(ChunkRow.version_id == version.id, ChunkRow.generation_id == generation.id)
@@ -201,7 +201,7 @@ def _embed_missing(
     _report(session, job, len(have), len(plan))
     todo = [(ordinal, chunk) for ordinal, chunk in plan if ordinal not in have]
     for batch in _batches(todo):
-        rows = [_row(text, title, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
+        rows = [_row(text, label, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
         _fill_vectors(session, rows, generation, embedder)
         document = _mine(session, job)
         session.add_all(row for row, _ in rows)
@@ -222,12 +222,12 @@ def _batches(todo: Sequence[tuple[int, Chunk]]) -> Iterator[Sequence[tuple[int, 
 
 
 def _row(
-    text: str, title: str, version: DocumentVersion, generation: Generation, embedder: Embedder,
+    text: str, label: str, version: DocumentVersion, generation: Generation, embedder: Embedder,
     ordinal: int, chunk: Chunk,
 ) -> tuple[ChunkRow, str]:  # fmt: skip
     """A chunk's row without its vector, and the text that the vector stands for."""
     body = text[chunk.start : chunk.end]
-    embedded = in_context(title, chunk.headings, body, embedder)
+    embedded = in_context(label, chunk.headings, body, embedder)
     row = ChunkRow(
         generation_id=generation.id,
         document_id=version.document_id,
@@ -245,12 +245,19 @@ def _row(
     return row, embedded
 
 
-def in_context(title: str, headings: Sequence[str], body: str, embedder: Embedder) -> str:
-    """What is embedded: a chunk with the document's title and the headings above it, as far as they fit."""
-    parts = list(dict.fromkeys(part for part in (title, *headings) if part))
-    while len(parts) > 1 and embedder.count_tokens(" > ".join(parts)) > CONTEXT_TOKENS:
-        del parts[1]
-    return f"{' > '.join(parts)[:400]}\n{body}"
+def in_context(label: str, headings: Sequence[str], body: str, embedder: Embedder) -> str:
+    """What is embedded: a chunk behind its document's label, and behind its heading where that is in another chunk."""
+    heading = headings[-1] if headings and headings[-1] not in body else ""
+    words = f"{label}: {heading}".split() if heading else label.split()
+    while words and embedder.count_tokens(" ".join(words)) > CONTEXT_TOKENS:
+        words.pop()
+    return f"{' '.join(words)}\n{body}"
+
+
+def label_of(title: str, source: str, filename: str) -> str:
+    """What a document is called where it is embedded: a file's place in its folder says most, else the title."""
+    place, dot, _ = source.rpartition(".")
+    return place if filename and dot and "/" in place else title
 
 
 def _fill_vectors(

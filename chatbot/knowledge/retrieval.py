@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions
-from chatbot.knowledge.generations import active_generation
+from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
 from chatbot.knowledge.models import ChunkRow, Collection, Document, Generation
 from chatbot.rag.embedders import Embedders, LangChainEmbeddings
+from chatbot.rag.ranking import CANDIDATES, best
 from chatbot.rag.store import Changes, FaissStore
 from chatbot.rag.types import Found, Passage
 
@@ -31,8 +32,10 @@ class SqlRows:
             return session.scalar(query) or 0
 
     def changes(self, since: int | None) -> Changes:
-        """Both reads and the revision they belong to come from one transaction."""
+        """All reads see one moment: a purge between them would hide a removal for good."""
         with self._sessions() as session:
+            if session.get_bind().dialect.name != "sqlite":  # There every transaction is such a snapshot.
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             generation = session.get_one(Generation, self._generation.id)
             complete = since is None or since < generation.purged_revision
             after = 0 if since is None or complete else since
@@ -108,17 +111,19 @@ class Retriever:
     def find(self, question: str, k: int, collections: frozenset[str] | None = None) -> Found:
         """The best `k` passages that reach the generation's threshold, best first, and the best score there was."""
         passages, threshold = self.search(question, k, collections)
-        kept = tuple(p for p in passages if p.scores["dense"] >= threshold)
-        return Found(kept, passages[0].scores["dense"] if passages else None, threshold)
+        kept = tuple(p for p in passages if p.scores["fused"] >= threshold)
+        return Found(kept, passages[0].scores["fused"] if passages else None, threshold)
 
     def search(self, question: str, k: int, collections: frozenset[str] | None = None) -> tuple[list[Passage], float]:
         """The best `k` passages whatever their score, and the threshold an answer would ask of them."""
-        active = self._store()
-        if active is None:
+        with self._sessions() as session:
+            generation = active_generation(session)
+        if generation is None:
             return [], self._threshold or 0.0
-        generation, store = active
         threshold = generation.threshold if self._threshold is None else self._threshold
-        return store.search_passages(question, k, collections), threshold
+        store = self._store(generation)
+        candidates = store.search_passages(question, max(k, CANDIDATES), collections, newest=generation.revision)
+        return best(question, candidates, k), threshold
 
     def warm_up(self) -> None:
         """Loads the embedder and the vectors, so that the first question does not wait for them."""
@@ -131,14 +136,11 @@ class Retriever:
         memory = vectors * self._active[0].dimension * 4 if self._active else 0
         return {"kind": "flat", "vectors": vectors, "memory_bytes": memory, "revision": store and store.revision}
 
-    def _store(self) -> tuple[Generation, FaissStore] | None:
-        with self._sessions() as session:
-            generation = active_generation(session)
-        held = self._active
-        if generation is None or (held is not None and held[0].id == generation.id):
-            return held if generation is not None else None
+    def _store(self, generation: Generation) -> FaissStore:
+        """The store of a generation; another generation than the one held begins a new one."""
         with self._lock:
             if self._active is None or self._active[0].id != generation.id:
+                warn_of_other_embedder(generation, self._embedders)
                 embedding = LangChainEmbeddings(self._embedders.get(generation.embedder))
                 self._active = (generation, FaissStore(embedding, SqlRows(self._sessions, generation)))
-            return self._active
+            return self._active[1]

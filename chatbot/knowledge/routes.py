@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth.guard import admin_required, user_required
 from chatbot.background import wake
-from chatbot.errors import FieldError, Invalid
+from chatbot.errors import FieldError, Invalid, TooLarge
 from chatbot.extensions import db
 from chatbot.knowledge import schemas, service
 from chatbot.knowledge.models import Document
@@ -71,7 +71,7 @@ def add_document(args: dict[str, Any]) -> ResponseReturnValue:
     As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx). It is stored and queued
     at once; a worker ingests it. The same content in the same collection is the same document.
     """
-    document, to_ingest = service.add_document(db.session(), _read_new())
+    document, to_ingest = service.add_document(db.session(), _small_enough(_read_new()))
     if not to_ingest:
         return document, 200  # type: ignore[return-value]
     wake(ingest_document, document.id)
@@ -97,7 +97,16 @@ def _from_form() -> NewDocument:
     for pointer, value in (("/file", name), *((f"/{key}", str(value)) for key, value in body.items())):
         check_text(value, pointer)
     body["collection"] = service.check_collection(body["collection"])
-    return NewDocument(data=upload.read(), filename=service.clean_title(name), media_type=upload.mimetype, **body)
+    # A long name keeps its end, because the extension tells what it is.
+    label = service.clean_title(name[-200:])
+    return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, **body)
+
+
+def _small_enough(new: NewDocument) -> NewDocument:
+    limit = current_app.extensions["settings"].max_upload_mb
+    if len(new.data) > limit * 1024 * 1024:
+        raise TooLarge(f"The document is larger than {limit} MB.")
+    return new
 
 
 def _waited(session: Session, document: Document, seconds: float) -> Document:

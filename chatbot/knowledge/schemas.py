@@ -66,7 +66,7 @@ class DocumentSchema(ma.Schema):
     source = ma.fields.String(metadata={"example": "https://example.com/hours"})
     document_type = ma.fields.String(metadata={"example": "FAQ"})
     collection = ma.fields.String(metadata={"example": DEFAULT_COLLECTION})
-    is_active = ma.fields.Boolean()
+    is_active = ma.fields.Boolean(metadata={"example": True})
     status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "ready"})
     progress = ma.fields.Dict(metadata={"example": {"chunks_done": 3, "chunks_total": 3}})
     error = ma.fields.Dict(
@@ -77,7 +77,9 @@ class DocumentSchema(ma.Schema):
     size_bytes = ma.fields.Integer(metadata={"example": 57})
     chunk_count = ma.fields.Integer(metadata={"example": 3})
     language = ma.fields.String(allow_none=True, metadata={"example": None})
-    content_hash = ma.fields.String(metadata={"description": "SHA-256 of the bytes, in hexadecimal."})
+    content_hash = ma.fields.String(
+        metadata={"description": "SHA-256 of the bytes, in hexadecimal.", "example": "4970e497…"}
+    )
     uploaded_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
     updated_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:02.000Z"})
     metadata = ma.fields.Dict(metadata={"example": {"team": "support"}})

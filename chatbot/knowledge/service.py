@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, utcnow
@@ -136,11 +138,14 @@ def _refuse_unreadable(new: NewDocument) -> None:
 
 
 def _collection(session: Session, name: str) -> Collection:
-    found = session.scalar(select(Collection).where(Collection.name == name))
+    """The collection, made if need be. It stays locked, so that the same content cannot come in twice at once."""
+    query = select(Collection).where(Collection.name == name).with_for_update(key_share=True)
+    found = session.scalar(query)
     if found is None:
-        found = Collection(name=name)
-        session.add(found)
-        session.flush()
+        # Another request may be making it at this moment.
+        with suppress(IntegrityError), session.begin_nested():
+            session.add(Collection(name=name))
+        found = session.scalars(query).one()
     return found
 
 
@@ -262,10 +267,11 @@ def purge(session: Session) -> int:
     A process that has not yet seen the removals reads everything again.
     """
     begin_write(session)
+    # The generations come first, as in every other writer: locks taken in another order would deadlock.
+    session.execute(update(Generation).values(purged_revision=Generation.revision))
     gone = session.execute(
         delete(ChunkRow).where(ChunkRow.removed_revision.is_not(None)).returning(ChunkRow.id)
     ).all()  # fmt: skip
-    session.execute(update(Generation).values(purged_revision=Generation.revision))
     session.execute(delete(Document).where(Document.status == "deleted"))
     session.commit()
     return len(gone)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import smtplib
 from datetime import timedelta
 
 import structlog
@@ -11,7 +10,7 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, detached, utcnow
-from chatbot.mail.letters import Letter, LetterBuilders
+from chatbot.mail.letters import LetterBuilders
 from chatbot.mail.models import Mail
 from chatbot.mail.transport import Refused, Transport
 
@@ -43,9 +42,7 @@ def deliver(session: Session, mail_id: str, builders: LetterBuilders, transport:
     mail = _take(session, mail_id)
     if mail is None:
         return None
-    letter = builders[mail.kind](session, mail.user_id)
-    session.rollback()
-    status, error = _send(mail, letter, transport)
+    status, error = _attempt(session, mail, builders, transport)
     begin_write(session)
     session.execute(update(Mail).where(Mail.id == mail_id).values(_outcome(mail.attempts, status, error)))
     session.commit()
@@ -68,16 +65,25 @@ def _take(session: Session, mail_id: str) -> Mail | None:
     return detached(session, session.scalars(query).one())
 
 
-def _send(mail: Mail, letter: Letter | None, transport: Transport) -> tuple[str, str | None]:
-    if letter is None:
-        return "cancelled", None
+def _attempt(
+    session: Session, mail: Mail, builders: LetterBuilders, transport: Transport
+) -> tuple[str, str | None]:  # fmt: skip
+    """Writes and sends a letter; gives what became of it, and the reason where it was not sent."""
+    if mail.attempts > MAX_ATTEMPTS:
+        return "failed", "the worker stopped at every attempt"
     try:
+        letter = builders[mail.kind](session, mail.user_id)
+        session.rollback()
+        if letter is None:
+            return "cancelled", None
         transport(mail.recipient, letter, mail.id)
     except Refused as error:
         return "failed", str(error)
-    except (OSError, smtplib.SMTPException) as error:
+    except Exception as error:  # Whatever it was, the letter is tried again, and given up at the cap.
         log.warning("mail_not_sent", mail_id=mail.id, attempt=mail.attempts, error=type(error).__name__)
         return ("failed" if mail.attempts >= MAX_ATTEMPTS else "queued"), type(error).__name__
+    finally:
+        session.rollback()
     return "sent", None
 
 

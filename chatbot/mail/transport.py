@@ -6,11 +6,11 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from flask_mail import Connection, Mail
+from flask_mail import Connection, _Mail
 
 from chatbot.mail.letters import Letter
 
@@ -28,14 +28,18 @@ class _Connection(Connection):
 
     def configure_host(self) -> smtplib.SMTP:
         host = smtplib.SMTP(self.mail.server, self.mail.port, timeout=TIMEOUT_SECONDS)
-        if self.mail.use_tls:
-            host.starttls(context=ssl.create_default_context())
-        if self.mail.username and self.mail.password:
-            host.login(self.mail.username, self.mail.password)
+        try:
+            if self.mail.use_tls:
+                host.starttls(context=ssl.create_default_context())
+            if self.mail.username and self.mail.password:
+                host.login(self.mail.username, self.mail.password)
+        except BaseException:
+            host.close()
+            raise
         return host
 
 
-def smtp(mail: Mail, sender: str) -> Transport:
+def smtp(mail: _Mail, sender: str) -> Transport:
     """Sends over SMTP.
 
     The transport raises `Refused` for a final no, and `OSError` or `smtplib.SMTPException` for what may pass.
@@ -43,7 +47,7 @@ def smtp(mail: Mail, sender: str) -> Transport:
 
     def send(recipient: str, letter: Letter, message_id: str) -> None:
         try:
-            with _Connection(mail) as connection:
+            with _Connection(mail) as connection:  # type: ignore[arg-type]  # As Flask-Mail does.
                 assert connection.host is not None  # noqa: S101 - set on entering.
                 connection.host.send_message(_message(sender, recipient, letter, message_id))
         except smtplib.SMTPRecipientsRefused as error:
@@ -61,7 +65,7 @@ def outbox(folder: Path, sender: str) -> Transport:
     def send(recipient: str, letter: Letter, message_id: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{message_id}.tmp"
-        temporary.write_bytes(_message(sender, recipient, letter, message_id).as_bytes())
+        temporary.write_bytes(_message(sender, recipient, letter, message_id).as_bytes(policy=SMTPUTF8))
         temporary.replace(folder / f"{message_id}.eml")
 
     return send

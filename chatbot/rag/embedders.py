@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from chatbot.config import LOCAL_EMBEDDER, Settings
-from chatbot.rag.errors import BadEmbeddings, is_provider_error, translate_embedding
+from chatbot.rag.errors import (
+    BadEmbeddings,
+    EmbedderMisconfigured,
+    EmbedderUnavailable,
+    is_provider_error,
+    translate_embedding,
+)
 from chatbot.rag.minilm import MiniLM
 from chatbot.rag.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from langchain_openai import OpenAIEmbeddings
+
+# Asking once more would be refused once more.
+_REFUSALS = frozenset({400, 401, 403, 404, 422})
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -28,7 +38,8 @@ class Embedder(Protocol):
     name: str
     # Texts longer than this lose their tail.
     max_tokens: int
-    # Below this cosine a passage says nothing about the question; each model has its own scale.
+    # A passage whose fused score (chatbot/rag/ranking.py) is lower says nothing about the question; each model has its
+    # own scale. The local one's was measured on four languages.
     threshold: float
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -45,7 +56,7 @@ class LocalEmbedder:
 
     name = LOCAL_EMBEDDER
     max_tokens = 256
-    threshold = 0.35
+    threshold = 0.43
 
     def __init__(self, settings: Settings) -> None:
         self._cache_dir = settings.models_folder
@@ -73,7 +84,7 @@ class OpenAIEmbedder:
     """Any embedding model behind OpenAI's protocol."""
 
     max_tokens = 512
-    threshold = 0.30
+    threshold = 0.38
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -83,8 +94,14 @@ class OpenAIEmbedder:
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
         try:
-            rows = _openai_client(self.name, self._settings).embed_documents(list(texts))
+            rows = self._client.embed_documents(list(texts))
+        except AttributeError:
+            # The SDK hands a body that is not JSON on as a string.
+            raise EmbedderUnavailable(retry_after=5) from None
         except Exception as error:
+            # For embeddings LangChain hands the SDK's own errors on.
+            if getattr(error, "status_code", None) in _REFUSALS:
+                raise EmbedderMisconfigured() from None
             if is_provider_error(error):
                 raise translate_embedding(error) from None
             raise
@@ -93,10 +110,21 @@ class OpenAIEmbedder:
     def count_tokens(self, text: str) -> int:
         return estimate_tokens(text)
 
+    @cached_property
+    def _client(self) -> OpenAIEmbeddings:
+        from openai import DefaultHttpxClient
 
-def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
+        # The SDK's own client follows redirects, wherever they lead. One that is given is not closed by the SDK.
+        http = DefaultHttpxClient(follow_redirects=False)
+        weakref.finalize(self, http.close)
+        return _openai_client(self.name, self._settings, http)
+
+
+def _openai_client(name: str, settings: Settings, http: Any) -> OpenAIEmbeddings:
     from langchain_openai import OpenAIEmbeddings
 
+    if settings.openai_api_key is None:
+        raise EmbedderMisconfigured()
     # Without check_embedding_ctx_length=False it asks tiktoken first, which may go to the network.
     return OpenAIEmbeddings(
         model=name,
@@ -106,6 +134,7 @@ def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
         chunk_size=128,
         max_retries=0,
         timeout=(settings.model_connect_seconds, settings.model_read_seconds),
+        http_client=http,
     )
 
 

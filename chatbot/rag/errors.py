@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 from langchain_core import exceptions as lc
 
 from chatbot.errors import BadGateway, ChatbotError, GatewayTimeout, Invalid, Unavailable
@@ -20,6 +20,12 @@ class ModelCut(ModelUnavailable):
     """The provider's stream ended in the middle."""
 
     detail = "The language model stopped in the middle of its answer."
+
+
+class ModelSilent(ModelUnavailable):
+    """The provider said that it was done without having said anything."""
+
+    detail = "The language model gave an empty answer; try again."
 
 
 class ModelMisconfigured(BadGateway):
@@ -63,7 +69,7 @@ def translate(error: Exception) -> ChatbotError:
         return QuestionTooLong()
     if isinstance(error, _MISCONFIGURED):
         return ModelMisconfigured()
-    if isinstance(error, lc.ModelTimeoutError | httpx.TimeoutException):
+    if isinstance(error, lc.ModelTimeoutError | httpx2.TimeoutException):
         return ModelTimeout()
     return ModelUnavailable(retry_after=retry_after(error) or 5)
 
@@ -72,7 +78,7 @@ def is_provider_error(error: Exception) -> bool:
     """Whether an exception came from the provider or its client, and not from a mistake of ours."""
     import openai
 
-    kinds = (ChatbotError, lc.ModelError, lc.ContextOverflowError, openai.APIError, httpx.HTTPError, ValueError)
+    kinds = (ChatbotError, lc.ModelError, lc.ContextOverflowError, openai.APIError, httpx2.HTTPError, ValueError)
     return isinstance(error, kinds)
 
 
@@ -81,13 +87,18 @@ def may_pass(error: Exception) -> bool:
     return isinstance(translate(error), ModelUnavailable)
 
 
+def is_too_long(error: Exception) -> bool:
+    """Whether the prompt was too long for the model."""
+    return isinstance(translate(error), QuestionTooLong)
+
+
 def retry_after(error: Exception) -> int | None:
     """The seconds a provider asks us to wait, at most 30, or None."""
     response: Any = getattr(error.__cause__ or error, "response", None) or getattr(error, "response", None)
     value = response.headers.get("retry-after", "") if response is not None else ""
     try:
         return max(1, min(MAX_RETRY_AFTER, round(float(value))))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chatbot.rag.embedders import Embedder
-from chatbot.rag.sentences import is_code, units
+from chatbot.rag.sentences import Span, is_code, is_item, units
 from chatbot.rag.types import Passage
 from chatbot.rag.words import content_words, coverage
 
@@ -21,6 +21,8 @@ MOST_UNITS = 3
 # A further sentence must reach this part of the best one's score.
 NEARLY = 0.88
 SHORT = 25
+SHORT_SENTENCE = 140
+LONGEST_QUOTE = 700
 _WORDS_WEIGHT = 0.35
 _PASSAGE_WEIGHT = 0.25
 
@@ -28,9 +30,15 @@ _PASSAGE_WEIGHT = 0.25
 @dataclass(frozen=True)
 class _Unit:
     marker: int
-    place: int
+    span: Span
     text: str
     score: float
+
+    def overlaps(self, other: _Unit) -> bool:
+        """Whether two quotations would say something twice."""
+        same_passage = self.marker == other.marker
+        shared = same_passage and self.span[0] < other.span[1] and other.span[0] < self.span[1]
+        return shared or self.text in other.text or other.text in self.text
 
 
 def answer(question: str, passages: Sequence[Passage], embedder: Embedder) -> Iterator[str]:
@@ -44,15 +52,15 @@ def answer(question: str, passages: Sequence[Passage], embedder: Embedder) -> It
 
 
 def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[_Unit]:
-    found = [(m, place, text) for m, p in enumerate(passages, 1) for place, text in enumerate(_texts(p.text))]
+    found = [(m, span, p.text[slice(*span)]) for m, p in enumerate(passages, 1) for span in _quotable(p.text)]
     if not found:
         return []
     vectors = embedder.embed([question, *(text for _, _, text in found)])
     nearness = vectors[1:] @ vectors[0]
     wanted = content_words(question)
     return [
-        _Unit(m, place, text, _score(float(near), coverage(wanted, text), passages[m - 1]) - _handicap(text))
-        for (m, place, text), near in zip(found, np.asarray(nearness), strict=True)
+        _Unit(m, span, text, _score(float(near), coverage(wanted, text), passages[m - 1]) - _handicap(text))
+        for (m, span, text), near in zip(found, np.asarray(nearness), strict=True)
     ]
 
 
@@ -61,23 +69,40 @@ def _score(near: float, covered: float, passage: Passage) -> float:
 
 
 def _handicap(text: str) -> float:
-    """Fragments and questions seldom answer anything."""
-    return 0.25 if text.rstrip().endswith("?") else 0.15 if len(text) < SHORT else 0.0
+    """Fragments, questions and lines that only introduce something seldom answer anything."""
+    if text.rstrip().endswith("?"):
+        return 0.25
+    return 0.15 if len(text) < SHORT or text.rstrip(" *_").endswith(":") else 0.0
 
 
-def _texts(text: str) -> list[str]:
-    """The units of a passage; a block of code goes with the line that introduces it."""
-    texts: list[str] = []
-    previous_end = 0
-    for start, end in units(text):
-        piece = text[start:end]
-        introduced = bool(texts) and texts[-1].endswith(":")
-        if introduced and is_code(piece):
-            texts[-1] += text[previous_end:start] + piece
-        else:
-            texts.append(piece)
-        previous_end = end
-    return texts
+def _quotable(text: str) -> list[Span]:
+    """What could be quoted from a passage: each unit, with what follows when it cannot stand alone."""
+    spans = units(text)
+    return [(start, _end(text, spans, n)) for n, (start, _) in enumerate(spans)]
+
+
+def _end(text: str, spans: Sequence[Span], n: int) -> int:
+    """Where a quotation that begins with the n-th unit ends.
+
+    A line that ends in a colon goes with the code or the list below it; a short sentence with the one behind it.
+    """
+    end = spans[n][1]
+    introduces = text[:end].rstrip(" *_").endswith(":")
+    for start, after in spans[n + 1 :]:
+        piece = text[start:after]
+        belongs = is_code(piece) or is_item(piece) if introduces else _continues(text, spans[n][0], end, start, piece)
+        if not belongs or after - spans[n][0] > LONGEST_QUOTE:
+            break
+        end = after
+        if is_code(piece) or not introduces:
+            break
+    return end
+
+
+def _continues(text: str, begin: int, end: int, start: int, piece: str) -> bool:
+    """Whether the next unit is the rest of the same short paragraph."""
+    same_paragraph = "\n\n" not in text[end:start] and not is_item(piece) and not is_code(piece)
+    return same_paragraph and end - begin < SHORT_SENTENCE and not is_item(text[begin:end])
 
 
 def _choose(scored: list[_Unit]) -> list[_Unit]:
@@ -86,8 +111,8 @@ def _choose(scored: list[_Unit]) -> list[_Unit]:
     for unit in sorted(scored, key=lambda u: -u.score):
         if best and unit.score < NEARLY * best[0].score:
             break
-        if all(unit.text != other.text for other in best):
+        if not any(unit.overlaps(other) for other in best):
             best.append(unit)
         if len(best) == MOST_UNITS:
             break
-    return sorted(best, key=lambda u: (u.marker, u.place))
+    return sorted(best, key=lambda u: (u.marker, u.span))

@@ -6,9 +6,10 @@ Both answer the same call and yield the same pieces, so the chain does not know 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import structlog
@@ -22,12 +23,23 @@ from chatbot.errors import FieldError, Invalid
 from chatbot.rag import extractive, prompts
 from chatbot.rag.condense import join_with_last, leans_on_history, rewrite
 from chatbot.rag.embedders import Embedder
-from chatbot.rag.errors import ModelCut, is_provider_error, may_pass, retry_after, translate
+from chatbot.rag.errors import (
+    ModelCut,
+    ModelSilent,
+    is_provider_error,
+    is_too_long,
+    may_pass,
+    retry_after,
+    translate,
+)
 from chatbot.rag.tokens import cost_usd, count_tokens
 from chatbot.rag.types import Ask, HistoryMessage, Passage, Usage
+from chatbot.rag.words import content_words
 
 log = structlog.get_logger(__name__)
 
+SHORT_WAIT_SECONDS = 0.25
+# A provider who asks for more is not asked again; the client is told when to come back.
 LONGEST_WAIT_SECONDS = 5.0
 MAX_ANSWER_TOKENS = 1024
 
@@ -68,7 +80,9 @@ class ExtractiveAnswerer:
     def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         if not passages:
             yield Piece(prompts.NOTHING_FOUND)
-        for text in extractive.answer(searched, passages, self._embedder):
+        # The passages were found with the question before in front; among their sentences the new words decide.
+        wanted = ask.question if content_words(ask.question) else searched
+        for text in extractive.answer(wanted, passages, self._embedder):
             yield Piece(text)
         yield Piece(usage=Usage(0, 0, estimated=False, cost_usd="0.000000"))
 
@@ -98,11 +112,9 @@ class ModelAnswerer:
         if passages:
             boundary = prompts.new_boundary()
             inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
-        else:
-            yield Piece(prompts.NOT_FROM_DOCUMENTS)
         chain = (prompts.GROUNDED if passages else prompts.GENERAL) | self._model
         with closing(_Answering(chain, inputs, self.name).pieces()) as pieces:
-            yield from pieces
+            yield from pieces if passages else _as_general(pieces)
 
     def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:
         """The conversation as LangChain's messages, the newest that fit into the budget."""
@@ -121,8 +133,27 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
         # By itself the client has no time-out at all, and repeats a request twice; one repeat is made here.
         timeout=(settings.model_connect_seconds, settings.model_read_seconds), max_retries=0,
         stream_usage=True, max_tokens=MAX_ANSWER_TOKENS,
+        http_client=_http_client(),
     )  # fmt: skip
     return model
+
+
+@cache
+def _http_client() -> Any:
+    """One pool of connections a process. The SDK's own client follows redirects, wherever they lead; this does not."""
+    from openai import DefaultHttpxClient
+
+    return DefaultHttpxClient(follow_redirects=False)
+
+
+def _as_general(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Says first that an answer is not from the documents, and only when there is an answer."""
+    said = False
+    for piece in pieces:
+        if piece.text and not said:
+            yield Piece(prompts.NOT_FROM_DOCUMENTS)
+            said = True
+        yield piece
 
 
 class _Answering:
@@ -140,11 +171,22 @@ class _Answering:
         except Exception as error:
             if not is_provider_error(error):
                 raise
-            if self._text or not may_pass(error):
+            if self._text or not self._ready_again(error):
                 raise self._told(error) from None
-            time.sleep(min(retry_after(error) or 0.25, LONGEST_WAIT_SECONDS))
             yield from self._last_attempt()
         yield Piece(usage=self._counted())
+
+    def _ready_again(self, error: Exception) -> bool:
+        """Whether one more try could help: after the wait that was asked for, or without the conversation so far."""
+        if is_too_long(error):
+            had_history = bool(self._inputs["history"])
+            self._inputs["history"] = []
+            return had_history
+        wait = retry_after(error) or SHORT_WAIT_SECONDS
+        if not may_pass(error) or wait > LONGEST_WAIT_SECONDS:
+            return False
+        time.sleep(wait)
+        return True
 
     def _last_attempt(self) -> Generator[Piece, None, None]:
         try:
@@ -155,7 +197,7 @@ class _Answering:
             raise
 
     def _told(self, error: Exception) -> Exception:
-        log.warning("model_failed", model=self._model, error=type(error).__name__, after_tokens=bool(self._text))
+        log.warning("model_failed", model=self._model, error=type(error).__name__, midway=bool(self._text))
         return translate(error)
 
     def _attempt(self) -> Generator[Piece, None, None]:
@@ -169,7 +211,9 @@ class _Answering:
                     yield Piece(chunk.text)
         if not self._finished:
             # A connection that is cut ends the iterator without an error; only the reason is missing.
-            raise ModelCut()
+            raise ModelCut(retry_after=5)
+        if not self._text.strip():
+            raise ModelSilent(retry_after=5)
 
     def _counted(self) -> Usage:
         if self._usage:

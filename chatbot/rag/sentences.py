@@ -27,6 +27,11 @@ def is_code(unit: str) -> bool:
     return bool(_FENCE.match(unit))
 
 
+def is_item(unit: str) -> bool:
+    """Whether a unit is an item of a list or a row of a table."""
+    return bool(_ITEM.match(unit))
+
+
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     """Paragraphs, single list items and whole code fences."""
     start = offset = 0

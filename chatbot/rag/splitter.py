@@ -16,6 +16,7 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _ANCHOR = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+SHORT_SECTION_TOKENS = 60
 _SEPARATORS = ["\n\n", "\n", ". ", "! ", "? ", "。", "！", "？", "; ", ", ", "、", " ", ""]
 
 
@@ -39,7 +40,7 @@ def split(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[Chu
     """Chunks of at most `limit` tokens, in order, without their outer white space; empty ones are left out."""
     splitter = RecursiveCharacterTextSplitter(
         separators=_SEPARATORS, keep_separator="end", strip_whitespace=False,
-        chunk_size=limit, chunk_overlap=0, length_function=count_tokens,
+        chunk_size=limit, chunk_overlap=0, length_function=lambda piece: _length(piece, count_tokens),
     )  # fmt: skip
     chunks = []
     for section in _joined(list(_sections(text)), text, limit, count_tokens):
@@ -50,6 +51,11 @@ def split(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[Chu
         if offset != section.end:
             raise AssertionError("the splitter lost characters")
     return [chunk for chunk in chunks if chunk.end > chunk.start]
+
+
+def _length(piece: str, count_tokens: Callable[[str], int]) -> int:
+    """White space has no tokens, but a piece of length 0 stays behind in the splitter and comes out twice."""
+    return max(count_tokens(piece), min(1, len(piece)))
 
 
 def _trimmed(text: str, start: int, end: int, headings: tuple[str, ...]) -> Chunk:
@@ -65,7 +71,7 @@ def _sections(text: str) -> Iterator[_Section]:
     fence: str | None = None
     for line in text.splitlines(keepends=True):
         fence, was_fence = _fence_after(fence, line)
-        match = None if fence or was_fence else _HEADING.match(line.rstrip("\n"))
+        match = None if fence or was_fence else _HEADING.match(line.splitlines()[0])
         if match:
             if text[start:offset].strip():
                 yield _Section(start, offset, tuple(title for _, title in path))
@@ -89,17 +95,36 @@ def _fence_after(fence: str | None, line: str) -> tuple[str | None, bool]:
 
 
 def _joined(sections: list[_Section], text: str, limit: int, count_tokens: Callable[[str], int]) -> Iterator[_Section]:
-    """Joins a section that is only a heading with the one below it: alone it would answer nothing."""
+    """Joins a short section with the next where both fit into one chunk, and a bare heading in any case.
+
+    A few words say too little to be found, and a heading alone answers nothing; but a section that can stand alone is
+    found best alone.
+    """
     held: _Section | None = None
     for section in sections:
-        if held is not None:
-            section = _Section(held.start, section.end, section.headings)
+        if held is not None and not _belong(held, section, text, limit, count_tokens):
+            yield held
             held = None
-        body = text[section.start : section.end]
-        lines = [line for line in body.splitlines() if line.strip()]
-        if section is not sections[-1] and all(_HEADING.match(line) for line in lines) and count_tokens(body) < limit:
-            held = section
-        else:
-            yield section
+        held = _union(held, section, text) if held else section
     if held is not None:
         yield held
+
+
+def _belong(one: _Section, other: _Section, text: str, limit: int, count_tokens: Callable[[str], int]) -> bool:
+    body = text[one.start : one.end]
+    size = count_tokens(body)
+    if _is_bare(body) and size < limit:
+        return True
+    return size < SHORT_SECTION_TOKENS and count_tokens(text[one.start : other.end]) <= limit
+
+
+def _union(one: _Section, other: _Section, text: str) -> _Section:
+    """Both as one, under the headings they share; under the second's when the first is only its heading."""
+    if _is_bare(text[one.start : one.end]):
+        return _Section(one.start, other.end, other.headings)
+    shared = tuple(a for a, b in zip(one.headings, other.headings, strict=False) if a == b)
+    return _Section(one.start, other.end, shared)
+
+
+def _is_bare(text: str) -> bool:
+    return all(_HEADING.match(line) for line in text.splitlines() if line.strip())

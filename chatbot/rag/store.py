@@ -35,7 +35,8 @@ Labels = np.ndarray[tuple[int], np.dtype[np.object_]]
 class Changes:
     """Rows that changed: those that became visible and those that were removed, up to a revision.
 
-    `complete` means that the rows are all there are, and what was held before is to be forgotten.
+    `vectors` has the shape (len(ids), dimension), without rows as well. `complete` means that the rows are all there
+    are, and what was held before is to be forgotten.
     """
 
     revision: int
@@ -123,7 +124,7 @@ class _Snapshot:
         """The snapshot with the changes. A tail that has grown large is merged into a new base."""
         gone = self.removed | set(changes.removed.tolist())
         ids = np.concatenate([self.tail.ids, changes.ids])
-        vectors = np.concatenate([self.tail.vectors.reshape(-1, _width(changes, self)), changes.vectors])
+        vectors = np.concatenate([self.tail.vectors.reshape(-1, changes.vectors.shape[1]), changes.vectors])
         labels = np.concatenate([self.tail.labels, changes.labels])
         if len(ids) + len(gone) <= TAIL_LIMIT:
             present = frozenset(gone & set(np.concatenate([self.base.ids, ids]).tolist())) if gone else frozenset()
@@ -133,13 +134,6 @@ class _Snapshot:
         labels = np.concatenate([self.base.labels, labels])
         keep = ~np.isin(ids, np.fromiter(gone, dtype=np.int64, count=len(gone)))
         return _Snapshot(changes.revision, _Part.of(ids[keep], vectors[keep], labels[keep]), _NOTHING, frozenset())
-
-
-def _width(changes: Changes, snapshot: _Snapshot) -> int:
-    for vectors in (changes.vectors, snapshot.tail.vectors, snapshot.base.vectors):
-        if vectors.size:
-            return int(vectors.shape[1])
-    return 1
 
 
 _NOTHING = _Part.of(
@@ -170,17 +164,23 @@ class FaissStore(VectorStore):
         """The revision this process holds, or None before its first search."""
         return self._snapshot.revision if self._snapshot else None
 
-    def search_passages(self, question: str, k: int, labels: frozenset[str] | None = None) -> list[Passage]:
-        """The k nearest passages, best first, with their cosine as `scores["dense"]`; `labels` limits collections."""
+    def search_passages(
+        self, question: str, k: int, labels: frozenset[str] | None = None, newest: int | None = None
+    ) -> list[Passage]:
+        """The k nearest passages, best first, with their cosine as `scores["dense"]`; `labels` limits collections.
+
+        `newest` is the newest revision where the caller has just read it; otherwise the rows are asked.
+        """
         query = self._embedding.query_vector(question)
-        return self._rows.passages(self.search_vector(query, k, labels))
+        return self._rows.passages(self.search_vector(query, k, labels, newest))
 
-    def search_vector(self, query: Vectors, k: int, labels: frozenset[str] | None = None) -> list[tuple[int, float]]:
+    def search_vector(
+        self, query: Vectors, k: int, labels: frozenset[str] | None = None, newest: int | None = None
+    ) -> list[tuple[int, float]]:
         """The ids of the k nearest chunks with their cosines, best first. `query` has the shape (1, dimension)."""
-        return self._current().search(query, k, labels)
+        return self._current(self._rows.revision() if newest is None else newest).search(query, k, labels)
 
-    def _current(self) -> _Snapshot:
-        newest = self._rows.revision()
+    def _current(self, newest: int) -> _Snapshot:
         held = self._snapshot
         if held is not None and held.revision >= newest:
             return held

@@ -18,6 +18,7 @@ from chatbot.config import tiktoken_cache_folder
 log = structlog.get_logger(__name__)
 
 _VOCABULARY = "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken"
+_VOCABULARY_SHA256 = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
 
 
 def count_tokens(text: str) -> int:
@@ -34,22 +35,28 @@ def estimate_tokens(text: str) -> int:
 
 @cache
 def _encoding():  # type: ignore[no-untyped-def]
-    if not _cached_vocabulary().exists():
-        log.info("tokens_are_estimated", reason="no tiktoken vocabulary on this machine")
+    path = _cached_vocabulary()
+    if path is None or not _has_vocabulary(path):
+        log.info("tokens_are_estimated", reason="no intact tiktoken vocabulary on this machine")
         return None
     import tiktoken
 
+    return tiktoken.get_encoding("cl100k_base")
+
+
+def _has_vocabulary(path: Path) -> bool:
+    """Whether the file is there and intact. tiktoken would delete a damaged one and fetch it again."""
     try:
-        return tiktoken.get_encoding("cl100k_base")
-    except (OSError, ValueError) as error:
-        log.warning("tokens_are_estimated", reason=type(error).__name__)
-        return None
+        return hashlib.sha256(path.read_bytes()).hexdigest() == _VOCABULARY_SHA256
+    except OSError:
+        return False
 
 
-def _cached_vocabulary() -> Path:
-    """Where tiktoken keeps it (its file tiktoken/load.py)."""
+def _cached_vocabulary() -> Path | None:
+    """Where tiktoken keeps it (its file tiktoken/load.py), None where it keeps none."""
+    folder = tiktoken_cache_folder()
     name = hashlib.sha1(_VOCABULARY.encode()).hexdigest()  # noqa: S324 - tiktoken's file name, not a secret.
-    return tiktoken_cache_folder() / name
+    return folder / name if folder else None
 
 
 def cost_usd(model: str, prompt_tokens: int, completion_tokens: int) -> str | None:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 _WORD = re.compile(r"[^\W_]+(?:[._'-][^\W_]+)*")
+# Kana, Chinese characters, Thai, Lao and Khmer.
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1780-\u17ff]")
 _STOP = frozenset(
     """
     a about all also am an and any are as at be because been but by can could did do does doing for from get had
@@ -18,9 +20,16 @@ _STOP = frozenset(
 
 
 def content_words(text: str) -> set[str]:
-    """The words that carry a text's meaning, folded and with a plain plural's `s` cut off."""
+    """The words that carry a text's meaning: folded, an English ending cut off, scripts without spaces in pairs."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return {_stem(word) for word in _WORD.findall(folded) if word not in _STOP}
+    return {part for word in _WORD.findall(folded) if word not in _STOP for part in _parts(word)}
+
+
+def _parts(word: str) -> list[str]:
+    """The pairs of characters of a word in a script that puts no spaces between words; else its stem."""
+    if not _UNSPACED.search(word):
+        return [_stem(word)]
+    return [word[n : n + 2] for n in range(max(1, len(word) - 1))]
 
 
 def _stem(word: str) -> str:

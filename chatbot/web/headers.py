@@ -58,10 +58,13 @@ def _limits(response: Response) -> Response:
     limit = limiter.current_limit
     if limit is None:
         return response
-    window = limit.limit.get_expiry()
-    wait = max(0, int(limit.reset_at - time.time()))
-    response.headers["RateLimit-Policy"] = f'"default";q={limit.limit.amount};w={window}'
-    response.headers["RateLimit"] = f'"default";r={max(0, limit.remaining)};t={wait}'
+    try:
+        left, wait = max(0, limit.remaining), max(0, int(limit.reset_at - time.time()))
+    except Exception as error:  # The storage went away in the middle; the answer need not.
+        log.warning("limits_not_told", error=type(error).__name__)
+        return response
+    response.headers["RateLimit-Policy"] = f'"default";q={limit.limit.amount};w={limit.limit.get_expiry()}'
+    response.headers["RateLimit"] = f'"default";r={left};t={wait}'
     if response.status_code == 429:
         response.headers.setdefault("Retry-After", str(max(1, wait)))
     return response

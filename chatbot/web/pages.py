@@ -7,11 +7,11 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy import ColumnElement, Select, literal, tuple_
 from sqlalchemy.orm import Session
 
 from chatbot.errors import FieldError, Invalid
@@ -56,7 +56,8 @@ def oldest_first(session: Session, query: Select[Any], position: Any, limit: int
 
 
 def _before(when: Any, row_id: Any, moment: datetime, last_id: str) -> ColumnElement[bool]:
-    return tuple_(when, row_id) < tuple_(moment, last_id)
+    # With the columns' own types: PostgreSQL compares no uuid with a text, and SQLite stores both in another form.
+    return tuple_(when, row_id) < tuple_(literal(moment, when.type), literal(last_id, row_id.type))
 
 
 def _encode(moment: datetime, row_id: str) -> str:
@@ -69,8 +70,9 @@ def _decode(cursor: str) -> tuple[datetime, str]:
         parsed = datetime.fromisoformat(moment)
         if parsed.tzinfo is None:
             raise ValueError("naive")
-        return parsed, str(UUID(row_id))
-    except (ValueError, TypeError, AttributeError):
+        # In UTC already here: a time at the end of the calendar cannot be brought there.
+        return parsed.astimezone(UTC), str(UUID(row_id))
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise _bad_cursor() from None
 
 

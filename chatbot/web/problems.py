@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -16,6 +17,8 @@ from chatbot.errors import ChatbotError, FieldError, Invalid, Unavailable, probl
 
 log = structlog.get_logger(__name__)
 
+# When to come back where nobody knows better.
+RETRY_SECONDS = 5
 MEDIA_TYPE = "application/problem+json"
 _BY_STATUS: dict[int, type[ChatbotError]] = {
     kind.status: kind
@@ -49,8 +52,8 @@ def respond(error: ChatbotError) -> Response:
     response = Response(json.dumps(as_problem(error)), status=error.status, mimetype=MEDIA_TYPE)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = f'Bearer realm="chatbot", error="{error.code}"'
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
+    if error.retry_after is not None or error.status == 503:
+        response.headers["Retry-After"] = str(error.retry_after or RETRY_SECONDS)
     return response
 
 
@@ -71,8 +74,9 @@ def _translated(status: int) -> ChatbotError:
     known = _BY_STATUS.get(status)
     if known is not None:
         return known()
-    code, detail = _OTHERS.get(status, (None, None))
-    error = ChatbotError(detail or (None if status >= 500 else "The request cannot be answered."), code=code)
+    phrase = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    code, detail = _OTHERS.get(status, (phrase, "The request cannot be answered."))
+    error = ChatbotError() if status >= 500 else ChatbotError(detail, code=code)
     error.status = status
     return error
 

@@ -11,6 +11,8 @@ from chatbot.knowledge.parsing.result import Extracted
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _HEADING: Final = re.compile(r" {0,3}# +(.*?)[ #]*$")
+# `# Title { #anchor }`: the address of a heading is not a part of it.
+_ANCHOR: Final = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
 _FRONT_TITLE: Final = re.compile(r"title:\s*(.*?)\s*$")
 
 
@@ -44,7 +46,7 @@ def _heading_title(lines: list[str]) -> str | None:
             fence = _next_fence(fence, mark[1])
         match = None if fence else _HEADING.match(line)
         if match and match[1].strip():
-            return sensible_title(match[1])
+            return sensible_title(_ANCHOR.sub("", match[1]))
     return None
 
 

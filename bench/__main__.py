@@ -1,0 +1,9 @@
+"""`make bench`: every figure the README quotes, one after the other."""
+
+from __future__ import annotations
+
+from bench import ingest, overhead, search
+
+if __name__ == "__main__":
+    for part in (search, overhead, ingest):
+        part.main()

@@ -1,0 +1,75 @@
+"""Asking over HTTP, and reading a stream, for the tests of this room."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from chatbot.chat.models import Message
+from chatbot.extensions import db
+from tests.conftest import MakeApp, Person
+from tests.openai_server import OpenAIServer
+
+KEY = "sk-test-canary-0123456789abcdef"
+QUESTION = "When does the shop open on Saturdays?"
+
+Event = tuple[str, dict[str, Any]]
+
+
+def with_model(make_app: MakeApp, server: OpenAIServer, **settings: Any) -> Flask:
+    """An application whose answers come from the scripted server, and whose embedder is the local one."""
+    defaults = {"embedding_model": "all-MiniLM-L6-v2", "model_read_seconds": 1}
+    return make_app(openai_api_key=KEY, openai_base_url=server.base_url, **(defaults | settings))
+
+
+def ask(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> TestResponse:
+    """POST send/, read as a whole."""
+    return app.test_client().post("/api/chat/send/", json={"message": message, **body}, headers=person.headers)
+
+
+def stream(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> list[Event]:
+    """The events of a streamed answer, to their end."""
+    response = ask(app, person, message, stream=True, **body)
+    assert response.status_code == 200, response.json
+    return list(events_of(response.response))
+
+
+def open_stream(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> TestResponse:
+    """A streamed answer of which nothing has been read; close the response to leave."""
+    client = app.test_client()
+    fields = {"message": message, "stream": True, **body}
+    return client.post("/api/chat/send/", json=fields, headers=person.headers, buffered=False)
+
+
+def events_of(chunks: Iterable[bytes | str]) -> Iterator[Event]:
+    """The events in the bytes of a stream; comments are left out."""
+    held = ""
+    for chunk in chunks:
+        held += chunk.decode() if isinstance(chunk, bytes) else chunk
+        while "\n\n" in held:
+            frame, held = held.split("\n\n", 1)
+            fields = dict(line.split(": ", 1) for line in frame.split("\n") if not line.startswith(":"))
+            if fields:
+                yield fields["event"], json.loads(fields["data"])
+
+
+def text_of(events: Iterable[Event]) -> str:
+    """The answer that a stream's tokens make."""
+    return "".join(payload["text"] for name, payload in events if name == "token")
+
+
+def stored(app: Flask) -> list[Message]:
+    """Every message there is, in the order of the places."""
+    with app.app_context(), app.extensions["sessions"]() as session:
+        return list(session.scalars(select(Message).order_by(Message.created_at, Message.position)))
+
+
+def connections_in_use(app: Flask) -> int:
+    """How many database connections are out of the pool."""
+    with app.app_context():
+        return int(db.engine.pool.checkedout())  # type: ignore[attr-defined]

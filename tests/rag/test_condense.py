@@ -1,0 +1,58 @@
+"""Making a follow-up question stand alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatbot.rag.condense import join_with_last, leans_on_history
+from chatbot.rag.types import HistoryMessage
+
+
+def said(*texts: str) -> list[HistoryMessage]:
+    return [HistoryMessage(is_user=n % 2 == 0, text=text) for n, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "And on Saturdays?",
+        "What about it?",
+        "Which one is cheaper overall, monthly?",
+        "Why?",
+        "Und am Samstag?",
+        "price?",
+    ],
+)
+def test_a_question_that_needs_the_conversation_is_told(question: str) -> None:
+    assert leans_on_history(question)
+
+
+@pytest.mark.parametrize(
+    "question", ["When does the shop open on Saturdays?", "How long may customers return damaged goods?"]
+)
+def test_a_question_that_stands_alone_is_told(question: str) -> None:
+    assert not leans_on_history(question)
+
+
+def test_a_follow_up_is_joined_with_the_newest_question_that_stood_alone() -> None:
+    history = said(
+        "How do customers return goods?", "So.", "How is a refund paid to customers?", "By card.", "Why?", "So."
+    )
+
+    joined = join_with_last("And on Saturdays?", history)
+
+    assert joined == "How is a refund paid to customers? And on Saturdays?"
+
+
+def test_where_no_question_stood_alone_the_newest_one_is_taken() -> None:
+    assert join_with_last("And then?", said("Why?", "So.", "What about it?", "Well.")) == "What about it? And then?"
+
+
+def test_without_an_earlier_question_the_question_stays() -> None:
+    assert join_with_last("And then?", []) == "And then?"
+
+
+def test_a_very_long_earlier_question_is_cut() -> None:
+    joined = join_with_last("And then?", said("Explain billing accounts of customers " * 100))
+
+    assert len(joined) == 600 + len(" And then?")

@@ -1,0 +1,184 @@
+"""Embedders: the local one, and OpenAI's against a scripted server."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from chatbot.config import LOCAL_EMBEDDER, load_settings
+from chatbot.rag import embedders as embedders_module
+from chatbot.rag.embedders import Embedders, LangChainEmbeddings, LocalEmbedder, OpenAIEmbedder
+from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
+from tests.openai_server import DIMENSION, OpenAIServer, vector_of
+
+KEY = "sk-canary-0123456789"
+
+
+@pytest.fixture
+def make_settings(tmp_path, models_path):
+    def make(**overrides):
+        return load_settings(_env_file=None, instance_path=tmp_path, models_path=models_path, **overrides)
+
+    return make
+
+
+@pytest.fixture
+def embedder(make_settings, openai_server: OpenAIServer):
+    """An embedder of a model whose name is the server's behaviour."""
+
+    def make(model: str) -> OpenAIEmbedder:
+        wait = {"model_connect_seconds": 0.5, "model_read_seconds": 0.3}
+        return OpenAIEmbedder(model, make_settings(openai_api_key=KEY, openai_base_url=openai_server.base_url, **wait))
+
+    return make
+
+
+def test_vectors_come_in_the_order_of_the_texts_with_length_one(embedder):
+    texts = ["the shop", "the refund", "the shop"]
+    vectors = embedder("answers").embed(texts)
+    assert vectors.shape == (3, DIMENSION)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    expected = np.array(vector_of("the refund"))
+    assert np.allclose(vectors[1], expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_no_texts_ask_nobody(embedder, openai_server):
+    assert len(embedder("answers").embed([])) == 0
+    assert openai_server.requests == []
+
+
+def test_many_texts_go_in_batches(embedder, openai_server):
+    assert embedder("answers").embed([f"text {n}" for n in range(300)]).shape == (300, DIMENSION)
+    assert [len(seen.body["input"]) for seen in openai_server.requests] == [128, 128, 44]
+
+
+@pytest.mark.parametrize("behaviour", ["too-few", "ragged", "nan", "zero"])
+def test_vectors_that_would_poison_the_index_are_refused(embedder, behaviour):
+    """L10"""
+    with pytest.raises(BadEmbeddings):
+        embedder(behaviour).embed(["one", "two"])
+
+
+@pytest.mark.parametrize("behaviour", ["http-500", "http-502", "http-503", "429-for-ever", "html", "hang"])
+def test_a_service_that_is_not_itself_is_unavailable_after_one_request(embedder, openai_server, behaviour):
+    """L2, L6, L12: waiting is the ingestion's business, so nothing is repeated here."""
+    with pytest.raises(EmbedderUnavailable) as caught:
+        embedder(behaviour).embed(["one"])
+    assert caught.value.retry_after
+    assert len(openai_server.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["http-400", "http-401", "http-403", "http-404", "context-length"])
+def test_a_service_that_refuses_us_is_misconfigured_and_the_key_is_not_told(embedder, behaviour):
+    """L3"""
+    with pytest.raises(EmbedderMisconfigured) as caught:
+        embedder(behaviour).embed(["one"])
+    assert KEY not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_redirect_is_not_followed(embedder, openai_server):
+    """L12"""
+    with pytest.raises((EmbedderUnavailable, EmbedderMisconfigured)):
+        embedder("redirect").embed(["one"])
+    assert [seen.path for seen in openai_server.requests] == ["/v1/embeddings"]
+
+
+def test_a_service_that_is_not_there_is_unavailable(make_settings, openai_server):
+    """L5"""
+    openai_server.close()
+    settings = make_settings(openai_api_key=KEY, openai_base_url=openai_server.base_url)
+    with pytest.raises(EmbedderUnavailable):
+        OpenAIEmbedder("answers", settings).embed(["one"])
+
+
+def test_without_a_key_the_service_is_misconfigured(make_settings):
+    with pytest.raises(EmbedderMisconfigured):
+        OpenAIEmbedder("text-embedding-3-small", make_settings()).embed(["one"])
+
+
+def test_a_mistake_of_ours_is_not_called_the_providers(make_settings, monkeypatch):
+    def broken(*_args):
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(embedders_module, "_openai_client", broken)
+    with pytest.raises(LookupError):
+        OpenAIEmbedder("m", make_settings(openai_api_key=KEY)).embed(["one"])
+
+
+@pytest.mark.parametrize("rows", [[["a"]], [[{}]], [1.0], [], [[None, 1.0]], [[float("inf"), 1.0]], [[1.0], [1.0]]])
+def test_anything_but_one_row_of_numbers_a_text_is_refused(rows):
+    with pytest.raises(BadEmbeddings):
+        embedders_module._checked(rows, 1)
+
+
+def test_openai_tokens_are_estimated(embedder):
+    assert embedder("answers").count_tokens("four four") == 3
+
+
+def test_the_configured_embedder_is_the_local_one_without_a_key_and_openais_with_one(make_settings):
+    assert isinstance(_default(make_settings()), LocalEmbedder)
+    assert _default(make_settings(openai_api_key=KEY)).name == "text-embedding-3-small"
+    assert _default(make_settings(openai_api_key=KEY, embedding_model=LOCAL_EMBEDDER)).name == LOCAL_EMBEDDER
+
+
+def _default(settings):
+    embedders = Embedders(settings)
+    return embedders.get(embedders.default)
+
+
+def test_an_embedder_is_made_once(make_settings):
+    embedders = Embedders(make_settings())
+    assert embedders.get("a") is embedders.get("a")
+    assert embedders.get("a") is not embedders.get("b")
+
+
+def test_the_local_embedder_puts_meaning_near_its_question(make_settings):
+    local = LocalEmbedder(make_settings())
+    question, answer, other = local.embed(["When is it open?", "The shop opens at nine.", "Ducks eat grass."])
+    assert question @ answer > question @ other
+    assert local.count_tokens("The shop opens") == 3
+
+
+def test_many_threads_load_one_model(make_settings, monkeypatch, tmp_path):
+    made = []
+
+    class Counted:
+        def __init__(self, cache_dir):
+            made.append(cache_dir)
+
+        def count_tokens(self, text):
+            return len(text)
+
+    monkeypatch.setattr(embedders_module, "MiniLM", Counted)
+    monkeypatch.setattr(embedders_module, "_models", {})
+    local = LocalEmbedder(make_settings())
+    threads = [threading.Thread(target=local.count_tokens, args=("x",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+class TestLangChainsFace:
+    def test_documents_and_questions_are_lists_of_numbers(self, embedder):
+        face = LangChainEmbeddings(embedder("answers"))
+        assert face.embed_documents(["a"])[0] == pytest.approx(face.embed_query("a"))
+        assert face.query_vector("a").shape == (1, DIMENSION)
+
+    def test_a_question_that_was_met_before_is_not_embedded_again(self, embedder, openai_server):
+        face = LangChainEmbeddings(embedder("answers"))
+        first = face.query_vector("a question")
+        assert np.array_equal(face.query_vector("a question"), first)
+        assert len(openai_server.requests) == 1
+
+    def test_a_failure_is_not_remembered(self, embedder, openai_server):
+        openai_server.behave("flaky", "http-500", "answers")
+        face = LangChainEmbeddings(embedder("flaky"))
+        with pytest.raises(EmbedderUnavailable):
+            face.query_vector("a question")
+        assert face.query_vector("a question").shape == (1, DIMENSION)

@@ -1,0 +1,348 @@
+"""The vector store against brute force, over rows that change all the time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from chatbot.rag import store as store_module
+from chatbot.rag.embedders import LangChainEmbeddings
+from chatbot.rag.store import Changes, FaissStore
+from chatbot.rag.types import Passage
+
+WIDTH = 8
+
+
+def unit(rng: np.random.Generator, count: int) -> np.ndarray:
+    vectors = rng.standard_normal((count, WIDTH)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@dataclass
+class Row:
+    vector: np.ndarray
+    label: str
+    added: int
+    removed: int | None = None
+
+
+@dataclass
+class MemoryRows:
+    """Rows in memory, as the knowledge room's are in SQL: revisions, removals and purges."""
+
+    newest: int = 0
+    purged: int = 0
+    rows: dict[int, Row] = field(default_factory=dict)
+    pulls: list[tuple[int | None, bool]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _last: int = 0
+
+    def add(self, vectors: np.ndarray, label: str = "default") -> list[int]:
+        with self.lock:
+            self.newest += 1
+            ids = list(range(self._last + 1, self._last + 1 + len(vectors)))
+            self._last += len(vectors)
+            self.rows |= {i: Row(v, label, self.newest) for i, v in zip(ids, vectors, strict=True)}
+            return ids
+
+    def remove(self, ids: Sequence[int]) -> int:
+        with self.lock:
+            self.newest += 1
+            for chunk_id in ids:
+                self.rows[chunk_id].removed = self.newest
+            return self.newest
+
+    def purge(self) -> None:
+        with self.lock:
+            self.rows = {i: row for i, row in self.rows.items() if row.removed is None}
+            self.purged = self.newest
+
+    def visible(self, labels: frozenset[str] | None = None) -> dict[int, Row]:
+        return {i: r for i, r in self.rows.items() if r.removed is None and (labels is None or r.label in labels)}
+
+    def revision(self) -> int:
+        return self.newest
+
+    def changes(self, since: int | None) -> Changes:
+        with self.lock:
+            complete = since is None or since < self.purged
+            after = 0 if since is None or complete else since
+            self.pulls.append((since, complete))
+            new = {i: r for i, r in self.rows.items() if r.removed is None and r.added > after}
+            gone = [] if complete else [i for i, r in self.rows.items() if (r.removed or 0) > after]
+            return Changes(
+                revision=self.newest,
+                ids=np.array(list(new), dtype=np.int64),
+                vectors=np.array([r.vector for r in new.values()], dtype=np.float32).reshape(len(new), WIDTH),
+                labels=np.array([r.label for r in new.values()], dtype=object),
+                removed=np.array(gone, dtype=np.int64),
+                complete=complete,
+            )
+
+    def passages(self, found: Sequence[tuple[int, float]]) -> list[Passage]:
+        alive = [(i, s) for i, s in found if i in self.rows and self.rows[i].removed is None]
+        return [
+            Passage(n, f"doc-{i}", f"Title {i}", "src", 1, i, None, 0, 4, f"text {i}", {"dense": s})
+            for n, (i, s) in enumerate(alive, 1)
+        ]
+
+
+class OneHot:
+    """An embedder whose answer can be told beforehand: each digit of a text is an axis."""
+
+    name, max_tokens, threshold = "one-hot", 100, 0.0
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([[1.0 if str(axis) in text else 0.0 for axis in range(WIDTH)] for text in texts], np.float32)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text)
+
+
+@pytest.fixture
+def rows() -> MemoryRows:
+    return MemoryRows()
+
+
+@pytest.fixture
+def store(rows: MemoryRows) -> FaissStore:
+    return FaissStore(LangChainEmbeddings(OneHot()), rows)
+
+
+def brute_force(rows: MemoryRows, query: np.ndarray, k: int, labels: frozenset[str] | None) -> list[tuple[int, float]]:
+    scored = [(i, float(query[0] @ row.vector)) for i, row in rows.visible(labels).items()]
+    return sorted(scored, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+
+def same(found: list[tuple[int, float]], expected: list[tuple[int, float]]) -> bool:
+    ids = [i for i, _ in found] == [i for i, _ in expected]
+    return ids and np.allclose([s for _, s in found], [s for _, s in expected], atol=1e-5)
+
+
+@pytest.mark.parametrize("tail_limit", [0, 7, 40, 10_000])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_store_finds_what_brute_force_finds_after_every_change(monkeypatch, rows, store, tail_limit, seed):
+    monkeypatch.setattr(store_module, "TAIL_LIMIT", tail_limit)
+    rng = np.random.default_rng(seed)
+    for step in range(120):
+        alive = list(rows.visible())
+        action = rng.integers(0, 10)
+        if action < 5 or not alive:
+            rows.add(unit(rng, int(rng.integers(1, 9))), str(rng.choice(["a", "b", "c"])))
+        elif action < 8:
+            rows.remove(
+                [int(i) for i in rng.choice(alive, size=min(len(alive), int(rng.integers(1, 6))), replace=False)]
+            )
+        elif action == 8:
+            rows.purge()
+        else:
+            rows.remove(rows.add(unit(rng, 2)))
+        if step % 3 == 0:
+            continue  # Several changes come in one pull as well.
+        query, k = unit(rng, 1), int(rng.integers(1, 12))
+        for labels in (None, frozenset("a"), frozenset("bc"), frozenset(["nowhere"]), frozenset()):
+            assert same(store.search_vector(query, k, labels), brute_force(rows, query, k, labels))
+        assert store.size == len(rows.visible())
+        assert store.revision == rows.newest
+
+
+def test_only_what_changed_is_pulled(rows, store):
+    rng = np.random.default_rng(0)
+    rows.add(unit(rng, 5))
+    for _ in range(3):
+        store.search_vector(unit(rng, 1), 1)
+    rows.add(unit(rng, 1))
+    store.search_vector(unit(rng, 1), 1)
+    assert rows.pulls == [(None, True), (1, False)]
+
+
+def test_a_revision_the_caller_has_read_saves_asking_for_it(rows, store):
+    rng = np.random.default_rng(0)
+    (first,) = rows.add(unit(rng, 1))
+    store.search_vector(unit(rng, 1), 1)
+    rows.add(unit(rng, 1))
+    assert [i for i, _ in store.search_vector(unit(rng, 1), 9, newest=1)] == [first]
+    assert len(store.search_vector(unit(rng, 1), 9, newest=2)) == 2
+
+
+def test_a_small_tail_is_not_merged_into_the_base_and_a_large_one_is(monkeypatch, rows, store):
+    monkeypatch.setattr(store_module, "TAIL_LIMIT", 10)
+    rng = np.random.default_rng(0)
+    rows.add(unit(rng, 20))
+    store.search_vector(unit(rng, 1), 1)
+    base = store._snapshot.base
+    rows.add(unit(rng, 4))
+    store.search_vector(unit(rng, 1), 1)
+    assert store._snapshot.base is base
+    assert len(store._snapshot.tail.ids) == 4
+    rows.add(unit(rng, 7))
+    store.search_vector(unit(rng, 1), 1)
+    assert len(store._snapshot.base.ids) == 31
+    assert not len(store._snapshot.tail.ids)
+
+
+@pytest.mark.parametrize("in_tail", [False, True])
+def test_one_allowed_chunk_is_found_among_10_000_nearer_ones(monkeypatch, rows, store, in_tail):
+    """J2: who may read a chunk is decided inside the search, before the top k."""
+    monkeypatch.setattr(store_module, "TAIL_LIMIT", 50_000 if in_tail else 100)
+    query = np.eye(1, WIDTH, dtype=np.float32)
+    far = np.eye(1, WIDTH, 1, dtype=np.float32)
+    rows.add(np.repeat(query, 5_000, axis=0), "theirs")
+    (mine,) = rows.add(far, "mine")
+    rows.add(np.repeat(query, 5_000, axis=0), "theirs")
+
+    assert [i for i, _ in store.search_vector(query, 5, frozenset(["mine"]))] == [mine]
+    assert mine not in [i for i, _ in store.search_vector(query, 5)]
+
+
+def test_removed_chunks_do_not_crowd_out_what_is_left(rows, store):
+    """J3"""
+    query = np.eye(1, WIDTH, dtype=np.float32)
+    near = rows.add(np.repeat(query, 500, axis=0))
+    (left,) = rows.add(np.eye(1, WIDTH, 1, dtype=np.float32))
+    store.search_vector(query, 5)
+    rows.remove(near)
+    assert [i for i, _ in store.search_vector(query, 5)] == [left]
+
+
+def test_a_store_that_lags_behind_a_purge_reads_everything_again(rows, store):
+    rng = np.random.default_rng(0)
+    gone = rows.add(unit(rng, 3))
+    store.search_vector(unit(rng, 1), 1)
+    kept = rows.add(unit(rng, 2))
+    rows.remove(gone)
+    rows.purge()
+
+    found = store.search_vector(unit(rng, 1), 9)
+
+    assert sorted(i for i, _ in found) == kept
+    assert rows.pulls[-1] == (1, True)
+
+
+def test_searches_in_threads_never_find_what_was_removed_before_they_began(monkeypatch, rows, store):
+    monkeypatch.setattr(store_module, "TAIL_LIMIT", 30)
+    rng = np.random.default_rng(0)
+    rows.add(unit(rng, 200))
+    stop, errors = threading.Event(), []
+
+    def search(seed: int) -> None:
+        mine = np.random.default_rng(seed)
+        try:
+            while not stop.is_set():
+                gone = {i for i, r in list(rows.rows.items()) if r.removed is not None}
+                found = store.search_vector(unit(mine, 1), 10)
+                assert not gone & {i for i, _ in found}
+                assert len(found) == 10
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=search, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(300):
+        fresh = rows.add(unit(rng, 3))
+        rows.remove([*fresh[:1], next(iter(rows.visible()))])
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    store.search_vector(unit(rng, 1), 1)
+    assert store.size == len(rows.visible())
+
+
+def test_changes_that_many_threads_notice_at_once_are_pulled_once(rows, store):
+    rows.add(unit(np.random.default_rng(0), 50))
+    query, barrier = np.eye(1, WIDTH, dtype=np.float32), threading.Barrier(8)
+    sizes = []
+
+    def search() -> None:
+        barrier.wait()
+        sizes.append(len(store.search_vector(query, 9)))
+
+    slow = rows.changes
+    rows.changes = lambda since: (time.sleep(0.05), slow(since))[1]
+    threads = [threading.Thread(target=search) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sizes == [9] * 8
+    assert rows.pulls == [(None, True)]
+
+
+def test_an_empty_store_finds_nothing(rows, store):
+    query = np.eye(1, WIDTH, dtype=np.float32)
+    assert (store.size, store.revision) == (0, None)
+    assert store.search_vector(query, 5) == []
+    assert store.search_vector(query, 5, frozenset("a")) == []
+    assert (store.size, store.revision) == (0, 0)
+
+
+def test_a_store_that_becomes_empty_and_fills_again_finds_again(monkeypatch, rows, store):
+    monkeypatch.setattr(store_module, "TAIL_LIMIT", 0)
+    query = np.eye(1, WIDTH, dtype=np.float32)
+    ids = rows.add(np.repeat(query, 3, axis=0))
+    assert len(store.search_vector(query, 5)) == 3
+    rows.remove(ids)
+    assert store.search_vector(query, 5) == []
+    again = rows.add(query)
+    assert [i for i, _ in store.search_vector(query, 5)] == again
+
+
+def test_a_question_of_another_dimension_finds_nothing_and_breaks_nothing(rows, store):
+    """J11"""
+    rows.add(unit(np.random.default_rng(0), 3))
+    assert store.search_vector(np.ones((1, WIDTH + 1), dtype=np.float32), 5) == []
+    assert len(store.search_vector(np.ones((1, WIDTH), dtype=np.float32), 5)) == 3
+
+
+def test_more_is_asked_for_than_there_is(rows, store):
+    rows.add(unit(np.random.default_rng(0), 3))
+    assert len(store.search_vector(np.ones((1, WIDTH), dtype=np.float32), 1_000)) == 3
+
+
+def test_equal_scores_come_in_the_order_of_their_ids(rows, store):
+    query = np.eye(1, WIDTH, dtype=np.float32)
+    ids = rows.add(np.repeat(query, 4, axis=0))
+    assert [i for i, _ in store.search_vector(query, 4)] == ids
+
+
+class TestLangChainsFace:
+    @pytest.fixture(autouse=True)
+    def _axes(self, rows: MemoryRows) -> None:
+        rows.add(np.eye(4, WIDTH, dtype=np.float32), "a")
+        rows.add(np.eye(1, WIDTH, 1, dtype=np.float32), "b")
+
+    def test_a_similarity_search_gives_documents_with_where_they_come_from(self, store):
+        (document,) = store.similarity_search("axis 2", k=1)
+        assert (document.id, document.page_content) == ("3", "text 3")
+        assert document.metadata["document_id"] == "doc-3"
+        assert (document.metadata["char_start"], document.metadata["char_end"]) == (0, 4)
+
+    def test_scores_are_cosines_and_the_filter_names_collections(self, store):
+        ((document, score),) = store.similarity_search_with_score("1", k=1, filter=["b"])
+        assert (document.id, score) == ("5", pytest.approx(1.0))
+
+    def test_it_is_a_retriever(self, store):
+        found = store.as_retriever(search_kwargs={"k": 2}).invoke("3")
+        assert found[0].id == "4"
+        assert len(found) == 2
+
+    def test_passages_that_are_gone_meanwhile_are_left_out(self, rows, store, monkeypatch):
+        store.search_passages("0", 1)
+        monkeypatch.setattr(rows, "revision", lambda: 2)
+        rows.remove([1])
+        assert 1 not in [p.chunk_id for p in store.search_passages("0", 5)]
+
+    def test_it_cannot_be_written_to(self, store):
+        with pytest.raises(NotImplementedError):
+            store.add_texts(["x"])
+        with pytest.raises(NotImplementedError):
+            FaissStore.from_texts(["x"], store.embeddings)

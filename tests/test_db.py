@@ -1,0 +1,158 @@
+"""The database's rules, on both kinds."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from chatbot.auth.models import TokenFamily, User
+from chatbot.db import begin_write, detached, engine_options, new_id, utcnow
+from chatbot.extensions import db
+
+
+def person(name: str = "ada", **values) -> User:
+    return User(username=name, username_key=name, email=f"{name}@example.com", password_hash="canary-hash", **values)
+
+
+def add(session, user: User) -> User:
+    begin_write(session)
+    session.add(user)
+    session.commit()
+    return user
+
+
+def test_a_time_comes_back_aware_and_in_utc(session):
+    """G17"""
+    east = datetime(2026, 3, 1, 12, 0, 0, 123456, timezone(timedelta(hours=5, minutes=30)))
+    user = add(session, person(created_at=east))
+    found = session.scalar(select(User.created_at).where(User.id == user.id))
+    assert (found, found.tzinfo, found.hour) == (east, UTC, 6)
+
+
+def test_times_compare_across_zones(session):
+    """G17"""
+    moment = utcnow()
+    add(session, person(created_at=moment))
+    later = (moment + timedelta(seconds=1)).astimezone(timezone(timedelta(hours=-8)))
+    assert session.scalar(select(User.id).where(User.created_at < later))
+
+
+def test_a_time_without_a_zone_is_not_stored(session):
+    """G17"""
+    begin_write(session)
+    session.add(person(created_at=datetime(2026, 1, 1)))
+    with pytest.raises(StatementError, match="without a zone"):
+        session.flush()
+    session.rollback()
+
+
+def test_an_absent_time_stays_absent(session):
+    user = add(session, person())
+    family = TokenFamily(user_id=user.id, current_jti=new_id(), expires_at=utcnow())
+    add(session, family)
+    assert session.scalars(select(TokenFamily.revoked_at)).all() == [None]
+
+
+def test_ids_are_random():
+    """A7"""
+    ids = {new_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert {UUID(value).version for value in ids} == {4}
+
+
+@pytest.mark.parametrize("make", [lambda: insert(User), lambda: update(User).values(email="x"), lambda: delete(User)])
+def test_sqlite_refuses_a_write_that_was_not_announced(sqlite_app, make):
+    """M3: it would fail under load only."""
+    with sqlite_app.extensions["sessions"]() as session, pytest.raises(RuntimeError, match="begin_write"):
+        session.execute(make(), [vars_of(person())] if make().is_insert else None)
+
+
+def vars_of(user: User) -> dict:
+    return {"id": new_id(), "username": user.username, "username_key": "x", "email": user.email, "password_hash": ""}
+
+
+def test_a_write_is_announced_before_the_first_query(session):
+    session.execute(text("SELECT 1"))
+    with pytest.raises(RuntimeError, match="first query"):
+        begin_write(session)
+
+
+def test_announcing_twice_is_once(session):
+    begin_write(session)
+    begin_write(session)
+    session.add(person())
+    session.commit()
+    assert session.scalar(select(User.username)) == "ada"
+
+
+def test_a_detached_row_opens_no_transaction(session):
+    """M2"""
+    add(session, person())
+    user = detached(session, session.scalars(select(User)).one())
+    assert (user.username, session.in_transaction()) == ("ada", False)
+
+
+def test_many_writers_wait_for_each_other(app):
+    """M3: no lost update and no error."""
+    sessions, start = app.extensions["sessions"], threading.Barrier(8)
+    with sessions() as session:
+        add(session, person(first_name="0"))
+
+    def count():
+        start.wait()
+        with sessions() as mine:
+            for _ in range(5):
+                begin_write(mine)
+                user = mine.scalars(select(User).with_for_update()).one()
+                user.first_name = str(int(user.first_name) + 1)
+                mine.commit()
+                mine.expire_all()
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with sessions() as session:
+        assert session.scalar(select(User.first_name)) == "40"
+
+
+def test_children_go_with_their_parent(session):
+    """F14: also on SQLite, where one has to ask for it."""
+    user = add(session, person())
+    add(session, TokenFamily(user_id=user.id, current_jti=new_id(), expires_at=utcnow()))
+    begin_write(session)
+    session.execute(delete(User))
+    session.commit()
+    assert session.scalars(select(TokenFamily.id)).all() == []
+
+
+def test_an_error_of_the_database_does_not_repeat_values(session):
+    """P1: it would reach the log."""
+    add(session, person())
+    begin_write(session)
+    session.add(person())
+    with pytest.raises(IntegrityError) as refused:
+        session.flush()
+    session.rollback()
+    assert "canary-hash" not in str(refused.value)
+
+
+def test_sqlite_is_made_dependable(sqlite_app):
+    """M3"""
+    with sqlite_app.app_context(), db.engine.connect() as connection:
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+    assert found == ["wal", 2, 1, 5000]
+
+
+def test_the_pool_covers_every_thread_and_checks_what_it_gives():
+    """M1 M2"""
+    options = engine_options("postgresql+psycopg://h/d", 32)
+    assert (options["pool_size"], options["pool_pre_ping"], "connect_args" in options) == (32, True, False)
+    assert engine_options("sqlite:///x", 4)["connect_args"]["timeout"] == 5

@@ -1,0 +1,107 @@
+"""Server-sent events: framing, pings, and clients that leave."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from chatbot.web.sse import frame, stream
+
+WAIT = 5
+
+
+def test_an_event_has_a_name_an_id_and_one_line_of_data():
+    raw = frame(3, "token", {"text": "a\nb\r\nevent: forged\u2028é"}).decode()
+    name, number, data, *rest = raw.split("\n")
+    assert (name, number, rest) == ("event: token", "id: 3", ["", ""])
+    assert json.loads(data.removeprefix("data: ")) == {"text": "a\nb\r\nevent: forged\u2028é"}
+
+
+def test_an_event_never_contains_nan():
+    """G4"""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        frame(1, "done", {"score": float("nan")})
+
+
+def test_a_stream_numbers_its_events_and_ends():
+    """K3"""
+
+    def frames():
+        yield "start", {"n": 1}
+        yield "done", {"n": 2}
+
+    parts = list(stream(frames()).response)
+    assert parts == [
+        b": hello\n\n", b'event: start\nid: 1\ndata: {"n": 1}\n\n', b'event: done\nid: 2\ndata: {"n": 2}\n\n',
+    ]  # fmt: skip
+
+
+def test_a_stream_may_not_be_kept_or_gathered_on_its_way():
+    """K16"""
+    response = stream(iter_of())
+    assert response.mimetype == "text/event-stream"
+    assert response.headers["Cache-Control"] == "no-cache, no-transform"
+    assert response.headers["X-Accel-Buffering"] == "no"
+    assert "Content-Encoding" not in response.headers
+
+
+def iter_of(*items):
+    yield from items
+
+
+def test_a_silent_stream_is_kept_alive_with_pings():
+    """K9"""
+    go = threading.Event()
+
+    def frames():
+        go.wait(WAIT)
+        yield "done", {}
+
+    parts = iter(stream(frames(), ping_seconds=0.01).response)
+    assert [next(parts) for _ in range(3)] == [b": hello\n\n", b": ping\n\n", b": ping\n\n"]
+    go.set()
+    assert [part for part in parts if part != b": ping\n\n"] == [b"event: done\nid: 1\ndata: {}\n\n"]
+
+
+def test_the_work_is_closed_when_the_client_leaves():
+    """K4"""
+    closed, go = threading.Event(), threading.Event()
+    made = []
+
+    def frames():
+        try:
+            for number in range(1000):
+                made.append(number)
+                yield "token", {"n": number}
+                go.wait(WAIT)
+        finally:
+            closed.set()
+
+    response = stream(frames())
+    parts = iter(response.response)
+    assert [next(parts)[:8] for _ in range(2)] == [b": hello\n", b"event: t"]
+    response.close()
+    go.set()
+    assert closed.wait(WAIT)
+    assert len(made) == 2
+
+
+def test_the_work_sees_the_context_of_the_request(make_app, capsys):
+    """P14: lines of the log that a stream writes carry the id of its request."""
+    import structlog
+
+    app = make_app(log_format="json")
+
+    def view():
+        def frames():
+            structlog.get_logger("x").warning("inside")
+            yield "done", {}
+
+        return stream(frames())
+
+    view.guard = "public"
+    app.add_url_rule("/stream/", "stream", view)
+    app.test_client().get("/stream/", headers={"X-Request-ID": "stream-id-1"}).get_data()
+    assert '"request_id": "stream-id-1"' in capsys.readouterr().err
