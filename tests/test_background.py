@@ -33,7 +33,7 @@ def test_a_task_runs_in_the_application_with_its_own_log_context(sqlite_app):
     """P14"""
     structlog.contextvars.bind_contextvars(request_id="left over")
     name, context = look()
-    assert (name, context) == ("chatbot", {"task": "tests.look", "task_id": None})
+    assert (name, context) == ("chatbot", {"task": "tests.look", "task_id": None, "request_id": None})
 
 
 def test_a_signup_goes_on_while_redis_is_away(make_app, capsys):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -21,6 +20,7 @@ from chatbot.rag.errors import (
     translate_embedding,
 )
 from chatbot.rag.minilm import MiniLM
+from chatbot.rag.provider import http_client
 from chatbot.rag.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class LocalEmbedder:
 
     name = LOCAL_EMBEDDER
     max_tokens = 256
-    threshold = 0.43
+    threshold = 0.36
 
     def __init__(self, settings: Settings) -> None:
         self._cache_dir = settings.models_folder
@@ -84,7 +84,7 @@ class OpenAIEmbedder:
     """Any embedding model behind OpenAI's protocol."""
 
     max_tokens = 512
-    threshold = 0.38
+    threshold = 0.32
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -112,15 +112,10 @@ class OpenAIEmbedder:
 
     @cached_property
     def _client(self) -> OpenAIEmbeddings:
-        from openai import DefaultHttpxClient
-
-        # The SDK's own client follows redirects, wherever they lead. One that is given is not closed by the SDK.
-        http = DefaultHttpxClient(follow_redirects=False)
-        weakref.finalize(self, http.close)
-        return _openai_client(self.name, self._settings, http)
+        return _openai_client(self.name, self._settings)
 
 
-def _openai_client(name: str, settings: Settings, http: Any) -> OpenAIEmbeddings:
+def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
     from langchain_openai import OpenAIEmbeddings
 
     if settings.openai_api_key is None:
@@ -134,7 +129,7 @@ def _openai_client(name: str, settings: Settings, http: Any) -> OpenAIEmbeddings
         chunk_size=128,
         max_retries=0,
         timeout=(settings.model_connect_seconds, settings.model_read_seconds),
-        http_client=http,
+        http_client=http_client(),
     )
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 
 import structlog
@@ -32,6 +31,7 @@ from chatbot.rag.errors import (
     retry_after,
     translate,
 )
+from chatbot.rag.provider import http_client
 from chatbot.rag.tokens import cost_usd, count_tokens
 from chatbot.rag.types import Ask, HistoryMessage, Passage, Usage
 from chatbot.rag.words import content_words
@@ -133,17 +133,9 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
         # By itself the client has no time-out at all, and repeats a request twice; one repeat is made here.
         timeout=(settings.model_connect_seconds, settings.model_read_seconds), max_retries=0,
         stream_usage=True, max_tokens=MAX_ANSWER_TOKENS,
-        http_client=_http_client(),
+        http_client=http_client(),
     )  # fmt: skip
     return model
-
-
-@cache
-def _http_client() -> Any:
-    """One pool of connections a process. The SDK's own client follows redirects, wherever they lead; this does not."""
-    from openai import DefaultHttpxClient
-
-    return DefaultHttpxClient(follow_redirects=False)
 
 
 def _as_general(pieces: Iterable[Piece]) -> Iterator[Piece]:

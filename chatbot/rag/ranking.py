@@ -32,5 +32,6 @@ def _scored(passage: Passage, wanted: set[str]) -> Passage:
     text = f"{passage.title} {passage.source} {passage.text}".casefold()
     keyword = sum(word in text for word in wanted) / len(wanted) if wanted else 0.0
     dense = passage.scores["dense"]
-    scores = {"dense": dense, "keyword": round(keyword, 4), "fused": round(dense + WORDS_WEIGHT * keyword, 4)}
+    fused = (dense + WORDS_WEIGHT * keyword) / (1 + WORDS_WEIGHT)
+    scores = {"dense": dense, "keyword": round(keyword, 4), "fused": round(fused, 4)}
     return replace(passage, scores=scores)

@@ -204,7 +204,7 @@ def test_a_document_is_removed_with_a_receipt(run, sqlite_app):
 def test_a_search_shows_scores_and_what_an_answer_asks(run, sqlite_app):
     put_in(sqlite_app, HOURS, source="hours.md")
     shown = run("search", "When is the shop open?", "-k", "1").stdout
-    assert "an answer asks for 0.43" in shown
+    assert "an answer asks for 0.36" in shown
     assert "hours.md" in shown
     assert "open from nine to five" in shown
 
