@@ -50,7 +50,6 @@ def taken(connection: Connection, queue: str = "mail") -> list[str]:
 
 
 def _body(message: dict) -> bytes:
-    import base64
 
     return base64.b64decode(message["body"])
 
