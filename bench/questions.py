@@ -25,13 +25,13 @@ PASSAGES = 20
 
 QUESTIONS = (
     ("How do I install FastAPI?", "index.md", "tutorial/index.md"),
-    ("How do I start the development server?", "fastapi-cli.md", "tutorial/first-steps.md"),
+    ("How do I run my application with fastapi dev?", "fastapi-cli.md", "tutorial/first-steps.md"),
     ("How can I add CORS to my API?", "tutorial/cors.md"),
-    ("How do I upload a file?", "tutorial/request-files.md", "tutorial/request-forms-and-files.md"),
+    ("How do I upload a file?", "tutorial/request-files.md", "reference/uploadfile.md"),
     ("How do I declare a query parameter with a default value?", "tutorial/query-params.md"),
     ("How can I limit the length of a string query parameter?", "tutorial/query-params-str-validations.md"),
     ("How do I set a cookie in the response?", "advanced/response-cookies.md"),
-    ("How do I read a request header?", "tutorial/header-params.md"),
+    ("How do I declare a header parameter?", "tutorial/header-params.md"),
     ("How can I run a task in the background after the response?", "tutorial/background-tasks.md"),
     ("How do I protect my API with OAuth2 and JWT tokens?", "tutorial/security/oauth2-jwt.md"),
     ("How do I test my application?", "tutorial/testing.md"),

@@ -17,6 +17,7 @@ _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _ANCHOR = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 SHORT_SECTION_TOKENS = 60
+SCRAP_TOKENS = 24
 _SEPARATORS = ["\n\n", "\n", ". ", "! ", "? ", "。", "！", "？", "; ", ", ", "、", " ", ""]
 
 
@@ -38,19 +39,33 @@ class _Section:
 
 def split(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[Chunk]:
     """Chunks of at most `limit` tokens, in order, without their outer white space; empty ones are left out."""
-    splitter = RecursiveCharacterTextSplitter(
-        separators=_SEPARATORS, keep_separator="end", strip_whitespace=False,
-        chunk_size=limit, chunk_overlap=0, length_function=lambda piece: _length(piece, count_tokens),
-    )  # fmt: skip
-    chunks = []
+    chunks: list[Chunk] = []
     for section in _joined(list(_sections(text)), text, limit, count_tokens):
         offset = section.start
-        for piece in splitter.split_text(text[section.start : section.end]):
+        for piece in _pieces(text[section.start : section.end], limit, count_tokens):
             chunks.append(_trimmed(text, offset, offset + len(piece), section.headings))
             offset += len(piece)
         if offset != section.end:
             raise AssertionError("the splitter lost characters")
     return [chunk for chunk in chunks if chunk.end > chunk.start]
+
+
+def _pieces(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[str]:
+    """The pieces of a section; together they are its text.
+
+    A last scrap, a closing fence or half a line, goes with the piece before it; alone it would be found by its label
+    only. The pieces are cut a little shorter to leave room for it.
+    """
+    if count_tokens(text) <= limit:
+        return [text]
+    room = SCRAP_TOKENS if limit >= 4 * SCRAP_TOKENS else 0
+    splitter = RecursiveCharacterTextSplitter(
+        separators=_SEPARATORS, keep_separator="end", strip_whitespace=False,
+        chunk_size=limit - room, chunk_overlap=0, length_function=lambda piece: _length(piece, count_tokens),
+    )  # fmt: skip
+    *pieces, before, last = ["", *splitter.split_text(text)]
+    scrap = count_tokens(last) < room and count_tokens(before + last) <= limit
+    return [piece for piece in ([*pieces, before + last] if scrap else [*pieces, before, last]) if piece]
 
 
 def _length(piece: str, count_tokens: Callable[[str], int]) -> int:

@@ -134,6 +134,16 @@ def test_a_short_section_stays_alone_when_both_would_be_too_long():
     assert [c.headings for c in split(text, 62, words)] == [("One",), ("Two",)]
 
 
+def test_a_last_scrap_goes_with_the_piece_before_it():
+    lengths = [len(("x " * 154)[c.start : c.end].split()) for c in split("x " * 154, 96, words)]
+    assert lengths == [72, 82]
+
+
+def test_a_last_piece_that_says_something_stays_alone():
+    lengths = [len(("x " * 170)[c.start : c.end].split()) for c in split("x " * 170, 96, words)]
+    assert lengths == [72, 72, 26]
+
+
 def test_a_heading_alone_goes_with_the_section_below_it():
     text = "# Guide\n\n## Start\n\nDo this first.\n"
 
