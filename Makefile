@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 FLASK := LOG_LEVEL=WARNING $(BIN)/flask
 
+# The settings read PORT as a host's sign of production; only the web process may see it.
+unexport PORT
+# Links in letters lead to this address, unless a .env file says otherwise.
+HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT)})
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint check bench postman lock clean
 
@@ -34,8 +39,10 @@ install: $(VENV)/.installed ## Make the virtual environment and install everythi
 run: $(VENV)/.installed ## Install, migrate, load the sample documents once, and start web, worker and beat
 	$(FLASK) db upgrade
 	@test -e instance/sample-loaded || { $(FLASK) knowledge ingest README.md docs --wait && touch instance/sample-loaded; }
+	@if (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; then \
+		echo "Something listens on port $(PORT) already; choose another: make run PORT=8001"; exit 1; fi
 	@( until (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; do sleep 0.3; done; sed "s/:8000/:$(PORT)/g" docs/first-conversation.txt ) &
-	@PATH="$(CURDIR)/$(BIN):$$PATH" BIND_HOST=$${BIND_HOST:-127.0.0.1} $(BIN)/honcho start --port $(PORT) web worker beat
+	@PATH="$(CURDIR)/$(BIN):$$PATH" BIND_HOST=$${BIND_HOST:-127.0.0.1} $(HERE) $(BIN)/honcho start --port $(PORT) web worker beat
 
 test: $(VENV)/.installed-dev ## Run the whole test suite, real PostgreSQL, Redis and SMTP included
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95

@@ -32,7 +32,12 @@ timezone = "UTC"
 task_default_queue = "default"
 task_queues = None
 task_create_missing_queues = True
-task_routes = {"mail.deliver": {"queue": "mail"}, "knowledge.ingest": {"queue": "ingest"}}
+task_routes = {
+    "mail.deliver": {"queue": "mail"},
+    "mail.sweep": {"queue": "mail"},
+    "knowledge.ingest": {"queue": "ingest"},
+    "knowledge.sweep": {"queue": "ingest"},
+}
 QUEUES = ("default", "mail", "ingest")
 
 # Beat keeps its memory to itself: the persistent scheduler's file is a pickle, and every job here may run twice.

@@ -21,6 +21,8 @@ keepalive = 5
 limit_request_line = 8190
 limit_request_fields = 100
 accesslog = None
+# Its socket lies in the home folder, one for every instance on the machine; nothing here uses it.
+control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:

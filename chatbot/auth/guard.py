@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth import tokens
 from chatbot.auth.models import TokenFamily, User
-from chatbot.db import Sessions
+from chatbot.db import Sessions, utcnow
 from chatbot.errors import Forbidden, Unauthorized
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -133,6 +133,7 @@ def identify(session: Session, token: str) -> Caller:
         select(User)
         .join(TokenFamily, TokenFamily.user_id == User.id)
         .where(TokenFamily.id == claims.family_id, TokenFamily.revoked_at.is_(None))
+        .where(TokenFamily.expires_at > utcnow())
         .where(User.id == claims.user_id, User.is_active)
     ).scalar_one_or_none()
     if row is None:

@@ -31,7 +31,7 @@ def verification(settings: Settings) -> LetterBuilder:
             return None
         token = service.verification_token(settings, user)
         link = f"{settings.public_url}/api/users/verify-email/?token={quote(token)}"
-        body = _TEXT.format(name=user.first_name or user.username, link=link)
+        body = _TEXT.format(name=user.username, link=link)
         return Letter(subject="Confirm your e-mail address", text=body)
 
     return write

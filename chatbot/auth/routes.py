@@ -141,6 +141,7 @@ def change_profile(body: dict[str, Any]) -> Any:
 
 @blp.route("/profile/", methods=["DELETE"])
 @signed_in
+@limiter.limit("10 per 5 minutes", deduct_when=_failed)
 @blp.arguments(schemas.PasswordSchema)
 @blp.response(204)
 def delete_profile(body: dict[str, Any]) -> None:
@@ -187,6 +188,7 @@ def _page(verified: bool) -> ResponseReturnValue:
 
 @blp.route("/verify-email/resend/", methods=["POST"])
 @public
+@limiter.limit("3 per 6 hours", key_func=_account_key)
 @limiter.limit("20 per hour")
 @blp.arguments(schemas.EmailSchema)
 @blp.response(202)

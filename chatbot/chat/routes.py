@@ -68,9 +68,7 @@ def send(body: dict[str, Any]) -> ResponseReturnValue:
         return jsonify(drain(events))
     del g.slot
     as_problem = partial(problem, instance=request.path, request_id=g.request_id)
-    response = sse.stream(frames(events, as_problem))
-    response.call_on_close(slot.release)
-    return response
+    return sse.stream(frames(events, as_problem), on_end=slot.release)
 
 
 def _wants_stream(stream: bool | None) -> bool:

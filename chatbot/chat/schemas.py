@@ -20,9 +20,14 @@ ANSWER_METADATA = {
     "context_used": True,
     "retrieved_docs": [
         {"rank": 1, "title": "The knowledge base", "source": "docs/knowledge.md", **_PLACE}
-        | {"char_start": 1200, "char_end": 1254, "text": _SENTENCE, "scores": {"dense": 0.71}}
+        | {
+            "char_start": 1200,
+            "char_end": 1254,
+            "text": _SENTENCE,
+            "scores": {"dense": 0.71, "keyword": 1.0, "fused": 0.76},
+        }
     ],
-    "grounding": {"status": "grounded", "top_score": 0.71, "threshold": 0.35},
+    "grounding": {"status": "grounded", "top_score": 0.76, "threshold": 0.36},
     "citations": [
         {"marker": 1, "answer_start": 0, "answer_end": 54, **_PLACE}
         | {"char_start": 1200, "char_end": 1254, "quote": _SENTENCE, "verified": True}

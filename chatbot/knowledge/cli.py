@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,16 @@ class Summary:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("added", "changed", "unchanged"), 0))
     failed: list[tuple[str, str]] = field(default_factory=list)
     queued: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, Path] = field(default_factory=dict)
+
+    def is_another(self, source: str, path: Path) -> bool:
+        """Whether a file would overwrite another one of this run, which is a failure; the first keeps the source."""
+        first = self.seen.setdefault(source, path.resolve())
+        if first == path.resolve():
+            return False
+        reason = "same_source: another file of this run is known by this path; use --collection for one of them"
+        self.failed.append((source, reason))
+        return True
 
 
 @knowledge_cli.command("ingest")
@@ -49,12 +60,12 @@ def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool) -> None:
 
     Exit status: 0 when every file is in, 1 when some failed.
     """
-    logging.getLogger("chatbot").setLevel(logging.ERROR)  # The summary says it all, and the bar wants its line.
-    console = Console(stderr=True)
     summary = Summary()
     files = list(_files(paths))
-    with _progress(console) as bar:
+    with _quiet(), _progress(Console(stderr=True)) as bar:
         for path, source in bar.track(files, description="Reading"):
+            if summary.is_another(source, path):
+                continue
             _sync(path, source, service.check_collection(collection), summary)
         if wait:
             _ingest_here(bar, summary)
@@ -65,16 +76,34 @@ def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool) -> None:
     raise SystemExit(1 if summary.failed else 0)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No log lines for what the summary says; the bar wants its line for itself."""
+    logger = logging.getLogger("chatbot")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Every file and the source it is known by: the path as given, folders walked in order, hidden files left out."""
+    """Every file and the source it is known by; folders are walked in order, hidden files left out."""
     for path in paths:
         if path.is_file():
-            yield path, path.as_posix()
+            yield path, _source(path, f"{path.resolve().parent.name}/{path.name}")
             continue
         for found in sorted(path.rglob("*")):
             below = found.relative_to(path)
             if found.is_file() and not any(part.startswith(".") for part in below.parts):
-                yield found, (Path(path.resolve().name) / below).as_posix()
+                yield found, _source(found, (Path(path.resolve().name) / below).as_posix())
+
+
+def _source(file: Path, elsewhere: str) -> str:
+    """What a file is known by: its path below the current folder, or its folder's name and the path in it."""
+    resolved, here = file.resolve(), Path.cwd()
+    return resolved.relative_to(here).as_posix() if resolved.is_relative_to(here) else elsewhere
 
 
 def _progress(console: Console) -> Progress:
@@ -180,7 +209,7 @@ def search(question: str, k: int) -> None:
     passages, threshold = current_app.extensions["retriever"].search(question, k)
     table = Table("score", "source", "passage", title=f"an answer asks for {threshold:.2f}")
     for p in passages:
-        table.add_row(f"{p.scores['dense']:.3f}", p.source or p.title, " ".join(p.text.split())[:120])
+        table.add_row(f"{p.scores['fused']:.3f}", p.source or p.title, " ".join(p.text.split())[:120])
     _print(table)
 
 

@@ -10,8 +10,9 @@ rows already, but no search sees them: publishing is one transaction that counts
 from __future__ import annotations
 
 import hashlib
+import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,7 +58,9 @@ class Job:
 def due_documents(session: Session, limit: int = 100) -> list[str]:
     """The ids of documents that wait or whose worker has gone silent."""
     query = select(Document.id).where(_due()).order_by(Document.next_attempt_at).limit(limit)
-    return list(session.scalars(query))
+    due = list(session.scalars(query))
+    session.rollback()
+    return due
 
 
 def _due() -> ColumnElement[bool]:
@@ -195,7 +198,7 @@ def _embed_missing(
     )
     session.rollback()
     text = version.text or ""
-    plan = list(enumerate(split(text, generation.chunk_tokens, embedder.count_tokens)))
+    plan = list(enumerate(split(text, generation.chunk_tokens, _alive(session, job, embedder.count_tokens))))
     if not plan:
         raise ParseError("no_text")
     _report(session, job, len(have), len(plan))
@@ -208,6 +211,23 @@ def _embed_missing(
         document.chunks_done += len(rows)
         session.commit()
         session.expunge_all()
+
+
+def _alive(session: Session, job: Job, count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+    """The counter, renewing the lease now and then: splitting a text of many megabytes outlasts a lease."""
+    pause = job.lease.total_seconds() / 4
+    renewed = time.monotonic()
+
+    def count(text: str) -> int:
+        nonlocal renewed
+        if time.monotonic() - renewed > pause:
+            _mine(session, job)
+            session.commit()
+            session.expunge_all()
+            renewed = time.monotonic()
+        return count_tokens(text)
+
+    return count
 
 
 def _report(session: Session, job: Job, done: int, total: int) -> None:

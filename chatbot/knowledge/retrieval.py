@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import Sessions
 from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
 from chatbot.knowledge.models import ChunkRow, Collection, Document, Generation
-from chatbot.rag.embedders import Embedders, LangChainEmbeddings
+from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings
 from chatbot.rag.ranking import CANDIDATES, best
 from chatbot.rag.store import Changes, FaissStore
 from chatbot.rag.types import Found, Passage
@@ -124,6 +124,11 @@ class Retriever:
         store = self._store(generation)
         candidates = store.search_passages(question, max(k, CANDIDATES), collections, newest=generation.revision)
         return best(question, candidates, k), threshold
+
+    def embedder(self) -> Embedder:
+        """The embedder the documents have: the active generation's, or the configured one before the first document."""
+        name = self._active[0].embedder if self._active else self._embedders.default
+        return self._embedders.get(name)
 
     def warm_up(self) -> None:
         """Loads the embedder and the vectors, so that the first question does not wait for them."""

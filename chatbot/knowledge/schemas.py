@@ -131,14 +131,14 @@ class PassageSchema(ma.Schema):
     char_start = ma.fields.Integer(metadata={"example": 0})
     char_end = ma.fields.Integer(metadata={"example": 57})
     text = ma.fields.String(metadata={"example": "The shop is open from 9 to 17 o'clock, Monday to Friday."})
-    scores = ma.fields.Dict(metadata={"example": {"dense": 0.71}})
+    scores = ma.fields.Dict(metadata={"example": {"dense": 0.71, "keyword": 1.0, "fused": 0.76}})
 
 
 class SearchAnswerSchema(ma.Schema):
     """Passages, best first."""
 
     items = ma.fields.List(ma.fields.Nested(PassageSchema))
-    threshold = ma.fields.Float(metadata={"description": "The score an answer asks of a passage.", "example": 0.35})
+    threshold = ma.fields.Float(metadata={"description": "The score an answer asks of a passage.", "example": 0.36})
 
 
 class StatsSchema(ma.Schema):
@@ -152,7 +152,7 @@ class StatsSchema(ma.Schema):
     dimension = ma.fields.Integer(allow_none=True, metadata={"example": 384})
     generation = ma.fields.Integer(allow_none=True, metadata={"example": 1})
     revision = ma.fields.Integer(metadata={"example": 13})
-    threshold = ma.fields.Float(allow_none=True, metadata={"example": 0.35})
+    threshold = ma.fields.Float(allow_none=True, metadata={"example": 0.36})
     queue_age_seconds = ma.fields.Float(
         allow_none=True, metadata={"description": "How long the oldest waiting document has waited.", "example": None}
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from celery import shared_task
 from flask import current_app
 
-from chatbot.background import wake
 from chatbot.extensions import db
 from chatbot.knowledge import ingest, service
+
+SWEEP_SECONDS = 60
 
 
 @shared_task(name="knowledge.ingest", ignore_result=True)
@@ -19,9 +22,13 @@ def ingest_document(document_id: str) -> None:
 
 @shared_task(name="knowledge.sweep", ignore_result=True)
 def sweep_documents() -> None:
-    """Wakes the worker for every document that is due."""
-    for document_id in ingest.due_documents(db.session()):
-        wake(ingest_document, document_id)
+    """Ingests what is due, whatever message a broker has lost, until nothing is or a minute is over.
+
+    It works itself: a message for each document would be one more for each at every sweep of a backlog.
+    """
+    until = time.monotonic() + SWEEP_SECONDS
+    while time.monotonic() < until and (due := ingest.due_documents(db.session(), limit=1)):
+        ingest_document.run(*due)
 
 
 @shared_task(name="knowledge.purge", ignore_result=True)

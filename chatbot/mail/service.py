@@ -31,7 +31,9 @@ def queue_mail(session: Session, kind: str, user_id: str, recipient: str) -> Mai
 def due_mails(session: Session, limit: int = 100) -> list[str]:
     """The ids of letters that are due: what beat wakes the worker for, whatever a broker has lost."""
     query = select(Mail.id).where(Mail.status == "queued", Mail.next_attempt_at <= utcnow())
-    return list(session.scalars(query.order_by(Mail.next_attempt_at).limit(limit)))
+    due = list(session.scalars(query.order_by(Mail.next_attempt_at).limit(limit)))
+    session.rollback()
+    return due
 
 
 def deliver(session: Session, mail_id: str, builders: LetterBuilders, transport: Transport) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from celery import shared_task
 from flask import current_app
 
-from chatbot.background import wake
 from chatbot.extensions import db
 from chatbot.mail import service
 
@@ -19,6 +18,6 @@ def deliver_mail(mail_id: str) -> None:
 
 @shared_task(name="mail.sweep", ignore_result=True)
 def sweep_mails() -> None:
-    """Wakes the worker for every letter that is due."""
+    """Sends what is due, whatever message a broker has lost."""
     for mail_id in service.due_mails(db.session()):
-        wake(deliver_mail, mail_id)
+        deliver_mail.run(mail_id)

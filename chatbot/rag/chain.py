@@ -57,7 +57,10 @@ def _parts(ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback)
             if piece.text:
                 clock.lap("first_token", once=True)
                 yield Part(text=piece.text)
-                yield from (Part(citation=citation) for citation in finder.feed(piece.text))
+                found_in = [] if answerer.cites else finder.feed(piece.text)
+                yield from (Part(citation=citation) for citation in found_in)
+            if piece.citation:
+                yield Part(citation=piece.citation)
             if piece.usage:
                 yield Part(usage=piece.usage, timings_ms=clock.total())
 

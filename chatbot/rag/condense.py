@@ -18,11 +18,10 @@ from chatbot.rag.words import content_words
 
 _LEANS = re.compile(
     r"^(and|or|but|so|then|also|what about|how about|why not|which one|und|oder|aber|y|pero|et|mais)\b"
-    r"|\b(it|its|they|them|their|theirs|he|she|him|her|this|that|these|those|there|then|one|ones|same|former|latter|"
-    r"above|previous|instead|else|too)\b",
+    r"|\b(it|its|they|them|their|theirs|he|she|him|her|those|ones|former|latter|instead)\b"
+    r"|\b(this|that|these|there|then|one|same|too|else)\s*[?!.]*$",
     re.IGNORECASE,
 )
-_FEW_WORDS = 2
 _LONGEST = 600
 
 CONDENSE_PROMPT = ChatPromptTemplate.from_messages(
@@ -39,8 +38,12 @@ CONDENSE_PROMPT = ChatPromptTemplate.from_messages(
 
 
 def leans_on_history(question: str) -> bool:
-    """Whether a question probably needs what was said before to be understood."""
-    return bool(_LEANS.search(question)) or len(content_words(question)) <= _FEW_WORDS
+    """Whether a question probably needs what was said before to be understood.
+
+    It begins as a continuation, has a word that stands for another, or has no words of its own. A short question is no
+    sign: "What is Redis?" stands alone, and searched with the question before it would find that one's answer.
+    """
+    return bool(_LEANS.search(question.strip())) or not content_words(question)
 
 
 def join_with_last(question: str, history: Sequence[HistoryMessage]) -> str:

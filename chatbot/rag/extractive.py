@@ -41,14 +41,38 @@ class _Unit:
         return shared or self.text in other.text or other.text in self.text
 
 
-def answer(question: str, passages: Sequence[Passage], embedder: Embedder) -> Iterator[str]:
-    """The answer in pieces, one unit and its marker at a time. Passages are numbered from 1 in their order."""
+@dataclass(frozen=True)
+class Quotation:
+    """A stretch of a passage as it stands in the answer: what comes before it, its words, and its marker."""
+
+    before: str
+    text: str
+    after: str
+    marker: int
+    start: int
+
+    @property
+    def pieces(self) -> list[str]:
+        """What is shown of it, in order."""
+        return [piece for piece in (self.before, self.text, self.after) if piece]
+
+
+def quotations(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[Quotation]:
+    """The stretches that answer the question, in reading order. Passages are numbered from 1 in their order."""
     chosen = _choose(_scored(question, passages[:PASSAGES_READ], embedder))
-    for n, unit in enumerate(chosen):
-        if n:
-            yield "\n\n" if is_code(unit.text) or is_code(chosen[n - 1].text) else " "
-        yield unit.text
-        yield ("\n" if unit.text.endswith(("```", "~~~")) else " ") + f"[{unit.marker}]"
+    return [_quotation(unit, chosen[n - 1] if n else None) for n, unit in enumerate(chosen)]
+
+
+def _quotation(unit: _Unit, previous: _Unit | None) -> Quotation:
+    apart = "\n\n" if previous and (is_code(unit.text) or is_code(previous.text)) else " "
+    after = "\n" if unit.text.endswith(("```", "~~~")) else " "
+    return Quotation(apart if previous else "", unit.text, f"{after}[{unit.marker}]", unit.marker, unit.span[0])
+
+
+def answer(question: str, passages: Sequence[Passage], embedder: Embedder) -> Iterator[str]:
+    """The answer in pieces: a quotation and its marker at a time."""
+    for quotation in quotations(question, passages, embedder):
+        yield from quotation.pieces
 
 
 def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[_Unit]:

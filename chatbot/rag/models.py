@@ -6,7 +6,7 @@ Both answer the same call and yield the same pieces, so the chain does not know 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -33,7 +33,7 @@ from chatbot.rag.errors import (
 )
 from chatbot.rag.provider import http_client
 from chatbot.rag.tokens import cost_usd, count_tokens
-from chatbot.rag.types import Ask, HistoryMessage, Passage, Usage
+from chatbot.rag.types import Ask, Citation, HistoryMessage, Passage, Usage
 from chatbot.rag.words import content_words
 
 log = structlog.get_logger(__name__)
@@ -46,9 +46,10 @@ MAX_ANSWER_TOKENS = 1024
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of an answer: text, and at the end what it took."""
+    """A piece of an answer: text, a citation of it, or at the end what it took."""
 
     text: str = ""
+    citation: Citation | None = None
     usage: Usage | None = None
 
 
@@ -56,6 +57,8 @@ class Answerer(Protocol):
     """Something that answers from passages; without any it answers as the fallback says."""
 
     name: str
+    # Whether it says itself what it cites; otherwise the markers in its answer are followed.
+    cites: bool
 
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> str:
         """The question as it is to be searched."""
@@ -70,8 +73,9 @@ class ExtractiveAnswerer:
     """Answers with the documents' own sentences; needs no key and invents nothing."""
 
     name = EXTRACTIVE
+    cites = True
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Callable[[], Embedder]) -> None:
         self._embedder = embedder
 
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> str:
@@ -82,13 +86,36 @@ class ExtractiveAnswerer:
             yield Piece(prompts.NOTHING_FOUND)
         # The passages were found with the question before in front; among their sentences the new words decide.
         wanted = ask.question if content_words(ask.question) else searched
-        for text in extractive.answer(wanted, passages, self._embedder):
-            yield Piece(text)
+        length = 0
+        for quotation in extractive.quotations(wanted, passages, self._embedder()):
+            start = length + len(quotation.before)
+            yield from (Piece(text) for text in quotation.pieces)
+            yield Piece(citation=_cited(quotation, passages[quotation.marker - 1], start))
+            length = start + len(quotation.text) + len(quotation.after)
         yield Piece(usage=Usage(0, 0, estimated=False, cost_usd="0.000000"))
+
+
+def _cited(quotation: extractive.Quotation, passage: Passage, start: int) -> Citation:
+    """The citation of a quotation; it is one word for word, so nothing has to be looked for."""
+    return Citation(
+        marker=quotation.marker,
+        answer_start=start,
+        answer_end=start + len(quotation.text),
+        document_id=passage.document_id,
+        version=passage.version,
+        chunk_id=passage.chunk_id,
+        page=passage.page,
+        char_start=passage.char_start + quotation.start,
+        char_end=passage.char_start + quotation.start + len(quotation.text),
+        quote=quotation.text,
+        verified=True,
+    )
 
 
 class ModelAnswerer:
     """Answers with a language model behind OpenAI's protocol."""
+
+    cites = False
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -221,7 +248,7 @@ def _usage(model: str, prompt: int, completion: int, *, estimated: bool) -> Usag
 class ChatModels:
     """The chat models a request may name, each made once a process."""
 
-    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+    def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
         self._settings = settings
         self._embedder = embedder
         self._made: dict[str, Answerer] = {}

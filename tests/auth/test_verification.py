@@ -230,10 +230,9 @@ def test_an_unconfirmed_address_keeps_everything_but_the_account_closed(make_app
     assert client.get("/api/chat/history/", headers=ada.headers).status_code == 200
 
 
-def test_the_sweep_wakes_the_worker_for_what_is_due(sqlite_app, tmp_path):
+def test_the_sweep_sends_what_no_message_was_left_for(sqlite_app, tmp_path):
     """N3"""
     sign_up(sqlite_app, "ada")
-    folder = tmp_path / "broker" / "messages"
-    assert list(folder.iterdir()) == []
+    assert list((tmp_path / "broker" / "messages").iterdir()) == []
     sweep_mails()
-    assert len(list(folder.iterdir())) == 1
+    assert len(list((tmp_path / "outbox").iterdir())) == 1

@@ -318,3 +318,20 @@ def test_with_refuse_no_model_is_called(make_app: MakeApp, openai_server: OpenAI
     assert message["content"] == prompts.NOTHING_FOUND
     assert message["metadata"]["context_used"] is False
     assert openai_server.requests == []
+
+
+def test_a_new_subject_in_a_conversation_does_not_get_the_last_subjects_answer(app: Flask, ada: Person) -> None:
+    put_in(app, HOURS, title="Opening hours")
+    chat = ask(app, ada).json["chat_session_id"]  # type: ignore[index]
+    answer = ask(app, ada, message="What is the capital of France?", chat_session_id=chat).json["message"]  # type: ignore[index]
+    assert (answer["metadata"]["grounding"]["status"], answer["metadata"]["citations"]) == ("fallback", [])
+
+
+def test_a_documents_own_footnote_marks_are_no_citations(app: Flask, ada: Person) -> None:
+    """J8"""
+    document = put_in(app, "The shop is open [2] from nine to five,[1] Monday to Friday. [3]", title="Opening hours")
+    put_in(app, RETURNS)
+    message = ask(app, ada).json["message"]  # type: ignore[index]
+    cited = message["metadata"]["citations"]
+    assert [(c["document_id"], c["verified"]) for c in cited] == [(document.id, True)]
+    assert cited[0]["quote"] == message["content"][cited[0]["answer_start"] : cited[0]["answer_end"]]

@@ -223,18 +223,16 @@ class TestTasks:
             ingest_document.run(id_)
         assert found(sqlite_app, "When is the shop open?") == [HOURS]
 
-    def test_the_sweep_wakes_a_worker_for_each_document_that_is_due(self, sqlite_app):
+    def test_the_sweep_ingests_what_is_due_and_leaves_no_message_behind(self, sqlite_app):
         """N3"""
-        ids = {add(sqlite_app, HOURS), add(sqlite_app, RETURNS)}
+        ids = [add(sqlite_app, HOURS), add(sqlite_app, RETURNS)]
         put_in(sqlite_app, "This one is ready.")
         with sqlite_app.app_context():
             sweep_documents.run()
-        messages = (sqlite_app.extensions["settings"].instance_path / "broker" / "messages").iterdir()
-        texts = [path.read_text() for path in messages]
-        assert len(texts) == 2
-        assert all("knowledge.ingest" in text for text in texts)
-        assert all(any(id_ in text for text in texts) for id_ in ids)
-        assert not any("shop" in text for text in texts)
+        messages = sqlite_app.extensions["settings"].instance_path / "broker" / "messages"
+        assert list(messages.iterdir()) == []
+        with sqlite_app.extensions["sessions"]() as session:
+            assert [service.get_document(session, id_).status for id_ in ids] == ["ready", "ready"]
 
     def test_the_purge_deletes_what_was_removed(self, sqlite_app):
         id_ = put_in(sqlite_app, HOURS).id
@@ -244,3 +242,25 @@ class TestTasks:
             purge.run()
             with sqlite_app.extensions["sessions"]() as session:
                 assert service.list_documents(session, {"status": "deleted"}, 10, None).items == []
+
+
+def test_a_file_that_would_overwrite_another_of_the_run_fails_and_says_so(sqlite_app, tmp_path):
+    for side, text in (("a", HOURS), ("b", RETURNS)):
+        (tmp_path / side / "docs").mkdir(parents=True)
+        (tmp_path / side / "docs" / "index.md").write_text(text)
+    folders = [str(tmp_path / side / "docs") for side in ("a", "b")]
+    result = sqlite_app.test_cli_runner().invoke(args=["knowledge", "ingest", *folders, "--wait"])
+    assert result.exit_code == 1
+    assert "1 added, 0 changed, 0 unchanged, 1 failed" in result.output
+    assert "same_source" in result.output
+
+
+def test_a_file_below_the_current_folder_is_one_document_however_its_path_is_written(sqlite_app, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hours.md").write_text(HOURS)
+    runner = sqlite_app.test_cli_runner()
+    outcomes = [
+        runner.invoke(args=["knowledge", "ingest", path, "--wait"]).output
+        for path in ("hours.md", "./hours.md", str(tmp_path / "hours.md"))
+    ]
+    assert ["1 added" in outcomes[0], "1 unchanged" in outcomes[1], "1 unchanged" in outcomes[2]] == [True] * 3

@@ -622,3 +622,16 @@ def test_two_workers_that_make_the_first_generation_make_one(app, monkeypatch):
     assert at_once(2, lambda n: ingest_now(app, ids[n])) == ["ready", "ready"]
     with app.extensions["sessions"]() as session:
         assert session.scalars(select(Generation.active)).all() == [1]
+
+
+def test_splitting_a_long_text_renews_the_lease(app, embedder, monkeypatch):
+    """N5"""
+    id_ = add(app, HOURS)
+    renewed = []
+    monkeypatch.setattr(ingest.time, "monotonic", iter(range(0, 10**6, 100)).__next__)
+    before = ingest._mine
+    monkeypatch.setattr(ingest, "_mine", lambda session, job: renewed.append(1) or before(session, job))
+    ingest_now(app, id_)
+    # Text, report, batch and publication take the document once each; the others are renewals during the split.
+    assert len(renewed) > 4
+    assert document(app, id_).status == "ready"

@@ -23,6 +23,7 @@ class Scripted:
     """An answerer that says given pieces."""
 
     name = "scripted"
+    cites = False
 
     def __init__(self, *texts: str) -> None:
         self.texts = texts

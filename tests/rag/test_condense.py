@@ -20,7 +20,7 @@ def said(*texts: str) -> list[HistoryMessage]:
         "Which one is cheaper overall, monthly?",
         "Why?",
         "Und am Samstag?",
-        "price?",
+        "Can I use a wildcard there?",
     ],
 )
 def test_a_question_that_needs_the_conversation_is_told(question: str) -> None:
@@ -56,3 +56,12 @@ def test_a_very_long_earlier_question_is_cut() -> None:
     joined = join_with_last("And then?", said("Explain billing accounts of customers " * 100))
 
     assert len(joined) == 600 + len(" And then?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is Redis?", "Who is Napoleon?", "What is the capital of France?", "Is there a moon base?",
+     "How do I delete my account?", "How do I make a backup?", "Does this product have a webhook?"],
+)  # fmt: skip
+def test_a_short_question_that_stands_alone_is_not_joined_with_the_one_before(question):
+    assert not leans_on_history(question)

@@ -37,7 +37,7 @@ def make_models(tmp_path: Path, models_path: Path, openai_server: OpenAIServer) 
         }  # fmt: skip
         made = load_settings(_env_file=None, **(values | settings))
         embedders = Embedders(made)
-        return ChatModels(made, embedders.get(embedders.default))
+        return ChatModels(made, lambda: embedders.get(embedders.default))
 
     return make
 
