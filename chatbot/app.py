@@ -148,7 +148,7 @@ def _init_api(app: Flask) -> None:
     settings: Settings = app.extensions["settings"]
     tokens.init_app(app, settings)
     guard.init_app(app, app.extensions["sessions"], settings.require_verified_email)
-    app.config.update(API_TITLE="Chatbot", API_VERSION=__version__, OPENAPI_VERSION="3.1.0")
+    app.config.update(API_TITLE="Chatbot", API_VERSION=__version__, OPENAPI_VERSION="3.0.3")
     api = Api(app, spec_kwargs={"info": {"description": API_DESCRIPTION}})
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     api.spec.components.schema("Problem", schema=ProblemSchema)
