@@ -55,7 +55,7 @@ lint: $(VENV)/.installed-dev ## Check style, types and import contracts
 
 check: lint test ## What CI runs: lint, then test
 
-bench: $(VENV)/.installed-dev ## Print the figures the README quotes, as ratios measured in one run
+bench: $(VENV)/.installed-dev ## Print search, overhead and ingestion figures, as ratios measured in one run
 	$(BIN)/python -m bench
 
 postman: $(VENV)/.installed-dev ## Write the Postman collection from the OpenAPI document

