@@ -162,7 +162,7 @@ def search(args: dict[str, Any]) -> Any:
 
     The nearest passages with their scores. No language model is called.
     """
-    only = frozenset([args["collection"]]) if args["collection"] else None
+    only = frozenset([service.check_collection(args["collection"])]) if args["collection"] else None
     passages, threshold = retriever().search(args["q"], args["k"], only)
     return {"items": passages, "threshold": threshold}
 

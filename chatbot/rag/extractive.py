@@ -6,7 +6,7 @@ words that it has. The best one answers; others are added only when they are nea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,12 +67,6 @@ def _quotation(unit: _Unit, previous: _Unit | None) -> Quotation:
     apart = "\n\n" if previous and (is_code(unit.text) or is_code(previous.text)) else " "
     after = "\n" if unit.text.endswith(("```", "~~~")) else " "
     return Quotation(apart if previous else "", unit.text, f"{after}[{unit.marker}]", unit.marker, unit.span[0])
-
-
-def answer(question: str, passages: Sequence[Passage], embedder: Embedder) -> Iterator[str]:
-    """The answer in pieces: a quotation and its marker at a time."""
-    for quotation in quotations(question, passages, embedder):
-        yield from quotation.pieces
 
 
 def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[_Unit]:

@@ -448,3 +448,8 @@ def test_no_request_leaves_a_connection_behind(app, client, root, worker):
     get(client, root, "stats/")
     with app.app_context():
         assert db.engine.pool.checkedout() <= 1  # The worker may hold one.
+
+
+def test_a_collection_is_found_by_the_name_it_was_given(app, client, ada):
+    put_in(app, HOURS, collection="two words")
+    assert len(get(client, ada, "search/", q="When is the shop open?", collection="two  words").json["items"]) == 1

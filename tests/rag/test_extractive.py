@@ -31,7 +31,7 @@ def passages(*texts: str) -> list[Passage]:
 
 
 def answer(question: str, found: list[Passage], embedder: LocalEmbedder) -> list[str]:
-    return list(extractive.answer(question, found, embedder))
+    return [piece for q in extractive.quotations(question, found, embedder) for piece in q.pieces]
 
 
 @pytest.mark.parametrize(
