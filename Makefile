@@ -13,7 +13,7 @@ unexport PORT
 HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT)})
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check bench postman lock clean
+.PHONY: help install run test lint check fuzz audit bench postman lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,17 @@ lint: $(VENV)/.installed-dev ## Check style, types and import contracts
 	$(BIN)/lint-imports
 
 check: lint test ## What CI runs: lint, then test
+
+# FUZZ_SEED=... repeats a run, FUZZ_EXAMPLES=... is how many random requests each operation gets in each phase.
+fuzz: $(VENV)/.installed-dev ## Send some 15,000 random requests, others each time, and print the answers by role and status
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -n 0 tests/functional/test_fuzz.py -k document_says
+
+# It needs the network. --strict: what could not be looked up counts as a finding, not as clean.
+AUDIT := $(BIN)/pip-audit -r requirements.txt -r requirements-embedder.txt \
+	--require-hashes --disable-pip --strict --progress-spinner off
+audit: $(VENV)/.installed-dev ## Look up known vulnerabilities of everything that is locked, and write sbom.json (CycloneDX)
+	-@$(AUDIT) --format cyclonedx-json --output sbom.json
+	$(AUDIT) --aliases on --desc on
 
 bench: $(VENV)/.installed-dev ## Print search, overhead and ingestion figures, as ratios measured in one run
 	$(BIN)/python -m bench

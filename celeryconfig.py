@@ -35,6 +35,7 @@ task_create_missing_queues = True
 task_routes = {
     "mail.deliver": {"queue": "mail"},
     "mail.sweep": {"queue": "mail"},
+    "mail.forget_old": {"queue": "mail"},
     "knowledge.ingest": {"queue": "ingest"},
     "knowledge.sweep": {"queue": "ingest"},
 }
@@ -76,5 +77,8 @@ def schedule(settings: Settings) -> dict[str, Any]:
         # The specification's daily clean-up at 02:00 UTC.
         "chat-cleanup": {"task": "chat.cleanup", "schedule": crontab(hour=2, minute=0)},
         "auth-cleanup": {"task": "auth.forget_dead_families", "schedule": crontab(hour=2, minute=10)},
+        "audit-cleanup": {"task": "auth.forget_old_events", "schedule": crontab(hour=2, minute=15)},
         "knowledge-purge": {"task": "knowledge.purge", "schedule": crontab(hour=2, minute=20)},
+        "mail-cleanup": {"task": "mail.forget_old", "schedule": crontab(hour=2, minute=30)},
+        "idempotency-cleanup": {"task": "chat.forget_idempotency_keys", "schedule": crontab(hour=2, minute=40)},
     }

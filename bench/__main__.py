@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench import ingest, overhead, search
+from bench import identity, ingest, overhead, search
 
 if __name__ == "__main__":
-    for part in (search, overhead, ingest):
+    for part in (search, overhead, ingest, identity):
         part.main()

@@ -13,7 +13,7 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from chatbot.app import create_app
-from chatbot.auth import service as auth_service
+from chatbot.auth import accounts, families
 from chatbot.config import ROOT, load_settings
 from chatbot.extensions import db
 
@@ -45,8 +45,8 @@ def access_token(app: Flask) -> str:
     settings = app.extensions["settings"]
     fields = {"username": "bench", "email": "bench@example.com", "password": PASSWORD, "password2": PASSWORD}
     with app.app_context(), app.extensions["sessions"]() as session:
-        auth_service.sign_up(session, settings, fields)
-        return auth_service.log_in(session, settings, fields["email"], PASSWORD)[1].access
+        accounts.sign_up(session, settings, fields)
+        return families.log_in(session, settings, fields["email"], PASSWORD)[1].access
 
 
 def quantiles(seconds: list[float]) -> tuple[float, float]:

@@ -10,32 +10,33 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatbot import __version__, background
-from chatbot.auth import guard, letters, tokens
-from chatbot.auth import service as auth_service
+from chatbot.auth import export, guard, letters, passwords, tokens
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
+from chatbot.chat import export as chat_export
 from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.replies import Replies
 from chatbot.chat.routes import blp as chat_blueprint
 from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
-from chatbot.extensions import db, limiter, mail, migrate
+from chatbot.extensions import db, mail, migrate
 from chatbot.knowledge.cli import knowledge_cli
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.routes import blp as knowledge_blueprint
 from chatbot.logs import configure_logs
 from chatbot.mail import transport
+from chatbot.mail.cli import mail_cli
 from chatbot.mail.letters import LetterBuilders
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.models import ChatModels
-from chatbot.web import docs, headers, health, problems, requests
+from chatbot.web import docs, headers, health, idempotency, limits, problems, requests
 from chatbot.web.blueprint import Api
 from chatbot.web.fields import ProblemSchema
 from chatbot.web.slots import Slots
 
 # The tasks that no route wakes have to be imported by somebody, or a worker does not know them.
-__all__ = ["auth_tasks", "chat_tasks", "create_app"]
+__all__ = ["auth_tasks", "chat_tasks", "create_app", "idempotency"]
 
 
 class _Json(DefaultJSONProvider):
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     background.create_celery(app, settings)
     app.cli.add_command(users_cli)
     app.cli.add_command(knowledge_cli)
+    app.cli.add_command(mail_cli)
     return app
 
 
@@ -86,20 +88,11 @@ def _init_web(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxy_hops:
         hops = settings.trusted_proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=0)  # type: ignore[method-assign]
-    _init_limits(app, settings)
     problems.init_app(app)
     requests.init_app(app, settings.max_upload_mb * 1024 * 1024)
-    limiter.init_app(app)
+    limits.init_app(app, settings)
     headers.init_app(app, settings.cors_origins)
     health.init_app(app)
-
-
-def _init_limits(app: Flask, settings: Settings) -> None:
-    app.config.update(RATELIMIT_ENABLED=settings.ratelimit_enabled, RATELIMIT_STORAGE_URI="memory://")
-    if settings.redis_url is not None:
-        # A Redis that hangs must not hang every request with it.
-        app.config["RATELIMIT_STORAGE_URI"] = settings.redis_url.get_secret_value()
-        app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
 
 
 def _init_database(app: Flask, settings: Settings) -> None:
@@ -127,7 +120,7 @@ def _init_mail(app: Flask, settings: Settings) -> None:
     way = transport.smtp(server, sender) if settings.mail_server else transport.outbox(
         settings.instance_path / "outbox", sender
     )  # fmt: skip
-    app.extensions["mail_room"] = MailRoom({auth_service.VERIFY_MAIL: letters.verification(settings)}, way)
+    app.extensions["mail_room"] = MailRoom(letters.builders(settings), way)
 
 
 def _init_answers(app: Flask, settings: Settings) -> None:
@@ -147,6 +140,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
 def _init_api(app: Flask) -> None:
     settings: Settings = app.extensions["settings"]
     tokens.init_app(app, settings)
+    passwords.bound_hashing(settings.web_threads, settings.web_concurrency)
     guard.init_app(app, app.extensions["sessions"], settings.require_verified_email)
     app.config.update(API_TITLE="Chatbot", API_VERSION=__version__, OPENAPI_VERSION="3.0.3")
     api = Api(app, spec_kwargs={"info": {"description": API_DESCRIPTION}})
@@ -155,6 +149,8 @@ def _init_api(app: Flask) -> None:
     for blueprint in (users_blueprint, chat_blueprint, knowledge_blueprint):
         api.register_blueprint(blueprint)
     docs.init_app(app, api)
+    # What a person's export consists of; each room adds what it has stored about them.
+    app.extensions["exports"] = (export.account_parts, chat_export.conversations)
 
 
 API_DESCRIPTION = (

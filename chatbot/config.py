@@ -12,12 +12,14 @@ import hmac
 import os
 import secrets
 import tempfile
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.policy import SMTP
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -33,6 +35,19 @@ CommaList = Annotated[list[str], NoDecode]
 
 class ConfigError(SystemExit):
     """The settings are unusable. Uncaught, it ends the process with its message, which names each bad one."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secret that signs, and the one before it until it retires."""
+
+    current: str = field(repr=False)
+    previous: str | None = field(default=None, repr=False)
+    retire_at: datetime | None = None
+
+    def previous_at(self, now: datetime) -> str | None:
+        """The previous secret while it still counts."""
+        return self.previous if self.retire_at is not None and now < self.retire_at else None
 
 
 class Settings(BaseSettings):
@@ -55,6 +70,10 @@ class Settings(BaseSettings):
     # Secrets. A laptop gets its own in instance/secret_key; a host has to set one.
     secret_key: SecretStr | None = Field(default=None, validate_default=True)
     jwt_secret_key: SecretStr | None = None
+    # A rotation: what was signed with the previous ones counts until they retire.
+    secret_key_previous: SecretStr | None = None
+    jwt_secret_key_previous: SecretStr | None = None
+    secrets_retire_at: AwareDatetime | None = Field(default=None, validate_default=True)
 
     # Who may call from a browser, and how many proxies stand in front.
     cors_origins: CommaList = Field(default_factory=list)
@@ -64,9 +83,14 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=24 * 60, ge=1)
     refresh_token_days: int = Field(default=7, ge=1)
     session_days: int = Field(default=90, ge=1)
+    max_sessions: int = Field(default=20, ge=1)
+    refresh_leeway_seconds: int = Field(default=0, ge=0, le=60)
+    clock_skew_seconds: int = Field(default=0, ge=0, le=60)
     require_verified_email: bool = False
     password_iterations: int = Field(default=600_000, ge=1_000)
     ratelimit_enabled: bool = True
+    send_per_minute: int = Field(default=60, ge=1)
+    daily_tokens: int | None = Field(default=None, ge=1)
 
     # Models.
     openai_api_key: SecretStr | None = None
@@ -95,6 +119,7 @@ class Settings(BaseSettings):
 
     # Upkeep.
     retention_days: int = Field(default=30, ge=1)
+    audit_days: int = Field(default=365, ge=1)
     sweep_seconds: float = Field(default=10, gt=0)
 
     # The processes.
@@ -123,7 +148,7 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_url(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        if parts.scheme not in ("http", "https") or not parts.netloc or not url.isprintable() or " " in url:
             raise ValueError("must be an absolute address like https://chat.example.com")
         return url.rstrip("/")
 
@@ -146,7 +171,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an address like redis://host:6379/0")
         return url
 
-    @field_validator("secret_key", "jwt_secret_key")
+    @field_validator("secret_key", "jwt_secret_key", "secret_key_previous", "jwt_secret_key_previous")
     @classmethod
     def _refuse_weak_secrets(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """Looks at each secret by itself, so that a bad one is named together with all other bad settings."""
@@ -159,6 +184,22 @@ class Settings(BaseSettings):
         if secret is None and info.field_name == "secret_key" and not _secret_file(info.data).exists():
             raise ValueError("is missing; make one with: python -c 'import secrets; print(secrets.token_hex(32))'")
         return secret
+
+    @field_validator("mail_default_sender")
+    @classmethod
+    def _one_sender(cls, sender: str) -> str:
+        if not _is_one_address(sender):
+            raise ValueError("must be one address on one line, like Chatbot <chatbot@example.com>")
+        return sender
+
+    @field_validator("secrets_retire_at")
+    @classmethod
+    def _rotation_has_an_end(cls, moment: datetime | None, info: ValidationInfo) -> datetime | None:
+        # One that is missing here was set, and bad.
+        previous = [info.data.get(name, True) for name in ("secret_key_previous", "jwt_secret_key_previous")]
+        if moment is None and any(previous):
+            raise ValueError("must say when the previous secret retires, like 2030-01-31T12:00:00Z")
+        return moment
 
     @property
     def is_production(self) -> bool:
@@ -182,11 +223,18 @@ class Settings(BaseSettings):
             return self.secret_key.get_secret_value()
         return _kept_secret(self.instance_path / SECRET_FILE)
 
-    def jwt_secret(self) -> str:
-        """The secret that signs JWTs: its own setting, or one derived from the other for this purpose alone."""
+    def mail_secrets(self) -> Secrets:
+        """What signs the links in letters."""
+        return Secrets(self.secret(), _revealed(self.secret_key_previous), self.secrets_retire_at)
+
+    def jwt_secrets(self) -> Secrets:
+        """What signs JWTs: a setting of its own, or derived from the other secret for this purpose alone."""
+        previous = _revealed(self.jwt_secret_key_previous)
         if self.jwt_secret_key is not None:
-            return self.jwt_secret_key.get_secret_value()
-        return hmac.new(self.secret().encode(), b"jwt", hashlib.sha256).hexdigest()
+            return Secrets(self.jwt_secret_key.get_secret_value(), previous, self.secrets_retire_at)
+        if previous is None and self.secret_key_previous is not None:
+            previous = _for_jwt(self.secret_key_previous.get_secret_value())
+        return Secrets(_for_jwt(self.secret()), previous, self.secrets_retire_at)
 
     def sqlalchemy_url(self) -> str:
         """The database's address in SQLAlchemy's words; `postgres://` is accepted as hosts write it."""
@@ -222,6 +270,14 @@ class Settings(BaseSettings):
     @property
     def session_lifetime(self) -> timedelta:
         return timedelta(days=self.session_days)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _for_jwt(secret: str) -> str:
+    return hmac.new(secret.encode(), b"jwt", hashlib.sha256).hexdigest()
 
 
 def is_weak(secret: str) -> bool:
@@ -262,6 +318,16 @@ def _is_database(url: str) -> bool:
     try:
         return make_url(url).drivername in ("postgres", "postgresql", "postgresql+psycopg", "sqlite")
     except (ArgumentError, ValueError):
+        return False
+
+
+def _is_one_address(text: str) -> bool:
+    try:
+        header = SMTP.header_factory("From", text)
+        # What a name says once decoded counts too: an encoded word can hide a line break.
+        plain = text.isprintable() and str(header).isprintable()
+        return plain and len(header.addresses) == 1 and bool(header.addresses[0].domain)
+    except (ValueError, IndexError):  # What the library raises for a line break, and for half an address.
         return False
 
 

@@ -16,6 +16,8 @@ from structlog.typing import EventDict, Processor
 
 SECRET_KEY = re.compile(r"pass(word|wd)?\d?$|token|secret|authorization|api_?key|cookie|database_url|redis_url", re.I)
 _BEARER = re.compile(r"(?i)\b(bearer|token=)\s*[\w.~+/=-]{12,}")
+# Our own API keys and JWTs, wherever they stand.
+_TOKEN = re.compile(r"\bcb_[\w-]{20,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 _URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
 
 
@@ -61,7 +63,8 @@ def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _URL_PASSWORD.sub(r"\1:[redacted]@", _BEARER.sub(r"\1 [redacted]", value))
+        value = _TOKEN.sub("[redacted]", _BEARER.sub(r"\1 [redacted]", value))
+        return _URL_PASSWORD.sub(r"\1:[redacted]@", value)
     if isinstance(value, dict):
         return {k: "[redacted]" if SECRET_KEY.search(str(k)) else _clean(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

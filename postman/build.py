@@ -28,13 +28,21 @@ MEDIA_FORM = "multipart/form-data"
 Json = dict[str, Any]
 
 # The first hand-filled variable of a path or a body; the requests below fill the others.
-VARIABLES = {"baseUrl": "http://127.0.0.1:8000", "access": "", "refresh": "", "session_id": "", "document_id": ""}
+VARIABLES = {
+    "baseUrl": "http://127.0.0.1:8000",
+    "access": "",
+    "refresh": "",
+    "session_id": "",
+    "document_id": "",
+    "key_id": "",
+}
 # What an operation's answer stores for the requests after it: variable -> path in the answer.
 STORES = {
     "login": {"access": "access", "refresh": "refresh"},
     "refresh": {"access": "access", "refresh": "refresh"},
     "send": {"session_id": "chat_session_id"},
     "add_document": {"document_id": "id"},
+    "create_key": {"key_id": "id"},
 }
 # Fields of a body that an earlier request has stored.
 STORED_FIELDS = {"refresh": "{{refresh}}"}
@@ -222,7 +230,7 @@ def _answer(key: str, name: str, status: int, media: str | None, body: str, requ
 
 def _problem(status: int, path: str) -> Json:
     """The problem object the application would answer with."""
-    from chatbot.auth.service import InvalidCredentials
+    from chatbot.auth.families import InvalidCredentials
     from chatbot.errors import FieldError, Invalid, Unauthorized, problem
 
     unauthorized = InvalidCredentials() if path.endswith("/login/") else Unauthorized()

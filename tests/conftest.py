@@ -19,9 +19,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from chatbot.app import create_app
-from chatbot.auth import service as auth_service
+from chatbot.auth import accounts, families
 from chatbot.config import Settings, load_settings
-from chatbot.extensions import db, limiter
+from chatbot.extensions import db
 from chatbot.knowledge import ingest
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.service import NewDocument, add_document, get_document
@@ -169,8 +169,6 @@ def make_app(tmp_path: Path, models_path: Path, sqlite_template: Path) -> Iterat
         with app.app_context():
             db.session.remove()
             db.engine.dispose()
-        if app.config["RATELIMIT_ENABLED"]:
-            limiter.reset()
 
 
 @pytest.fixture
@@ -219,10 +217,10 @@ def sign_up(app: Flask, name: str, *, admin: bool = False) -> Person:
     fields = {"username": name, "email": email, "password": PASSWORD, "password2": PASSWORD}
     with app.app_context(), app.extensions["sessions"]() as session:
         if admin:
-            auth_service.create_admin(session, settings, email, name, PASSWORD)
+            accounts.create_admin(session, settings, email, name, PASSWORD)
         else:
-            auth_service.sign_up(session, settings, fields)
-        user, pair = auth_service.log_in(session, settings, email, PASSWORD)
+            accounts.sign_up(session, settings, fields)
+        user, pair = families.log_in(session, settings, email, PASSWORD)
         return Person(user.id, email, pair.access, pair.refresh)
 
 

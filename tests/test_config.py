@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import stat
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 from chatbot.app import create_app
-from chatbot.config import ConfigError, Settings, is_weak, load_settings, tiktoken_cache_folder
+from chatbot.config import ConfigError, Secrets, Settings, is_weak, load_settings, tiktoken_cache_folder
 
 GOOD = "s3cret-" + "x1y2z3" * 8
 DATABASE = "postgresql://bot:canary@db.example.com/chat"
+RETIRES = "2030-01-31T12:00:00Z"
+NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
 def load(tmp_path, **values) -> Settings:
@@ -45,6 +48,8 @@ BAD = {
     "log_level": "LOUD",
     "cors_origins": "https://a.example/path", "redis_url": "http://canary", "database_url": "mysql://u:canary@h/d",
     "secret_key": "canary", "jwt_secret_key": "canary", "passages": 100, "ratelimit_enabled": "perhaps",
+    "secret_key_previous": "canary", "jwt_secret_key_previous": "canary", "secrets_retire_at": "canary",
+    "max_sessions": 0, "refresh_leeway_seconds": 61, "clock_skew_seconds": 61,
 }  # fmt: skip
 
 
@@ -64,10 +69,11 @@ def test_an_address_that_is_no_database_is_refused(tmp_path, url):
 
 
 @pytest.mark.parametrize("secret", ["secret", "changeme", "x" * 31, "a" * 64, "changeme" * 8, "12" * 40])
-@pytest.mark.parametrize("name", ["secret_key", "jwt_secret_key"])
+@pytest.mark.parametrize("name", ["secret_key", "jwt_secret_key", "secret_key_previous", "jwt_secret_key_previous"])
 def test_production_refuses_a_weak_secret(tmp_path, name, secret):
-    """D9: naming the setting, not the value."""
-    message = refusal(tmp_path, **({"database_url": DATABASE, "secret_key": GOOD} | {name: secret}))
+    """D9: naming the setting, not the value; one that only counts a little longer as well."""
+    others = {"database_url": DATABASE, "secret_key": GOOD, "secrets_retire_at": RETIRES}
+    message = refusal(tmp_path, **(others | {name: secret}))
     assert f"{name.upper()}: is weak" in message
     assert (
         secret not in message.replace(name.upper(), "").replace("SECRET", "").replace("secret", "")
@@ -116,8 +122,80 @@ def test_processes_that_start_at_once_share_one_secret(tmp_path):
 def test_the_two_secrets_are_never_the_same(tmp_path):
     """C5"""
     derived = load(tmp_path, secret_key=GOOD)
-    assert derived.jwt_secret() != derived.secret() == GOOD
-    assert load(tmp_path, secret_key=GOOD, jwt_secret_key="own" + GOOD).jwt_secret() == "own" + GOOD
+    assert derived.jwt_secrets().current != derived.secret() == GOOD
+    assert load(tmp_path, secret_key=GOOD, jwt_secret_key="own" + GOOD).jwt_secrets().current == "own" + GOOD
+
+
+@pytest.mark.parametrize("name", ["secret_key_previous", "jwt_secret_key_previous"])
+@pytest.mark.parametrize("where", [{}, {"database_url": DATABASE}], ids=["laptop", "host"])
+def test_a_previous_secret_has_to_say_when_it_retires(tmp_path, where, name):
+    """D8 P11: or it would count for ever; both mistakes are named at once."""
+    rotated = where | {"secret_key": GOOD, name: "old" + GOOD}
+    assert "SECRETS_RETIRE_AT: must say when the previous secret retires" in refusal(tmp_path, **rotated)
+    assert load(tmp_path, **rotated, secrets_retire_at=RETIRES).secrets_retire_at == NOON
+    if where:
+        message = refusal(tmp_path, **(rotated | {name: "canary"}))
+        assert (f"{name.upper()}: is weak" in message, "SECRETS_RETIRE_AT: must say" in message) == (True, True)
+        assert "canary" not in message
+
+
+@pytest.mark.parametrize("moment", ["2030-01-31T12:00:00", "2030-01-31", "tomorrow", "2030-02-31T12:00:00Z", "-"])
+def test_a_moment_without_a_zone_is_none(tmp_path, moment):
+    """D8 G17"""
+    message = refusal(tmp_path, secret_key_previous="old" + GOOD, secrets_retire_at=moment)
+    assert message.count("SECRETS_RETIRE_AT") == 1
+    assert moment not in message or moment == "-"
+
+
+@pytest.mark.parametrize("moment", [RETIRES, "2030-01-31T14:00:00+02:00", "2030-01-31 12:00:00Z"])
+def test_the_moment_comes_from_the_environment(monkeypatch, tmp_path, moment):
+    """D8"""
+    monkeypatch.setenv("SECRETS_RETIRE_AT", moment)
+    monkeypatch.setenv("SECRET_KEY_PREVIOUS", "old" + GOOD)
+    monkeypatch.setenv("JWT_SECRET_KEY_PREVIOUS", "")
+    settings = load(tmp_path, secret_key=GOOD)
+    assert (settings.secrets_retire_at, settings.jwt_secret_key_previous) == (NOON, None)
+    assert settings.mail_secrets() == Secrets(GOOD, "old" + GOOD, NOON)
+
+
+def test_a_rotation_of_the_one_secret_changes_the_derived_one_with_it(tmp_path):
+    """D8 C5"""
+    before = load(tmp_path, secret_key="old" + GOOD).jwt_secrets()
+    after = load(tmp_path, secret_key=GOOD, secret_key_previous="old" + GOOD, secrets_retire_at=RETIRES).jwt_secrets()
+    assert (after.previous, after.retire_at) == (before.current, NOON)
+    assert after.current not in {before.current, GOOD, "old" + GOOD}
+
+
+@pytest.mark.parametrize("current", [{}, {"jwt_secret_key": "new" + GOOD}], ids=["to derived", "to own"])
+def test_a_jwt_secret_of_its_own_is_rotated_by_itself(tmp_path, current):
+    """D8: what is said of it goes before what would be derived."""
+    rotated = {"jwt_secret_key_previous": "own" + GOOD, "secret_key_previous": "old" + GOOD}
+    settings = load(tmp_path, secret_key=GOOD, **rotated, **current, secrets_retire_at=RETIRES)
+    assert settings.jwt_secrets().previous == "own" + GOOD
+    assert settings.mail_secrets().previous == "old" + GOOD
+
+
+def test_nothing_is_rotated_where_nothing_is_said(tmp_path):
+    """D8: an end without a previous secret means nothing."""
+    for settings in (load(tmp_path, secret_key=GOOD), load(tmp_path, secret_key=GOOD, secrets_retire_at=RETIRES)):
+        assert (settings.jwt_secrets().previous, settings.mail_secrets().previous) == (None, None)
+    own = load(tmp_path, jwt_secret_key=GOOD, secret_key_previous="old" + GOOD, secrets_retire_at=RETIRES)
+    assert (own.jwt_secrets().previous, own.mail_secrets().previous) == (None, "old" + GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "good", "bad"),
+    [
+        ("max_sessions", 20, [1, 10_000], [0, -1, "many", 1.5]),
+        ("refresh_leeway_seconds", 0, [0, 1, 60], [-1, 61, "1s", 0.5]),
+        ("clock_skew_seconds", 0, [0, 1, 60], [-1, 61, "", None]),
+    ],
+)
+def test_how_sessions_live_is_bounded(tmp_path, name, default, good, bad):
+    """E4 E13 D12"""
+    assert getattr(load(tmp_path), name) == default
+    assert [getattr(load(tmp_path, **{name: value}), name) for value in good] == good
+    assert all(name.upper() in refusal(tmp_path, **{name: value}) for value in bad)
 
 
 @pytest.mark.parametrize("prefix", ["postgres://", "postgresql://", "postgresql+psycopg://"])
@@ -133,8 +211,10 @@ def test_another_sqlite_file_may_be_named(tmp_path):
 def test_secrets_are_not_in_the_text_of_the_settings(tmp_path):
     """P1"""
     names = ("secret_key", "jwt_secret_key", "openai_api_key", "mail_password")
-    settings = load(tmp_path, **dict.fromkeys(names, "canary"), redis_url="redis://:canary@h/0")
-    assert "canary" not in repr(settings) + str(settings)
+    names += ("secret_key_previous", "jwt_secret_key_previous")
+    given = dict.fromkeys(names, "canary") | {"secrets_retire_at": RETIRES}
+    settings = load(tmp_path, **given, redis_url="redis://:canary@h/0")
+    assert "canary" not in repr(settings) + str(settings) + repr(settings.mail_secrets()) + repr(settings.jwt_secrets())
 
 
 @pytest.mark.parametrize(

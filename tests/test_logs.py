@@ -47,7 +47,8 @@ def test_values_under_secret_names_are_struck_out(capsys, log_format, key):
 @pytest.mark.parametrize(
     "text",
     [f"Authorization: Bearer {CANARY}", f"bearer {CANARY}", f"GET /verify/?token={CANARY} HTTP/1.1",
-     f"postgresql://bot:{CANARY}@db.example.com/chat", f"redis://:{CANARY}@host:6379/0"],
+     f"postgresql://bot:{CANARY}@db.example.com/chat", f"redis://:{CANARY}@host:6379/0",
+     f"a key cb_{CANARY}_0123456789 of ours", f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.c2lnbmF0dXJl"],
 )  # fmt: skip
 def test_secrets_inside_texts_are_struck_out(capsys, text):
     """P1: of our own events, of the libraries', and of exceptions."""

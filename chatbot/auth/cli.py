@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from flask import current_app
 from flask.cli import AppGroup
+from rich.console import Console
+from rich.table import Table
 
-from chatbot.auth import service
+from chatbot.auth import accounts
+from chatbot.auth.models import User
+from chatbot.auth.origin import Origin
+from chatbot.db import begin_write, detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
 
-users_cli = AppGroup("users", help="Accounts.")
+users_cli = AppGroup("users", help="Accounts. ACCOUNT is an e-mail address or a user name.")
+
+FROM_HERE = Origin(device="the command line")
+PAGE = 100
+# The longest name and the longest address side by side.
+PIPE_WIDTH = 600
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Our errors as a sentence and exit status 1."""
+    try:
+        yield
+    except ChatbotError as error:
+        raise click.ClickException("; ".join(e.detail for e in error.errors) or str(error)) from None
 
 
 @users_cli.command("create-admin")
@@ -19,9 +41,110 @@ users_cli = AppGroup("users", help="Accounts.")
 @click.option("--password", envvar="ADMIN_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True)
 def create_admin(email: str, username: str, password: str) -> None:
     """Create an administrator. The password is asked for, or taken from ADMIN_PASSWORD."""
-    try:
-        user = service.create_admin(db.session(), current_app.extensions["settings"], email, username, password)
-    except ChatbotError as error:
-        reasons = "; ".join(f.detail for f in error.errors) or str(error)
-        raise click.ClickException(reasons) from None
-    click.echo(f"{user.username} <{user.email}> is an administrator now.")
+    settings = current_app.extensions["settings"]
+    with _plain_errors():
+        user = accounts.create_admin(db.session(), settings, email, username, password, FROM_HERE)
+    click.echo(f"{_called(user)} is an administrator now.")
+
+
+@users_cli.command("list")
+@click.option("-q", "--query", help="A part of the address or the user name.")
+def list_users(query: str | None) -> None:
+    """List accounts, the newest first."""
+    table = Table(box=None)
+    for heading in ("user name", "address", "role", "state", "since"):
+        table.add_column(heading, overflow="fold")
+    count, cursor = 0, None
+    while True:
+        page = accounts.list_users(db.session(), query, PAGE, cursor)
+        for user in page.items:
+            table.add_row(_shown(user.username), _shown(user.email), *_described(user), f"{user.created_at:%Y-%m-%d}")
+        count, cursor = count + len(page.items), page.next_cursor
+        if cursor is None:
+            break
+    _print(table)
+    click.echo(f"{count} account{'s' * (count != 1)}")
+
+
+def _print(table: Table) -> None:
+    """Prints a table of what people call themselves: `[/x]` in it is not markup. A pipe gets each row on one line."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(table)
+
+
+def _shown(text: str) -> str:
+    """On one line, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _called(user: User) -> str:
+    return f"{_shown(user.username)} <{_shown(user.email)}>"
+
+
+def _described(user: User) -> tuple[str, str]:
+    state = "disabled" if not user.is_active else "active" if user.is_verified else "address not confirmed"
+    return ("administrator" if user.is_admin else "user"), state
+
+
+@users_cli.command("disable")
+@click.argument("account")
+def disable(account: str) -> None:
+    """Refuse an account from the next request on; end its sessions, streams included."""
+    with _plain_errors():
+        user = accounts.set_active(db.session(), account, False, FROM_HERE)
+    click.echo(f"{_called(user)} is disabled; nothing of theirs is deleted.")
+
+
+@users_cli.command("enable")
+@click.argument("account")
+def enable(account: str) -> None:
+    """Let a disabled account in again."""
+    with _plain_errors():
+        user = accounts.set_active(db.session(), account, True, FROM_HERE)
+    click.echo(f"{_called(user)} is enabled.")
+
+
+@users_cli.command("make-admin")
+@click.argument("account")
+def make_admin(account: str) -> None:
+    """Make an account an administrator."""
+    with _plain_errors():
+        user = accounts.set_admin(db.session(), account, True, FROM_HERE)
+    click.echo(f"{_called(user)} is an administrator now.")
+
+
+@users_cli.command("make-user")
+@click.argument("account")
+def make_user(account: str) -> None:
+    """Make an administrator an ordinary user."""
+    with _plain_errors():
+        user = accounts.set_admin(db.session(), account, False, FROM_HERE)
+    click.echo(f"{_called(user)} is an ordinary user now.")
+
+
+@users_cli.command("revoke-sessions")
+@click.argument("account")
+def revoke_sessions(account: str) -> None:
+    """Sign an account out everywhere. API keys are not sessions and stay."""
+    with _plain_errors():
+        ended = accounts.revoke_sessions(db.session(), account, FROM_HERE)
+    click.echo(f"{ended} session{'s' * (ended != 1)} ended.")
+
+
+@users_cli.command("delete")
+@click.argument("account")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(account: str, yes: bool) -> None:
+    """Delete an account and everything of theirs: sessions, conversations, keys, letters."""
+    session = db.session()
+    with _plain_errors():
+        user = detached(session, accounts.find_user(session, account))
+        name = _called(user)
+        if not yes:
+            click.confirm(f"Delete {name} and everything of theirs?", abort=True)
+        begin_write(session)
+        accounts.remove(session, accounts.find_user(session, account), FROM_HERE)
+        session.commit()
+    click.echo(f"{name} is deleted.")

@@ -1,43 +1,81 @@
-"""Who may pass: every view wears exactly one of `public`, `user_required`, `admin_required`.
+"""Who may pass: every view wears exactly one of `public`, `user_required`, `signed_in`, `admin_required`.
 
 Default deny: an endpoint without a guard is refused before its view runs, and a test names it. The guard comes
-before the body is read. It asks the database at every request, so a revoked family, a disabled account or a lost
-role counts from the next request on, in every process.
+before the body is read. It asks the database at every request, so a revoked session, a deleted key, a disabled
+account or a lost role counts from the next request on, in every process.
+
+An API key stands for its owner as far as its scopes reach: `chat`, `knowledge:read`, `knowledge:write`, `visitors`,
+and `admin`, which is everything the account may do. A visitor's token reaches the chat and nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, current_app, g, request
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from chatbot.auth import tokens
-from chatbot.auth.models import TokenFamily, User
-from chatbot.db import Sessions, utcnow
-from chatbot.errors import Forbidden, Unauthorized
+from chatbot.auth import keys, tokens
+from chatbot.auth.models import ApiKey, TokenFamily, User
+from chatbot.db import Sessions, begin_write, utcnow
+from chatbot.errors import ChatbotError, Forbidden, Unauthorized, Unavailable
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+# What an API key needs for the calls of a room: to read, and to write.
+_ROOM_SCOPES = {"chat": (keys.CHAT, keys.CHAT), "knowledge": (keys.READ, keys.WRITE)}
+# The last use of a session or key is told to the minute; writing it at every request would cost a commit each.
+SEEN_EVERY = timedelta(minutes=1)
 
 
 class EmailNotVerified(Forbidden):
     code, detail = "email_not_verified", "Confirm your e-mail address first; the link is in your mail."
 
 
+class ScopeMissing(Forbidden):
+    code, detail = "insufficient_scope", "This API key or token may not do that."
+
+
+class SessionRequired(Forbidden):
+    code, detail = "session_required", "Sign in with a password for this; an API key or a visitor's token cannot do it."
+
+
+class KeyRequired(Forbidden):
+    code, detail = "api_key_required", "This is for API keys with the scope `visitors`."
+
+
+class SessionEnded(Unauthorized):
+    code, detail = "session_ended", "The session or the key has ended."
+
+
 @dataclass(frozen=True)
 class Caller:
-    """Who is asking, as plain values."""
+    """Who is asking, as plain values.
+
+    `via` is how they are known: a `session` (an access token of a family), an API `key`, or a `visitor` token that a
+    key has signed. `credential_id` is the id of the family or of the key. A visitor acts for the key's owner, in
+    conversations of their own, and perhaps in fewer collections and with a daily budget of tokens.
+    """
 
     user_id: str
-    family_id: str
+    credential_id: str
     username: str
     is_admin: bool
     is_verified: bool
+    via: str = "session"
+    scopes: frozenset[str] | None = None
+    visitor: str = ""
+    collections: frozenset[str] | None = None
+    daily_tokens: int | None = None
+    seen_at: datetime | None = None
 
 
 def public(view: View) -> View:
@@ -58,6 +96,22 @@ def signed_in(view: View) -> View:
 def admin_required(view: View) -> View:
     """An administrator."""
     return _guarded(view, "admin")
+
+
+def needs_key(scope: str) -> Callable[[View], View]:
+    """Below a guard: only an API key with this scope may call this, no person."""
+
+    def mark(view: View) -> View:
+        view.key_scope = scope  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def needs_session(view: View) -> View:
+    """Below a guard: only a person who has signed in may call this, no key."""
+    view.needs_session = True  # type: ignore[attr-defined]
+    return view
 
 
 def caller() -> Caller:
@@ -92,6 +146,17 @@ def guard_of(app: Flask, endpoint: str) -> str | None:
     return kind
 
 
+def scope_of(app: Flask, endpoint: str, method: str) -> str | None:
+    """The scope an API key needs for a call; None where no key is taken at all."""
+    view = app.view_functions[endpoint]
+    if getattr(view, "needs_session", False):
+        return None
+    room = endpoint.partition(".")[0]
+    reads, writes = _ROOM_SCOPES.get(room, (keys.EVERYTHING, keys.EVERYTHING))
+    scope: str = getattr(view, "key_scope", reads if method in ("GET", "HEAD") else writes)
+    return scope
+
+
 def _check(app: Flask, sessions: Sessions, require_verified: bool) -> None:
     if request.endpoint is None:
         return
@@ -102,12 +167,26 @@ def _check(app: Flask, sessions: Sessions, require_verified: bool) -> None:
         current_app.logger.error("endpoint without a guard: %s", request.endpoint)
         raise Forbidden()
     with sessions() as session:
-        g.caller = identify(session, bearer())
-    structlog.contextvars.bind_contextvars(user_id=g.caller.user_id)
-    if kind == "admin" and not g.caller.is_admin:
+        who = identify(session, bearer())
+    g.caller = who
+    structlog.contextvars.bind_contextvars(user_id=who.user_id)
+    _note_use(sessions, who)
+    if kind == "admin" and not who.is_admin:
         raise Forbidden("This is for administrators.", code="admin_required")
-    if kind != "signed_in" and require_verified and not g.caller.is_verified:
+    if kind != "signed_in" and require_verified and not who.is_verified:
         raise EmailNotVerified()
+    if who.via == "session" and hasattr(app.view_functions[request.endpoint], "key_scope"):
+        raise KeyRequired()
+    _check_scope(who, scope_of(app, request.endpoint, request.method))
+
+
+def _check_scope(who: Caller, scope: str | None) -> None:
+    if who.scopes is None:
+        return
+    if scope is None:
+        raise SessionRequired()
+    if scope not in who.scopes and not (who.via == "key" and keys.EVERYTHING in who.scopes):
+        raise ScopeMissing(f"This needs the scope `{scope}`.")
 
 
 def bearer() -> str:
@@ -123,19 +202,90 @@ def bearer() -> str:
 
 
 def identify(session: Session, token: str) -> Caller:
-    """The active owner of an access token whose family is alive.
+    """Who a token or an API key stands for.
 
     Raises:
-        InvalidToken: the token, the family or the account is not usable.
+        InvalidToken: the token, its session or key, or the account is not usable.
     """
-    claims = tokens.read(token, "access")
-    row = session.execute(
-        select(User)
-        .join(TokenFamily, TokenFamily.user_id == User.id)
-        .where(TokenFamily.id == claims.family_id, TokenFamily.revoked_at.is_(None))
-        .where(TokenFamily.expires_at > utcnow())
-        .where(User.id == claims.user_id, User.is_active)
-    ).scalar_one_or_none()
+    if token.startswith(keys.PREFIX):
+        return _key_owner(session, ApiKey.key_hash == keys.digest(token))
+    claims = tokens.read(token, "access", "visitor")
+    if claims.kind == "visitor":
+        return _visitor(session, claims)
+    return _person(session, TokenFamily.id == claims.family_id, User.id == claims.user_id)
+
+
+def _person(session: Session, *which: ColumnElement[bool]) -> Caller:
+    alive = (TokenFamily.revoked_at.is_(None), TokenFamily.expires_at > utcnow(), User.is_active)
+    query = select(User, TokenFamily.id, TokenFamily.last_used_at).join(TokenFamily, TokenFamily.user_id == User.id)
+    row = session.execute(query.where(*which, *alive)).one_or_none()
+    return _caller(row, via="session")
+
+
+def _key_owner(session: Session, *which: ColumnElement[bool]) -> Caller:
+    alive = (or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > utcnow()), User.is_active)
+    query = select(User, ApiKey.id, ApiKey.last_used_at, ApiKey.scopes).join(ApiKey, ApiKey.user_id == User.id)
+    row = session.execute(query.where(*which, *alive)).one_or_none()
+    return _caller(row, via="key", scopes=frozenset(row.scopes) if row else None)
+
+
+def _signer(session: Session, *which: ColumnElement[bool]) -> Caller:
+    """The owner of a key that may sign for visitors."""
+    owner = _key_owner(session, *which)
+    if not owner.scopes or owner.scopes.isdisjoint((keys.VISITORS, keys.EVERYTHING)):
+        raise tokens.InvalidToken()
+    return owner
+
+
+def _visitor(session: Session, claims: tokens.Claims) -> Caller:
+    """A visitor has the chat of the key's owner, and nothing of the owner's roles."""
+    owner = _signer(session, ApiKey.id == claims.family_id, User.id == claims.user_id)
+    return replace(
+        owner,
+        via="visitor",
+        username=claims.visitor,
+        visitor=claims.visitor,
+        is_admin=False,
+        scopes=frozenset([keys.CHAT]),
+        collections=claims.collections,
+        daily_tokens=claims.daily_tokens,
+    )
+
+
+def _caller(row: Any, **how: Any) -> Caller:
     if row is None:
         raise tokens.InvalidToken()
-    return Caller(row.id, claims.family_id, row.username, row.is_admin, row.is_verified)
+    user: User = row[0]
+    seen_at = row.last_used_at
+    return Caller(user.id, row[1], user.username, user.is_admin, user.is_verified, seen_at=seen_at, **how)
+
+
+def still_allowed(sessions: Sessions, who: Caller) -> ChatbotError | None:
+    """Why a caller who was let pass may not go on: None while the session or key and the account are alive.
+
+    For long streams. The expiry of an access token is not looked at: what has begun may come to its end.
+    """
+    try:
+        with sessions() as session:
+            if who.via == "session":
+                _person(session, TokenFamily.id == who.credential_id, User.id == who.user_id)
+            else:
+                key_of = _signer if who.via == "visitor" else _key_owner
+                key_of(session, ApiKey.id == who.credential_id, User.id == who.user_id)
+    except tokens.InvalidToken:
+        return SessionEnded()
+    except SQLAlchemyError:
+        return Unavailable()
+    return None
+
+
+def _note_use(sessions: Sessions, who: Caller) -> None:
+    now = utcnow()
+    if who.seen_at is not None and now - who.seen_at < SEEN_EVERY:
+        return
+    table = TokenFamily if who.via == "session" else ApiKey
+    # A busy database may lose the note, and the request goes on.
+    with contextlib.suppress(OperationalError), sessions() as session:
+        begin_write(session)
+        session.execute(update(table).where(table.id == who.credential_id).values(last_used_at=now))
+        session.commit()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from celery import shared_task
+from flask import current_app
 
-from chatbot.auth import service
+from chatbot.auth import events, families
 from chatbot.extensions import db
 
 
 @shared_task(name="auth.forget_dead_families", ignore_result=True)
 def forget_dead_families() -> None:
     """Deletes token families that have expired."""
-    service.forget_dead_families(db.session())
+    families.forget_dead_families(db.session())
+
+
+@shared_task(name="auth.forget_old_events", ignore_result=True)
+def forget_old_events() -> None:
+    """Deletes security events that are older than AUDIT_DAYS."""
+    events.forget_old(db.session(), current_app.extensions["settings"].audit_days)

@@ -1,19 +1,19 @@
-"""A reply's events as a client reads them: frames of a stream, or one JSON object."""
+"""A reply's events as a client reads them: frames of a stream, or one JSON object. Also those of a stored reply."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict
 from functools import singledispatch
 from typing import Any
 
+from chatbot.chat.models import Message
 from chatbot.chat.replies import Cited, Done, Event, Failed, Sources, Start, Token
 from chatbot.chat.schemas import ReplySchema
 from chatbot.chat.turns import retrieved_docs
 from chatbot.errors import ChatbotError
-
-AsProblem = Callable[[ChatbotError], dict[str, Any]]
+from chatbot.web.sse import AsProblem
 
 _reply = ReplySchema()
 
@@ -61,15 +61,26 @@ def _(event: Cited) -> tuple[str, dict[str, Any]]:
 
 @_frame.register
 def _(event: Done) -> tuple[str, dict[str, Any]]:
-    return "done", reply_object(event)
+    return "done", reply_object(event.turn.question, event.message)
 
 
-def reply_object(done: Done) -> dict[str, Any]:
+def reply_object(question: Message, answer: Message) -> dict[str, Any]:
     """The contract's Reply."""
-    turn = done.turn
-    shape = {"chat_session_id": turn.session_id, "user_message": turn.question, "message": done.message}
+    shape = {"chat_session_id": question.chat_session_id, "user_message": question, "message": answer}
     dumped: dict[str, Any] = _reply.dump(shape)
     return dumped
+
+
+def frames_again(reply: dict[str, Any]) -> Generator[tuple[str, dict[str, Any]], None, None]:
+    """The events of a stored Reply; its whole text is one token."""
+    answer = reply["message"]
+    metadata = answer["metadata"]
+    ids = {"user_message_id": reply["user_message"]["id"], "message_id": answer["id"]}
+    yield "start", {"chat_session_id": reply["chat_session_id"], **ids, "model": metadata["model"]}
+    yield "sources", {"retrieved_docs": metadata["retrieved_docs"], "grounding": metadata["grounding"]}
+    yield "token", {"text": answer["content"]}
+    yield from (("citation", citation) for citation in metadata["citations"])
+    yield "done", reply
 
 
 def drain(events: Generator[Event, None, None]) -> dict[str, Any]:
@@ -82,5 +93,5 @@ def drain(events: Generator[Event, None, None]) -> dict[str, Any]:
         if isinstance(event, Failed):
             raise event.error
         if isinstance(event, Done):
-            return reply_object(event)
+            return reply_object(event.turn.question, event.message)
     raise ChatbotError()

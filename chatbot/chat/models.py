@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ColumnElement, Date, ForeignKey, Index, String, Text, UniqueConstraint, and_
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chatbot.auth.guard import Caller
 from chatbot.db import Base, UtcDateTime, new_id, utcnow
 
 
 class ChatSession(Base):
-    """A conversation of one user."""
+    """A conversation of one user, or of a visitor of theirs."""
 
     __tablename__ = "chat_sessions"
     __table_args__ = (
-        Index("ix_chat_sessions_user_id_updated_at_id", "user_id", "updated_at", "id"),
+        Index("ix_chat_sessions_user_id_visitor_updated_at_id", "user_id", "visitor", "updated_at", "id"),
         Index("ix_chat_sessions_updated_at", "updated_at"),
     )
 
     id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    # Whose it is among the visitors of the user's product; empty for the user's own.
+    visitor: Mapped[str] = mapped_column(String(128), default="")
     title: Mapped[str] = mapped_column(String(200))
     # The place of the next message; counted up under the row's lock, so that places are unique and in order.
     next_position: Mapped[int] = mapped_column(default=0)
@@ -50,3 +54,31 @@ class Message(Base):
     status: Mapped[str] = mapped_column(String(20), default="complete")
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class DailyUsage(Base):
+    """What answers have cost an account, or a visitor of theirs, on a day (UTC)."""
+
+    __tablename__ = "daily_usage"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    visitor: Mapped[str] = mapped_column(String(128), primary_key=True, default="")
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    answers: Mapped[int] = mapped_column(default=0)
+    tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose something is: the user's own, or that of one visitor of the user's product. Neither sees the other's."""
+
+    user_id: str
+    visitor: str = ""
+
+    @classmethod
+    def of(cls, caller: Caller) -> Owner:
+        return cls(caller.user_id, caller.visitor)
+
+    def owns(self, model: type[ChatSession] | type[DailyUsage]) -> ColumnElement[bool]:
+        """What stands in the WHERE of every query."""
+        return and_(model.user_id == self.user_id, model.visitor == self.visitor)

@@ -134,6 +134,7 @@ def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
         yield Sources(answer)
     if part.text:
         answer.text += part.text
+        answer.prompt_tokens = part.prompt_tokens
         yield Token(part.text)
     if part.citation is not None:
         answer.citations.append(part.citation)

@@ -5,27 +5,33 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import current_app, g, jsonify, request
+from flask import Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import caller, user_required
-from chatbot.chat import schemas, service
-from chatbot.chat.frames import drain, frames
+from chatbot.auth.guard import caller, still_allowed, user_required
+from chatbot.chat import schemas, service, usage
+from chatbot.chat.frames import drain, frames, frames_again, reply_object
+from chatbot.chat.models import Owner
 from chatbot.chat.replies import Replies
-from chatbot.chat.turns import begin_turn
+from chatbot.chat.turns import Turn, begin_turn, earlier_answer
+from chatbot.config import Settings
 from chatbot.errors import problem
 from chatbot.extensions import db
-from chatbot.web import sse
+from chatbot.web import idempotency, limits, sse
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.fields import PageArgs, page_of
+from chatbot.web.holding import holding, let_go
+from chatbot.web.idempotency import Held, IdempotencySchema
 from chatbot.web.slots import Slots
 
 blp = Blueprint("chat", __name__, url_prefix="/api/chat", description="Conversations and answers.")
+blp.teardown_request(let_go)
 
 _STREAM = {
     "responses": {
         200: {
             "description": "The Reply; as a stream the events start, sources, token, citation, done or error.",
+            "headers": idempotency.REPLAYED_HEADER,
             "content": {
                 "text/event-stream": {
                     "schema": {"type": "string"},
@@ -33,6 +39,10 @@ _STREAM = {
                 },
             },
         },
+        403: {"description": "Not allowed for this account, or `collection_not_allowed`."},
+        409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
+        422: {"description": "A field is not valid, or `idempotency_key_reused`: the key was used for another body."},
+        429: {"description": "Too many questions, or `quota_exceeded`; `Retry-After` says when to come back."},
         502: {"description": "The language model refuses this server."},
         503: {"description": "The language model does not answer, or too many answers are under way."},
         504: {"description": "The language model took too long."},
@@ -46,43 +56,66 @@ def replies() -> Replies:
     return found
 
 
+def settings() -> Settings:
+    """The application's settings."""
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
 @blp.route("/send/", methods=["POST"])
 @user_required
+@limits.send
+@blp.arguments(IdempotencySchema, location="headers")
 @blp.arguments(schemas.SendSchema)
 @blp.response(200, schemas.ReplySchema)
 @blp.doc(**_STREAM)
-def send(body: dict[str, Any]) -> ResponseReturnValue:
+def send(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
     """Ask
 
     Stores the question, finds the passages, and answers with citations: as one JSON object, or as server-sent events.
+    With an Idempotency-Key a question that is sent again is not asked again: it gets the stored answer, and also the
+    part of one that was broken off.
     """
     answerer = replies().models.get(body["model"])
+    key = idempotency.taken(caller(), headers.get("key"))
+    earlier = earlier_answer(db.session(), Owner.of(caller()), key)
+    if earlier is not None:
+        return _again(reply_object(*earlier), body)
     slots: Slots = current_app.extensions["slots"]
-    slot = slots.take()
-    g.slot = slot
+    holding().callback(slots.take().release)
+    events = replies().reply(_turn(body, key), answerer)
+    if not _wants_stream(body):
+        return jsonify(drain(events))
+    return _stream(frames(events, _as_problem()))
+
+
+def _turn(body: dict[str, Any], key: Held) -> Turn:
     chat_id = str(body["chat_session_id"]) if body["chat_session_id"] else None
     only = frozenset(body["collections"]) if body["collections"] else None
-    turn = begin_turn(db.session(), caller(), body["message"], chat_id, only)
-    events = replies().reply(turn, answerer)
-    if not _wants_stream(body["stream"]):
-        return jsonify(drain(events))
-    del g.slot
-    as_problem = partial(problem, instance=request.path, request_id=g.request_id)
-    return sse.stream(frames(events, as_problem), on_end=slot.release)
+    return begin_turn(db.session(), caller(), body["message"], chat_id, only, settings().daily_tokens, key)
 
 
-def _wants_stream(stream: bool | None) -> bool:
-    if stream is None:
+def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
+    response = _stream(frames_again(reply)) if _wants_stream(body) else jsonify(reply)
+    response.headers.update(idempotency.REPLAYED)
+    return response
+
+
+def _stream(parts: sse.Frames) -> Response:
+    """A stream takes over what its request holds."""
+    allowed = partial(still_allowed, current_app.extensions["sessions"], caller())
+    on_end = holding().pop_all().close
+    return sse.stream(parts, on_end=on_end, still_allowed=allowed, as_problem=_as_problem())
+
+
+def _as_problem() -> sse.AsProblem:
+    return partial(problem, instance=request.path, request_id=g.request_id)
+
+
+def _wants_stream(body: dict[str, Any]) -> bool:
+    if body["stream"] is None:
         return request.accept_mimetypes.best == "text/event-stream"
-    return stream
-
-
-@blp.teardown_request
-def _free_slot(_error: BaseException | None) -> None:
-    """An answer read as JSON, or refused before it began, gives its place back with the request."""
-    slot = g.pop("slot", None)
-    if slot is not None:
-        slot.release()
+    return bool(body["stream"])
 
 
 @blp.route("/models/", methods=["GET"])
@@ -94,6 +127,18 @@ def models() -> Any:
     return {"items": [{"id": name, "default": name == names[0]} for name in names]}
 
 
+@blp.route("/usage/", methods=["GET"])
+@user_required
+@blp.response(200, schemas.UsageSchema)
+def usage_today() -> Any:
+    """Read what answers have cost today
+
+    The tokens of today (UTC) and how many there are. A visitor reads their own; the account's own tokens are those of
+    all its visitors too, as its budget is for all of them together.
+    """
+    return usage.today(db.session(), caller(), settings().daily_tokens)
+
+
 @blp.route("/history/", methods=["GET"])
 @user_required
 @blp.arguments(schemas.HistoryArgs, location="query")
@@ -103,7 +148,7 @@ def history(args: dict[str, Any]) -> Any:
 
     The caller's own, the one used last first; `q` searches titles and messages.
     """
-    return service.list_sessions(db.session(), caller().user_id, args["q"], args["limit"], args["cursor"])
+    return service.list_sessions(db.session(), Owner.of(caller()), args["q"], args["limit"], args["cursor"])
 
 
 @blp.route("/sessions/<uuid:session_id>/", methods=["GET"])
@@ -111,7 +156,7 @@ def history(args: dict[str, Any]) -> Any:
 @blp.response(200, schemas.ChatSessionSchema)
 def get_session(session_id: Any) -> Any:
     """Read one conversation"""
-    return service.get_session(db.session(), caller().user_id, str(session_id))
+    return service.get_session(db.session(), Owner.of(caller()), str(session_id))
 
 
 @blp.route("/sessions/<uuid:session_id>/", methods=["PATCH"])
@@ -120,7 +165,7 @@ def get_session(session_id: Any) -> Any:
 @blp.response(200, schemas.ChatSessionSchema)
 def rename_session(body: dict[str, Any], session_id: Any) -> Any:
     """Rename a conversation"""
-    return service.rename_session(db.session(), caller().user_id, str(session_id), body["title"])
+    return service.rename_session(db.session(), Owner.of(caller()), str(session_id), body["title"])
 
 
 @blp.route("/sessions/<uuid:session_id>/", methods=["DELETE"])
@@ -128,7 +173,7 @@ def rename_session(body: dict[str, Any], session_id: Any) -> Any:
 @blp.response(204)
 def delete_session(session_id: Any) -> None:
     """Delete a conversation and its messages"""
-    service.delete_session(db.session(), caller().user_id, str(session_id))
+    service.delete_session(db.session(), Owner.of(caller()), str(session_id))
 
 
 @blp.route("/sessions/<uuid:session_id>/messages/", methods=["GET"])
@@ -140,4 +185,4 @@ def messages(args: dict[str, Any], session_id: Any) -> Any:
 
     Oldest first.
     """
-    return service.list_messages(db.session(), caller().user_id, str(session_id), args["limit"], args["cursor"])
+    return service.list_messages(db.session(), Owner.of(caller()), str(session_id), args["limit"], args["cursor"])

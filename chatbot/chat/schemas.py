@@ -8,7 +8,7 @@ import marshmallow as ma
 
 from chatbot.chat.models import Message
 from chatbot.errors import FieldError, Invalid
-from chatbot.web.fields import PageArgs, Utc, text
+from chatbot.web.fields import VISIBLE, Flag, Id, PageArgs, Utc, text
 
 MAX_MESSAGE = 8_000
 MAX_MESSAGE_BYTES = 24_000
@@ -49,13 +49,13 @@ TIME = {"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00
 class SendSchema(ma.Schema):
     """A question."""
 
-    message = text(1, MAX_MESSAGE, required=True, metadata={"example": "How do I add a document?"})
-    chat_session_id = ma.fields.UUID(
+    message = text(1, MAX_MESSAGE, required=True, metadata={"pattern": VISIBLE, "example": "How do I add a document?"})
+    chat_session_id = Id(
         load_default=None,
         allow_none=True,
         metadata={"description": "The conversation; without it a new one begins."},
     )
-    stream = ma.fields.Boolean(
+    stream = Flag(
         load_default=None,
         allow_none=True,
         metadata={
@@ -79,6 +79,25 @@ class SendSchema(ma.Schema):
         if len(body["message"].encode()) > MAX_MESSAGE_BYTES:
             raise Invalid(errors=[FieldError("/message", f"Longer than {MAX_MESSAGE_BYTES} bytes.")])
         return body
+
+
+class UsageSchema(ma.Schema):
+    """What answers have cost today."""
+
+    day = ma.fields.Date(metadata={"description": "The day in UTC.", "example": "2026-11-22"})
+    answers = ma.fields.Integer(metadata={"example": 12})
+    tokens = ma.fields.Integer(
+        metadata={"description": "Of prompts and answers; an account's with those of its visitors.", "example": 8412}
+    )
+    budget = ma.fields.Integer(
+        allow_none=True,
+        metadata={
+            "description": "How many tokens a day there are; null without a limit. Beyond it send/ answers 429 "
+            "`quota_exceeded`.",
+            "example": 50000,
+        },
+    )
+    resets_at = Utc(metadata=TIME | {"description": "When the next day begins.", "example": "2026-11-23T00:00:00.000Z"})
 
 
 class HistoryArgs(PageArgs):

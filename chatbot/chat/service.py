@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import CursorResult, Select, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.chat.models import ChatSession, Message
+from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.chat.turns import ChatSessionNotFound
 from chatbot.db import begin_write, utcnow
 from chatbot.web.pages import Page, newest_first, oldest_first
@@ -23,13 +23,13 @@ class Cleaned:
     deleted_messages: int
 
 
-def _mine(user_id: str) -> Select[ChatSession]:
-    return select(ChatSession).where(ChatSession.user_id == user_id)
+def _mine(owner: Owner) -> Select[ChatSession]:
+    return select(ChatSession).where(owner.owns(ChatSession))
 
 
-def list_sessions(session: Session, user_id: str, q: str | None, limit: int, cursor: str | None) -> Page:
-    """The user's conversations, the one used last first; `q` looks into titles and messages."""
-    query = _mine(user_id)
+def list_sessions(session: Session, owner: Owner, q: str | None, limit: int, cursor: str | None) -> Page:
+    """The owner's conversations, the one used last first; `q` looks into titles and messages."""
+    query = _mine(owner)
     if q:
         said = exists().where(Message.chat_session_id == ChatSession.id, Message.content.icontains(q, autoescape=True))
         query = query.where(or_(ChatSession.title.icontains(q, autoescape=True), said))
@@ -45,52 +45,52 @@ def with_counts(session: Session, chats: Any) -> list[dict[str, Any]]:
     return [{"chat": chat, "message_count": counts.get(chat.id, 0)} for chat in chats]
 
 
-def get_session(session: Session, user_id: str, session_id: str) -> dict[str, Any]:
-    """One conversation of the user.
+def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, Any]:
+    """One conversation of the owner.
 
     Raises:
         ChatSessionNotFound: there is none, or it is somebody else's.
     """
-    chat = session.scalar(_mine(user_id).where(ChatSession.id == session_id))
+    chat = session.scalar(_mine(owner).where(ChatSession.id == session_id))
     if chat is None:
         raise ChatSessionNotFound()
     return with_counts(session, [chat])[0]
 
 
-def rename_session(session: Session, user_id: str, session_id: str, title: str) -> dict[str, Any]:
+def rename_session(session: Session, owner: Owner, session_id: str, title: str) -> dict[str, Any]:
     """Gives a conversation another title.
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
     """
     begin_write(session)
-    mine = (ChatSession.id == session_id, ChatSession.user_id == user_id)
+    mine = (ChatSession.id == session_id, owner.owns(ChatSession))
     session.execute(update(ChatSession).where(*mine).values(title=title))
     session.commit()
-    return get_session(session, user_id, session_id)
+    return get_session(session, owner, session_id)
 
 
-def delete_session(session: Session, user_id: str, session_id: str) -> None:
+def delete_session(session: Session, owner: Owner, session_id: str) -> None:
     """Deletes a conversation and its messages.
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
     """
     begin_write(session)
-    done = session.execute(delete(ChatSession).where(ChatSession.id == session_id, ChatSession.user_id == user_id))
+    done = session.execute(delete(ChatSession).where(ChatSession.id == session_id, owner.owns(ChatSession)))
     session.commit()
     assert isinstance(done, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
     if done.rowcount == 0:
         raise ChatSessionNotFound()
 
 
-def list_messages(session: Session, user_id: str, session_id: str, limit: int, cursor: str | None) -> Page:
-    """The messages of a conversation of the user, oldest first.
+def list_messages(session: Session, owner: Owner, session_id: str, limit: int, cursor: str | None) -> Page:
+    """The messages of a conversation of the owner, oldest first.
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
     """
-    get_session(session, user_id, session_id)
+    get_session(session, owner, session_id)
     query = select(Message).where(Message.chat_session_id == session_id)
     return oldest_first(session, query, Message.position, limit, cursor)
 

@@ -7,9 +7,16 @@ from flask import current_app
 
 from chatbot.chat import service
 from chatbot.extensions import db
+from chatbot.web import idempotency
 
 
 @shared_task(name="chat.cleanup", ignore_result=True)
 def cleanup() -> None:
     """Deletes messages and conversations older than RETENTION_DAYS."""
     service.clean_up(db.session(), current_app.extensions["settings"].retention_days)
+
+
+@shared_task(name="chat.forget_idempotency_keys", ignore_result=True)
+def forget_idempotency_keys() -> None:
+    """Deletes Idempotency-Keys of more than 24 hours ago."""
+    idempotency.forget(db.session())

@@ -1,6 +1,8 @@
 """A turn: the short transaction in which a question is stored, and the one in which its answer is.
 
-Between the two no database connection is held: what the reply needs travels in a `Turn` of plain values.
+Between the two no database connection is held: what the reply needs travels in a `Turn` of plain values. With an
+Idempotency-Key the turn is noted beside the key: who sends the question again gets its answer, or, where there is
+none, has the same question answered.
 """
 
 from __future__ import annotations
@@ -9,15 +11,20 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth.guard import Caller
-from chatbot.chat.models import ChatSession, Message
+from chatbot.auth.tokens import InvalidToken
+from chatbot.chat import usage
+from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.db import begin_write, new_id, utcnow
-from chatbot.errors import NotFound
+from chatbot.errors import Forbidden, NotFound
 from chatbot.rag.prompts import PROMPT_VERSION
+from chatbot.rag.tokens import cost_usd, count_tokens
 from chatbot.rag.types import Ask, Citation, Found, HistoryMessage, Usage
+from chatbot.web import idempotency
+from chatbot.web.idempotency import Held, Made
 
 HISTORY_MESSAGES = 20
 TITLE_LENGTH = 60
@@ -27,15 +34,21 @@ class ChatSessionNotFound(NotFound):
     code, detail = "chat_session_not_found", "There is no such conversation."
 
 
+class CollectionNotAllowed(Forbidden):
+    code, detail = "collection_not_allowed", "This token may not search in that collection."
+
+
 @dataclass(frozen=True)
 class Turn:
     """A stored question on its way to an answer."""
 
+    owner: Owner
     session_id: str
     question: Message
     answer_id: str
     answer_position: int
     ask: Ask
+    key_id: str | None = None
 
 
 @dataclass
@@ -48,19 +61,30 @@ class Answer:
     found: Found | None = None
     grounding: str = "fallback"
     citations: list[Citation] = field(default_factory=list)
+    prompt_tokens: int | None = None
     usage: Usage | None = None
     timings_ms: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def spent(self) -> Usage:
+        """What it has taken: as the provider reports it at the end, before that estimated from prompt and text."""
+        if self.usage:
+            return self.usage
+        if self.prompt_tokens is None:
+            return Usage(0, 0, estimated=True, cost_usd="0.000000")
+        done = count_tokens(self.text)
+        return Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost_usd(self.model, self.prompt_tokens, done))
+
     def metadata(self) -> dict[str, Any]:
         """The contract's metadata of an answer, as far as it has come."""
-        found = self.found
+        found, spent = self.found, self.spent
         return {
             "model": self.model,
             "context_used": self.grounding != "fallback",
             "retrieved_docs": retrieved_docs(found),
             "grounding": self.grounding_object(),
             "citations": [asdict(citation) for citation in self.citations],
-            "usage": asdict(self.usage) | {"total_tokens": self.usage.total_tokens} if self.usage else None,
+            "usage": asdict(spent) | {"total_tokens": spent.total_tokens},
             "timings_ms": self.timings_ms,
             "question": self.question,
             "prompt_version": PROMPT_VERSION,
@@ -78,34 +102,67 @@ def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:
 
 
 def begin_turn(
-    session: Session, caller: Caller, text: str, session_id: str | None, collections: frozenset[str] | None
-) -> Turn:
-    """Stores the question in the caller's conversation, or in a new one.
+    session: Session, caller: Caller, text: str, session_id: str | None, collections: frozenset[str] | None,
+    budget: int | None = None, key: Held | None = None,
+) -> Turn:  # fmt: skip
+    """Stores the question in the caller's conversation, or in a new one. `budget` is the account's, in tokens a day.
 
     Raises:
+        InvalidToken: the account was deleted a moment ago.
         ChatSessionNotFound: the conversation is not theirs.
+        CollectionNotAllowed: they may not search there.
+        QuotaExceeded: today's tokens are used up.
+        IdempotencyInProgress: another request has taken the key.
     """
+    searched = _searched(caller, collections)
     begin_write(session)
+    if not usage.hold_account(session, Owner.of(caller)):
+        raise InvalidToken()
+    usage.check_budget(session, caller, budget)
+    if key is not None and key.made:
+        question, answer_id = _noted(session, Owner.of(caller), key.made)
+    else:
+        question, answer_id = _new_question(session, caller, text, session_id), new_id()
+    earlier = _earlier(session, question)
+    key_id = key.id if key is not None else None
+    idempotency.note(session, key_id, {"user_message_id": question.id, "message_id": answer_id})
+    session.commit()
+    session.expunge(question)
+    ask = Ask(text, tuple(HistoryMessage(m.is_user, m.content) for m in earlier if m.content), searched)
+    place = question.position + 1
+    return Turn(Owner.of(caller), question.chat_session_id, question, answer_id, place, ask, key_id)
+
+
+def _searched(caller: Caller, asked: frozenset[str] | None) -> frozenset[str] | None:
+    """The collections to search; None is all of them, and an empty set none."""
+    if asked is None or caller.collections is None:
+        return caller.collections if asked is None else asked
+    if not asked <= caller.collections:
+        raise CollectionNotAllowed()
+    return asked
+
+
+def _new_question(session: Session, caller: Caller, text: str, session_id: str | None) -> Message:
+    owner = Owner.of(caller)
     if session_id is None:
-        session_id = _new_session(session, caller, text)
-    position = _take_places(session, caller.user_id, session_id)
-    earlier = _earlier(session, session_id)
+        session_id = _new_session(session, owner, text)
+    position = _take_places(session, owner, session_id)
+    last = session.scalar(_messages(session_id).where(Message.position < position).limit(1))
     question = Message(
         id=new_id(),
         chat_session_id=session_id,
-        parent_id=earlier[-1].id if earlier else None,
+        parent_id=last.id if last else None,
         position=position,
         author=caller.username,
         content=text,
     )
     session.add(question)
-    session.commit()
-    ask = Ask(text, tuple(HistoryMessage(m.is_user, m.content) for m in earlier if m.content), collections)
-    return Turn(session_id, question, new_id(), position + 1, ask)
+    session.flush()
+    return question
 
 
-def _new_session(session: Session, caller: Caller, text: str) -> str:
-    chat = ChatSession(id=new_id(), user_id=caller.user_id, title=title_of(text))
+def _new_session(session: Session, owner: Owner, text: str) -> str:
+    chat = ChatSession(id=new_id(), user_id=owner.user_id, visitor=owner.visitor, title=title_of(text))
     session.add(chat)
     session.flush()
     return chat.id
@@ -120,31 +177,64 @@ def title_of(text: str) -> str:
     return f"{cut}…"
 
 
-def _take_places(session: Session, user_id: str, session_id: str) -> int:
+def _take_places(session: Session, owner: Owner, session_id: str) -> int:
     """Takes the places of the question and its answer; ownership stands in the WHERE."""
     after = session.scalar(
         update(ChatSession)
-        .where(ChatSession.id == session_id, ChatSession.user_id == user_id)
+        .where(ChatSession.id == session_id, owner.owns(ChatSession))
         .values(next_position=ChatSession.next_position + 2, updated_at=utcnow())
         .returning(ChatSession.next_position)
     )
     if after is None:
-        session.rollback()
         raise ChatSessionNotFound()
     return int(after) - 2
 
 
-def _earlier(session: Session, session_id: str) -> list[Message]:
-    """The newest messages of a conversation, oldest first."""
-    newest = select(Message).where(Message.chat_session_id == session_id).order_by(Message.position.desc())
+def _messages(session_id: str) -> Select[Message]:
+    return select(Message).where(Message.chat_session_id == session_id).order_by(Message.position.desc())
+
+
+def _earlier(session: Session, question: Message) -> list[Message]:
+    """The newest messages before a question, oldest first."""
+    newest = _messages(question.chat_session_id).where(Message.position < question.position)
     return list(session.scalars(newest.limit(HISTORY_MESSAGES)))[::-1]
 
 
+def _noted(session: Session, owner: Owner, made: Made) -> tuple[Message, str]:
+    """The question that an earlier request has stored, and the id its answer was to have."""
+    mine = select(Message).join(ChatSession).where(owner.owns(ChatSession))
+    question = session.scalar(mine.where(Message.id == made["user_message_id"]))
+    if question is None:
+        raise ChatSessionNotFound()
+    return question, made["message_id"]
+
+
+def earlier_answer(session: Session, owner: Owner, key: Held) -> tuple[Message, Message] | None:
+    """The question and the answer that an earlier request with the key has stored, if the answer says anything.
+
+    Raises:
+        ChatSessionNotFound: the conversation was deleted, or is not theirs.
+    """
+    if not key.made:
+        return None
+    question, answer_id = _noted(session, owner, key.made)
+    answer = session.get(Message, answer_id)
+    session.expunge_all()
+    session.rollback()
+    return (question, answer) if answer is not None and (answer.content or answer.status == "complete") else None
+
+
 def store_answer(session: Session, turn: Turn, answer: Answer, status: str) -> Message | None:
-    """Stores the answer in its place. None when the conversation was deleted in the meantime."""
+    """Stores the answer in its place and what it has cost. None when the conversation was deleted in the meantime.
+
+    An answer that says nothing costs nothing, and its key goes to whoever sends the question again.
+    """
     begin_write(session)
+    says_something = bool(answer.text) or status == "complete"
+    if says_something:
+        usage.count(session, turn.owner, answer.spent.total_tokens)
     if session.get(ChatSession, turn.session_id) is None:
-        session.rollback()
+        session.commit()
         return None
     message = Message(
         id=turn.answer_id,
@@ -158,8 +248,11 @@ def store_answer(session: Session, turn: Turn, answer: Answer, status: str) -> M
         # Never before its question, however coarse the clock.
         created_at=max(utcnow(), turn.question.created_at + timedelta(microseconds=1)),
     )
-    session.add(message)
+    # A question that is answered once more has a place with an answer that failed.
+    message = session.merge(message)
     session.execute(update(ChatSession).where(ChatSession.id == turn.session_id).values(updated_at=message.created_at))
+    if says_something:
+        idempotency.finish(session, turn.key_id, 200)
     session.commit()
     return message
 

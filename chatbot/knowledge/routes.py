@@ -9,7 +9,7 @@ from flask import current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from chatbot.auth.guard import admin_required, user_required
+from chatbot.auth.guard import admin_required, caller, user_required
 from chatbot.background import wake
 from chatbot.errors import FieldError, Invalid, TooLarge
 from chatbot.extensions import db
@@ -18,11 +18,15 @@ from chatbot.knowledge.models import Document
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
+from chatbot.web import idempotency
 from chatbot.web.blueprint import Blueprint, parser
 from chatbot.web.fields import page_of
+from chatbot.web.holding import let_go
+from chatbot.web.idempotency import IdempotencySchema
 from chatbot.web.requests import check_text
 
 blp = Blueprint("knowledge", __name__, url_prefix="/api/knowledge", description="Documents and search.")
+blp.teardown_request(let_go)
 
 _JSON_OR_FILE = {
     "requestBody": {
@@ -33,12 +37,13 @@ _JSON_OR_FILE = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
+                    "additionalProperties": False,
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
-                        "title": {"type": "string", "maxLength": 200},
+                        "title": {"type": "string", "minLength": 1, "maxLength": 200},
                         "source": {"type": "string", "maxLength": 500},
-                        "document_type": {"type": "string", "maxLength": 50},
-                        "collection": {"type": "string", "maxLength": 100},
+                        "document_type": {"type": "string", "minLength": 1, "maxLength": 50},
+                        "collection": {"type": "string", "minLength": 1, "maxLength": 100},
                         "is_active": {"type": "boolean"},
                     },
                 }
@@ -46,10 +51,13 @@ _JSON_OR_FILE = {
         },
     },
     "responses": {
-        201: {"description": "Ready within the wait."},
-        200: {"description": "The same content is there already."},
+        201: {"description": "Ready within the wait.", "headers": idempotency.REPLAYED_HEADER},
+        200: {"description": "The same content is there already.", "headers": idempotency.REPLAYED_HEADER},
+        202: {"headers": idempotency.REPLAYED_HEADER},
+        409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
         413: {"description": "The file is larger than MAX_UPLOAD_MB."},
         415: {"description": "Neither JSON nor a form with a file."},
+        422: {"description": "A field is not valid, or `idempotency_key_reused`: the key was used for another body."},
     },
 }
 
@@ -63,20 +71,33 @@ def retriever() -> Retriever:
 @blp.route("/documents/", methods=["POST"])
 @admin_required
 @blp.arguments(schemas.AddArgs, location="query")
+@blp.arguments(IdempotencySchema, location="headers")
 @blp.response(202, schemas.DocumentSchema)
 @blp.doc(**_JSON_OR_FILE)
-def add_document(args: dict[str, Any]) -> ResponseReturnValue:
+def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseReturnValue:
     """Add a document
 
     As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx). It is stored and queued
-    at once; a worker ingests it. The same content in the same collection is the same document.
+    at once; a worker ingests it. The same content in the same collection is the same document. With an
+    Idempotency-Key a request that is sent again gets the answer of the first, with the document as it is now.
     """
-    document, to_ingest = service.add_document(db.session(), _small_enough(_read_new()))
+    new = _small_enough(_read_new())
+    key = idempotency.taken(caller(), headers.get("key"))
+    if key.status and key.made:
+        document = service.get_document(db.session(), key.made["document_id"])
+        return document, key.status, idempotency.REPLAYED  # type: ignore[return-value]
+    document, status = _added(new, args["wait"])
+    key.finish(status, {"document_id": document.id})
+    return document, status  # type: ignore[return-value]
+
+
+def _added(new: NewDocument, wait: float) -> tuple[Document, int]:
+    document, to_ingest = service.add_document(db.session(), new)
     if not to_ingest:
-        return document, 200  # type: ignore[return-value]
+        return document, 200
     wake(ingest_document, document.id)
-    document = _waited(db.session(), document, args["wait"])
-    return document, 201 if document.status == "ready" else 202  # type: ignore[return-value]
+    document = _waited(db.session(), document, wait)
+    return document, 201 if document.status == "ready" else 202
 
 
 def _read_new() -> NewDocument:
@@ -89,6 +110,7 @@ def _read_new() -> NewDocument:
 
 
 def _from_form() -> NewDocument:
+    _refuse_strays()
     body = parser.parse(schemas.FileFormSchema(), request, location="form")
     upload = request.files.get("file")
     if upload is None:
@@ -100,6 +122,16 @@ def _from_form() -> NewDocument:
     # A long name keeps its end, because the extension tells what it is.
     label = service.clean_title(name[-200:])
     return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, **body)
+
+
+def _refuse_strays() -> None:
+    """A part that would be left unread is refused, like an unknown field in JSON."""
+    sent: list[tuple[str, list[Any]]] = [*request.form.lists(), *request.files.lists()]
+    for name, parts in sent:
+        if len(parts) > 1:
+            raise Invalid(errors=[FieldError(f"/{name}", "Give this field once.")])
+    for name in request.files.keys() - {"file"}:
+        raise Invalid(errors=[FieldError(f"/{name}", "Unknown field.")])
 
 
 def _small_enough(new: NewDocument) -> NewDocument:

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
-from chatbot.web.fields import PageArgs, Utc, text
+from chatbot.web.fields import Flag, PageArgs, Real, Utc, Whole, text
 
 STATUSES = ("queued", "processing", "ready", "failed", "deleted")
 DOCUMENT_TYPE = {"description": "What kind of text it is, in your own words.", "example": "FAQ"}
@@ -24,7 +24,7 @@ class DocumentInSchema(ma.Schema):
     )
     source = text(0, 500, load_default="", metadata={"example": "https://example.com/hours"})
     document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
-    is_active = ma.fields.Boolean(load_default=True, metadata={"description": "Whether it may be used in answers."})
+    is_active = Flag(load_default=True, metadata={"description": "Whether it may be used in answers."})
     collection = text(1, 100, load_default=DEFAULT_COLLECTION, metadata={"example": DEFAULT_COLLECTION})
     metadata = ma.fields.Dict(keys=ma.fields.String(), load_default=dict, metadata={"example": {"team": "support"}})
 
@@ -36,13 +36,14 @@ class FileFormSchema(ma.Schema):
     source = text(0, 500)
     document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
     collection = text(1, 100, load_default=DEFAULT_COLLECTION)
-    is_active = ma.fields.Boolean(load_default=True)
+    # Python's clients write their own True.
+    is_active = ma.fields.Boolean(load_default=True, truthy={"true", "True"}, falsy={"false", "False"})
 
 
 class AddArgs(ma.Schema):
     """How to add."""
 
-    wait = ma.fields.Float(
+    wait = Real(
         load_default=0.0,
         validate=ma.validate.Range(min=0, max=30),
         metadata={"description": "Seconds to wait for the document to be ready; the answer is 201 when it is."},
@@ -113,7 +114,7 @@ class SearchArgs(ma.Schema):
     """What to look for."""
 
     q = text(1, 1000, required=True, metadata={"description": "The question.", "example": "When is the shop open?"})
-    k = ma.fields.Integer(load_default=5, validate=ma.validate.Range(min=1, max=50))
+    k = Whole(load_default=5, validate=ma.validate.Range(min=1, max=50))
     mode = ma.fields.String(load_default="dense", validate=ma.validate.OneOf(["dense"]))
     collection = text(1, 100, load_default=None)
 

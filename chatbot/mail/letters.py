@@ -10,14 +10,18 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from chatbot.mail.models import Mail
+
 
 @dataclass(frozen=True)
 class Letter:
-    """A subject and a plain text."""
+    """A subject, and what it says twice: as plain text and as html."""
 
     subject: str
     text: str
+    html: str
 
 
-LetterBuilder = Callable[[Session, str], Letter | None]
+# Writes the letter of a row, or gives None when there is no reason to send it any more.
+LetterBuilder = Callable[[Session, Mail], Letter | None]
 LetterBuilders = Mapping[str, LetterBuilder]

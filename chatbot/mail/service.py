@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, detached, utcnow
 from chatbot.mail.letters import LetterBuilders
 from chatbot.mail.models import Mail
-from chatbot.mail.transport import Refused, Transport
+from chatbot.mail.transport import Refused, Transport, check_recipient
 
 log = structlog.get_logger(__name__)
 
+STATUSES = ("queued", "sent", "failed", "cancelled")
 MAX_ATTEMPTS = 8
 TAKEN_FOR = timedelta(minutes=2)
 
@@ -45,10 +47,19 @@ def deliver(session: Session, mail_id: str, builders: LetterBuilders, transport:
     if mail is None:
         return None
     status, error = _attempt(session, mail, builders, transport)
+    if status == "failed":
+        log.error("mail_failed", mail_id=mail.id, kind=mail.kind, attempts=mail.attempts, reason=error)
     begin_write(session)
-    session.execute(update(Mail).where(Mail.id == mail_id).values(_outcome(mail.attempts, status, error)))
+    session.execute(update(Mail).where(*_still_ours(mail, status)).values(_outcome(mail.attempts, status, error)))
     session.commit()
     return status
+
+
+def _still_ours(mail: Mail, status: str) -> list[ColumnElement[bool]]:
+    """What was sent is sent. Any other outcome counts only while nobody else has taken the letter meanwhile."""
+    if status == "sent":
+        return [Mail.id == mail.id]
+    return [Mail.id == mail.id, Mail.status == "queued", Mail.attempts == mail.attempts]
 
 
 def _take(session: Session, mail_id: str) -> Mail | None:
@@ -74,7 +85,8 @@ def _attempt(
     if mail.attempts > MAX_ATTEMPTS:
         return "failed", "the worker stopped at every attempt"
     try:
-        letter = builders[mail.kind](session, mail.user_id)
+        check_recipient(mail.recipient)
+        letter = builders[mail.kind](session, mail)
         session.rollback()
         if letter is None:
             return "cancelled", None
@@ -102,3 +114,29 @@ def backoff(attempts: int) -> timedelta:
     """The wait after a number of failed attempts: 30 s doubling up to an hour, with jitter of a quarter."""
     seconds = min(3600.0, 30.0 * 2 ** (attempts - 1))
     return timedelta(seconds=seconds * random.uniform(0.75, 1.25))
+
+
+def list_mails(session: Session, status: str | None, limit: int) -> list[Mail]:
+    """The newest letters, of one status or of all."""
+    query = select(Mail).order_by(Mail.created_at.desc(), Mail.id.desc()).limit(limit)
+    return list(session.scalars(query.where(Mail.status == status) if status else query))
+
+
+def retry_failed(session: Session, mail_ids: Sequence[str] | None) -> list[str]:
+    """Queues failed letters again as if they were new: those with the ids, or all. Gives the ids that were queued."""
+    which = Mail.status == "failed" if mail_ids is None else (Mail.status == "failed") & Mail.id.in_(mail_ids)
+    fresh = {"status": "queued", "attempts": 0, "next_attempt_at": utcnow(), "error": None}
+    begin_write(session)
+    queued = list(session.scalars(update(Mail).where(which).values(fresh).returning(Mail.id)))
+    session.commit()
+    return queued
+
+
+def forget_old(session: Session, days: int) -> int:
+    """Deletes letters that are done with and older than that many days; gives how many."""
+    done_with = Mail.status.in_([status for status in STATUSES if status != "queued"])
+    begin_write(session)
+    gone = session.execute(delete(Mail).where(done_with, Mail.created_at < utcnow() - timedelta(days=days)))
+    session.commit()
+    assert isinstance(gone, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
+    return gone.rowcount

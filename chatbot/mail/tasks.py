@@ -21,3 +21,9 @@ def sweep_mails() -> None:
     """Sends what is due, whatever message a broker has lost."""
     for mail_id in service.due_mails(db.session()):
         deliver_mail.run(mail_id)
+
+
+@shared_task(name="mail.forget_old", ignore_result=True)
+def forget_old_mails() -> None:
+    """Deletes letters that are done with and older than RETENTION_DAYS."""
+    service.forget_old(db.session(), current_app.extensions["settings"].retention_days)

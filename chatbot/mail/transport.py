@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -20,11 +21,11 @@ Transport = Callable[[str, Letter, str], None]
 
 
 class Refused(Exception):
-    """The server will never take this letter; trying again is of no use."""
+    """This letter will never go out; trying again is of no use. The message says why and names nobody."""
 
 
 class _Connection(Connection):
-    """Flask-Mail's connection with a time-out and a checked certificate, which it does not have by itself."""
+    """Flask-Mail's connection with a time-out, a checked certificate and a quiet end, which it does not have itself."""
 
     def configure_host(self) -> smtplib.SMTP:
         host = smtplib.SMTP(self.mail.server, self.mail.port, timeout=TIMEOUT_SECONDS)
@@ -38,6 +39,12 @@ class _Connection(Connection):
             raise
         return host
 
+    def __exit__(self, *raised: object) -> None:
+        """A server that hangs up has still taken the letter, or still refused it; the farewell decides nothing."""
+        assert self.host is not None  # noqa: S101 - set on entering.
+        with contextlib.suppress(OSError, smtplib.SMTPException), contextlib.closing(self.host):
+            self.host.quit()
+
 
 def smtp(mail: _Mail, sender: str) -> Transport:
     """Sends over SMTP.
@@ -46,37 +53,73 @@ def smtp(mail: _Mail, sender: str) -> Transport:
     """
 
     def send(recipient: str, letter: Letter, message_id: str) -> None:
+        message = _message(sender, recipient, letter, message_id, "quoted-printable")
         try:
             with _Connection(mail) as connection:  # type: ignore[arg-type]  # As Flask-Mail does.
                 assert connection.host is not None  # noqa: S101 - set on entering.
-                connection.host.send_message(_message(sender, recipient, letter, message_id))
+                # One sender and one recipient by name, so that no header can add another.
+                connection.host.send_message(message, message["From"].addresses[0].addr_spec, [recipient])
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             if all(500 <= code < 600 for code in codes):
                 raise Refused(f"the server refused the recipient ({codes[0]})") from None
+            raise
+        except smtplib.SMTPDataError as error:
+            if 500 <= error.smtp_code < 600:
+                raise Refused(f"the server refused the letter ({error.smtp_code})") from None
             raise
 
     return send
 
 
 def outbox(folder: Path, sender: str) -> Transport:
-    """Writes each letter as an .eml file, whole or not at all."""
+    """Writes each letter as an .eml file, whole or not at all. Its text is plain to read, links too."""
 
     def send(recipient: str, letter: Letter, message_id: str) -> None:
+        message = _message(sender, recipient, letter, message_id, "8bit")
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{message_id}.tmp"
-        temporary.write_bytes(_message(sender, recipient, letter, message_id).as_bytes(policy=SMTPUTF8))
+        temporary.write_bytes(message.as_bytes(policy=SMTPUTF8))
         temporary.replace(folder / f"{message_id}.eml")
 
     return send
 
 
-def _message(sender: str, recipient: str, letter: Letter, message_id: str) -> EmailMessage:
-    """The message; the SMTP policy refuses line breaks in headers."""
+def check_recipient(recipient: str) -> None:
+    """Looks before a letter is written.
+
+    Raises:
+        Refused: this is not one address on one line.
+    """
+    _set_header(EmailMessage(policy=SMTP), "To", recipient, "recipient")
+
+
+def _message(sender: str, recipient: str, letter: Letter, message_id: str, encoding: str) -> EmailMessage:
+    """The message with its two parts, the text first: a reader shows the last one it can.
+
+    Raises:
+        Refused: a header would become more than one line, or an address more than one address.
+    """
     message = EmailMessage(policy=SMTP)
-    message["From"], message["To"], message["Subject"] = sender, recipient, letter.subject
+    _set_header(message, "From", sender, "sender")
+    _set_header(message, "To", recipient, "recipient")
+    _set_header(message, "Subject", letter.subject, "subject")
     message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(message_id, domain="chatbot.invalid")
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(letter.text)
+    message.set_content(letter.text, cte=encoding)
+    message.add_alternative(letter.html, subtype="html", cte=encoding)
     return message
+
+
+def _set_header(message: EmailMessage, name: str, value: str, word: str) -> None:
+    try:
+        message[name] = value
+        # What it says once decoded counts too: an encoded word can hide a line break.
+        plain = value.isprintable() and str(message[name]).isprintable()
+    except (ValueError, IndexError):  # What the library raises for a line break, and for half an address.
+        plain = False
+    if not plain:
+        raise Refused(f"the {word} cannot stand in a header")
+    if name != "Subject" and len(message[name].addresses) != 1:
+        raise Refused(f"the {word} is not one address")

@@ -56,7 +56,7 @@ def _parts(ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback)
         for piece in pieces:
             if piece.text:
                 clock.lap("first_token", once=True)
-                yield Part(text=piece.text)
+                yield Part(text=piece.text, prompt_tokens=piece.prompt_tokens)
                 found_in = [] if answerer.cites else finder.feed(piece.text)
                 yield from (Part(citation=citation) for citation in found_in)
             if piece.citation:

@@ -15,7 +15,7 @@ import structlog
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, trim_messages
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.runnables import Runnable
+from langchain_core.prompts import ChatPromptTemplate
 
 from chatbot.config import EXTRACTIVE, Settings
 from chatbot.errors import FieldError, Invalid
@@ -46,11 +46,15 @@ MAX_ANSWER_TOKENS = 1024
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of an answer: text, a citation of it, or at the end what it took."""
+    """A piece of an answer: text, a citation of it, or at the end what it took.
+
+    A model's text says with it about how large the prompt was: an answer that is broken off has cost that as well.
+    """
 
     text: str = ""
     citation: Citation | None = None
     usage: Usage | None = None
+    prompt_tokens: int | None = None
 
 
 class Answerer(Protocol):
@@ -139,8 +143,8 @@ class ModelAnswerer:
         if passages:
             boundary = prompts.new_boundary()
             inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
-        chain = (prompts.GROUNDED if passages else prompts.GENERAL) | self._model
-        with closing(_Answering(chain, inputs, self.name).pieces()) as pieces:
+        prompt = prompts.GROUNDED if passages else prompts.GENERAL
+        with closing(_Answering(prompt, self._model, inputs, self.name).pieces()) as pieces:
             yield from pieces if passages else _as_general(pieces)
 
     def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:
@@ -170,7 +174,7 @@ def _as_general(pieces: Iterable[Piece]) -> Iterator[Piece]:
     said = False
     for piece in pieces:
         if piece.text and not said:
-            yield Piece(prompts.NOT_FROM_DOCUMENTS)
+            yield Piece(prompts.NOT_FROM_DOCUMENTS, prompt_tokens=piece.prompt_tokens)
             said = True
         yield piece
 
@@ -178,8 +182,10 @@ def _as_general(pieces: Iterable[Piece]) -> Iterator[Piece]:
 class _Answering:
     """One answer on its way: repeats once before the first token, never after it."""
 
-    def __init__(self, chain: Runnable[dict[str, object], AIMessage], inputs: dict[str, object], model: str) -> None:
-        self._chain, self._inputs, self._model = chain, inputs, model
+    def __init__(
+        self, prompt: ChatPromptTemplate, model: BaseChatModel, inputs: dict[str, object], name: str
+    ) -> None:  # fmt: skip
+        self._prompt, self._chain, self._inputs, self._model = prompt, prompt | model, inputs, name
         self._usage: UsageMetadata | None = None
         self._finished = False
         self._text = ""
@@ -220,6 +226,7 @@ class _Answering:
         return translate(error)
 
     def _attempt(self) -> Generator[Piece, None, None]:
+        prompt_tokens = self._prompt_tokens()
         stream: Any = self._chain.stream(self._inputs)
         with closing(stream):
             for chunk in stream:
@@ -227,7 +234,7 @@ class _Answering:
                 self._finished |= bool(chunk.response_metadata.get("finish_reason"))
                 if chunk.text:
                     self._text += chunk.text
-                    yield Piece(chunk.text)
+                    yield Piece(chunk.text, prompt_tokens=prompt_tokens)
         if not self._finished:
             # A connection that is cut ends the iterator without an error; only the reason is missing.
             raise ModelCut(retry_after=5)
@@ -237,8 +244,10 @@ class _Answering:
     def _counted(self) -> Usage:
         if self._usage:
             return _usage(self._model, self._usage["input_tokens"], self._usage["output_tokens"], estimated=False)
-        prompt = sum(count_tokens(str(value)) for value in self._inputs.values())
-        return _usage(self._model, prompt, count_tokens(self._text), estimated=True)
+        return _usage(self._model, self._prompt_tokens(), count_tokens(self._text), estimated=True)
+
+    def _prompt_tokens(self) -> int:
+        return sum(count_tokens(message.text) + 4 for message in self._prompt.format_messages(**self._inputs))
 
 
 def _usage(model: str, prompt: int, completion: int, *, estimated: bool) -> Usage:

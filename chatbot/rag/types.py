@@ -89,5 +89,7 @@ class Part:
     status: str | None = None
     text: str = ""
     citation: Citation | None = None
+    # With a model's text: about how large the prompt was, for an answer that is broken off.
+    prompt_tokens: int | None = None
     usage: Usage | None = None
     timings_ms: Mapping[str, int] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from webargs.flaskparser import FlaskParser
 
 from chatbot.errors import FieldError, Invalid
 from chatbot.web.problems import from_validation
+from chatbot.web.requests import check_text
 
 PROBLEM = {"description": "A problem object (RFC 9457).", "content_type": "application/problem+json"}
 
@@ -24,9 +25,14 @@ class StrictParser(FlaskParser):
     }  # fmt: skip
 
     def load_json_or_form(self, req: Request, schema: ma.Schema) -> Any:
-        """A form's fields where a page sends a form, else JSON."""
-        is_form = req.mimetype == "application/x-www-form-urlencoded"
-        return self.load_form(req, schema) if is_form else self.load_json(req, schema)
+        """JSON, or the fields of the form on a link's page, whose address still holds the link's token."""
+        if req.mimetype != "application/x-www-form-urlencoded":
+            return self.load_json(req, schema)
+        body = ({"token": req.args["token"]} if "token" in req.args else {}) | req.form.to_dict()
+        for name, value in body.items():
+            check_text(name, "/")
+            check_text(value, f"/{name}")
+        return body
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
         body = req.get_json()

@@ -1,11 +1,59 @@
-"""Schema pieces every room uses: times with `Z`, texts with limits in code points and bytes, the page of a list."""
+"""Schema pieces every room uses: strict values, times with `Z`, texts with limits in code points, the page of a list.
+
+Marshmallow reads "yes" as true, 1 as true, `1_0` as ten and eight other spellings of a UUID. The OpenAPI document
+promises one spelling, and what it does not promise is refused.
+"""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import marshmallow as ma
+
+# What strips to nothing has nothing to read: the pattern of a text that needs a visible character.
+VISIBLE = r"[^\s\u001c-\u001f]"
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?")
+
+
+class Flag(ma.fields.Boolean):
+    """true or false in JSON, and nothing else."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Whole(ma.fields.Integer):
+    """A whole number, in a query as plain digits. With `strict=True` only a number of JSON."""
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool) or (isinstance(value, str) and not _DIGITS.fullmatch(value)):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class Real(ma.fields.Float):
+    """A number, in a query as JSON would write it."""
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool) or (isinstance(value, str) and not _DECIMAL.fullmatch(value)):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class Id(ma.fields.UUID):
+    """A UUID in its usual spelling."""
+
+    def _validated(self, value: Any) -> UUID:
+        found: UUID = super()._validated(value)
+        if str(value).lower() != str(found):
+            raise self.make_error("invalid_uuid")
+        return found
 
 
 class Utc(ma.fields.Field[datetime]):
@@ -37,7 +85,7 @@ def page_of(item: type[ma.Schema]) -> type[ma.Schema]:
 class PageArgs(ma.Schema):
     """How much of a list, and from where."""
 
-    limit = ma.fields.Integer(
+    limit = Whole(
         load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "How many items."}
     )
     cursor = ma.fields.String(
@@ -45,6 +93,13 @@ class PageArgs(ma.Schema):
         validate=ma.validate.Length(max=200),
         metadata={"description": "`next_cursor` of the page before."},
     )
+
+
+class FieldErrorSchema(ma.Schema):
+    """One bad field."""
+
+    pointer = ma.fields.String(metadata={"description": "Where, as a JSON pointer.", "example": "/password"})
+    detail = ma.fields.String(metadata={"example": "Shorter than minimum length 8."})
 
 
 class ProblemSchema(ma.Schema):
@@ -58,6 +113,6 @@ class ProblemSchema(ma.Schema):
     code = ma.fields.String(metadata={"example": "invalid"})
     request_id = ma.fields.String(allow_none=True, metadata={"example": "5a6f1d0c9b7e4f0f8f5b1c2d3e4f5a6b"})
     errors = ma.fields.List(
-        ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String()),
-        metadata={"example": [{"pointer": "/password", "detail": "Shorter than minimum length 8."}]},
+        ma.fields.Nested(FieldErrorSchema),
+        metadata={"description": "Which fields are not valid; only where there are some.", "x-sometimes": True},
     )

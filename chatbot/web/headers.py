@@ -1,4 +1,4 @@
-"""What every response carries: the request's id, the security headers, CORS for exact origins, limits."""
+"""What every response carries: the request's id, the security headers, CORS for exact origins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
-from chatbot.extensions import limiter
-
 log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_CORS_HEADERS = "Authorization, Content-Type, X-Request-ID"
+_CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 _CORS_EXPOSE = "X-Request-ID, RateLimit, RateLimit-Policy, Retry-After"
 
 
@@ -23,7 +21,6 @@ def init_app(app: Flask, cors_origins: list[str]) -> None:
     """Registers the request id first, so that every later line and error carries it."""
     app.before_request_funcs.setdefault(None, []).insert(0, _begin)
     app.after_request(_secure)
-    app.after_request(_limits)
     app.after_request(_log)
     allowed = frozenset(cors_origins)
     app.after_request(lambda response: _cors(response, allowed))
@@ -50,23 +47,6 @@ def _secure(response: Response) -> Response:
     headers.setdefault("Cache-Control", "no-store")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    return response
-
-
-def _limits(response: Response) -> Response:
-    """`RateLimit` in the form of the IETF draft; the limiter's own headers put Retry-After on successes."""
-    limit = limiter.current_limit
-    if limit is None:
-        return response
-    try:
-        left, wait = max(0, limit.remaining), max(0, int(limit.reset_at - time.time()))
-    except Exception as error:  # The storage went away in the middle; the answer need not.
-        log.warning("limits_not_told", error=type(error).__name__)
-        return response
-    response.headers["RateLimit-Policy"] = f'"default";q={limit.limit.amount};w={limit.limit.get_expiry()}'
-    response.headers["RateLimit"] = f'"default";r={left};t={wait}'
-    if response.status_code == 429:
-        response.headers.setdefault("Retry-After", str(max(1, wait)))
     return response
 
 

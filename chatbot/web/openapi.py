@@ -1,12 +1,20 @@
-"""The last touches on the OpenAPI document: who may call, and which errors every operation can answer with."""
+"""The last touches on the OpenAPI document: who may call, which errors an operation can answer with, and how strict
+bodies and answers are. All of it is what the guards, the parser and the error handlers do, so no view says it again.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_FORM = "application/x-www-form-urlencoded"
+# Somebody at the form of a page is answered with a page, also when it fails.
+_PAGE = {"text/html": {"schema": {"type": "string"}}}
 _ERRORS = {
     "400": "The request is not valid JSON, or not valid HTTP.",
     "401": "No usable token.",
@@ -19,25 +27,75 @@ _ERRORS = {
     "429": "Too many requests; `Retry-After` says when to come back.",
     "503": "A part is busy or away; `Retry-After` says when to come back.",
 }
-_CONFLICTS = frozenset({"signup", "change_profile", "delete_profile"})
-_LIMITED = frozenset({"signup", "login", "resend"})
+_CONFLICTS = frozenset({
+    "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
+})  # fmt: skip
+_LIMITED = frozenset({
+    "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
+    "export_account",
+})  # fmt: skip
+# Public, and still answering 401: they take a password or a token.
+_TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
+
+# What their body or key names may be gone.
+_NAMES_SOMETHING = frozenset({"send", "add_document"})
+# Where the id in an answer leads: operation -> field, the name of the path's variable, operations.
+_LEADS_TO = {
+    "send": ("chat_session_id", "session_id", ("get_session", "messages", "rename_session", "delete_session")),
+    "add_document": ("id", "document_id", ("get_document", "delete_document")),
+}
+_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+
+_HEADERS = {
+    "X-Request-ID": {
+        "description": "The request's id: the one it came with, or a new one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,128}$"},
+    },
+    "WWW-Authenticate": {
+        "description": "`Bearer`, and why the token was not taken.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^Bearer "},
+    },
+    "Retry-After": {
+        "description": "Seconds until it is worth another try.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+_HEADERS_OF = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
+
+# chatbot/web/sse.py writes them.
+_STREAM_EVENT = {
+    "type": "object",
+    "description": "An event of a stream. `id` counts from 1.",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["start", "sources", "token", "citation", "done", "error"]},
+        "id": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+        "data": {"type": "string", "description": "A JSON object.", "pattern": r"^\{.*\}$"},
+    },
+}
 
 
 def finish(app: Flask, spec: dict[str, Any]) -> dict[str, Any]:
-    """The document with security and errors filled in from the guards, so that neither can be forgotten."""
+    """The document with what holds for every operation filled in, so that none of it can be forgotten."""
     guards = _guards(app)
+    spec["components"]["headers"] = _HEADERS
+    spec["components"]["schemas"]["StreamEvent"] = _STREAM_EVENT
     for path, item in spec["paths"].items():
         for method, operation in item.items():
-            if method in ("get", "post", "put", "patch", "delete"):
+            if method in _METHODS:
                 name, guard = guards[path, method.upper()]
                 _finish_operation(operation, name, guard, has_path_id="{" in path)
+    _finish_schemas(spec)
     return spec
 
 
 def _guards(app: Flask) -> dict[tuple[str, str], tuple[str, str]]:
     found = {}
     for rule in app.url_map.iter_rules():
-        path = rule.rule.replace("<uuid:", "{").replace(">", "}")
+        path = re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
         for method in rule.methods or ():
             view = app.view_functions[rule.endpoint]
             found[path, method] = (rule.endpoint.rpartition(".")[2], getattr(view, "guard", ""))
@@ -49,22 +107,47 @@ def _finish_operation(operation: dict[str, Any], name: str, guard: str, *, has_p
     operation["security"] = [] if guard == "public" else [{"bearer": []}]
     responses = operation.setdefault("responses", {})
     responses.pop("default", None)
+    problem = _PROBLEM
+    if _FORM in operation.get("requestBody", {}).get("content", {}):
+        problem = _PROBLEM | _PAGE
+        responses["200"]["content"] = responses["200"].get("content", {}) | _PAGE
     for status in _possible(operation, name, guard, has_path_id):
         described = responses.get(status, {}).get("description", _ERRORS[status])
-        responses[status] = {"description": described, "content": _PROBLEM}
+        responses[status] = {"description": described, "content": problem}
     for status in ("502", "504"):
         if status in responses:
             responses[status]["content"] = _PROBLEM
+    for status, response in responses.items():
+        _finish_response(status, response)
+    _link(responses, name)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _finish_response(status: str, response: dict[str, Any]) -> None:
+    names = ["X-Request-ID"] + ([_HEADERS_OF[status]] if status in _HEADERS_OF else [])
+    of_all = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    response["headers"] = response.get("headers", {}) | of_all
+    stream = response.get("content", {}).get("text/event-stream")
+    if stream is not None:
+        stream["schema"] = {"$ref": "#/components/schemas/StreamEvent"}
+
+
+def _link(responses: dict[str, Any], name: str) -> None:
+    field, variable, operations = _LEADS_TO.get(name, ("", "", ()))
+    there = {variable: f"$response.body#/{field}"}
+    links = {other: {"operationId": other, "parameters": there} for other in operations}
+    for status in ("200", "201", "202"):
+        if links and status in responses:
+            responses[status]["links"] = links
 
 
 def _possible(operation: dict[str, Any], name: str, guard: str, has_path_id: bool) -> list[str]:
     statuses = ["422", "503"]
-    if guard != "public" or name in ("login", "refresh", "verify_email"):
+    if guard != "public" or name in _TAKES_A_SECRET:
         statuses.append("401")
     if guard != "public" or name == "login":
         statuses.append("403")
-    if has_path_id or name == "send":
+    if has_path_id or name in _NAMES_SOMETHING:
         statuses.append("404")
     if "requestBody" in operation:
         statuses += ["400", "413", "415"]
@@ -73,3 +156,30 @@ def _possible(operation: dict[str, Any], name: str, guard: str, has_path_id: boo
     if name in _LIMITED:
         statuses.append("429")
     return statuses
+
+
+def _finish_schemas(spec: dict[str, Any]) -> None:
+    """A body takes no further fields. An answer has all its fields but those marked `x-sometimes`, and may get more."""
+    schemas = spec["components"]["schemas"]
+    operations = [o for item in spec["paths"].values() for m, o in item.items() if m in _METHODS]
+    bodies = set(_used(schemas, [o.get("requestBody") for o in operations]))
+    answers = set(_used(schemas, [o["responses"] for o in operations])) - bodies
+    for name in bodies:
+        schemas[name].setdefault("additionalProperties", False)
+    for name in answers:
+        schemas[name].pop("additionalProperties", None)
+        properties = schemas[name].get("properties", {})
+        always = [field for field, schema in properties.items() if not schema.get("x-sometimes")]
+        if always:
+            schemas[name].setdefault("required", always)
+
+
+def _used(schemas: dict[str, Any], part: Any) -> Iterator[str]:
+    """The names of the schemas a part of the document refers to, directly or not."""
+    todo, seen = [part], set()
+    while todo:
+        for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(todo.pop())):
+            if name not in seen:
+                seen.add(name)
+                todo.append(schemas[name])
+                yield name

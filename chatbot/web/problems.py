@@ -1,4 +1,4 @@
-"""Every failure in the one JSON shape: ours, Flask's, Werkzeug's, the limiter's, the database's, and the unforeseen."""
+"""Every failure in the one JSON shape: ours, Flask's, Werkzeug's, the database's, and the unforeseen."""
 
 from __future__ import annotations
 

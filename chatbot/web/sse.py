@@ -2,7 +2,8 @@
 
 The work runs in a thread of its own, so that a ping can be written while a model thinks, and so that a client who
 leaves is noticed at the next write: Werkzeug then closes this generator, which asks the work to stop and lets it
-store what it has.
+store what it has. The same happens to a stream whose reader may not go on reading: a guard lets a request pass once,
+and a stream asks again every few seconds.
 """
 
 from __future__ import annotations
@@ -11,27 +12,42 @@ import contextvars
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from flask import Response
 
+from chatbot.errors import ChatbotError, problem
+
 PING_SECONDS = 15.0
+CHECK_SECONDS = 10.0
 _END = object()
+_NOTHING = object()
 
 Frames = Generator[tuple[str, dict[str, Any]], None, None]
+StillAllowed = Callable[[], ChatbotError | None]
+AsProblem = Callable[[ChatbotError], dict[str, Any]]
+
+_problem = partial(problem, instance=None, request_id=None)
 
 
 def stream(
-    frames: Frames, ping_seconds: float = PING_SECONDS, on_end: Callable[[], None] = lambda: None
+    frames: Frames, ping_seconds: float = PING_SECONDS, on_end: Callable[[], None] = lambda: None,
+    still_allowed: StillAllowed = lambda: None, check_seconds: float = CHECK_SECONDS,
+    as_problem: AsProblem = _problem,
 ) -> Response:  # fmt: skip
     """The response of a stream. `frames` is closed in every case, also when the client leaves.
 
     `on_end` is called when the work is over, which may be after the client has left; or when it never began.
+    `still_allowed` is asked every `check_seconds`, without a request's context; an error it gives is the last event,
+    as `as_problem` tells it.
     """
     work = _Work(frames, on_end)
-    response = Response(_bytes(work, ping_seconds), mimetype="text/event-stream")
+    watch = _Watch(still_allowed, check_seconds, as_problem)
+    response = Response(_bytes(work, ping_seconds, watch), mimetype="text/event-stream")
     response.call_on_close(work.never_began)
     response.headers["Cache-Control"] = "no-cache, no-transform"
     response.headers["X-Accel-Buffering"] = "no"
@@ -73,28 +89,58 @@ class _Work:
                     if self.left.is_set():
                         return
         finally:
-            self._on_end()
-            self.ready.put(_END)
+            try:
+                self._on_end()
+            finally:
+                self.ready.put(_END)
 
 
-def _bytes(work: _Work, ping_seconds: float) -> Generator[bytes, None, None]:
+class _Watch:
+    """Whether the reader of a stream may go on reading; asked now and then."""
+
+    def __init__(self, still_allowed: StillAllowed, seconds: float, as_problem: AsProblem) -> None:
+        self._still_allowed, self._seconds, self._as_problem = still_allowed, seconds, as_problem
+        self.due = time.monotonic() + seconds
+
+    def refusal(self) -> dict[str, Any] | None:
+        """The problem that ends the stream, or None; None too while it is not yet time to ask."""
+        if time.monotonic() < self.due:
+            return None
+        error = self._still_allowed()
+        self.due = time.monotonic() + self._seconds
+        return self._as_problem(error) if error else None
+
+
+def _bytes(work: _Work, ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
     work.begin()
     try:
         yield b": hello\n\n"
-        yield from _drain(work.ready, ping_seconds)
+        yield from _drain(work.ready, ping_seconds, watch)
     finally:
         work.left.set()
 
 
-def _drain(ready: queue.SimpleQueue[Any], ping_seconds: float) -> Generator[bytes, None, None]:
-    number = 0
+def _drain(ready: queue.SimpleQueue[Any], ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
+    number, ping_due = 0, time.monotonic() + ping_seconds
     while True:
-        try:
-            item = ready.get(timeout=ping_seconds)
-        except queue.Empty:
-            yield b": ping\n\n"
-            continue
+        item = _next(ready, min(ping_due, watch.due))
+        if refusal := watch.refusal():
+            yield frame(number + 1, "error", refusal)
+            return
         if item is _END:
             return
-        number += 1
-        yield frame(number, *item)
+        if item is not _NOTHING:
+            number += 1
+            yield frame(number, *item)
+        elif time.monotonic() >= ping_due:
+            yield b": ping\n\n"
+        else:
+            continue
+        ping_due = time.monotonic() + ping_seconds
+
+
+def _next(ready: queue.SimpleQueue[Any], until: float) -> Any:
+    try:
+        return ready.get(timeout=max(0.0, until - time.monotonic()))
+    except queue.Empty:
+        return _NOTHING

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
 from sqlalchemy import select, update
 
 from chatbot.auth import passwords
 from chatbot.auth.models import TokenFamily, User
 from chatbot.db import begin_write
-from tests.conftest import PASSWORD, sign_up
+from tests.conftest import PASSWORD
 
 URL = "/api/users/login/"
 UNKNOWN = "nobody@example.com"
@@ -116,44 +113,3 @@ def test_no_token_is_stored(app, session, ada):
     rows = str([vars(family) for family in session.scalars(select(TokenFamily))])
     assert answer["refresh"] not in rows
     assert answer["access"] not in rows
-
-
-def test_only_two_passwords_are_hashed_at_once(monkeypatch):
-    """B10: whoever waits too long is told to come back."""
-    monkeypatch.setattr(passwords, "WAIT_SECONDS", 0.05)
-    busy, most = [], []
-
-    def slow(*args, **kwargs):
-        busy.append(1)
-        most.append(len(busy))
-        time.sleep(0.3)
-        busy.pop()
-        return "hash"
-
-    monkeypatch.setattr(passwords, "generate_password_hash", slow)
-    told = []
-
-    def hash_one():
-        try:
-            passwords.hash_password("x", 1)
-        except passwords.Unavailable as error:
-            told.append((error.code, error.retry_after))
-
-    threads = [threading.Thread(target=hash_one) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(most) == 2
-    assert told == [("busy", 2)] * 3
-
-
-def test_a_login_while_all_hash_is_a_503(sqlite_app, monkeypatch):
-    """B10"""
-    monkeypatch.setattr(passwords, "WAIT_SECONDS", 0.01)
-    sign_up(sqlite_app, "ada")
-    with passwords._slot(), passwords._slot():
-        answer = log_in(sqlite_app.test_client())
-        health = sqlite_app.test_client().get("/healthz")
-    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "busy", "2")
-    assert health.status_code == 200

@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlalchemy import func, select
 
-from chatbot.auth import service
+from chatbot.auth import accounts
 from chatbot.auth.models import User
 from chatbot.db import begin_write
 from chatbot.errors import Conflict
@@ -248,16 +248,16 @@ def test_of_many_who_want_one_name_at_once_one_gets_it(app, session, changes):
 @pytest.mark.parametrize("field", ["email", "username"])
 def test_a_writer_who_came_between_is_a_conflict(app, monkeypatch, ada, field):
     """A2: the look found nothing, the write finds somebody."""
-    looks = iter([lambda *_: None, service._refuse_taken])
-    real = service._refuse_taken
-    monkeypatch.setattr(service, "_refuse_taken", lambda *found: next(looks, real)(*found))
+    looks = iter([lambda *_: None, accounts._refuse_taken])
+    real = accounts._refuse_taken
+    monkeypatch.setattr(accounts, "_refuse_taken", lambda *found: next(looks, real)(*found))
     mine = {"username": "other", "email": "other@example.com"} | {field: {"email": ada.email, "username": "ada"}[field]}
     answer = sign_up(app.test_client(), **mine)
     assert (answer.status_code, answer.json["code"]) == (409, f"{field}_taken")
 
 
 def test_a_conflict_that_is_gone_again_is_still_a_conflict(app, monkeypatch, ada):
-    monkeypatch.setattr(service, "_refuse_taken", lambda *_: None)
+    monkeypatch.setattr(accounts, "_refuse_taken", lambda *_: None)
     assert sign_up(app.test_client()).status_code == 409
 
 
@@ -273,7 +273,7 @@ def test_a_rename_to_a_name_that_was_taken_meanwhile_is_a_conflict(app, ada):
     def rename():
         with app.extensions["sessions"]() as mine:
             try:
-                service.change_profile(mine, ada.id, {"username": "Carol"})
+                accounts.change_profile(mine, ada.id, {"username": "Carol"})
             except Conflict as error:
                 found.append(error.code)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from itsdangerous import TimestampSigner
 from sqlalchemy import func, select, update
 
-from chatbot.auth import service, tokens
-from chatbot.auth.models import TokenFamily, User
-from chatbot.db import begin_write
+from chatbot.auth import guard, recovery, tokens
+from chatbot.auth.models import SecurityEvent, TokenFamily, User
+from chatbot.db import begin_write, utcnow
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail, sweep_mails
+from tests.auth.crowd import at_once
 from tests.conftest import PASSWORD, sign_up
 
 URL = "/api/users/verify-email/"
@@ -28,7 +30,7 @@ def letters(app) -> list[str]:
             deliver_mail(mail_id)
     folder = app.extensions["settings"].instance_path / "outbox"
     parsed = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in sorted(folder.glob("*.eml"))]
-    return [message.get_content() for message in parsed]
+    return [message.get_body(("plain",)).get_content() for message in parsed]
 
 
 def app_due(app) -> list[str]:
@@ -88,6 +90,28 @@ def test_confirming_twice_changes_nothing(app, session, ada):
     assert (first.status_code, second.status_code, first.json == second.json) == (200, 200, True)
     assert session.scalar(select(func.count()).select_from(TokenFamily)) == 1
     assert "access" not in second.text
+    assert confirmed_events(session) == [ada.id]
+
+
+def confirmed_events(session) -> list[str]:
+    return list(session.scalars(select(SecurityEvent.user_id).where(SecurityEvent.kind == "email_verified")))
+
+
+def test_of_twenty_who_confirm_at_once_one_has_done_it(app, session, ada):
+    """C1"""
+    token = token_of(link_of(app))
+    answers = at_once([partial(verify, app, token)] * 20)
+    assert {(a.status_code, a.json["is_verified"]) for a in answers} == {(200, True)}
+    assert confirmed_events(session) == [ada.id]
+
+
+def test_confirming_signs_nobody_in(app, session, ada):
+    """C1: whoever reads somebody's mail gets the address confirmed, and no session."""
+    answer = verify(app, token_of(link_of(app)))
+    assert set(answer.json) == {
+        "id", "username", "email", "first_name", "last_name", "is_verified", "is_admin", "created_at",
+    }  # fmt: skip
+    assert session.scalar(select(func.count()).select_from(TokenFamily)) == 1
 
 
 @pytest.mark.parametrize(
@@ -103,18 +127,28 @@ def test_a_tampered_token_confirms_nothing(sqlite_app, change):
 def test_a_token_signed_with_the_secret_of_the_jwts_confirms_nothing(sqlite_app):
     """C5"""
     ada, settings = sign_up(sqlite_app, "ada"), sqlite_app.extensions["settings"]
-    state = tokens.fingerprint(ada.email)
-    assert verify(sqlite_app, tokens.sign(settings.jwt_secret(), tokens.VERIFY_EMAIL, ada.id, state)).status_code == 401
-    assert verify(sqlite_app, tokens.sign(settings.secret(), "reset", ada.id, state)).status_code == 401
-    assert verify(sqlite_app, tokens.sign(settings.secret(), tokens.VERIFY_EMAIL, ada.id, state)).status_code == 200
+    state, purpose = tokens.fingerprint(ada.email), tokens.VERIFY_EMAIL
+    assert verify(sqlite_app, tokens.sign(settings.jwt_secrets(), purpose, ada.id, state)).status_code == 401
+    assert verify(sqlite_app, tokens.sign(settings.mail_secrets(), "reset", ada.id, state)).status_code == 401
+    assert verify(sqlite_app, tokens.sign(settings.mail_secrets(), purpose, ada.id, state)).status_code == 200
 
 
-def test_a_link_has_an_end(sqlite_app, monkeypatch):
-    """C3"""
-    sign_up(sqlite_app, "ada")
-    token = token_of(link_of(sqlite_app))
-    monkeypatch.setattr(service, "VERIFY_LIFETIME", timedelta(seconds=-1))
-    assert verify(sqlite_app, token).json["code"] == "invalid_or_expired_token"
+DAYS = 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("ago", "status"), [(3 * DAYS - 10, 200), (3 * DAYS + 1, 401), (-60, 401)], ids=["old", "too old", "future"]
+)
+def test_a_link_has_an_end(sqlite_app, monkeypatch, ago, status):
+    """C3: after three days; and one from the future has not begun."""
+    ada = sign_up(sqlite_app, "ada")
+    then = int(utcnow().timestamp()) - ago
+    with monkeypatch.context() as patched, sqlite_app.extensions["sessions"]() as session:
+        patched.setattr(TimestampSigner, "get_timestamp", lambda _: then)
+        token = recovery.verification_token(sqlite_app.extensions["settings"], session.get(User, ada.id))
+    answer = verify(sqlite_app, token)
+    assert answer.status_code == status
+    assert answer.json.get("code") == (None if status == 200 else "invalid_or_expired_token")
 
 
 def test_a_link_dies_when_the_address_changes_or_the_account_goes(app, session, ada):
@@ -124,9 +158,24 @@ def test_a_link_dies_when_the_address_changes_or_the_account_goes(app, session, 
     session.execute(update(User).values(email="new@example.com"))
     session.commit()
     changed = verify(app, token)
+    assert not session.scalar(select(User.is_verified))
+    session.rollback()
     app.test_client().delete("/api/users/profile/", json={"password": PASSWORD}, headers=ada.headers)
     gone = verify(app, token)
     assert (changed.status_code, gone.status_code) == (401, 401)
+
+
+def test_a_link_of_a_disabled_account_waits_until_it_is_enabled(app, session, ada):
+    """C6 D7: a disabled account changes nothing, and is told no more than a wrong link tells."""
+    token = token_of(link_of(app))
+    for active, status in ((False, 401), (True, 200)):
+        begin_write(session)
+        session.execute(update(User).values(is_active=active))
+        session.commit()
+        answer = verify(app, token)
+        assert (answer.status_code, session.scalar(select(User.is_verified))) == (status, active)
+        session.rollback()
+    assert answer.json["is_verified"]
 
 
 @pytest.mark.parametrize("header", ["Host", "X-Forwarded-Host", "Forwarded"])
@@ -199,6 +248,7 @@ def test_asking_again_looks_the_same_for_everybody(app, session, ada, bob):
         for email in (ada.email, bob.email, "nobody@example.com", "not an address")
     ]
     assert {(a.status_code, a.data) for a in asked} == {(202, b"{}\n")}
+    assert len({tuple(a.headers) for a in asked}) == 1
     assert session.scalar(select(func.count()).select_from(Mail).where(Mail.user_id == ada.id)) == 2
     assert session.scalar(select(func.count()).select_from(Mail)) == 3
 
@@ -213,21 +263,49 @@ def test_a_letter_to_somebody_who_is_confirmed_is_not_sent(app, session, ada):
     assert session.scalar(select(Mail.status).where(Mail.id == mail.id)) == "cancelled"
 
 
+NOBODY = "5f0c2a52-3f5e-4a39-9a3c-1f2f6f0a7b11"
+
+
 def test_an_unconfirmed_address_keeps_everything_but_the_account_closed(make_app, database_url):
-    """C16 A1"""
+    """C16 A1: every endpoint but those of the own account says the same, streams included; none reads its body."""
     app = make_app(database_url=database_url, require_verified_email=True)
-    ada = sign_up(app, "ada")
-    client = app.test_client()
-    closed = [
-        client.get("/api/chat/history/", headers=ada.headers), client.get("/api/knowledge/search/?q=x",
-        headers=ada.headers),
-        client.post("/api/chat/send/", json={"message": "x"}, headers=ada.headers),
-        client.post("/api/chat/send/", json={"message": "x", "stream": True}, headers=ada.headers),
-    ]  # fmt: skip
+    ada, client = sign_up(app, "ada"), app.test_client()
+    closed, streamed = [], {"message": "x", "stream": True}
+    for rule in app.url_map.iter_rules():
+        if guard.guard_of(app, rule.endpoint) == "user":
+            url = rule.build(dict.fromkeys(rule.arguments, NOBODY))[1]
+            for method in rule.methods - {"HEAD", "OPTIONS"}:
+                closed.append(client.open(url, method=method, headers=ada.headers))
+    closed.append(client.post("/api/chat/send/", json=streamed, headers=ada.headers))
     assert {(a.status_code, a.json["code"]) for a in closed} == {(403, "email_not_verified")}
+    assert len(closed) > 8
     assert client.get("/api/users/profile/", headers=ada.headers).status_code == 200
     assert verify(app, token_of(link_of(app))).status_code == 200
     assert client.get("/api/chat/history/", headers=ada.headers).status_code == 200
+
+
+def test_whoever_is_not_confirmed_still_manages_the_own_account(make_app):
+    """C16: to read it, to leave, to sign out, to change the password and to ask for another letter."""
+    app = make_app(require_verified_email=True)
+    ada, client = sign_up(app, "ada"), app.test_client()
+    assert client.post(URL + "resend/", json={"email": ada.email}).status_code == 202
+    assert client.get("/api/users/sessions/", headers=ada.headers).status_code == 200
+    assert client.get("/api/users/export/", headers=ada.headers, buffered=True).status_code == 200
+    body = {"current_password": PASSWORD, "password": "a lighthouse", "password2": "a lighthouse"}
+    assert client.post("/api/users/password/change/", json=body, headers=ada.headers).status_code == 200
+    assert client.post("/api/users/logout/", json={"refresh": ada.refresh}, headers=ada.headers).status_code == 204
+
+
+def test_an_administrator_who_is_not_confirmed_is_told_so(make_app):
+    """C16"""
+    app = make_app(require_verified_email=True)
+    root = sign_up(app, "root", admin=True)
+    with app.extensions["sessions"]() as session:
+        begin_write(session)
+        session.execute(update(User).values(is_verified=False))
+        session.commit()
+    answer = app.test_client().get("/api/users/security-events/", headers=root.headers)
+    assert (answer.status_code, answer.json["code"]) == (403, "email_not_verified")
 
 
 def test_the_sweep_sends_what_no_message_was_left_for(sqlite_app, tmp_path):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from chatbot.auth import keys
 from chatbot.chat.models import Message
 from chatbot.extensions import db
 from tests.conftest import MakeApp, Person
@@ -27,9 +30,22 @@ def with_model(make_app: MakeApp, server: OpenAIServer, **settings: Any) -> Flas
     return make_app(openai_api_key=KEY, openai_base_url=server.base_url, **(defaults | settings))
 
 
-def ask(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> TestResponse:
-    """POST send/, read as a whole."""
-    return app.test_client().post("/api/chat/send/", json={"message": message, **body}, headers=person.headers)
+def visitor(
+    app: Flask, owner: Person, name: str, lifetime: timedelta = timedelta(minutes=5), **limits: Any
+) -> Person:  # fmt: skip
+    """A visitor of a person's product; `limits` are collections and daily_tokens."""
+    with app.app_context(), app.extensions["sessions"]() as session:
+        key, _ = keys.create_key(session, owner.id, "Shop", [keys.VISITORS], None)
+        token = keys.sign_visitor(owner.id, key.id, name, lifetime, **limits)
+    return Person(owner.id, "", token, "")
+
+
+def ask(
+    app: Flask, person: Person, message: str = QUESTION, *, key: str | None = None, **body: Any
+) -> TestResponse:  # fmt: skip
+    """POST send/, read as a whole; `key` is its Idempotency-Key."""
+    headers = person.headers | ({"Idempotency-Key": key} if key is not None else {})
+    return app.test_client().post("/api/chat/send/", json={"message": message, **body}, headers=headers)
 
 
 def stream(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> list[Event]:
@@ -39,11 +55,14 @@ def stream(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> 
     return list(events_of(response.response))
 
 
-def open_stream(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> TestResponse:
+def open_stream(
+    app: Flask, person: Person, message: str = QUESTION, *, key: str | None = None, **body: Any
+) -> TestResponse:  # fmt: skip
     """A streamed answer of which nothing has been read; close the response to leave."""
     client = app.test_client()
     fields = {"message": message, "stream": True, **body}
-    return client.post("/api/chat/send/", json=fields, headers=person.headers, buffered=False)
+    headers = person.headers | ({"Idempotency-Key": key} if key is not None else {})
+    return client.post("/api/chat/send/", json=fields, headers=headers, buffered=False)
 
 
 def events_of(chunks: Iterable[bytes | str]) -> Iterator[Event]:
@@ -73,3 +92,19 @@ def connections_in_use(app: Flask) -> int:
     """How many database connections are out of the pool."""
     with app.app_context():
         return int(db.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+
+def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
+    """What each of so many threads got that began together; the call gets its number."""
+    start, given = threading.Barrier(count), []
+
+    def run(number: int) -> None:
+        start.wait()
+        given.append(call(number))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return given

@@ -77,10 +77,14 @@ def test_the_document_asks_for_a_token_where_the_guard_does(sqlite_app, spec):
 
 
 def test_every_error_is_told_as_a_problem(spec):
+    """Somebody at the form of a page is told on a page."""
+    form = "application/x-www-form-urlencoded"
     for path, _method, operation in operations(spec):
+        takes_form = form in operation.get("requestBody", {}).get("content", {})
         for status, response in operation["responses"].items():
             if status >= "400":
-                assert list(response["content"]) == ["application/problem+json"], path
+                kinds = ["application/problem+json"] + ["text/html"] * takes_form
+                assert list(response["content"]) == kinds, path
     assert set(spec["components"]["schemas"]["Problem"]["properties"]) == {
         "type", "title", "status", "detail", "instance", "code", "request_id", "errors",
     }  # fmt: skip

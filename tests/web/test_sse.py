@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from chatbot.errors import Unauthorized
 from chatbot.web.sse import frame, stream
 
 WAIT = 5
@@ -86,6 +87,99 @@ def test_the_work_is_closed_when_the_client_leaves():
     go.set()
     assert closed.wait(WAIT)
     assert len(made) == 2
+
+
+def endless(go, closed=None):
+    """Frames that come one by one, each after `go` was set for it; all but the first."""
+    try:
+        for number in range(1000):
+            yield "token", {"n": number}
+            go.wait(WAIT)
+    finally:
+        if closed:
+            closed.set()
+
+
+def test_a_reader_who_may_not_go_on_is_told_and_the_work_is_stopped():
+    """F8, K14"""
+    closed, ended, go = threading.Event(), threading.Event(), threading.Event()
+    answers = [None, None, Unauthorized(code="session_ended")]
+    response = stream(
+        endless(go, closed), on_end=ended.set, still_allowed=lambda: answers.pop(0), check_seconds=0.01,
+        as_problem=lambda error: {"code": error.code},
+    )  # fmt: skip
+
+    parts = list(response.response)
+
+    # Nothing came but the first token: a silent stream is asked for as well.
+    assert parts == [
+        b": hello\n\n", b'event: token\nid: 1\ndata: {"n": 0}\n\n',
+        b'event: error\nid: 2\ndata: {"code": "session_ended"}\n\n',
+    ]  # fmt: skip
+    assert answers == []
+    go.set()
+    assert closed.wait(WAIT)
+    assert ended.wait(WAIT)
+
+
+def test_a_stream_that_is_never_silent_asks_as_well():
+    """F8"""
+    go = threading.Event()
+    go.set()
+    response = stream(endless(go), still_allowed=Unauthorized, check_seconds=0)
+
+    hello, told = list(response.response)
+    problem = json.loads(told.partition(b"data: ")[2])
+    assert (hello, problem["status"], problem["code"]) == (b": hello\n\n", 401, "not_authenticated")
+
+
+def test_a_stream_asks_no_more_often_than_it_should():
+    """F8"""
+    asked = []
+
+    def frames():
+        for number in range(200):
+            yield "token", {"n": number}
+
+    def allowed():
+        asked.append(1)
+
+    assert len(list(stream(frames(), still_allowed=allowed, check_seconds=60).response)) == 201
+    assert asked == []
+
+
+def test_pings_are_as_rare_as_they_should_be_however_often_a_stream_asks():
+    """K9"""
+    go, asked = threading.Event(), []
+
+    def allowed():
+        asked.append(1)
+        if len(asked) == 20:
+            go.set()
+
+    def frames():
+        go.wait(WAIT)
+        yield "done", {}
+
+    parts = list(stream(frames(), ping_seconds=60, still_allowed=allowed, check_seconds=0.005).response)
+
+    assert parts == [b": hello\n\n", b"event: done\nid: 1\ndata: {}\n\n"]
+    assert len(asked) >= 20
+
+
+def test_a_stream_ends_even_when_its_end_goes_wrong():
+    def broken():
+        raise RuntimeError("at the end")
+
+    caught = []
+    hook, threading.excepthook = threading.excepthook, lambda args: caught.append(args.exc_value)
+    try:
+        parts = list(stream(iter_of(("done", {})), on_end=broken).response)
+    finally:
+        threading.excepthook = hook
+
+    assert parts[-1] == b"event: done\nid: 1\ndata: {}\n\n"
+    assert [str(error) for error in caught] == ["at the end"]
 
 
 def test_the_work_sees_the_context_of_the_request(make_app, capsys):

@@ -1,0 +1,66 @@
+"""Security events: rows that are written in the transaction of what they tell of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import CursorResult, delete, select
+from sqlalchemy.orm import Session
+
+from chatbot.auth.models import EVENT_KINDS, SecurityEvent, User
+from chatbot.auth.origin import Origin
+from chatbot.db import begin_write, utcnow
+from chatbot.web.pages import Page, newest_first
+
+log = structlog.get_logger(__name__)
+
+
+def record(
+    session: Session, kind: str, origin: Origin, user_id: str | None, *, by_owner: bool = True, **detail: Any
+) -> None:
+    """Adds an event to the caller's transaction, and says it in the log.
+
+    `by_owner` is whether the account's owner has shown to be the one who acts; otherwise nobody knows who it was, or
+    it was somebody at the command line.
+    """
+    assert kind in EVENT_KINDS  # noqa: S101 - the list is what the API promises.
+    whose = _while_there(session, user_id)
+    event = SecurityEvent(
+        kind=kind,
+        user_id=whose,
+        actor_id=whose if by_owner else None,
+        request_id=origin.request_id,
+        network=origin.network,
+        device=origin.device,
+        detail=detail,
+    )
+    session.add(event)
+    log.info("security_event", kind=kind, user_id=user_id, **detail)
+
+
+def _while_there(session: Session, user_id: str | None) -> str | None:
+    """The id of an account that stays until the transaction ends; None when it was deleted since somebody looked."""
+    if user_id is None:
+        return None
+    return session.scalar(select(User.id).where(User.id == user_id).with_for_update(read=True, key_share=True))
+
+
+def list_events(session: Session, *, kind: str | None, user_id: str | None, limit: int, cursor: str | None) -> Page:
+    """Events, newest first; of one kind, or of one account."""
+    query = select(SecurityEvent)
+    if kind is not None:
+        query = query.where(SecurityEvent.kind == kind)
+    if user_id is not None:
+        query = query.where(SecurityEvent.user_id == user_id)
+    return newest_first(session, query, SecurityEvent.created_at, SecurityEvent.id, limit, cursor)
+
+
+def forget_old(session: Session, days: int) -> int:
+    """Deletes events older than that many days; gives how many."""
+    begin_write(session)
+    done = session.execute(delete(SecurityEvent).where(SecurityEvent.created_at < utcnow() - timedelta(days=days)))
+    session.commit()
+    assert isinstance(done, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
+    return done.rowcount

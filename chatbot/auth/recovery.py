@@ -1,0 +1,168 @@
+"""Getting (back) into an account by mail: confirming the address, a forgotten password, and changing a known one.
+
+The tokens in letters are signed for one purpose and bound to what they change, so a used one is dead: a reset link to
+the password's hash, a confirmation link to the address.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from chatbot.auth import events, families, passwords, tokens
+from chatbot.auth.addresses import canonical_email
+from chatbot.auth.families import NOWHERE, InvalidCredentials
+from chatbot.auth.models import TokenFamily, User
+from chatbot.auth.origin import Origin
+from chatbot.config import Settings
+from chatbot.db import begin_write, detached, new_id
+from chatbot.errors import Conflict, Invalid
+from chatbot.mail.service import queue_mail
+
+VERIFY_LIFETIME = timedelta(days=3)
+RESET_LIFETIME = timedelta(hours=1)
+VERIFY_MAIL = "verify_email"
+RESET_MAIL = "reset_password"
+CHANGED_MAIL = "password_changed"
+
+
+class PasswordChangedMeanwhile(Conflict):
+    code, detail = "password_changed_meanwhile", "The password was changed by another request."
+
+
+def verification_token(settings: Settings, user: User) -> str:
+    """The token of a confirmation link; it dies when the address changes."""
+    return tokens.sign(settings.mail_secrets(), tokens.VERIFY_EMAIL, user.id, tokens.fingerprint(user.email))
+
+
+def verify_email(session: Session, settings: Settings, token: str, origin: Origin = NOWHERE) -> User:
+    """Marks the address as confirmed; a second use changes nothing.
+
+    Raises:
+        InvalidToken: with the code `invalid_or_expired_token`.
+    """
+    user_id, state = tokens.unsign(settings.mail_secrets(), tokens.VERIFY_EMAIL, token, VERIFY_LIFETIME)
+    begin_write(session)
+    user = session.scalar(select(User).where(User.id == user_id, User.is_active).with_for_update(key_share=True))
+    if user is None or not tokens.same(state, tokens.fingerprint(user.email)):
+        session.rollback()
+        raise tokens.invalid_link()
+    if not user.is_verified:
+        user.is_verified = True
+        events.record(session, "email_verified", origin, user_id)
+    session.commit()
+    return user
+
+
+def resend_verification(session: Session, email: str) -> str:
+    """Queues another confirmation letter where there is an unconfirmed account.
+
+    Gives the id of the letter; where none was queued, an id of nothing, so that neither case takes longer.
+    """
+    begin_write(session)
+    user = _find(session, email)
+    mail = queue_mail(session, VERIFY_MAIL, user.id, user.email) if user and not user.is_verified else None
+    session.commit()
+    return mail.id if mail else new_id()
+
+
+def forgot_password(session: Session, email: str, origin: Origin = NOWHERE) -> str:
+    """Queues a reset letter where there is an active account; what it gives is as for `resend_verification`."""
+    begin_write(session)
+    user = _find(session, email)
+    mail = queue_mail(session, RESET_MAIL, user.id, user.email) if user else None
+    events.record(session, "password_reset_asked", origin, user.id if user else None, by_owner=False)
+    session.commit()
+    return mail.id if mail else new_id()
+
+
+def _find(session: Session, email: str) -> User | None:
+    try:
+        address = canonical_email(email)
+    except Invalid:
+        return None
+    # It must not be deleted between the look and the letter.
+    account = select(User).where(User.email == address, User.is_active)
+    return session.scalar(account.with_for_update(read=True, key_share=True))
+
+
+def reset_token(settings: Settings, user: User) -> str:
+    """The token of a reset link. It dies when the password or the address changes, so it is good for one reset."""
+    return tokens.sign(settings.mail_secrets(), tokens.RESET_PASSWORD, user.id, _reset_state(user))
+
+
+def _reset_state(user: User) -> str:
+    return tokens.fingerprint(user.email, user.password_hash)
+
+
+def reset_password(
+    session: Session, settings: Settings, token: str, password: str, password2: str, origin: Origin = NOWHERE
+) -> str:
+    """Sets a password by a reset link and ends every session. Who reads the mail owns the address: it is confirmed.
+
+    Gives the id of the notice letter.
+
+    Raises:
+        InvalidToken: with the code `invalid_or_expired_token`; also for the second of two who use it at once.
+        Invalid: the password breaks the rules; the link stays usable.
+    """
+    user_id, state = tokens.unsign(settings.mail_secrets(), tokens.RESET_PASSWORD, token, RESET_LIFETIME)
+    user = session.scalar(select(User).where(User.id == user_id, User.is_active))
+    if user is None or not tokens.same(state, _reset_state(user)):
+        session.rollback()
+        raise tokens.invalid_link()
+    user = detached(session, user)
+    mail_id = _set_password(session, settings, user, password, password2, origin, because="password_reset")
+    if mail_id is None:
+        raise tokens.invalid_link()
+    return mail_id
+
+
+def change_password(
+    session: Session, settings: Settings, user_id: str, current: str, password: str, password2: str, *,
+    keep: str | None = None, origin: Origin = NOWHERE,
+) -> str:  # fmt: skip
+    """Sets another password and ends every session but `keep`. Gives the id of the notice letter.
+
+    Raises:
+        InvalidCredentials: the current password is not right.
+        Invalid: the new one breaks the rules.
+        PasswordChangedMeanwhile: somebody else was quicker.
+    """
+    user = session.scalar(select(User).where(User.id == user_id))
+    if user is None:
+        session.rollback()
+        raise tokens.InvalidToken()
+    user = detached(session, user)
+    if not passwords.verify_password(user.password_hash, current, settings.password_iterations):
+        raise InvalidCredentials("The password is not right.")
+    mail_id = _set_password(session, settings, user, password, password2, origin, because="password_changed", keep=keep)
+    if mail_id is None:
+        raise PasswordChangedMeanwhile()
+    return mail_id
+
+
+def _set_password(
+    session: Session, settings: Settings, user: User, password: str, password2: str, origin: Origin, *,
+    because: str, keep: str | None = None,
+) -> str | None:  # fmt: skip
+    """Replaces the password the user had when they were read: the notice's id, or None when it is another by now."""
+    passwords.refuse_weak(password, password2, user.username, user.email)
+    fresh = passwords.hash_password(password, settings.password_iterations)
+    values = {"password_hash": fresh} | ({"is_verified": True} if because == "password_reset" else {})
+    begin_write(session)
+    done = session.execute(
+        update(User).where(User.id == user.id, User.password_hash == user.password_hash, User.is_active).values(values)
+    )
+    assert isinstance(done, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.
+    if done.rowcount == 0:
+        session.rollback()
+        return None
+    others = () if keep is None else (TokenFamily.id != keep,)
+    families.revoke(session, TokenFamily.user_id == user.id, *others, because=because)
+    mail = queue_mail(session, CHANGED_MAIL, user.id, user.email)
+    events.record(session, because, origin, user.id)
+    session.commit()
+    return mail.id

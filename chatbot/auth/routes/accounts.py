@@ -1,0 +1,101 @@
+"""Signing up, and the own account."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+from flask import current_app, send_file
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from chatbot.auth import accounts, export, schemas
+from chatbot.auth.attempts import attempt
+from chatbot.auth.guard import caller, public, signed_in
+from chatbot.auth.routes.blueprint import blp, origin, settings
+from chatbot.background import wake
+from chatbot.db import utcnow
+from chatbot.extensions import db
+from chatbot.mail.tasks import deliver_mail
+from chatbot.web import limits
+
+Parts = Callable[[Session, str], Iterator[tuple[str, Any]]]
+SPOOLED_BYTES = 4 * 1024 * 1024
+
+
+@blp.route("/signup/", methods=["POST"])
+@public
+@limits.signup
+@blp.arguments(schemas.SignupSchema)
+@blp.response(201, schemas.SignupAnswerSchema)
+def signup(body: dict[str, Any]) -> Any:
+    """Sign up
+
+    Creates an account and queues the confirmation letter.
+    """
+    user, mail_id = accounts.sign_up(db.session(), settings(), body, origin())
+    wake(deliver_mail, mail_id)
+    return {"user": user}
+
+
+@blp.route("/profile/", methods=["GET"])
+@signed_in
+@blp.response(200, schemas.UserSchema)
+def profile() -> Any:
+    """Read the own profile"""
+    return accounts.get_user(db.session(), caller().user_id)
+
+
+@blp.route("/profile/", methods=["PATCH"])
+@signed_in
+@blp.arguments(schemas.ProfileChangeSchema)
+@blp.response(200, schemas.UserSchema)
+def change_profile(body: dict[str, Any]) -> Any:
+    """Change the own profile"""
+    return accounts.change_profile(db.session(), caller().user_id, body, origin())
+
+
+@blp.route("/profile/", methods=["DELETE"])
+@signed_in
+@blp.arguments(schemas.PasswordSchema)
+@blp.response(204)
+def delete_profile(body: dict[str, Any]) -> None:
+    """Delete the own account
+
+    Everything of the caller's is gone: sessions, conversations, keys, letters. What the record of security events
+    tells stays, without saying whose it was.
+    """
+    user_id = caller().user_id
+    with attempt(user_id):
+        accounts.delete_account(db.session(), settings(), user_id, body["password"], origin())
+
+
+@blp.route("/export/", methods=["GET"])
+@signed_in
+@limits.export
+@blp.doc(responses={200: {"description": "A zip of JSON files.", "content": {"application/zip": {}}}})
+def export_account() -> ResponseReturnValue:
+    """Download everything stored about the caller
+
+    A zip of JSON files: the profile, sessions, API keys without the keys, letters without their text, security
+    events, usage, and every conversation.
+    """
+    export.note(db.session(), caller().user_id, origin())
+    file = tempfile.SpooledTemporaryFile(SPOOLED_BYTES)  # noqa: SIM115 - the response closes it.
+    _write_zip(file, db.session(), caller().user_id)
+    file.seek(0)
+    name = f"chatbot-export-{utcnow():%Y-%m-%d}.zip"
+    response = send_file(file, "application/zip", as_attachment=True, download_name=name)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _write_zip(file: IO[bytes], session: Session, user_id: str) -> None:
+    parts: tuple[Parts, ...] = current_app.extensions["exports"]
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in parts:
+            for name, content in part(session, user_id):
+                archive.writestr(name, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False))

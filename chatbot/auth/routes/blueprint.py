@@ -1,0 +1,22 @@
+"""The blueprint of /api/users/, and what its views ask of the request."""
+
+from __future__ import annotations
+
+from flask import current_app, g, request
+
+from chatbot.auth.origin import Origin, device_of, network_of
+from chatbot.config import Settings
+from chatbot.web.blueprint import Blueprint
+
+blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts, sessions and keys.")
+
+
+def settings() -> Settings:
+    """The application's settings."""
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
+def origin() -> Origin:
+    """Where this request comes from, as it is kept."""
+    return Origin(g.request_id, network_of(request.remote_addr), device_of(request.headers.get("User-Agent")))

@@ -1,0 +1,160 @@
+"""Confirming an address, and getting a new password. The links of letters lead to small pages here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from marshmallow import Schema
+
+from chatbot.auth import recovery, schemas
+from chatbot.auth.attempts import attempt, by_account
+from chatbot.auth.guard import caller, public, signed_in
+from chatbot.auth.routes.blueprint import blp, origin, settings
+from chatbot.background import wake
+from chatbot.errors import ChatbotError
+from chatbot.extensions import db
+from chatbot.mail.tasks import deliver_mail
+from chatbot.web import limits
+from chatbot.web.blueprint import parser
+from chatbot.web.problems import respond
+
+_PAGE = {"responses": {200: {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}
+# The page's form is the link's own, so its address holds the token; nothing on it is loaded from elsewhere.
+_PAGE_CSP = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+
+def _json_or_form(schema: type[Schema]) -> dict[str, Any]:
+    kinds = ("application/json", "application/x-www-form-urlencoded")
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}}
+
+
+def _page(template: str, status: int = 200, **values: Any) -> Response:
+    response = make_response(render_template(template, **values), status)
+    response.headers["Content-Security-Policy"] = _PAGE_CSP
+    return response
+
+
+def _is_form() -> bool:
+    return request.mimetype == "application/x-www-form-urlencoded"
+
+
+def _answered(template: str, act: Callable[[], Any]) -> Any:
+    """What the act gives, for a program; for somebody at the page's form a page, also when it fails."""
+    if not _is_form():
+        return act()
+    try:
+        act()
+    except ChatbotError as error:
+        reasons = dict.fromkeys([e.detail for e in error.errors] or [str(error)])
+        page = _page(template, error.status, done=False, reasons=reasons, usable=error.status != 401)
+        # What the status asks for, a page has to carry too: WWW-Authenticate, Retry-After.
+        asked_for = ("WWW-Authenticate", "Retry-After")
+        page.headers.extend((name, value) for name, value in respond(error).headers if name in asked_for)
+        return page
+    return _page(template, done=True)
+
+
+@blp.route("/verify-email/", methods=["GET"])
+@public
+@blp.doc(**_PAGE)
+def verify_page() -> ResponseReturnValue:
+    """Show the page behind the link of the letter
+
+    The page asks for a click: mail scanners open links, and must not confirm anything by it.
+    """
+    return _page("verify_email.html", done=False, usable=True)
+
+
+@blp.route("/verify-email/", methods=["POST"])
+@public
+@blp.response(200, schemas.UserSchema)
+@blp.doc(**_json_or_form(schemas.TokenSchema))
+def verify_email() -> Any:
+    """Confirm an e-mail address
+
+    Takes the token of the letter as JSON, or from the page's form, which is answered with a page.
+    """
+
+    def act() -> Any:
+        body = parser.parse(schemas.TokenSchema(), request, location="json_or_form")
+        return recovery.verify_email(db.session(), settings(), body["token"], origin())
+
+    return _answered("verify_email.html", act)
+
+
+@blp.route("/verify-email/resend/", methods=["POST"])
+@public
+@limits.letters("resend", by_account)
+@blp.arguments(schemas.EmailSchema)
+@blp.response(202)
+def resend(body: dict[str, Any]) -> Any:
+    """Send the confirmation letter again
+
+    The answer is the same whether or not there is such an account.
+    """
+    wake(deliver_mail, recovery.resend_verification(db.session(), body["email"]))
+    return {}
+
+
+@blp.route("/password/forgot/", methods=["POST"])
+@public
+@limits.letters("forgot_password", by_account)
+@blp.arguments(schemas.EmailSchema)
+@blp.response(202)
+def forgot_password(body: dict[str, Any]) -> Any:
+    """Ask for a reset letter
+
+    Its link works for an hour and for one reset; a reset ends every other link as well. The answer is the same
+    whether or not there is such an account.
+    """
+    wake(deliver_mail, recovery.forgot_password(db.session(), body["email"], origin()))
+    return {}
+
+
+@blp.route("/password/reset/", methods=["GET"])
+@public
+@blp.doc(**_PAGE)
+def reset_page() -> ResponseReturnValue:
+    """Show the page behind the link of the reset letter"""
+    return _page("reset_password.html", done=False, usable=True)
+
+
+@blp.route("/password/reset/", methods=["POST"])
+@public
+@limits.password_reset
+@blp.response(200)
+@blp.doc(**_json_or_form(schemas.ResetSchema))
+def reset_password() -> Any:
+    """Set a new password by the token of a letter
+
+    Ends every session of the account, and confirms its address. Takes JSON, or the page's form, which is answered
+    with a page.
+    """
+
+    def act() -> Any:
+        body = parser.parse(schemas.ResetSchema(), request, location="json_or_form")
+        wake(deliver_mail, recovery.reset_password(db.session(), settings(), **body, origin=origin()))
+        return {}
+
+    return _answered("reset_password.html", act)
+
+
+@blp.route("/password/change/", methods=["POST"])
+@signed_in
+@blp.arguments(schemas.ChangePasswordSchema)
+@blp.response(200)
+def change_password(body: dict[str, Any]) -> Any:
+    """Change the own password
+
+    Ends every other session of the account, and tells the owner by mail.
+    """
+    current, who = body.pop("current_password"), caller()
+    with attempt(who.user_id):
+        mail_id = recovery.change_password(
+            db.session(), settings(), who.user_id, current, **body, keep=who.credential_id, origin=origin()
+        )
+    wake(deliver_mail, mail_id)
+    return {}

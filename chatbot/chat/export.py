@@ -1,0 +1,41 @@
+"""What this room has stored about a person, for them to take along; their visitors' conversations included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatbot.chat.models import ChatSession, DailyUsage, Message
+from chatbot.chat.schemas import ChatSessionSchema, MessageSchema
+
+_chat = ChatSessionSchema()
+_messages = MessageSchema(many=True)
+
+
+def conversations(session: Session, user_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file name, content) of each conversation, read one by one, and of what answers have cost each day."""
+    ids = session.scalars(select(ChatSession.id).where(ChatSession.user_id == user_id).order_by(ChatSession.created_at))
+    for chat_id in ids.all():
+        chat = session.get(ChatSession, chat_id)
+        # One that is deleted in the meantime is not there any more.
+        if chat is not None:
+            yield f"conversations/{chat_id}.json", _with_messages(session, chat)
+    yield "usage.json", {"days": _usage(session, user_id)}
+
+
+def _with_messages(session: Session, chat: ChatSession) -> dict[str, Any]:
+    query = select(Message).where(Message.chat_session_id == chat.id).order_by(Message.position)
+    messages = _messages.dump(session.scalars(query).all())
+    shape: dict[str, Any] = _chat.dump({"chat": chat, "message_count": len(messages)})
+    return shape | {"visitor": chat.visitor, "messages": messages}
+
+
+def _usage(session: Session, user_id: str) -> list[dict[str, Any]]:
+    query = select(DailyUsage).where(DailyUsage.user_id == user_id).order_by(DailyUsage.day, DailyUsage.visitor)
+    return [
+        {"day": row.day.isoformat(), "visitor": row.visitor, "answers": row.answers, "tokens": row.tokens}
+        for row in session.scalars(query)
+    ]

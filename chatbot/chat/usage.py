@@ -1,0 +1,89 @@
+"""What answers cost: tokens counted for each day (UTC), and the budgets that bound them.
+
+An account's budget, DAILY_TOKENS, is for the account and all its visitors together; a visitor may have one beside it.
+A budget is looked at before a question is stored, so answers that are under way come to their end.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, CursorResult, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from chatbot.auth.guard import Caller
+from chatbot.auth.models import User
+from chatbot.chat.models import DailyUsage, Owner
+from chatbot.db import utcnow
+from chatbot.errors import TooMany
+
+
+class QuotaExceeded(TooMany):
+    code, detail = "quota_exceeded", "Today's tokens are used up; there are new ones after midnight (UTC)."
+
+
+def check_budget(session: Session, caller: Caller, account_budget: int | None) -> None:
+    """Lets pass who has tokens left for today.
+
+    Raises:
+        QuotaExceeded: the visitor's budget or the account's is spent; it says in how many seconds the day ends.
+    """
+    own = (caller.daily_tokens, Owner.of(caller).owns(DailyUsage))
+    for budget, whose in (own, (account_budget, DailyUsage.user_id == caller.user_id)):
+        if budget is not None and _spent(session, whose)[1] >= budget:
+            now = utcnow()
+            raise QuotaExceeded(retry_after=math.ceil((_day_after(now) - now).total_seconds()))
+
+
+def count(session: Session, owner: Owner, tokens: int) -> None:
+    """Counts an answer in the transaction that stores it. Of an account that is gone nothing is counted."""
+    if not hold_account(session, owner):
+        return
+    today = (owner.owns(DailyUsage), DailyUsage.day == utcnow().date())
+    more = update(DailyUsage).where(*today)
+    more = more.values(answers=DailyUsage.answers + 1, tokens=DailyUsage.tokens + tokens)
+    done = session.execute(more)
+    assert isinstance(done, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.
+    if done.rowcount == 0:
+        # Another answer may be the day's first at this moment.
+        with suppress(IntegrityError), session.begin_nested():
+            session.add(DailyUsage(user_id=owner.user_id, visitor=owner.visitor, day=utcnow().date()))
+        session.execute(more)
+
+
+def hold_account(session: Session, owner: Owner) -> bool:
+    """Whether the account is there. It cannot be deleted until the transaction has ended.
+
+    Deleting it takes its rows in another order than an answer does, and the two would deadlock.
+    """
+    account = select(User.id).where(User.id == owner.user_id).with_for_update(read=True, key_share=True)
+    return session.scalar(account) is not None
+
+
+def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, Any]:
+    """What has been used today of the caller's budget: a visitor's own, or the whole account's."""
+    mine = Owner.of(caller).owns(DailyUsage) if caller.visitor else DailyUsage.user_id == caller.user_id
+    answers, tokens = _spent(session, mine)
+    now = utcnow()
+    return {
+        "day": now.date(),
+        "answers": answers,
+        "tokens": tokens,
+        "budget": caller.daily_tokens if caller.visitor else account_budget,
+        "resets_at": _day_after(now),
+    }
+
+
+def _spent(session: Session, whose: ColumnElement[bool]) -> tuple[int, int]:
+    """Answers and tokens of today."""
+    sums = (func.coalesce(func.sum(DailyUsage.answers), 0), func.coalesce(func.sum(DailyUsage.tokens), 0))
+    answers, tokens = session.execute(select(*sums).where(whose, DailyUsage.day == utcnow().date())).one()
+    return int(answers), int(tokens)
+
+
+def _day_after(now: datetime) -> datetime:
+    return datetime.combine(now.date() + timedelta(days=1), time(), UTC)

@@ -1,0 +1,163 @@
+"""A call of each address that is in order: with it, whoever is allowed reaches the 2xx."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+
+from chatbot.auth import recovery, tokens
+from chatbot.auth.models import User
+from chatbot.db import utcnow
+from chatbot.knowledge.service import NewDocument, add_document
+from tests.auth.world import HOUR, Who, World, family_of, key_of
+from tests.conftest import PASSWORD
+
+ANOTHER = "a lighthouse in the fog"
+Call = dict[str, Any]
+Build = Callable[[World, Who], Call]
+
+
+def _signup(world: World, who: Who) -> Call:
+    name = f"new-{uuid.uuid4().hex[:12]}"
+    fields = {"username": name, "email": f"{name}@mail.example.com", "password": ANOTHER, "password2": ANOTHER}
+    return {"json": fields}
+
+
+def _refresh(world: World, who: Who) -> Call:
+    return _refresh_of(world, world.owner)
+
+
+def _logout(world: World, who: Who) -> Call:
+    return _refresh_of(world, who.user or world.owner)
+
+
+def _refresh_of(world: World, user: User) -> Call:
+    family = family_of(user)
+    world.add(family)
+    with world.app.app_context():
+        return {
+            "json": {"refresh": tokens.issue_refresh(user.id, family.id, family.current_jti, utcnow(), utcnow() + HOUR)}
+        }
+
+
+def _by_letter(world: World, token_for: Callable[..., str]) -> dict[str, str]:
+    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+        user = session.scalars(select(User).where(User.id == world.owner.id)).one()
+        return {"token": token_for(world.app.extensions["settings"], user)}
+
+
+def _verify(world: World, who: Who) -> Call:
+    return {"json": _by_letter(world, recovery.verification_token)}
+
+
+def _reset(world: World, who: Who) -> Call:
+    # Another one each time: after the reset the link of the time before is dead.
+    return {"json": {**_by_letter(world, recovery.reset_token), "password": ANOTHER, "password2": ANOTHER}}
+
+
+def _a_session(world: World, who: Who) -> Call:
+    family = family_of(world.owner)
+    world.add(family)
+    return {"ids": {"session_id": family.id}}
+
+
+def _a_key(world: World, who: Who) -> Call:
+    key, _ = key_of(world.owner, ["chat"])
+    world.add(key)
+    return {"ids": {"key_id": key.id}}
+
+
+def _a_conversation(**more: Any) -> Build:
+    def build(world: World, who: Who) -> Call:
+        # A visitor's is anna's; everybody else is shown one of the owner's own.
+        return {"ids": {"session_id": world.conversation(world.owner, "anna" if who.visitor else "").id}, **more}
+
+    return build
+
+
+def _a_document(world: World, who: Who) -> Call:
+    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+        document, _ = add_document(
+            session, NewDocument(uuid.uuid4().hex.encode(), title="A", media_type="text/markdown")
+        )
+        return {"ids": {"document_id": document.id}}
+
+
+def _new_document(world: World, who: Who) -> Call:
+    return {"json": {"title": "Hours", "content": f"Open at {uuid.uuid4().hex}."}}
+
+
+def _login(world: World, who: Who) -> Call:
+    return {"json": {"email": world.other.email, "password": PASSWORD}}
+
+
+def always(**call: Any) -> Build:
+    """The same call, whoever makes it."""
+
+    def build(world: World, who: Who) -> Call:
+        return dict(call)
+
+    return build
+
+
+def body(**fields: Any) -> Build:
+    return always(json=fields)
+
+
+nothing = always()
+
+
+CALLS: dict[tuple[str, str], Build] = {
+    ("GET", "/healthz"): nothing,
+    ("GET", "/readyz"): nothing,
+    ("GET", "/openapi.json"): nothing,
+    ("GET", "/swagger/"): nothing,
+    ("GET", "/swagger/<path:name>"): always(ids={"name": "swagger-ui.css"}),
+    ("GET", "/static/<path:filename>"): always(ids={"filename": "page.css"}),
+    ("POST", "/api/users/signup/"): _signup,
+    ("POST", "/api/users/login/"): _login,
+    ("POST", "/api/users/token/refresh/"): _refresh,
+    ("POST", "/api/users/logout/"): _logout,
+    ("POST", "/api/users/logout/all/"): nothing,
+    ("GET", "/api/users/profile/"): nothing,
+    ("PATCH", "/api/users/profile/"): body(first_name="Ada"),
+    ("DELETE", "/api/users/profile/"): body(password=PASSWORD),
+    ("GET", "/api/users/export/"): nothing,
+    ("GET", "/api/users/verify-email/"): nothing,
+    ("POST", "/api/users/verify-email/"): _verify,
+    ("POST", "/api/users/verify-email/resend/"): body(email="nobody@example.com"),
+    ("POST", "/api/users/password/forgot/"): body(email="nobody@example.com"),
+    ("GET", "/api/users/password/reset/"): nothing,
+    ("POST", "/api/users/password/reset/"): _reset,
+    ("POST", "/api/users/password/change/"): body(current_password=PASSWORD, password=ANOTHER, password2=ANOTHER),
+    ("GET", "/api/users/sessions/"): nothing,
+    ("DELETE", "/api/users/sessions/<uuid:session_id>/"): _a_session,
+    ("GET", "/api/users/api-keys/"): nothing,
+    ("POST", "/api/users/api-keys/"): body(name="A key", scopes=["chat"]),
+    ("DELETE", "/api/users/api-keys/<uuid:key_id>/"): _a_key,
+    ("POST", "/api/users/visitor-tokens/"): body(sub="anna"),
+    ("GET", "/api/users/security-events/"): nothing,
+    ("POST", "/api/chat/send/"): body(message="When does the shop open?"),
+    ("GET", "/api/chat/models/"): nothing,
+    ("GET", "/api/chat/usage/"): nothing,
+    ("GET", "/api/chat/history/"): nothing,
+    ("GET", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(),
+    ("PATCH", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(json={"title": "Another title"}),
+    ("DELETE", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(),
+    ("GET", "/api/chat/sessions/<uuid:session_id>/messages/"): _a_conversation(),
+    ("POST", "/api/knowledge/documents/"): _new_document,
+    ("GET", "/api/knowledge/documents/"): nothing,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,
+    ("DELETE", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,
+    ("GET", "/api/knowledge/search/"): always(query_string={"q": "When does the shop open?"}),
+    ("GET", "/api/knowledge/stats/"): nothing,
+}  # fmt: skip
+
+# After these an account, its password or its sessions are not what they were; each call gets people of its own.
+ENDS = {
+    ("POST", "/api/users/logout/all/"), ("DELETE", "/api/users/profile/"), ("POST", "/api/users/password/change/"),
+    ("POST", "/api/users/password/reset/"),
+}  # fmt: skip
