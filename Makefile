@@ -56,7 +56,7 @@ lint: $(VENV)/.installed-dev ## Check style, types and import contracts
 check: lint test ## What CI runs: lint, then test
 
 # FUZZ_SEED=... repeats a run, FUZZ_EXAMPLES=... is how many random requests each operation gets in each phase.
-fuzz: $(VENV)/.installed-dev ## Send some 15,000 random requests, others each time, and print the answers by role and status
+fuzz: $(VENV)/.installed-dev ## Send some 20,000 random requests, others each time, and print the answers by role and status
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -n 0 tests/functional/test_fuzz.py -k document_says
 
 # It needs the network. --strict: what could not be looked up counts as a finding, not as clean.

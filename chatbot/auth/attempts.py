@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from flask import request
-from werkzeug.exceptions import HTTPException
 
 from chatbot.auth import passwords
 from chatbot.auth.addresses import canonical_email
-from chatbot.errors import ChatbotError, Invalid, Unauthorized
+from chatbot.errors import Invalid, Unauthorized
 from chatbot.web.limits import MINUTE, Limit, Limits, by_address, by_all, current_limits
 
 # Failures, and the seconds in which they count. An account's limit holds wherever the guesses come from.
@@ -31,11 +30,13 @@ def account_of(email: str) -> str:
 
 
 def by_account() -> str | None:
-    """For limits: the account that the body's `email` names. None where it names none; the body is refused then."""
-    try:
-        email = request.get_json()["email"]
-    except (ChatbotError, HTTPException, TypeError, KeyError):
-        return None
+    """For limits: the account that the body's `email` names. None where it names none; the body is refused then.
+
+    Raises:
+        BadRequest, UnsupportedMedia, TooLarge: there is no body to read.
+    """
+    body = request.get_json()
+    email = body.get("email") if isinstance(body, dict) else None
     return account_of(email) if isinstance(email, str) else None
 
 

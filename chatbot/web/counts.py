@@ -255,8 +255,6 @@ class Counts:
             log.warning("limits_counted_in_memory", error=type(error).__name__)
 
     def _found(self) -> None:
-        if not self._away:
-            return
         with self._lock:
             news, self._away = self._away, False
         if news:

@@ -70,7 +70,7 @@ class Limits:
 
     def _scope(self, what: str, limit: Limit, whose: str) -> Scope:
         """Its key is a keyed digest: no address and no name lies in Redis."""
-        digest = hashlib.blake2b(whose.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=16).hexdigest()
+        digest = hashlib.blake2b(whose.encode(), key=self._secret, digest_size=16).hexdigest()
         amount = limit.amount if isinstance(limit.amount, int) else limit.amount(self._settings)
         return Scope(limit.name, f"limits:{what}:{limit.name}:{digest}", amount, limit.seconds)
 

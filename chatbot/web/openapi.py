@@ -62,6 +62,14 @@ _HEADERS = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
+    "RateLimit-Policy": {
+        "description": "The limits that apply: how many (`q`) in how many seconds (`w`). Absent where none is set.",
+        "schema": {"type": "string", "example": '"caller";q=20;w=60'},
+    },
+    "RateLimit": {
+        "description": "How many are left (`r`), and for how many seconds (`t`).",
+        "schema": {"type": "string", "example": '"caller";r=19;t=60'},
+    },
 }
 _HEADERS_OF = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
 
@@ -118,13 +126,14 @@ def _finish_operation(operation: dict[str, Any], name: str, guard: str, *, has_p
         if status in responses:
             responses[status]["content"] = _PROBLEM
     for status, response in responses.items():
-        _finish_response(status, response)
+        _finish_response(status, response, limited=name in _LIMITED)
     _link(responses, name)
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _finish_response(status: str, response: dict[str, Any]) -> None:
+def _finish_response(status: str, response: dict[str, Any], *, limited: bool) -> None:
     names = ["X-Request-ID"] + ([_HEADERS_OF[status]] if status in _HEADERS_OF else [])
+    names += ["RateLimit-Policy", "RateLimit"] if limited else []
     of_all = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     response["headers"] = response.get("headers", {}) | of_all
     stream = response.get("content", {}).get("text/event-stream")

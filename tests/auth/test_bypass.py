@@ -6,9 +6,7 @@ import re
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
-from chatbot.db import begin_write
 from tests.auth.test_matrix import LINES, name_of
 from tests.auth.world import World, empty
 from tests.conftest import sign_up
@@ -144,14 +142,3 @@ def test_an_endpoint_without_a_guard_is_refused_to_everybody(sqlite_app, caplog)
         assert sqlite_app.test_client().post("/bare/", headers=headers).status_code == 403
     assert ran == []
     assert "endpoint without a guard: bare" in caplog.text
-
-
-def test_a_database_that_is_away_lets_nobody_in(sqlite_app, monkeypatch):
-    """E10: 503, and what is public goes on."""
-    ada = sign_up(sqlite_app, "ada")
-    with sqlite_app.app_context(), sqlite_app.extensions["sessions"]() as session:
-        begin_write(session)
-        session.execute(text("ALTER TABLE token_families RENAME TO elsewhere"))
-        session.commit()
-    assert get(sqlite_app, PROFILE, ada.headers).status_code == 503
-    assert get(sqlite_app, "/healthz", {}).status_code == 200

@@ -184,16 +184,9 @@ def test_an_account_is_the_same_however_its_address_is_written():
     assert attempts.account_of(" No Address ") == "no address"
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [(b"{", "application/json"), (b"[]", "application/json"), (b"{}", "application/json"), (b"5", "application/json"),
-     (b"x", "text/plain"), (b"", "application/json"), (b" " * 2_000_000, "application/json"),
-     (b'{"email": 5}', "application/json"), (b'{"email": null}', "application/json"), (b'"email"', "application/json"),
-     (b'{"email": "a\\u0000b"}', "application/json")],
-    ids=["open", "list", "empty", "number", "text", "nothing", "large", "mail-5", "mail-null", "string", "NUL"],
-)  # fmt: skip
-def test_a_bad_body_names_no_account(sqlite_app, body, content_type):
-    with sqlite_app.test_request_context(method="POST", data=body, content_type=content_type):
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"5", b'"email"', b'{"email": 5}', b'{"email": null}'])
+def test_a_body_without_an_address_names_no_account(sqlite_app, body):
+    with sqlite_app.test_request_context(method="POST", data=body, content_type="application/json"):
         assert attempts.by_account() is None
 
 

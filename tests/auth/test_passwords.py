@@ -281,6 +281,27 @@ def test_a_thread_with_a_place_needs_no_second_one(monkeypatch):
     assert elsewhere(passwords.hash_password, "x", 1_000) == "done"
 
 
+def test_a_place_that_was_left_has_to_be_taken_again(monkeypatch):
+    """B10"""
+    places, taken, over = passwords.Places(inside=1, waiting=0), threading.Event(), threading.Event()
+    monkeypatch.setattr(passwords, "_places", places)
+    with places.reserve():
+        passwords.hash_password("x", 1_000)
+
+    def hold():
+        with places.enter():
+            taken.set()
+            assert over.wait(30)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert taken.wait(30)
+    with pytest.raises(passwords.Busy):
+        passwords.hash_password("x", 1_000)
+    over.set()
+    other.join()
+
+
 def test_a_login_without_a_place_is_refused_before_anything_else_is_done(make_app, monkeypatch):
     """B10: it is not counted, and asks the database nothing."""
     app = make_app(ratelimit_enabled=True)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth import tokens
+from chatbot.auth import families, tokens
 from chatbot.auth.models import SecurityEvent, TokenFamily
 from chatbot.db import begin_write, detached, new_id, utcnow
 from tests.auth.crowd import at_once
@@ -197,11 +197,13 @@ def test_the_leeway_is_not_begun_anew_by_asking_again(make_app, database_url, ad
     assert not passes(app, newest["access"])
 
 
-def test_a_client_whose_answer_was_lost_asks_again(lenient, ada_of):
-    """E7: it gets the successor that was already made, and goes on from there; no second branch begins."""
+def test_a_client_whose_answer_was_lost_asks_again(lenient, ada_of, monkeypatch):
+    """E7: seconds later it gets the successor that was already made, and goes on from there; no branch begins."""
     ada, session = ada_of(lenient)
     lost = refresh(lenient, ada.refresh).json["refresh"]
-    again = refresh(lenient, ada.refresh).json["refresh"]
+    with monkeypatch.context() as later:
+        later.setattr(families, "utcnow", lambda: utcnow() + timedelta(seconds=5))
+        again = refresh(lenient, ada.refresh).json["refresh"]
     assert again == lost
     assert refresh(lenient, again).status_code == 200
     family = the_family(session)
@@ -215,6 +217,13 @@ def test_the_leeway_revives_no_session_that_has_ended(lenient, ada_of):
     headers = {"Authorization": f"Bearer {newest['access']}"}
     assert lenient.test_client().post("/api/users/logout/all/", headers=headers).status_code == 204
     assert refresh(lenient, ada.refresh).json["code"] == "invalid_token"
+
+
+def test_without_a_leeway_there_is_none_for_clocks_that_differ_either(app, session, ada):
+    """E2: the token was spent at a server whose clock is ahead."""
+    refresh(app, ada.refresh)
+    rotated(session, ago=-5)
+    assert refresh(app, ada.refresh).json["code"] == "token_reuse_detected"
 
 
 @pytest.mark.parametrize("token", ["", "x", 5, None, "x" * 5000])
@@ -296,15 +305,15 @@ def test_two_hundred_refreshes_of_two_hundred_sessions_at_once(make_app, databas
     app = make_app(database_url=database_url, web_threads=32, max_sessions=1_000)
     ada, now, threads = sign_up(app, "ada"), utcnow(), threading.BoundedSemaphore(32)
     with app.app_context(), app.extensions["sessions"]() as session:
-        families = [
+        made = [
             TokenFamily(id=new_id(), user_id=ada.id, current_jti=new_id(), expires_at=now + timedelta(days=9))
             for _ in range(200)
         ]
         begin_write(session)
-        session.add_all(families)
+        session.add_all(made)
         session.commit()
         until = now + timedelta(days=7)
-        shown = [tokens.issue_refresh(ada.id, family.id, family.current_jti, now, until) for family in families]
+        shown = [tokens.issue_refresh(ada.id, family.id, family.current_jti, now, until) for family in made]
 
     def spend(token):
         with threads:
@@ -317,7 +326,7 @@ def test_two_hundred_refreshes_of_two_hundred_sessions_at_once(make_app, databas
     assert [claims["family"] for claims in new] == [claims["family"] for claims in old]
     assert len({claims_of(a.json["access"])["jti"] for a in answers}) == 200
     with app.extensions["sessions"]() as session:
-        mine = select(TokenFamily).where(TokenFamily.id.in_([family.id for family in families]))
+        mine = select(TokenFamily).where(TokenFamily.id.in_([family.id for family in made]))
         rows = {row.id: row for row in session.scalars(mine)}
     assert {(row.rotations, row.revoked_at) for row in rows.values()} == {(1, None)}
     assert [rows[claims["family"]].current_jti for claims in new] == [claims["jti"] for claims in new]

@@ -32,6 +32,9 @@ ROLES = {
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or (randbits(32) if EXAMPLES else None)
 
 
+LIMITED = [
+    "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
+]  # fmt: skip
 # Hypothesis says so of a body that is large; it is meant to be.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
@@ -49,7 +52,7 @@ def house(make_app: MakeApp) -> Flask:
 @pytest.mark.parametrize("role", ROLES)
 def test_the_api_does_what_its_document_says(house, role, capsys):
     """F5: no server error, no answer that is not written down, nothing bad accepted, nothing good refused."""
-    report = fuzz(house, role, EXAMPLES or 6, seed=SEED, only=None if EXAMPLES else ROLES[role])
+    report = fuzz(house, role, EXAMPLES or 8, seed=SEED, only=None if EXAMPLES else ROLES[role])
     if EXAMPLES:
         with capsys.disabled():
             sys.stdout.write(f"\n{role}: {report.summary()}\n")
@@ -61,6 +64,16 @@ def test_the_api_does_what_its_document_says(house, role, capsys):
         # Or this test would see little more than refusals.
         closed = {name for name, statuses in report.answers.items() if statuses.keys() <= {401, 403, 405}}
         assert closed == {"POST /api/users/visitor-tokens/"}, "it takes a key"
+
+
+def test_who_is_refused_for_being_too_many_is_told_as_the_document_says(make_app):
+    """B1"""
+    app = make_app(ratelimit_enabled=True, log_level="ERROR")
+    app.wsgi_app = closing(app.wsgi_app)
+    report = fuzz(app, "user", 1, phases=("examples", "coverage"), only=LIMITED)
+    assert report.errors == []
+    assert not report.failures, report.told()
+    assert report.statuses[429] > 0
 
 
 Break = Callable[[Flask], None]
