@@ -74,14 +74,15 @@ def create_admin(
 def _new_user(settings: Settings, fields: dict[str, Any]) -> User:
     email = canonical_email(fields["email"])
     username, key = canonical_username(fields["username"])
-    passwords.refuse_weak(fields["password"], fields["password2"], username, email)
+    names = (fields.get("first_name", ""), fields.get("last_name", ""))
+    passwords.refuse_weak(fields["password"], fields["password2"], username, email, *names)
     return User(
         username=username,
         username_key=key,
         email=email,
         password_hash=passwords.hash_password(fields["password"], settings.password_iterations),
-        first_name=fields.get("first_name", ""),
-        last_name=fields.get("last_name", ""),
+        first_name=names[0],
+        last_name=names[1],
     )
 
 
@@ -133,8 +134,8 @@ def change_profile(session: Session, user_id: str, changes: dict[str, str], orig
         user.username, user.username_key = name, key
     for field, value in changes.items():
         setattr(user, field, value)
-    events.record(session, "profile_changed", origin, user_id, fields=fields)
     try:
+        events.record(session, "profile_changed", origin, user_id, fields=fields)
         session.commit()
     except IntegrityError:  # Somebody else was quicker between the look and the write.
         session.rollback()

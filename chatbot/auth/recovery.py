@@ -149,7 +149,7 @@ def _set_password(
     because: str, keep: str | None = None,
 ) -> str | None:  # fmt: skip
     """Replaces the password the user had when they were read: the notice's id, or None when it is another by now."""
-    passwords.refuse_weak(password, password2, user.username, user.email)
+    passwords.refuse_weak(password, password2, user.username, user.email, user.first_name, user.last_name)
     fresh = passwords.hash_password(password, settings.password_iterations)
     values = {"password_hash": fresh} | ({"is_verified": True} if because == "password_reset" else {})
     begin_write(session)

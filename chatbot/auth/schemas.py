@@ -172,7 +172,10 @@ class VisitorSchema(ma.Schema):
     """Who visits, what they may ask about, for how long, and how much."""
 
     sub = text(
-        1, 128, required=True, metadata={"description": "Your own name for the visitor.", "example": "customer-4711"}
+        1,
+        128,
+        required=True,
+        metadata={"description": "Your own name for the visitor.", "pattern": "^[!-~]+$", "example": "customer-4711"},
     )
     collections = ma.fields.List(
         text(1, 100),

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
-_CORS_EXPOSE = "X-Request-ID, RateLimit, RateLimit-Policy, Retry-After"
+_CORS_EXPOSE = "X-Request-ID, RateLimit, RateLimit-Policy, Retry-After, Idempotency-Replayed"
 
 
 def init_app(app: Flask, cors_origins: list[str]) -> None:

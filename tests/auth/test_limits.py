@@ -327,6 +327,22 @@ def test_signups_are_limited_for_an_address(limited):
     assert [client.post("/api/users/signup/", json={}).status_code for _ in range(101)][99:] == [422, 429]
 
 
+def test_resets_are_limited_for_an_address(limited):
+    body = {"token": "not a token", "password": "another one 77", "password2": "another one 77"}
+    client = limited.test_client()
+    told = [client.post("/api/users/password/reset/", json=body).status_code for _ in range(21)]
+    assert (set(told[:20]), told[20]) == ({401}, 429)
+
+
+def test_exports_are_limited_for_a_person(limited):
+    headers = sign_up(limited, "bob").headers
+    told = []
+    for _ in range(11):
+        with limited.test_client().get("/api/users/export/", headers=headers) as answer:
+            told.append(answer.status_code)
+    assert told == [200] * 10 + [429]
+
+
 def test_questions_are_limited_for_a_person(make_app):
     app = make_app(ratelimit_enabled=True, send_per_minute=2)
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")

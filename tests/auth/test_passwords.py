@@ -127,6 +127,12 @@ def test_what_only_looks_like_it_is_taken(password):
     assert not weak(password, "lovelace", "ada@example.com", "ada", "")
 
 
+@pytest.mark.parametrize("password", ["seven77", "x1y" * 43])
+def test_the_length_is_a_rule_for_the_command_line_too(password):
+    """B6"""
+    assert weak(password)
+
+
 def test_a_weak_password_has_a_code_of_its_own(sqlite_app, hashed):
     """B7"""
     answer = new_account(sqlite_app, "ada@example.com1")
@@ -152,6 +158,11 @@ def test_a_login_hashes_once_whoever_asks(sqlite_app, hashed, known):
     status = {"right": 200, "unverified": 200, "disabled": 403}.get(known, 401)
     assert log_in(sqlite_app, password, email).status_code == status
     assert hashed == [password]
+
+
+def test_nobody_has_a_password():
+    """A4"""
+    assert not passwords.verify_password(None, PASSWORD, 1_000)
 
 
 def test_nobodys_hash_costs_what_todays_hashes_cost():
@@ -289,7 +300,7 @@ def test_a_place_that_was_left_has_to_be_taken_again(monkeypatch):
         passwords.hash_password("x", 1_000)
 
     def hold():
-        with places.enter():
+        with places.reserve():
             taken.set()
             assert over.wait(30)
 

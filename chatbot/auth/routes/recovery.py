@@ -124,7 +124,6 @@ def reset_page() -> ResponseReturnValue:
 
 @blp.route("/password/reset/", methods=["POST"])
 @public
-@limits.password_reset
 @blp.response(200)
 @blp.doc(**_json_or_form(schemas.ResetSchema))
 def reset_password() -> Any:
@@ -134,6 +133,7 @@ def reset_password() -> Any:
     with a page.
     """
 
+    @limits.password_reset
     def act() -> Any:
         body = parser.parse(schemas.ResetSchema(), request, location="json_or_form")
         wake(deliver_mail, recovery.reset_password(db.session(), settings(), **body, origin=origin()))
