@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 
 from chatbot.auth.models import EVENT_KINDS, SCOPES
-from chatbot.web.fields import PageArgs, Utc, text
+from chatbot.web.fields import Id, PageArgs, Utc, text
 
 PASSWORD = {"example": "correct horse battery 9"}
 TIME = {"format": "date-time", "type": "string", "example": "2026-11-22T18:00:00.000Z"}
@@ -17,7 +17,7 @@ class SignupSchema(ma.Schema):
     """A new account."""
 
     username = text(3, 150, required=True, metadata={"example": "ada"})
-    email = text(3, 320, required=True, metadata={"example": "ada@example.com"})
+    email = text(3, 320, required=True, metadata={"format": "email", "example": "ada@example.com"})
     password = text(8, 128, required=True, metadata=PASSWORD)
     password2 = text(8, 128, required=True, metadata={**PASSWORD, "description": "The same once more."})
     first_name = text(0, 150, load_default="", metadata={"example": "Ada"})
@@ -213,7 +213,7 @@ class EventArgs(PageArgs):
     kind = ma.fields.String(
         load_default=None, validate=ma.validate.OneOf(EVENT_KINDS), metadata={"example": "refresh_reused"}
     )
-    user_id = ma.fields.UUID(load_default=None, metadata={"description": "Whom they happened to."})
+    user_id = Id(load_default=None, metadata={"description": "Whom they happened to."})
 
 
 class EventSchema(ma.Schema):
