@@ -155,6 +155,6 @@ def _init_api(app: Flask) -> None:
 
 API_DESCRIPTION = (
     "Answers from your own documents, with citations that can be checked. Sign up, log in, and send the access token "
-    "as `Authorization: Bearer`; programs send an API key in its place. Errors are problem objects (RFC 9457), a method "
-    "that an address does not take is 405 with `Allow`, and lists come in pages with `next_cursor`."
+    "as `Authorization: Bearer`; programs send an API key in its place. Errors are problem objects (RFC 9457), a "
+    "method that an address does not take is 405 with `Allow`, and lists come in pages with `next_cursor`."
 )
