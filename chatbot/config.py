@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import tempfile
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent.parent
-WEAK_SECRETS = frozenset({"secret", "changeme", "change-me", "password", "your-secure-key-here", "dev", "test"})
+# What everybody writes first; a secret of nothing but such words is one, however often they are repeated.
+WEAK_WORDS = ("yoursecurekeyhere", "changeme", "password", "secret", "chatbot", "test", "dev", "key")
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
@@ -281,8 +283,11 @@ def _for_jwt(secret: str) -> str:
 
 
 def is_weak(secret: str) -> bool:
-    """Whether a secret is short, well known, or hardly varies."""
-    return len(secret.encode()) < 32 or secret.lower() in WEAK_SECRETS or len(set(secret)) < 8
+    """Whether a secret is short, hardly varies, or is made of well-known words."""
+    rest = re.sub(r"[\W_]", "", secret.lower())
+    for word in WEAK_WORDS:
+        rest = rest.replace(word, "")
+    return len(secret.encode()) < 32 or len(set(secret)) < 8 or len(rest) < 16
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -341,7 +346,11 @@ def _kept_secret(path: Path) -> str:
         with contextlib.suppress(FileExistsError):
             os.link(made, path)
         Path(made).unlink()
-    return path.read_text(encoding="ascii").strip()
+    secret = path.read_text(encoding="ascii", errors="replace").strip()
+    if is_weak(secret):
+        reason = f"the file {SECRET_FILE} in INSTANCE_PATH is damaged; put a copy back, or delete it and sign in again"
+        raise ConfigError(f"These settings cannot be used:\n  SECRET_KEY: {reason}")
+    return secret
 
 
 def tiktoken_cache_folder() -> Path | None:

@@ -68,7 +68,20 @@ def test_an_address_that_is_no_database_is_refused(tmp_path, url):
     assert "canary" not in message
 
 
-@pytest.mark.parametrize("secret", ["secret", "changeme", "x" * 31, "a" * 64, "changeme" * 8, "12" * 40])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "secret",
+        "changeme",
+        "x" * 31,
+        "a" * 64,
+        "changeme" * 8,
+        "12" * 40,
+        "your-secure-key-here-your-secure-key-here",
+        "changeme-changeme-changeme-changeme-12",
+        "Secret Password 1234567890 Secret!",
+    ],
+)
 @pytest.mark.parametrize("name", ["secret_key", "jwt_secret_key", "secret_key_previous", "jwt_secret_key_previous"])
 def test_production_refuses_a_weak_secret(tmp_path, name, secret):
     """D9: naming the setting, not the value; one that only counts a little longer as well."""
@@ -92,6 +105,15 @@ def test_production_refuses_to_start_without_a_secret(tmp_path, host):
 def test_a_secret_that_was_kept_counts(tmp_path):
     load(tmp_path).secret()
     assert load(tmp_path, port=8080).is_production
+
+
+@pytest.mark.parametrize("kept", ["", "\n", "changeme", "\xff" * 40])
+def test_a_damaged_secret_stops_the_start(tmp_path, kept):
+    """D9: an empty one would let anybody sign links and tokens."""
+    (tmp_path / "secret_key").write_text(kept, encoding="latin-1")
+    for settings in (load(tmp_path), load(tmp_path, port=8080)):
+        with pytest.raises(ConfigError, match="SECRET_KEY: the file secret_key in INSTANCE_PATH is damaged"):
+            settings.secret()
 
 
 def test_a_laptop_makes_its_own_secret_once(tmp_path):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events, families, passwords, tokens
 from chatbot.auth.addresses import canonical_email
 from chatbot.auth.families import NOWHERE, InvalidCredentials
-from chatbot.auth.models import TokenFamily, User
+from chatbot.auth.models import ApiKey, TokenFamily, User
 from chatbot.auth.origin import Origin
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id
@@ -102,6 +102,8 @@ def reset_password(
 ) -> str:
     """Sets a password by a reset link and ends every session. Who reads the mail owns the address: it is confirmed.
 
+    API keys that were made before anybody had confirmed the address are deleted; those of a confirmed account stay.
+
     Gives the id of the notice letter.
 
     Raises:
@@ -162,6 +164,9 @@ def _set_password(
         return None
     others = () if keep is None else (TokenFamily.id != keep,)
     families.revoke(session, TokenFamily.user_id == user.id, *others, because=because)
+    if because == "password_reset" and not user.is_verified:
+        # Until now nobody has shown to own the address: what somebody else has made for themselves here ends as well.
+        session.execute(delete(ApiKey).where(ApiKey.user_id == user.id))
     mail = queue_mail(session, CHANGED_MAIL, user.id, user.email)
     events.record(session, because, origin, user.id)
     session.commit()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -184,14 +186,31 @@ def newest(session, before: set[str]) -> list[SecurityEvent]:
     return found
 
 
+@contextmanager
+def counted_commits() -> Iterator[list[Session]]:
+    """The sessions that commit meanwhile, one for each commit."""
+    found: list[Session] = []
+
+    def committed(session: Session) -> None:
+        found.append(session)
+
+    event.listen(Session, "after_commit", committed)
+    try:
+        yield found
+    finally:
+        event.remove(Session, "after_commit", committed)
+
+
 @pytest.mark.parametrize("what", ALL)
 def test_what_happens_to_an_account_is_written_down(app, session, ada, what):
-    """Once, with whom it happened to, who is known to have done it, from where, and no secret."""
+    """E15: once, in one transaction; with whom it happened to, who has done it, from where, and no secret."""
     prepare, act, kind, whose, by_owner, detail = ALL[what]
     actor = Actor(app, ada)
     prepared = prepare(actor) if prepare else None
     before = {row.id for row in newest(session, set())}
-    act(actor, prepared)
+    with counted_commits() as commits:
+        act(actor, prepared)
+    assert len(commits) == 1
     (told,) = newest(session, before)
     ids = dict(session.execute(select(User.username, User.id)).all())
     user_id = None if whose is None else ids[whose]

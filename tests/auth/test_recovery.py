@@ -90,8 +90,10 @@ def test_the_whole_way_from_forgetting_to_signing_in_again(app, session, ada):
     assert "http://127.0.0.1:8000" in notice
 
 
-def test_a_reset_ends_every_session_and_keeps_the_api_keys(app, session, ada, bob):
-    """C8 E8: whoever thinks that somebody has a key revokes it; the documentation says so."""
+@pytest.mark.parametrize(("confirmed", "status"), [(True, 200), (False, 401)])
+def test_a_reset_ends_every_session_and_the_keys_of_an_unconfirmed_account(app, session, ada, bob, confirmed, status):
+    """C8 E8: who signs up with somebody else's address keeps no way in; a confirmed owner's keys go on."""
+    change(session, ada, is_verified=confirmed)
     key = app.test_client().post("/api/users/api-keys/", json={"name": "x"}, headers=ada.headers).json["key"]
     other = log_in(app, ada).json
     assert reset(app, link_to(app, ada)).status_code == 200
@@ -102,7 +104,7 @@ def test_a_reset_ends_every_session_and_keeps_the_api_keys(app, session, ada, bo
         "password_reset"
     }
     history = app.test_client().get("/api/chat/history/", headers={"Authorization": f"Bearer {key}"})
-    assert (history.status_code, passes(app, bob.access)) == (200, True)
+    assert (history.status_code, passes(app, bob.access)) == (status, True)
 
 
 def test_a_reset_link_works_once(app, ada):
@@ -191,6 +193,7 @@ def test_a_disabled_or_deleted_account_is_not_reset(app, session, ada, bob):
     for token in tokens_of.values():
         answer = reset(app, token)
         assert (answer.status_code, answer.json | {"request_id": ""}) == (401, wrong.json | {"request_id": ""})
+        assert reset(app, token, "password").status_code == 401
     change(session, ada, is_active=True)
     assert reset(app, tokens_of[ada.id]).status_code == 200
 

@@ -65,7 +65,7 @@ def verify_page() -> ResponseReturnValue:
 
     The page asks for a click: mail scanners open links, and must not confirm anything by it.
     """
-    return _page("verify_email.html", done=False, usable=True)
+    return _page("verify_email.html", done=False, usable=bool(request.args.get("token")))
 
 
 @blp.route("/verify-email/", methods=["POST"])
@@ -119,7 +119,7 @@ def forgot_password(body: dict[str, Any]) -> Any:
 @blp.doc(**_PAGE)
 def reset_page() -> ResponseReturnValue:
     """Show the page behind the link of the reset letter"""
-    return _page("reset_password.html", done=False, usable=True)
+    return _page("reset_password.html", done=False, usable=bool(request.args.get("token")))
 
 
 @blp.route("/password/reset/", methods=["POST"])
