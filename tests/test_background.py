@@ -48,7 +48,7 @@ def test_a_signup_goes_on_while_redis_is_away(make_app, capsys):
     answer = app.test_client().post("/api/users/signup/", json=BODY)
     log = capsys.readouterr().err
     assert (answer.status_code, queued(app)) == (201, ["queued"])
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert "broker_unavailable" in log
     assert "canary" not in log
 

@@ -63,7 +63,7 @@ def test_a_model_that_fails_leaves_the_question_and_a_failed_answer(
     assert (answer.status_code, answer.json["code"]) == (status, code)  # type: ignore[index]
     assert answer.mimetype == "application/problem+json"
     assert ("Retry-After" in answer.headers) == (status == 503)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20
     question, failed = stored(app)
     assert (question.status, failed.status, failed.content) == ("complete", "failed", "")
     assert "model_failed" in caplog.text

@@ -67,7 +67,7 @@ def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_read(house: Ho
         heard = client.recv(65536)
 
     assert heard.startswith(b"HTTP/1.1 413")
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20
 
 
 def test_a_chunked_body_that_grows_too_large_is_refused_on_the_way(house: House) -> None:

@@ -64,7 +64,7 @@ def test_a_child_that_sleeps_is_killed_by_the_clock(monkeypatch):
     play(monkeypatch, "import time; time.sleep(60)")
     started = time.monotonic()
     assert code_of(Limits(wall_seconds=0.5)) == "too_complex"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_a_child_that_computes_is_killed_by_its_cpu_limit(monkeypatch):
