@@ -21,6 +21,7 @@ from chatbot.chat.routes import blp as chat_blueprint
 from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
 from chatbot.extensions import db, mail, migrate
+from chatbot.knowledge import export as knowledge_export
 from chatbot.knowledge.cli import knowledge_cli
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.routes import blp as knowledge_blueprint
@@ -150,7 +151,7 @@ def _init_api(app: Flask) -> None:
         api.register_blueprint(blueprint)
     docs.init_app(app, api)
     # What a person's export consists of; each room adds what it has stored about them.
-    app.extensions["exports"] = (export.account_parts, chat_export.conversations)
+    app.extensions["exports"] = (export.account_parts, chat_export.conversations, knowledge_export.memberships)
 
 
 API_DESCRIPTION = (

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chatbot.db import begin_write, detached
+from chatbot.db import begin_write, detached, utcnow
 from chatbot.knowledge.models import Generation
 from chatbot.rag.embedders import Embedders
 
@@ -38,8 +38,9 @@ def ensure_generation(session: Session, embedders: Embedders) -> Generation:
     dimension = embedder.embed(["dimension"]).shape[1]
     begin_write(session)
     made = Generation(
-        embedder=embedder.name, dimension=dimension, chunk_tokens=CHUNK_TOKENS, threshold=embedder.threshold, active=1
-    )
+        embedder=embedder.name, dimension=dimension, chunk_tokens=CHUNK_TOKENS, threshold=embedder.threshold,
+        active=1, built_at=utcnow(), activated_at=utcnow(),
+    )  # fmt: skip
     session.add(made)
     try:
         session.commit()

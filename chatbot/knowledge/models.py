@@ -21,14 +21,39 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 DEFAULT_COLLECTION = "default"
 
 
+EVERYONE, MEMBERS = "everyone", "members"
+
+
 class Collection(Base):
-    """A named set of documents; a document is in exactly one."""
+    """A named set of documents; a document is in exactly one. `visibility` says who may find what is in it."""
 
     __tablename__ = "collections"
 
     id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    visibility: Mapped[str] = mapped_column(String(20), default=EVERYONE)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class CollectionMember(Base):
+    """Somebody who may read a collection that is for its members."""
+
+    __tablename__ = "collection_members"
+    __table_args__ = (Index("ix_collection_members_user_id", "user_id"),)
+
+    collection_id: Mapped[str] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class WorkerRow(Base):
+    """A worker process that ingests, and when it was last seen."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 
 class Document(Base):
@@ -46,6 +71,8 @@ class Document(Base):
     collection_id: Mapped[str] = mapped_column(ForeignKey("collections.id"))
     title: Mapped[str] = mapped_column(String(200))
     source: Mapped[str] = mapped_column(String(500), default="")
+    # Where it is fetched from, again whenever somebody asks for it.
+    url: Mapped[str | None] = mapped_column(String(2000))
     document_type: Mapped[str] = mapped_column(String(50), default="article")
     is_active: Mapped[bool] = mapped_column(default=True)
     status: Mapped[str] = mapped_column(String(20), default="queued")
@@ -92,7 +119,11 @@ class Document(Base):
 
 
 class DocumentVersion(Base):
-    """One content of a document: the original bytes and the text that offsets count in."""
+    """One content of a document: the original bytes and the text that offsets count in.
+
+    `content_hash` is empty while the bytes are still to be fetched. With `in_file` they lie under the instance folder
+    by their hash, and `content` is empty.
+    """
 
     __tablename__ = "document_versions"
     __table_args__ = (UniqueConstraint("document_id", "version"),)
@@ -103,7 +134,11 @@ class DocumentVersion(Base):
     content_hash: Mapped[str] = mapped_column(String(64))
     filename: Mapped[str] = mapped_column(String(255), default="")
     media_type: Mapped[str | None] = mapped_column(String(100))
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    in_file: Mapped[bool] = mapped_column(default=False)
     content: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    # 64 bits that texts of nearly the same words have nearly in common, for finding near duplicates.
+    simhash: Mapped[int | None] = mapped_column(BigInteger)
     text: Mapped[str | None] = deferred(mapped_column(Text))
     pages: Mapped[list[int]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
@@ -119,12 +154,21 @@ class Generation(Base):
     dimension: Mapped[int]
     chunk_tokens: Mapped[int]
     threshold: Mapped[float]
+    # The languages its documents have: a question is stemmed in each.
+    languages: Mapped[list[str]] = mapped_column(JSON, default=list)
     # 1 for the active generation, NULL for the others: the unique index lets only one be active.
     active: Mapped[int | None] = mapped_column(unique=True)
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
     # Rows removed up to this revision are gone; a process that holds less reads everything again.
     purged_revision: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    # When every document was in it; NULL while it is being built.
+    built_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    activated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The one that was active before it, which a rollback returns to.
+    previous_id: Mapped[int | None]
+    lease_owner: Mapped[str | None] = mapped_column(String(36))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ChunkRow(Base):

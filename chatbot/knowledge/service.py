@@ -167,6 +167,7 @@ def _add_version(session: Session, document: Document, new: NewDocument) -> None
         document_id=document.id,
         version=document.version,
         content_hash=new.content_hash,
+        size_bytes=len(new.data),
         filename=new.filename[-255:],
         media_type=new.media_type,
         content=new.data,

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from chatbot.auth import recovery
 from chatbot.auth.models import SecurityEvent, User
 from chatbot.chat.models import DailyUsage
-from chatbot.db import Base, begin_write, utcnow
+from chatbot.db import Base, begin_write, new_id, utcnow
+from chatbot.knowledge.models import Collection, CollectionMember
 from chatbot.web.idempotency import IdempotencyKey
 from tests.auth.world import dump
 from tests.conftest import PASSWORD, Person, sign_up
@@ -73,6 +74,10 @@ def _fill(app: Flask, user_id: str) -> None:
         begin_write(session)
         session.merge(DailyUsage(user_id=user_id, visitor="anna", day=utcnow().date(), answers=1, tokens=1))
         session.add(IdempotencyKey(user_id=user_id, key="by hand", request_hash="0" * 64))
+        collection = Collection(name=f"closed {new_id()}", visibility="members")
+        session.add(collection)
+        session.flush()
+        session.add(CollectionMember(collection_id=collection.id, user_id=user_id))
         session.commit()
 
 

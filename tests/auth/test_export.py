@@ -79,6 +79,7 @@ def test_the_zip_has_a_file_for_each_subject(app):
     names = archive.namelist()
     assert len(names) == len(set(names))
     single = {"profile.json", "sessions.json", "api_keys.json", "letters.json", "security_events.json", "usage.json"}
+    single |= {"collections.json"}
     assert single <= set(names)
     assert all(re.fullmatch(r"conversations/[0-9a-f-]{36}\.json", name) for name in set(names) - single)
     assert len(set(names) - single) == 3
