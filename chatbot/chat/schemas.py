@@ -24,7 +24,7 @@ ANSWER_METADATA = {
             "char_start": 1200,
             "char_end": 1254,
             "text": _SENTENCE,
-            "scores": {"dense": 0.71, "keyword": 1.0, "fused": 0.76},
+            "scores": {"dense": 0.71, "keyword": 9.2, "fused": 0.94, "evidence": 0.76},
         }
     ],
     "grounding": {"status": "grounded", "top_score": 0.76, "threshold": 0.36},

@@ -20,6 +20,7 @@ from chatbot.chat import usage
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import Forbidden, NotFound
+from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.prompts import PROMPT_VERSION
 from chatbot.rag.tokens import cost_usd, count_tokens
 from chatbot.rag.types import Ask, Citation, Found, HistoryMessage, Usage
@@ -110,15 +111,17 @@ def begin_turn(
     Raises:
         InvalidToken: the account was deleted a moment ago.
         ChatSessionNotFound: the conversation is not theirs.
-        CollectionNotAllowed: they may not search there.
+        CollectionNotAllowed: their token does not reach there.
+        CollectionNotFound: there is no such collection, or not for them.
         QuotaExceeded: today's tokens are used up.
         IdempotencyInProgress: another request has taken the key.
     """
-    searched = _searched(caller, collections)
+    _refuse_ungranted(caller, collections)
     begin_write(session)
     if not usage.hold_account(session, Owner.of(caller)):
         raise InvalidToken()
     usage.check_budget(session, caller, budget)
+    searched = readable(session, Reader.of(caller), collections)
     if key is not None and key.made:
         question, answer_id = _noted(session, Owner.of(caller), key.made)
     else:
@@ -133,13 +136,9 @@ def begin_turn(
     return Turn(Owner.of(caller), question.chat_session_id, question, answer_id, place, ask, key_id)
 
 
-def _searched(caller: Caller, asked: frozenset[str] | None) -> frozenset[str] | None:
-    """The collections to search; None is all of them, and an empty set none."""
-    if asked is None or caller.collections is None:
-        return caller.collections if asked is None else asked
-    if not asked <= caller.collections:
+def _refuse_ungranted(caller: Caller, asked: frozenset[str] | None) -> None:
+    if asked is not None and caller.collections is not None and not asked <= caller.collections:
         raise CollectionNotAllowed()
-    return asked
 
 
 def _new_question(session: Session, caller: Caller, text: str, session_id: str | None) -> Message:

@@ -25,6 +25,7 @@ from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
 from chatbot.knowledge import ingest, service
+from chatbot.knowledge.filters import conditions
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
@@ -204,12 +205,20 @@ def remove(document_id: object) -> None:
 @knowledge_cli.command("search")
 @click.argument("question")
 @click.option("-k", type=click.IntRange(1, 50), default=5, show_default=True)
-def search(question: str, k: int) -> None:
-    """Show the nearest passages and their scores."""
-    passages, threshold = current_app.extensions["retriever"].search(question, k)
-    table = Table("score", "source", "passage", title=f"an answer asks for {threshold:.2f}")
+@click.option("--mode", type=click.Choice(["hybrid", "dense", "keyword"]), default="hybrid", show_default=True)
+@click.option("--filter", "only", help="As in GET search/: field:value,-field:value,field:one|other")
+def search(question: str, k: int, mode: str, only: str | None) -> None:
+    """Show the best passages and their scores."""
+    try:
+        where = conditions(only)
+    except ChatbotError as error:
+        raise click.ClickException(str(error)) from None
+    passages, threshold = current_app.extensions["retriever"].search(question, k, mode=mode, conditions=where)
+    names = ("fused", "dense", "keyword", "evidence")
+    table = Table(*names, "source", "passage", title=f"an answer asks for evidence of {threshold:.2f}")
     for p in passages:
-        table.add_row(f"{p.scores['fused']:.3f}", p.source or p.title, " ".join(p.text.split())[:120])
+        scores = ["" if p.scores[name] is None else f"{p.scores[name]:.3f}" for name in names]
+        table.add_row(*scores, p.source or p.title, " ".join(p.text.split())[:120])
     _print(table)
 
 

@@ -23,12 +23,14 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, detached, new_id, utcnow
+from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import ensure_generation, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.service import clean_title
 from chatbot.rag.embedders import Embedder, Embedders
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
+from chatbot.rag.languages import language_of
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.splitter import Chunk, split
 
@@ -180,6 +182,7 @@ def _with_text(session: Session, job: Job) -> DocumentVersion:
         document = _mine(session, job)
         version = session.scalars(query).one()
         version.text, version.media_type, version.pages = parsed.text, parsed.media_type, list(parsed.pages)
+        document.language = language_of(parsed.text)
         if parsed.title and document.title in ("Untitled", clean_title(name)):
             document.title = clean_title(parsed.title) or document.title
         session.commit()
@@ -208,6 +211,8 @@ def _embed_missing(
         _fill_vectors(session, rows, generation, embedder)
         document = _mine(session, job)
         session.add_all(row for row, _ in rows)
+        session.flush()
+        keywords.index_chunks(session, [row.id for row, _ in rows])
         document.chunks_done += len(rows)
         session.commit()
         session.expunge_all()
@@ -311,8 +316,8 @@ def _publish(session: Session, job: Job, version: DocumentVersion, generation: G
     visible = (ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
     session.execute(update(ChunkRow).where(*mine, others, *visible).values(removed_revision=revision))
     fresh = (*mine, current, ChunkRow.added_revision.is_(None))
-    if document.is_active:
-        session.execute(update(ChunkRow).where(*fresh).values(added_revision=revision))
+    session.execute(update(ChunkRow).where(*fresh).values(added_revision=revision))
+    keywords.note_languages(session, generation.id, document.language or "")
     document.status, document.chunk_count = "ready", document.chunks_total
     document.lease_owner = document.lease_until = document.error_code = document.error_detail = None
     session.commit()

@@ -1,21 +1,36 @@
-"""Finding passages: the rows as the vector store follows them, and the retriever that answers ask."""
+"""Finding passages: the rows as the vector store follows them, an index over one generation, and the retriever.
+
+    the nearest by vector + the best by words -> fused -> the best of them read -> judged -> the passages
+
+What a reader may not find is left out inside both searches, before the best are taken.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions
+from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
-from chatbot.knowledge.models import ChunkRow, Collection, Document, Generation
-from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings
-from chatbot.rag.ranking import CANDIDATES, best
+from chatbot.knowledge.keywords import Scope
+from chatbot.knowledge.models import ChunkRow, Document, Generation
+from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
+from chatbot.rag.ranking import CANDIDATES, DEPTH, fuse, judged, varied
 from chatbot.rag.store import Changes, FaissStore
 from chatbot.rag.types import Found, Passage
+
+Mode = Literal["hybrid", "dense", "keyword"]
+Conditions = tuple[ColumnElement[bool], ...]
+
+# An answer's passages should not all say the same; more variety than this cost more than it gave.
+ANSWER_VARIETY = 0.2
 
 
 class SqlRows:
@@ -51,15 +66,15 @@ class SqlRows:
         )
 
     def _added(self, session: Session, after: int, upto: int) -> list[tuple[int, bytes, str]]:
+        """Ids, vectors and labels: the collection's id, or none where the document is switched off."""
         query = (
-            select(ChunkRow.id, ChunkRow.embedding, Collection.name)
+            select(ChunkRow.id, ChunkRow.embedding, Document.collection_id, Document.is_active)
             .join(Document, Document.id == ChunkRow.document_id)
-            .join(Collection, Collection.id == Document.collection_id)
             .where(ChunkRow.generation_id == self._generation.id, ChunkRow.removed_revision.is_(None))
             .where(ChunkRow.added_revision > after, ChunkRow.added_revision <= upto)
             .order_by(ChunkRow.id)
         )
-        return [(row[0], row[1], row[2]) for row in session.execute(query)]
+        return [(row[0], row[1], row[2] if row[3] else "") for row in session.execute(query)]
 
     def _removed(self, session: Session, after: int, upto: int) -> list[int]:
         query = select(ChunkRow.id).where(ChunkRow.generation_id == self._generation.id)
@@ -98,6 +113,75 @@ _PASSAGE_COLUMNS = (
 )
 
 
+class Index:
+    """What one generation can find."""
+
+    def __init__(self, sessions: Sessions, embedders: Embedders, generation: Generation) -> None:
+        self.generation = generation
+        self.embedder = embedders.get(generation.embedder)
+        self.rows = SqlRows(sessions, generation)
+        self.store = FaissStore(LangChainEmbeddings(self.embedder), self.rows)
+        self._sessions = sessions
+
+    def search(
+        self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",
+        conditions: Conditions = (), variety: float = 0.0,
+    ) -> list[Passage]:  # fmt: skip
+        """The best `k` passages whatever their scores, best first.
+
+        `collections` are ids, `conditions` on Document; both limit what is searched. Scores: `dense` (cosine),
+        `keyword` (BM25), `fused` (by which passages are ordered) and `evidence` (what an answer asks of them); a
+        score that was not asked for, or that a leg did not come to, is None.
+        """
+        return self.candidates(question, k, collections, mode=mode, conditions=conditions).best(k, variety)
+
+    def candidates(
+        self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",
+        conditions: Conditions = (),
+    ) -> Candidates:  # fmt: skip
+        """At least `k` passages, where there are so many, with their scores and their vectors, best first."""
+        depth = max(k, DEPTH)
+        query = self.store.query_vector(question) if mode != "keyword" else None
+        with self._sessions() as session:
+            generation = session.get_one(Generation, self.generation.id)
+            scope = Scope(generation.id, collections, conditions)
+            words = keywords.search(session, question, generation.languages, scope, depth) if mode != "dense" else []
+            only = np.array(list(session.scalars(scope.chunks(select(ChunkRow.id)))), "i8") if conditions else None
+        snapshot, near = None, []
+        if query is not None:
+            snapshot = self.store.current(generation.revision)
+            near = snapshot.search(query, depth, collections, only)
+        fused = fuse(near, words, self.embedder.dense_weight(question)) if mode == "hybrid" else near or words
+        fused = fused[: max(k, CANDIDATES)]
+        vectors = snapshot.vectors([chunk_id for chunk_id, _ in fused]) if snapshot else {}
+        cosines = (
+            {chunk_id: float(query[0] @ vector) for chunk_id, vector in vectors.items()} if query is not None else {}
+        )
+        legs = {"dense": cosines, "keyword": dict(words), "fused": dict(fused)}
+        passages = [replace(p, scores=_scores(p.chunk_id, legs)) for p in self.rows.passages(fused)]
+        return Candidates(judged(question, passages), vectors)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Passages in the order of their fused scores, and their vectors by chunk id."""
+
+    passages: list[Passage]
+    vectors: Mapping[int, Vectors]
+
+    def best(self, k: int, variety: float = 0.0) -> list[Passage]:
+        """The best `k`; with `variety` those that say most together."""
+        return varied(self.passages, self.vectors, k, variety)
+
+    def above(self, threshold: float) -> Candidates:
+        """Those whose evidence reaches a threshold."""
+        return replace(self, passages=[p for p in self.passages if (p.scores["evidence"] or 0.0) >= threshold])
+
+
+def _scores(chunk_id: int, legs: Mapping[str, Mapping[int, float]]) -> dict[str, float | None]:
+    return {name: round(leg[chunk_id], 4) if chunk_id in leg else None for name, leg in legs.items()}
+
+
 class Retriever:
     """Searches the active generation with the embedder it was made with. One a process; used by many threads."""
 
@@ -106,29 +190,37 @@ class Retriever:
         self._embedders = embedders
         self._threshold = threshold
         self._lock = threading.Lock()
-        self._active: tuple[Generation, FaissStore] | None = None
+        self._active: Index | None = None
 
     def find(self, question: str, k: int, collections: frozenset[str] | None = None) -> Found:
-        """The best `k` passages that reach the generation's threshold, best first, and the best score there was."""
-        passages, threshold = self.search(question, k, collections)
-        kept = tuple(p for p in passages if p.scores["fused"] >= threshold)
-        return Found(kept, passages[0].scores["fused"] if passages else None, threshold)
+        """The `k` passages that say most together, of those that can carry an answer, and the best evidence there was.
 
-    def search(self, question: str, k: int, collections: frozenset[str] | None = None) -> tuple[list[Passage], float]:
-        """The best `k` passages whatever their score, and the threshold an answer would ask of them."""
-        with self._sessions() as session:
-            generation = active_generation(session)
-        if generation is None:
+        `collections` are the ids of what may be searched; None is everything.
+        """
+        index = self.index()
+        if index is None:
+            return Found((), None, self._threshold or 0.0)
+        candidates, threshold = index.candidates(question, k, collections), self._threshold_of(index)
+        top = max((p.scores["evidence"] or 0.0 for p in candidates.passages), default=None)
+        return Found(tuple(candidates.above(threshold).best(k, ANSWER_VARIETY)), top, threshold)
+
+    def search(
+        self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",
+        conditions: Conditions = (), variety: float = 0.0,
+    ) -> tuple[list[Passage], float]:  # fmt: skip
+        """The best `k` passages whatever their score, and the evidence an answer would ask of them."""
+        index = self.index()
+        if index is None:
             return [], self._threshold or 0.0
-        threshold = generation.threshold if self._threshold is None else self._threshold
-        store = self._store(generation)
-        candidates = store.search_passages(question, max(k, CANDIDATES), collections, newest=generation.revision)
-        return best(question, candidates, k), threshold
+        found = index.search(question, k, collections, mode=mode, conditions=conditions, variety=variety)
+        return found, self._threshold_of(index)
+
+    def _threshold_of(self, index: Index) -> float:
+        return index.generation.threshold if self._threshold is None else self._threshold
 
     def embedder(self) -> Embedder:
         """The embedder the documents have: the active generation's, or the configured one before the first document."""
-        name = self._active[0].embedder if self._active else self._embedders.default
-        return self._embedders.get(name)
+        return self._active.embedder if self._active else self._embedders.get(self._embedders.default)
 
     def warm_up(self) -> None:
         """Loads the embedder and the vectors, so that the first question does not wait for them."""
@@ -136,16 +228,23 @@ class Retriever:
 
     def index_stats(self) -> dict[str, object]:
         """What this process holds."""
-        store = self._active[1] if self._active else None
+        store = self._active.store if self._active else None
         vectors = store.size if store else 0
-        memory = vectors * self._active[0].dimension * 4 if self._active else 0
+        memory = vectors * self._active.generation.dimension * 4 if self._active else 0
         return {"kind": "flat", "vectors": vectors, "memory_bytes": memory, "revision": store and store.revision}
 
-    def _store(self, generation: Generation) -> FaissStore:
-        """The store of a generation; another generation than the one held begins a new one."""
+    def index(self) -> Index | None:
+        """The index of the generation that is active now, or None before the first document.
+
+        Another generation than the one held begins a new index; questions go on in the one they began with.
+        """
+        with self._sessions() as session:
+            generation = active_generation(session)
+        if generation is None:
+            return None
         with self._lock:
-            if self._active is None or self._active[0].id != generation.id:
+            if self._active is None or self._active.generation.id != generation.id:
                 warn_of_other_embedder(generation, self._embedders)
-                embedding = LangChainEmbeddings(self._embedders.get(generation.embedder))
-                self._active = (generation, FaissStore(embedding, SqlRows(self._sessions, generation)))
-            return self._active[1]
+                self._active = Index(self._sessions, self._embedders, generation)
+            self._active.generation = generation
+            return self._active

@@ -14,6 +14,8 @@ from chatbot.background import wake
 from chatbot.errors import FieldError, Invalid, TooLarge
 from chatbot.extensions import db
 from chatbot.knowledge import schemas, service
+from chatbot.knowledge.collections import Reader, readable
+from chatbot.knowledge.filters import conditions
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.service import NewDocument
@@ -192,10 +194,16 @@ def delete_document(document_id: Any) -> Any:
 def search(args: dict[str, Any]) -> Any:
     """Search
 
-    The nearest passages with their scores. No language model is called.
+    The best passages with their scores, of what the caller may read. No language model is called.
     """
-    only = frozenset([service.check_collection(args["collection"])]) if args["collection"] else None
-    passages, threshold = retriever().search(args["q"], args["k"], only)
+    names = frozenset([service.check_collection(args["collection"])]) if args["collection"] else None
+    where = conditions(args["filter"])
+    only = readable(db.session(), Reader.of(caller()), names)
+    # No connection is held while the question is embedded.
+    db.session.rollback()
+    passages, threshold = retriever().search(
+        args["q"], args["k"], only, mode=args["mode"], conditions=where, variety=args["variety"]
+    )
     return {"items": passages, "threshold": threshold}
 
 

@@ -115,8 +115,26 @@ class SearchArgs(ma.Schema):
 
     q = text(1, 1000, required=True, metadata={"description": "The question.", "example": "When is the shop open?"})
     k = Whole(load_default=5, validate=ma.validate.Range(min=1, max=50))
-    mode = ma.fields.String(load_default="dense", validate=ma.validate.OneOf(["dense"]))
+    mode = ma.fields.String(
+        load_default="hybrid",
+        validate=ma.validate.OneOf(["hybrid", "dense", "keyword"]),
+        metadata={"description": "By vectors (`dense`), by words (`keyword`), or both."},
+    )
     collection = text(1, 100, load_default=None)
+    filter = text(
+        1, 500, load_default=None,
+        metadata={
+            "description": "Only documents of which all of this holds: `field:value`, `field:one|other`, "
+            "`-field:value`, separated by commas. Fields: document_type, language, source, title, and the names in a "
+            "document's metadata.",
+            "example": "document_type:FAQ,team:support|sales",
+        },
+    )  # fmt: skip
+    variety = Real(
+        load_default=0.0,
+        validate=ma.validate.Range(min=0, max=1),
+        metadata={"description": "0 gives the best as they are; more prefers passages that do not say the same."},
+    )
 
 
 class PassageSchema(ma.Schema):
@@ -132,14 +150,20 @@ class PassageSchema(ma.Schema):
     char_start = ma.fields.Integer(metadata={"example": 0})
     char_end = ma.fields.Integer(metadata={"example": 57})
     text = ma.fields.String(metadata={"example": "The shop is open from 9 to 17 o'clock, Monday to Friday."})
-    scores = ma.fields.Dict(metadata={"example": {"dense": 0.71, "keyword": 1.0, "fused": 0.76}})
+    scores = ma.fields.Dict(
+        metadata={
+            "description": "`dense`: cosine; `keyword`: BM25; `fused`: by which passages are ordered; `evidence`: what "
+            "an answer asks of them. null where a search did not come to it.",
+            "example": {"dense": 0.71, "keyword": 9.2, "fused": 0.94, "evidence": 0.76},
+        }
+    )
 
 
 class SearchAnswerSchema(ma.Schema):
     """Passages, best first."""
 
     items = ma.fields.List(ma.fields.Nested(PassageSchema))
-    threshold = ma.fields.Float(metadata={"description": "The score an answer asks of a passage.", "example": 0.36})
+    threshold = ma.fields.Float(metadata={"description": "The evidence an answer asks of a passage.", "example": 0.36})
 
 
 class StatsSchema(ma.Schema):

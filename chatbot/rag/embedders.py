@@ -38,9 +38,13 @@ class Embedder(Protocol):
     name: str
     # Texts longer than this lose their tail.
     max_tokens: int
-    # A passage whose fused score (chatbot/rag/ranking.py) is lower says nothing about the question; each model has its
+    # A passage whose evidence (chatbot/rag/ranking.py) is lower says nothing about the question; each model has its
     # own scale. The local one's was measured on four languages.
     threshold: float
+
+    def dense_weight(self, question: str) -> float:
+        """How much the cosine counts beside the question's words in the order of passages, 0 to 1."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (len(texts), dimension), float32, length 1."""
@@ -60,6 +64,12 @@ class LocalEmbedder:
 
     def __init__(self, settings: Settings) -> None:
         self._cache_dir = settings.models_folder
+
+    def dense_weight(self, question: str) -> float:
+        """It has learnt English; other languages of Latin letters it knows some, others hardly."""
+        letters = [letter for letter in question if letter.isalpha()]
+        latin = sum(letter < "\u0250" for letter in letters)
+        return 0.3 if 2 * latin >= len(letters) else 0.15
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return _minilm(self._cache_dir).embed(texts)
@@ -89,6 +99,10 @@ class OpenAIEmbedder:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self._settings = settings
+
+    def dense_weight(self, question: str) -> float:
+        """Half and half: larger models than the local one know meaning better. Not measured."""
+        return 0.5
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         if not texts:

@@ -83,7 +83,7 @@ def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> l
 
 
 def _score(near: float, covered: float, passage: Passage) -> float:
-    return near + _WORDS_WEIGHT * covered + _PASSAGE_WEIGHT * passage.scores.get("dense", 0.0)
+    return near + _WORDS_WEIGHT * covered + _PASSAGE_WEIGHT * (passage.scores.get("dense") or 0.0)
 
 
 def _handicap(text: str) -> float:

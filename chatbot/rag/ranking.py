@@ -1,37 +1,87 @@
-"""Ordering the candidates of a search: nearness of meaning, and the question's own words.
+"""Ordering what two searches have found, and judging whether it can carry an answer.
 
-An embedder finds what is said in other words but is easily drawn to a neighbouring subject; a passage that has the
-question's very words is more often the right one. The sum also tells better than the cosine alone whether there is an
-answer at all: unrelated questions share no words with the documents.
+The vectors find what is said in other words but are easily drawn to a neighbouring subject; the keyword index finds
+the very words and nothing else. Each leg's best scores are stretched over 0 to 1 and added, so that how far a passage
+is ahead counts and not only its place (docs/adr/0010 has the figures, and those of reciprocal ranks).
+
+Such a score says which passage is best, not whether any is good. That is a score of its own, `evidence`: the cosine,
+and the part of the question's words that a passage has, for unrelated questions share no words with the documents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from chatbot.rag.embedders import Vectors
 from chatbot.rag.types import Passage
 from chatbot.rag.words import content_words
 
-# How many of the nearest are looked at for each search.
+Hits = Sequence[tuple[int, float]]
+
+# How deep each leg is looked into, and how many of the best are then read and judged.
+DEPTH = 100
 CANDIDATES = 50
 WORDS_WEIGHT = 0.2
 
 
-def best(question: str, candidates: Sequence[Passage], k: int) -> list[Passage]:
-    """The best `k` candidates with their scores: `dense` (cosine), `keyword` (part of the words, 0 to 1), `fused`."""
+def fuse(dense: Hits, keyword: Hits, dense_weight: float) -> list[tuple[int, float]]:
+    """The ids of both legs with their fused scores, 0 to 1, best first. A leg that found nothing leaves it all to the
+    other; hits come best first, as each leg gives them."""
+    if not keyword or not dense:
+        dense_weight = 1.0 if dense else 0.0
+    fused: dict[int, float] = {}
+    for hits, weight in ((dense, dense_weight), (keyword, 1 - dense_weight)):
+        for chunk_id, score in stretched(hits):
+            fused[chunk_id] = fused.get(chunk_id, 0.0) + weight * score
+    return sorted(fused.items(), key=lambda hit: (-hit[1], hit[0]))
+
+
+def stretched(hits: Hits) -> list[tuple[int, float]]:
+    """The scores of a leg between 0, for what is not among its best, and 1 for the best."""
+    if not hits:
+        return []
+    # Where a leg found less than was asked for, what it did not find is its floor.
+    floor = hits[-1][1] if len(hits) >= DEPTH else min(0.0, hits[-1][1])
+    span = hits[0][1] - floor
+    return [(chunk_id, (score - floor) / span if span else 1.0) for chunk_id, score in hits]
+
+
+def judged(question: str, passages: Sequence[Passage]) -> list[Passage]:
+    """The passages with `evidence` among their scores, 0 to 1: how well each can carry an answer."""
     wanted = content_words(question)
-    scored = [_scored(passage, wanted) for passage in candidates]
-    scored.sort(key=lambda passage: (-passage.scores["fused"], passage.chunk_id))
-    return [replace(passage, rank=rank) for rank, passage in enumerate(scored[:k], 1)]
+    return [_judged(passage, wanted) for passage in passages]
 
 
-def _scored(passage: Passage, wanted: set[str]) -> Passage:
+def _judged(passage: Passage, wanted: set[str]) -> Passage:
     # Stems are looked for in the folded text: cutting fifty passages into words for each question would take longer
     # than the search itself.
     text = f"{passage.title} {passage.source} {passage.text}".casefold()
-    keyword = sum(word in text for word in wanted) / len(wanted) if wanted else 0.0
-    dense = passage.scores["dense"]
-    fused = (dense + WORDS_WEIGHT * keyword) / (1 + WORDS_WEIGHT)
-    scores = {"dense": dense, "keyword": round(keyword, 4), "fused": round(fused, 4)}
-    return replace(passage, scores=scores)
+    part = sum(word in text for word in wanted) / len(wanted) if wanted else 0.0
+    evidence = ((passage.scores.get("dense") or 0.0) + WORDS_WEIGHT * part) / (1 + WORDS_WEIGHT)
+    return replace(passage, scores={**passage.scores, "evidence": round(evidence, 4)})
+
+
+def varied(passages: Sequence[Passage], vectors: Mapping[int, Vectors], k: int, variety: float) -> list[Passage]:
+    """The `k` passages that say most together (maximal marginal relevance), best first and ranked from 1.
+
+    `variety` 0 takes the best as they are; towards 1 what a chosen passage says already counts less and less.
+    """
+    left = list(passages)
+    chosen: list[Passage] = []
+    while left and len(chosen) < k:
+        nearness = [_nearest(passage, chosen, vectors) if variety else 0.0 for passage in left]
+        worth = [
+            (1 - variety) * (p.scores["fused"] or 0.0) - variety * near for p, near in zip(left, nearness, strict=True)
+        ]
+        chosen.append(left.pop(int(np.argmax(worth))))
+    return [replace(passage, rank=rank) for rank, passage in enumerate(chosen, 1)]
+
+
+def _nearest(passage: Passage, chosen: Sequence[Passage], vectors: Mapping[int, Vectors]) -> float:
+    """The cosine to the nearest of the chosen."""
+    here = vectors.get(passage.chunk_id)
+    others = [vectors[other.chunk_id] for other in chosen if other.chunk_id in vectors]
+    return max((float(here @ other) for other in others), default=0.0) if here is not None else 0.0

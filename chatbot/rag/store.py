@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import faiss
@@ -26,6 +27,8 @@ from chatbot.rag.types import Passage
 faiss.omp_set_num_threads(1)
 
 TAIL_LIMIT = 2_000
+# Sets of labels whose positions a snapshot remembers.
+MASKS = 64
 
 Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
 Labels = np.ndarray[tuple[int], np.dtype[np.object_]]
@@ -34,6 +37,8 @@ Labels = np.ndarray[tuple[int], np.dtype[np.object_]]
 @dataclass(frozen=True)
 class Changes:
     """Rows that changed: those that became visible and those that were removed, up to a revision.
+
+    A label says where a row may be found; one with an empty label is not found at all.
 
     `vectors` has the shape (len(ids), dimension), without rows as well. `complete` means that the rows are all there
     are, and what was held before is to be forgotten.
@@ -65,11 +70,11 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class _Part:
-    """Some vectors with their ids and labels, searchable."""
+    """Some vectors with their ids and labels, searchable. Labels are kept as numbers: places in `names`."""
 
     ids: Ids
-    vectors: Vectors
-    labels: Labels
+    codes: Ids
+    names: Labels
     index: Any
 
     @classmethod
@@ -77,7 +82,38 @@ class _Part:
         index = faiss.IndexFlatIP(vectors.shape[1] if len(ids) else 1)
         if len(ids):
             index.add(vectors)
-        return cls(ids, vectors, labels, index)
+        names, codes = np.unique(labels.astype(str), return_inverse=True)
+        return cls(ids, codes, names, index)
+
+    @property
+    def vectors(self) -> Vectors:
+        """The vectors where the index keeps them, not copied."""
+        flat = faiss.rev_swig_ptr(self.index.get_xb(), len(self.ids) * self.index.d)
+        return flat.reshape(len(self.ids), self.index.d)
+
+    @property
+    def labels(self) -> Labels:
+        return self.names[self.codes]
+
+    @cached_property
+    def _order(self) -> Ids:
+        return np.argsort(self.ids)
+
+    def places(self, ids: Ids) -> tuple[Ids, Ids]:
+        """Which of the ids are here, and where."""
+        if not len(self.ids):
+            return ids[:0], ids[:0]
+        near = np.searchsorted(self.ids, ids, sorter=self._order)
+        places = self._order[np.minimum(near, len(self.ids) - 1)]
+        here = self.ids[places] == ids
+        return ids[here], places[here]
+
+    def labelled(self, labels: frozenset[str] | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which positions carry one of the labels, or any at all for None; what has no label is not to be found."""
+        if not len(self.ids):
+            return np.zeros(0, dtype=bool)
+        named = self.names != "" if labels is None else np.isin(self.names, list(labels - {""}))
+        return named[self.codes]
 
     def search(self, query: Vectors, k: int, allowed: np.ndarray[Any, Any] | None) -> list[tuple[int, float]]:
         """The k nearest of the allowed positions. The selector works inside the search, before the top k."""
@@ -93,47 +129,85 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Snapshot:
-    """What a search sees: it never changes."""
+class Snapshot:
+    """What a search sees: it never changes. `removed` are ids of the base; the tail holds none that is gone."""
 
     revision: int
     base: _Part
     tail: _Part
     removed: frozenset[int]
+    # Which positions a set of labels allows, for each part; found once, for most searches ask for the same.
+    _masks: dict[Any, np.ndarray[Any, Any] | None] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return len(self.base.ids) + len(self.tail.ids) - len(self.removed)
 
-    def search(self, query: Vectors, k: int, labels: frozenset[str] | None) -> list[tuple[int, float]]:
-        hits = self.base.search(query, k, self._allowed(self.base, labels))
-        hits += self.tail.search(query, k, self._allowed(self.tail, labels))
+    def ids(self) -> Ids:
+        """The ids of everything that can be found."""
+        return np.concatenate([self.base.ids[~self._gone()], self.tail.ids])
+
+    def search(
+        self, query: Vectors, k: int, labels: frozenset[str] | None, only: Ids | None = None
+    ) -> list[tuple[int, float]]:
+        hits = []
+        for name, part in (("base", self.base), ("tail", self.tail)):
+            allowed = self._allowed(name, part, labels)
+            if only is not None:
+                chosen = np.isin(part.ids, only)
+                allowed = chosen if allowed is None else allowed & chosen
+            hits += part.search(query, k, allowed)
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
 
-    def _allowed(self, part: _Part, labels: frozenset[str] | None) -> np.ndarray[Any, Any] | None:
-        if not self.removed and labels is None:
-            return None
-        allowed = np.ones(len(part.ids), dtype=bool)
-        if self.removed:
-            allowed &= ~np.isin(part.ids, np.fromiter(self.removed, dtype=np.int64, count=len(self.removed)))
-        if labels is not None:
-            allowed &= np.isin(part.labels, list(labels))
-        return allowed
+    def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
+        """The vectors of ids, without those that are gone."""
+        wanted = np.array([i for i in ids if i not in self.removed], dtype=np.int64)
+        found: dict[int, Vectors] = {}
+        for part in (self.base, self.tail):
+            here, places = part.places(wanted)
+            found |= dict(zip(here.tolist(), part.vectors[places] if len(here) else (), strict=True))
+        return found
 
-    def after(self, changes: Changes) -> _Snapshot:
-        """The snapshot with the changes. A tail that has grown large is merged into a new base."""
-        gone = self.removed | set(changes.removed.tolist())
-        ids = np.concatenate([self.tail.ids, changes.ids])
-        vectors = np.concatenate([self.tail.vectors.reshape(-1, changes.vectors.shape[1]), changes.vectors])
-        labels = np.concatenate([self.tail.labels, changes.labels])
-        if len(ids) + len(gone) <= TAIL_LIMIT:
-            present = frozenset(gone & set(np.concatenate([self.base.ids, ids]).tolist())) if gone else frozenset()
-            return _Snapshot(changes.revision, self.base, _Part.of(ids, vectors, labels), present)
-        ids = np.concatenate([self.base.ids, ids])
-        vectors = np.concatenate([self.base.vectors, vectors]) if len(self.base.ids) else vectors
-        labels = np.concatenate([self.base.labels, labels])
-        keep = ~np.isin(ids, np.fromiter(gone, dtype=np.int64, count=len(gone)))
-        return _Snapshot(changes.revision, _Part.of(ids[keep], vectors[keep], labels[keep]), _NOTHING, frozenset())
+    def _allowed(self, name: str, part: _Part, labels: frozenset[str] | None) -> np.ndarray[Any, Any] | None:
+        """The allowed positions, or None for all."""
+        key = (name, labels)
+        if key not in self._masks:
+            if len(self._masks) >= MASKS:
+                self._masks.clear()
+            allowed = part.labelled(labels)
+            if part is self.base and self.removed:
+                allowed = allowed & ~self._gone()
+            self._masks[key] = None if allowed.all() else allowed
+        return self._masks[key]
+
+    def _gone(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        return np.isin(self.base.ids, np.fromiter(self.removed, dtype=np.int64, count=len(self.removed)))
+
+    def after(self, changes: Changes) -> Snapshot:
+        """The snapshot with the changes. A tail that has grown large is merged into a new base.
+
+        An id that comes again, with another label, takes the place of the one that was there.
+        """
+        gone = np.union1d(changes.removed, changes.ids)
+        stays = ~np.isin(self.tail.ids, gone)
+        ids = np.concatenate([self.tail.ids[stays], changes.ids])
+        labels = np.concatenate([self.tail.labels[stays], changes.labels])
+        vectors = np.concatenate([_kept(self.tail, stays, changes.vectors), changes.vectors])
+        removed = self.removed | set(gone[np.isin(gone, self.base.ids)].tolist())
+        if len(ids) + len(removed) <= TAIL_LIMIT:
+            return Snapshot(changes.revision, self.base, _Part.of(ids, vectors, labels), removed)
+        stays = ~np.isin(self.base.ids, np.fromiter(removed, dtype=np.int64, count=len(removed)))
+        base = _Part.of(
+            np.concatenate([self.base.ids[stays], ids]),
+            np.concatenate([_kept(self.base, stays, vectors), vectors]),
+            np.concatenate([self.base.labels[stays], labels]),
+        )
+        return Snapshot(changes.revision, base, _NOTHING, frozenset())
+
+
+def _kept(part: _Part, stays: np.ndarray[Any, Any], like: Vectors) -> Vectors:
+    """The vectors of a part that stay; an empty part has none of any dimension."""
+    return part.vectors[stays] if len(part.ids) else like[:0]
 
 
 _NOTHING = _Part.of(
@@ -148,7 +222,7 @@ class FaissStore(VectorStore):
         self._embedding = embedding
         self._rows = rows
         self._pulling = threading.Lock()
-        self._snapshot: _Snapshot | None = None
+        self._snapshot: Snapshot | None = None
 
     @property
     def embeddings(self) -> Embeddings:
@@ -171,16 +245,25 @@ class FaissStore(VectorStore):
 
         `newest` is the newest revision where the caller has just read it; otherwise the rows are asked.
         """
-        query = self._embedding.query_vector(question)
-        return self._rows.passages(self.search_vector(query, k, labels, newest))
+        return self._rows.passages(self.search_vector(self.query_vector(question), k, labels, newest))
 
     def search_vector(
         self, query: Vectors, k: int, labels: frozenset[str] | None = None, newest: int | None = None
     ) -> list[tuple[int, float]]:
         """The ids of the k nearest chunks with their cosines, best first. `query` has the shape (1, dimension)."""
-        return self._current(self._rows.revision() if newest is None else newest).search(query, k, labels)
+        return self.current(newest).search(query, k, labels)
 
-    def _current(self, newest: int) -> _Snapshot:
+    def query_vector(self, question: str) -> Vectors:
+        """The question's vector, of shape (1, dimension)."""
+        return self._embedding.query_vector(question)
+
+    def current(self, newest: int | None = None) -> Snapshot:
+        """What can be searched now: every row up to the revision `newest`, or up to the newest there is.
+
+        Its `search(query, k, labels, only)` gives the ids of the nearest with their cosines, best first; `labels` and
+        `only` (chunk ids) limit what is searched, not what is found.
+        """
+        newest = self._rows.revision() if newest is None else newest
         held = self._snapshot
         if held is not None and held.revision >= newest:
             return held
@@ -188,7 +271,7 @@ class FaissStore(VectorStore):
             held = self._snapshot
             if held is None or held.revision < newest:
                 changes = self._rows.changes(held.revision if held else None)
-                before = _Snapshot(0, _NOTHING, _NOTHING, frozenset()) if changes.complete or not held else held
+                before = Snapshot(0, _NOTHING, _NOTHING, frozenset()) if changes.complete or not held else held
                 self._snapshot = held = before.after(changes)
             return held
 
@@ -199,7 +282,7 @@ class FaissStore(VectorStore):
         """LangChain's call; `filter` takes the names of collections."""
         labels = kwargs.get("filter")
         found = self.search_passages(query, k, frozenset(labels) if labels is not None else None)
-        return [(as_document(passage), passage.scores["dense"]) for passage in found]
+        return [(as_document(passage), passage.scores["dense"] or 0.0) for passage in found]
 
     def add_texts(self, texts: Iterable[str], metadatas: Any = None, **kwargs: Any) -> list[str]:
         raise NotImplementedError("rows are written by the knowledge room; this store follows them")

@@ -20,12 +20,12 @@ class Passage:
     char_start: int
     char_end: int
     text: str
-    scores: Mapping[str, float]
+    scores: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class Found:
-    """The passages above the threshold, best first, and the best score there was, above it or not."""
+    """The passages whose evidence reaches the threshold, best first, and the best evidence there was."""
 
     passages: tuple[Passage, ...]
     top_score: float | None
@@ -73,7 +73,8 @@ class HistoryMessage:
 
 @dataclass(frozen=True)
 class Ask:
-    """What the chain is asked: a question, the conversation so far (oldest first), and what may be searched."""
+    """What the chain is asked: a question, the conversation so far (oldest first), and what may be searched: the ids
+    of collections, or None for everything."""
 
     question: str
     history: tuple[HistoryMessage, ...] = ()

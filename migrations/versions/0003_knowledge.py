@@ -69,6 +69,12 @@ def upgrade() -> None:
             op.add_column(table, column)
     op.execute("UPDATE document_versions SET size_bytes = length(content)")
     op.execute("UPDATE generations SET built_at = created_at, activated_at = created_at WHERE active = 1")
+    # A document that is switched off has visible chunks now as well; its label keeps them from being found.
+    op.execute(
+        "UPDATE chunks SET added_revision = (SELECT g.revision FROM generations g WHERE g.id = chunks.generation_id) "
+        "WHERE added_revision IS NULL AND removed_revision IS NULL AND EXISTS (SELECT 1 FROM documents d "
+        "WHERE d.id = chunks.document_id AND d.status = 'ready' AND NOT d.is_active AND d.version = chunks.version)"
+    )
     op.create_table(
         "collection_members",
         sa.Column("collection_id", sa.Uuid(as_uuid=False), nullable=False),

@@ -63,7 +63,7 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
     assert (passage["title"], passage["source"]) == ("Opening hours", "intranet")
     grounding = metadata["grounding"]
     assert grounding["status"] == "grounded"
-    assert grounding["top_score"] == passage["scores"]["fused"] >= grounding["threshold"]
+    assert grounding["top_score"] == passage["scores"]["evidence"] >= grounding["threshold"]
     assert set(metadata["timings_ms"]) == {"condense", "retrieve", "first_token", "total"}
     assert metadata["usage"] == {
         "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "estimated": False, "cost_usd": "0.000000",

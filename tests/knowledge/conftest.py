@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from chatbot.knowledge import ingest
+from chatbot.knowledge.collections import Reader, readable
 from chatbot.knowledge.models import ChunkRow
 from chatbot.knowledge.service import NewDocument, add_document
 from chatbot.rag.embedders import LocalEmbedder
@@ -90,6 +91,12 @@ def found(app: Flask, question: str, k: int = 5, **kwargs: Any) -> list[str]:
     """The texts that the application finds for a question."""
     passages, _ = app.extensions["retriever"].search(question, k, **kwargs)
     return [passage.text for passage in passages]
+
+
+def collections_of(app: Flask, *names: str) -> frozenset[str]:
+    """The ids of collections, as an administrator searches them."""
+    with app.extensions["sessions"]() as session:
+        return readable(session, Reader("", is_admin=True), frozenset(names))
 
 
 def long_text(sections: int, word: str = "alpha") -> str:

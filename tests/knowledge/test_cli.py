@@ -12,7 +12,7 @@ from chatbot.knowledge import cli, ingest, service
 from chatbot.knowledge.tasks import ingest_document, purge, sweep_documents
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
 from tests.conftest import HOURS, RETURNS, put_in
-from tests.knowledge.conftest import add, counting, found, visible
+from tests.knowledge.conftest import add, collections_of, counting, found, visible
 from tests.knowledge.parsing.makers import make_pdf
 
 
@@ -144,7 +144,7 @@ def test_duplicates_in_one_run_are_one_document(run, docs, sqlite_app):
 
 def test_a_collection_may_be_named(run, docs, sqlite_app):
     run("ingest", docs / "hours.md", "--wait", "--collection", "internal")
-    assert found(sqlite_app, "shop", collections=frozenset(["internal"])) == [HOURS]
+    assert found(sqlite_app, "shop", collections=collections_of(sqlite_app, "internal")) == [HOURS]
 
 
 def test_a_file_larger_than_the_limit_is_refused_unread(run, tmp_path, sqlite_app):
@@ -204,7 +204,7 @@ def test_a_document_is_removed_with_a_receipt(run, sqlite_app):
 def test_a_search_shows_scores_and_what_an_answer_asks(run, sqlite_app):
     put_in(sqlite_app, HOURS, source="hours.md")
     shown = run("search", "When is the shop open?", "-k", "1").stdout
-    assert "an answer asks for 0.36" in shown
+    assert "an answer asks for evidence of 0.36" in shown
     assert "hours.md" in shown
     assert "open from nine to five" in shown
 

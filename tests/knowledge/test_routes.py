@@ -374,7 +374,8 @@ def test_a_search_in_one_collection_finds_nothing_of_another(app, client, ada):
     put_in(app, RETURNS, collection="internal")
     hits = get(client, ada, "search/", q="When is the shop open?", collection="internal").json["items"]
     assert [h["text"] for h in hits] == [RETURNS]
-    assert get(client, ada, "search/", q="When is the shop open?", collection="nowhere").json["items"] == []
+    answer = get(client, ada, "search/", q="When is the shop open?", collection="nowhere")
+    assert (answer.status_code, answer.json["code"]) == (404, "collection_not_found")
 
 
 def test_an_inactive_document_is_never_found(app, client, ada):

@@ -1,55 +1,101 @@
-"""The order of candidates: meaning, and the question's own words."""
+"""The order of what two searches have found, and what can carry an answer."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from chatbot.rag.ranking import WORDS_WEIGHT, best
+from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, fuse, judged, stretched, varied
 from chatbot.rag.types import Passage
 
 
-def passage(chunk_id: int, text: str, dense: float, title: str = "T") -> Passage:
+def passage(
+    chunk_id: int, text: str = "text", dense: float | None = 0.5, title: str = "T", fused: float = 0.0
+) -> Passage:
     """A candidate as a search finds it."""
-    return Passage(0, "d", title, "s.md", 1, chunk_id, None, 0, len(text), text, {"dense": dense})
+    scores = {"dense": dense, "keyword": None, "fused": fused}
+    return Passage(0, "d", title, "s.md", 1, chunk_id, None, 0, len(text), text, scores)
 
 
-def test_a_passage_with_the_questions_words_comes_before_a_slightly_nearer_one():
-    found = best(
-        "How do I upload files?", [passage(1, "Sending forms.", 0.60), passage(2, "Upload files so.", 0.55)], 2
-    )
-    assert [p.chunk_id for p in found] == [2, 1]
-    assert [p.rank for p in found] == [1, 2]
+def test_what_both_legs_find_comes_before_what_one_finds():
+    near, words = [(1, 0.6), (2, 0.5)], [(3, 9.0), (2, 8.0)]
+    assert [chunk_id for chunk_id, _ in fuse(near, words, 0.5)] == [2, 1, 3]
 
 
-def test_a_much_nearer_passage_stays_first():
-    found = best("How do I upload files?", [passage(1, "Sending forms.", 0.9), passage(2, "Upload files so.", 0.5)], 2)
-    assert [p.chunk_id for p in found] == [1, 2]
+def test_how_far_a_hit_is_ahead_counts_and_not_only_its_place():
+    """Reciprocal ranks could not tell these two apart."""
+    behind = fuse([(1, 0.6), (2, 0.59)], [(2, 9.0), (1, 8.9)], 0.5)
+    ahead = fuse([(1, 0.6), (2, 0.1)], [(2, 9.0), (1, 8.9)], 0.5)
+    assert dict(behind)[1] == pytest.approx(dict(behind)[2], abs=0.01)
+    assert ahead[0][0] == 1
+    assert ahead[0][1] - ahead[1][1] > 0.3
 
 
-def test_all_three_scores_are_told():
-    (only,) = best("upload files", [passage(1, "An upload.", 0.5)], 1)
-    assert only.scores == {
-        "dense": 0.5,
-        "keyword": 0.5,
-        "fused": pytest.approx((0.5 + WORDS_WEIGHT / 2) / (1 + WORDS_WEIGHT), abs=1e-4),
-    }
+def test_the_weight_decides_between_the_legs():
+    near, words = [(1, 0.6)], [(2, 9.0)]
+    assert fuse(near, words, 0.3) == [(2, 0.7), (1, 0.3)]
+    assert [chunk_id for chunk_id, _ in fuse(near, words, 0.7)] == [1, 2]
+
+
+def test_a_leg_that_found_nothing_leaves_it_all_to_the_other():
+    assert fuse([], [(2, 9.0)], 0.3) == [(2, 1.0)]
+    assert fuse([(1, 0.6)], [], 0.3) == [(1, 1.0)]
+    assert fuse([], [], 0.3) == []
+
+
+def test_equal_hits_keep_one_order():
+    assert [i for i, _ in fuse([(3, 0.5), (1, 0.5), (2, 0.5)], [], 0.3)] == [1, 2, 3]
+
+
+def test_a_leg_is_stretched_from_its_floor_to_its_best():
+    full = [(n, 1.0 - n / 1000) for n in range(DEPTH)]
+    assert stretched(full)[0] == (0, 1.0)
+    assert stretched(full)[-1] == (DEPTH - 1, 0.0)
+    assert stretched([(1, 8.0), (2, 2.0)]) == [(1, 1.0), (2, 0.25)]
+    assert stretched([(1, 0.5), (2, -0.5)]) == [(1, 1.0), (2, 0.0)]
+    assert stretched([]) == []
+
+
+def test_the_evidence_is_the_cosine_and_the_part_of_the_questions_words():
+    (only,) = judged("upload files", [passage(1, "An upload.", 0.5)])
+    assert only.scores["evidence"] == pytest.approx((0.5 + WORDS_WEIGHT / 2) / (1 + WORDS_WEIGHT), abs=1e-4)
+    assert (only.scores["dense"], only.scores["keyword"], only.scores["fused"]) == (0.5, None, 0.0)
 
 
 def test_the_title_and_the_source_count_as_words_of_the_passage():
-    (only,) = best("opening hours", [passage(1, "From nine to five.", 0.5, title="Opening hours")], 1)
-    assert only.scores["keyword"] == 1
+    (titled,) = judged("opening hours", [passage(1, "From nine to five.", 0.5, title="Opening hours")])
+    (bare,) = judged("opening hours", [passage(1, "From nine to five.", 0.5)])
+    assert titled.scores["evidence"] > bare.scores["evidence"]
 
 
-def test_a_question_without_words_of_its_own_is_ranked_by_meaning_alone():
-    found = best("What is it?", [passage(1, "one", 0.4), passage(2, "two", 0.5)], 2)
-    assert [(p.chunk_id, p.scores["fused"]) for p in found] == [(2, 0.4167), (1, 0.3333)]
+def test_a_question_without_words_of_its_own_is_judged_by_meaning_alone():
+    assert judged("What is it?", [passage(1, "one", 0.5)])[0].scores["evidence"] == 0.4167
 
 
 def test_a_script_without_spaces_is_compared_in_pairs_of_characters():
-    found = best("商店几点开门", [passage(1, "天气很好", 0.50), passage(2, "我们的商店九点开门", 0.45)], 2)
-    assert [p.chunk_id for p in found] == [2, 1]
+    weather, shop = judged("商店几点开门", [passage(1, "天气很好"), passage(2, "我们的商店九点开门")])
+    assert shop.scores["evidence"] > weather.scores["evidence"]
 
 
-def test_equal_candidates_keep_one_order():
-    rows = [passage(n, "same", 0.5) for n in (3, 1, 2)]
-    assert [p.chunk_id for p in best("other", rows, 3)] == [1, 2, 3]
+def test_a_passage_found_by_words_alone_has_only_these_as_evidence():
+    (only,) = judged("upload files", [passage(1, "upload files", None)])
+    assert only.scores["evidence"] == pytest.approx(WORDS_WEIGHT / (1 + WORDS_WEIGHT), abs=1e-4)
+
+
+SAME, OTHER = np.array([1.0, 0.0], dtype="f4"), np.array([0.0, 1.0], dtype="f4")
+
+
+def test_without_variety_the_best_are_taken_as_they_are():
+    found = varied([passage(1, fused=0.9), passage(2, fused=0.8), passage(3, fused=0.7)], {}, 2, 0.0)
+    assert [(p.rank, p.chunk_id) for p in found] == [(1, 1), (2, 2)]
+
+
+def test_with_variety_what_says_the_same_gives_way_to_what_says_something_else():
+    candidates = [passage(1, fused=0.9), passage(2, fused=0.88), passage(3, fused=0.7)]
+    vectors = {1: SAME, 2: SAME, 3: OTHER}
+    assert [p.chunk_id for p in varied(candidates, vectors, 2, 0.3)] == [1, 3]
+    assert [p.chunk_id for p in varied(candidates, vectors, 3, 0.3)] == [1, 3, 2]
+
+
+def test_a_passage_whose_vector_is_not_there_is_like_no_other():
+    assert [p.chunk_id for p in varied([passage(1, fused=0.9), passage(2, fused=0.8)], {1: SAME}, 5, 0.5)] == [1, 2]

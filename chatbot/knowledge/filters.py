@@ -1,0 +1,67 @@
+"""The filter of a search: a few conditions on documents, in a syntax small enough to remember.
+
+    document_type:FAQ                 it is that
+    team:support|sales                it is one of them
+    -language:de                      it is not that (or has none)
+    document_type:FAQ,-team:sales     all of it holds
+
+A field is one of a document's own (document_type, language, source, title) or a name in its metadata. There are no
+brackets and no wild cards; a value may hold anything but a comma and a bar, and is compared letter by letter.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, cast, false, func, not_
+
+from chatbot.errors import FieldError, Invalid
+from chatbot.knowledge.models import Document
+
+MOST = 10
+
+_CONDITION = re.compile(r"(?P<no>-?)(?P<field>[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}):(?P<values>.+)", re.S)
+_TRUTH = {"true": "1", "false": "0"}
+_FIELDS: dict[str, Any] = {
+    "document_type": Document.document_type,
+    "language": Document.language,
+    "source": Document.source,
+    "title": Document.title,
+}
+
+
+def conditions(written: str | None) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a filter stands for; none for None.
+
+    Raises:
+        Invalid: it is not written as described above.
+    """
+    if written is None:
+        return ()
+    parts = [part.strip() for part in written.split(",")]
+    if len(parts) > MOST:
+        raise _invalid(f"At most {MOST} conditions can be given.")
+    return tuple(_condition(part) for part in parts)
+
+
+def _condition(part: str) -> ColumnElement[bool]:
+    match = _CONDITION.fullmatch(part)
+    if match is None:
+        raise _invalid("Write each condition as field:value, and separate conditions by commas.")
+    values = [value.strip() for value in match["values"].split("|")]
+    if not all(values):
+        raise _invalid("Each condition needs a value.")
+    # SQLite gives JSON's true and false as 1 and 0.
+    values += [_TRUTH[value] for value in values if value in _TRUTH]
+    holds = _value_of(match["field"].strip()).in_(values)
+    return not_(func.coalesce(holds, false())) if match["no"] else and_(holds)
+
+
+def _value_of(field: str) -> Any:
+    """The column, or the value in the metadata as a text."""
+    return _FIELDS.get(field, cast(Document.extra[field].as_string(), Text))
+
+
+def _invalid(detail: str) -> Invalid:
+    return Invalid(errors=[FieldError("/filter", detail)])

@@ -1,0 +1,267 @@
+"""The keyword index: chunks by their words, in the database itself.
+
+SQLite's FTS5 or PostgreSQL's tsvector keeps the terms; both are filled with terms that the application has cut and
+stemmed (chatbot/rag/terms.py), and both rank by BM25 (k1 1.2, b 0.75). Rows are written in the transaction that writes
+their chunks and go with them by trigger, so the index is never ahead or behind. What a reader may not find is left out
+inside the query, before the best are taken.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    Select,
+    Subquery,
+    Text,
+    bindparam,
+    column,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.orm import Session
+
+from chatbot.db import begin_write
+from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
+from chatbot.rag.languages import language_of
+from chatbot.rag.terms import question_terms, terms_of
+
+log = structlog.get_logger(__name__)
+
+# A question may be a page long; its first hundred different terms say what it is about.
+MOST_TERMS = 100
+BATCH = 200
+# How old the counts may be that PostgreSQL's ranking rests on: they hardly change from one document to the next.
+COUNTS_SECONDS = 30.0
+# PostgreSQL keeps at most this position of a word in a text.
+LAST_POSITION = 16_383
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a search may find: a generation, and in it the active documents of some collections (ids; None for all),
+    of which `conditions` on Document or ChunkRow hold."""
+
+    generation_id: int
+    collections: frozenset[str] | None = None
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+    def chunks(self, query: Select[Any]) -> Select[Any]:
+        """A query on ChunkRow, limited to the scope."""
+        query = query.join(Document, Document.id == ChunkRow.document_id).where(
+            ChunkRow.generation_id == self.generation_id,
+            ChunkRow.added_revision.is_not(None),
+            ChunkRow.removed_revision.is_(None),
+            Document.is_active,
+            Document.status != "deleted",
+            *self.conditions,
+        )
+        return query if self.collections is None else query.where(Document.collection_id.in_(self.collections))
+
+
+def index_chunks(session: Session, chunk_ids: Sequence[int]) -> None:
+    """Writes the terms of chunks, anew where there are some; in the caller's transaction."""
+    session.flush()
+    rows = session.execute(
+        select(ChunkRow.id, ChunkRow.headings, ChunkRow.text, Document.title, Document.source, Document.language)
+        .join(Document, Document.id == ChunkRow.document_id)
+        .where(ChunkRow.id.in_(chunk_ids))
+    ).all()
+    found = [(row.id, terms_of(_said(row.title, row.source, row.headings, row.text), row.language)) for row in rows]
+    if found:
+        write = _write_sqlite if _is_sqlite(session) else _write_postgresql
+        write(session, found)
+
+
+def _said(title: str, source: str, headings: Sequence[str], body: str) -> str:
+    """What a chunk is found by: its words, and the title, place and headings it stands under."""
+    above = [name for name in (title, source, *headings) if name and name not in body]
+    return "\n".join([*above, body])
+
+
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _write_sqlite(session: Session, found: list[tuple[int, list[str]]]) -> None:
+    rows = [{"id": chunk_id, "terms": " ".join(terms)} for chunk_id, terms in found]
+    session.execute(text("INSERT OR REPLACE INTO chunk_terms (rowid, terms) VALUES (:id, :terms)"), rows)
+
+
+def _write_postgresql(session: Session, found: list[tuple[int, list[str]]]) -> None:
+    statement = text(
+        "INSERT INTO chunk_terms (chunk_id, length, terms) VALUES (:id, :length, CAST(:terms AS tsvector)) "
+        "ON CONFLICT (chunk_id) DO UPDATE SET length = excluded.length, terms = excluded.terms"
+    )
+    rows = [{"id": chunk_id, "length": len(terms), "terms": _vector(terms)} for chunk_id, terms in found]
+    session.execute(statement, rows)
+
+
+def _vector(terms: Sequence[str]) -> str:
+    """The terms as PostgreSQL writes a tsvector. They are letters and digits, so nothing is to be escaped."""
+    places: dict[str, list[str]] = {}
+    for place, term in enumerate(terms, 1):
+        places.setdefault(term, []).append(str(min(place, LAST_POSITION)))
+    return " ".join(f"'{term}':{','.join(found[:255])}" for term, found in places.items())
+
+
+def search(
+    session: Session, question: str, languages: Iterable[str | None], scope: Scope, k: int
+) -> list[tuple[int, float]]:
+    """The ids of the `k` best chunks of a scope for a question with their BM25 scores, best first.
+
+    `languages` are those that the documents have.
+    """
+    terms = question_terms(question, languages)[:MOST_TERMS]
+    if not terms:
+        return []
+    if _is_sqlite(session):
+        return _search_sqlite(session, terms, scope, k)
+    return _search_postgresql(session, terms, scope, k)
+
+
+def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
+    """Looks at the best few first: where enough of them are in the scope, they are the best of it."""
+    bound = {"match": " OR ".join(f'"{term}"' for term in terms), "most": 4 * k}
+    first = _hits(session, _RANKED.limit(4 * k), bound)
+    inside = scope.chunks(select(ChunkRow.id)).where(ChunkRow.id.in_([chunk_id for chunk_id, _ in first]))
+    allowed = set(session.scalars(inside))
+    hits = [hit for hit in first if hit[0] in allowed][:k]
+    if len(hits) == k or len(first) < 4 * k:
+        return hits
+    return _best_of(session, _RANKED.subquery(), scope, k, bound)
+
+
+_TERMS = table("chunk_terms", column("rowid", BigInteger), column("chunk_terms", Text), column("rank", Float))
+_RANKED = (
+    select(_TERMS.c.rowid.label("id"), (-_TERMS.c.rank).label("score"))
+    .where(_TERMS.c.chunk_terms.op("MATCH")(bindparam("match")))
+    .order_by(_TERMS.c.rank, _TERMS.c.rowid)
+)
+
+
+def _search_postgresql(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
+    chunks, mean = _counts.of(session)
+    bound: dict[str, Any] = {f"t{n}": f"'{term}'" for n, term in enumerate(terms)}
+    bound |= {"match": " | ".join(bound.values()), "chunks": chunks, "mean": mean}
+    ranked = text(_bm25(len(terms))).columns(id=BigInteger, score=Float).subquery()
+    return _best_of(session, ranked, scope, k, bound)
+
+
+def _bm25(terms: int) -> str:
+    """BM25 in SQL. ts_rank of one word is 6/pi^2 times the sum of 1/i^2 up to its count in the text, from which the
+    count comes back (within 5 %): reading it out of the tsvector itself would unpack every candidate."""
+    ranks, idfs, scores = [], [], []
+    for n in range(terms):
+        ranks.append(f"CAST(ts_rank('{{1,1,1,1}}', terms, CAST(:t{n} AS tsquery)) AS float8) AS r{n}")
+        df = f"count(*) FILTER (WHERE r{n} > 0)"
+        idfs.append(f"ln(1 + (greatest(:chunks, {df}) - {df} + 0.5) / ({df} + 0.5)) AS i{n}")
+        tf = f"(1 / greatest({_ZETA} * (1 - r{n}), 0.001) - 0.5)"
+        scores.append(f"CASE WHEN r{n} > 0 THEN i{n} * {tf} * 2.2 / ({tf} + 0.3 + 0.9 * length / :mean) ELSE 0 END")
+    return (
+        f"WITH matched AS MATERIALIZED (SELECT chunk_id, length, {', '.join(ranks)} FROM chunk_terms "  # noqa: S608
+        f"WHERE terms @@ CAST(:match AS tsquery)), idf AS (SELECT {', '.join(idfs)} FROM matched) "
+        f"SELECT chunk_id AS id, {' + '.join(scores)} AS score FROM matched, idf"
+    )
+
+
+_ZETA = math.pi**2 / 6
+
+
+class _Counts:
+    """How many chunks the index has and their mean length, as PostgreSQL's ranking needs them, kept for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, int, float]] = {}
+
+    def of(self, session: Session) -> tuple[int, float]:
+        """The number of chunks and the mean number of their terms, at least 1."""
+        database, now = str(session.get_bind().engine.url), time.monotonic()
+        with self._lock:
+            read, chunks, mean = self._kept.get(database, (-COUNTS_SECONDS, 0, 1.0))
+        if now - read >= COUNTS_SECONDS or not chunks:
+            chunks, mean = session.execute(text("SELECT count(*), coalesce(avg(length), 1) FROM chunk_terms")).one()
+            with self._lock:
+                self._kept[database] = (now, chunks, float(mean))
+        return chunks, max(1.0, float(mean))
+
+
+_counts = _Counts()
+
+
+def _best_of(
+    session: Session, ranked: Subquery, scope: Scope, k: int, bound: dict[str, Any]
+) -> list[tuple[int, float]]:
+    query = scope.chunks(select(ChunkRow.id, ranked.c.score).join(ranked, ranked.c.id == ChunkRow.id))
+    return _hits(session, query.order_by(ranked.c.score.desc(), ChunkRow.id).limit(k), bound)
+
+
+def _hits(session: Session, query: Select[Any], bound: dict[str, Any]) -> list[tuple[int, float]]:
+    return [(int(chunk_id), float(score)) for chunk_id, score in session.execute(query, bound)]
+
+
+def catch_up(session: Session) -> int:
+    """Indexes what was ingested before there was a keyword index, and finds its language; gives the number of chunks.
+
+    A generation whose documents have no languages noted has not been looked at; killed on the way, it begins again.
+    """
+    total = 0
+    for generation_id in session.scalars(select(Generation.id).where(Generation.built_at.is_not(None))).all():
+        session.rollback()
+        total += _catch_up(session, generation_id)
+    session.rollback()
+    return total
+
+
+def _catch_up(session: Session, generation_id: int) -> int:
+    generation = session.get_one(Generation, generation_id)
+    if generation.languages:
+        return 0
+    of = (ChunkRow.generation_id == generation_id, ChunkRow.removed_revision.is_(None))
+    documents = session.scalars(select(ChunkRow.document_id).where(*of).distinct()).all()
+    session.rollback()
+    total = 0
+    for document_id in documents:
+        begin_write(session)
+        _note_language(session, document_id)
+        chunk_ids = session.scalars(select(ChunkRow.id).where(*of, ChunkRow.document_id == document_id)).all()
+        for start in range(0, len(chunk_ids), BATCH):
+            index_chunks(session, chunk_ids[start : start + BATCH])
+        session.commit()
+        total += len(chunk_ids)
+    if documents:
+        begin_write(session)
+        note_languages(session, generation_id)
+        session.commit()
+        log.info("keywords_caught_up", generation=generation_id, chunks=total)
+    return total
+
+
+def _note_language(session: Session, document_id: str) -> None:
+    document = session.get(Document, document_id)
+    if document is None or document.language:
+        return
+    version = select(DocumentVersion.text).where(DocumentVersion.document_id == document_id)
+    found = session.scalar(version.where(DocumentVersion.version == document.version))
+    document.language = language_of(found or "")
+
+
+def note_languages(session: Session, generation_id: int, language: str | None = None) -> None:
+    """Adds the languages of all documents, or just one, to those that questions are stemmed in."""
+    generation = session.get_one(Generation, generation_id, with_for_update={"key_share": True})
+    found = {language or ""} if language is not None else {
+        language or "" for language in session.scalars(select(Document.language).distinct())
+    }  # fmt: skip
+    if not found <= set(generation.languages):
+        generation.languages = sorted(found | set(generation.languages))

@@ -1,0 +1,88 @@
+"""Which language a text is in: by its script, and for Latin letters by the little words every sentence has.
+
+Small on purpose: it decides how words are stemmed and what a document's `language` says. A text too short to tell is
+of no language, and is then indexed by its words as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+
+SAMPLE = 20_000
+# Fewer little words than this say nothing.
+ENOUGH = 3
+
+_WORD = re.compile(r"[^\W\d_]+")
+_SCRIPTS = (
+    ("ja", "\u3040-\u30ff"), ("ko", "\u1100-\u11ff\uac00-\ud7af"), ("zh", "\u3400-\u9fff"), ("th", "\u0e00-\u0e7f"),
+    ("ru", "\u0400-\u04ff"), ("ar", "\u0600-\u06ff"), ("he", "\u0590-\u05ff"), ("el", "\u0370-\u03ff"),
+    ("hi", "\u0900-\u097f"), ("ta", "\u0b80-\u0bff"),
+)  # fmt: skip
+_OF_SCRIPT = [(language, re.compile(f"[{letters}]")) for language, letters in _SCRIPTS]
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_LITTLE_WORDS = {
+    "en": "the of and to in is that it for was with as are this be on by at from which or an have not but you they "
+    "can has were will if their when what there we your how would",
+    "de": "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er "
+    "hat dass sie nach wird bei einer um am sind noch wie einem über so zum oder wenn ich wir ihr wurde kann",
+    "fr": "de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se le ce il sont cette avec "
+    "ou son aux mais comme nous vous être ont été elle leur c'est d'un",
+    "es": "de la que el en y a los se del las un por con no una su para es al lo como más o pero sus le ha me si sin "
+    "sobre este ya entre cuando todo esta ser son dos también fue había",
+    "it": "di e che la il un a per in una mi sono ho non ma lo ha le si ti con cosa come da io questo qui del della "
+    "dei al nel alla più è gli anche dal sono delle essere",
+    "pt": "de a o que e do da em um para é com não uma os no se na por mais as dos como mas foi ao ele das tem à seu "
+    "sua ou ser quando muito há nos já está eu também pelo pela são",
+    "nl": "de van het een en in is dat op te zijn met voor niet die aan er om maar ook als dan bij nog uit naar wordt "
+    "hij door over heeft worden deze kan was ze of geen",
+    "sv": "och i att det som en på är av för den med till inte om ett han har de men var jag sig från vi så kan när "
+    "nu eller hade under mot sin där",
+    "da": "og i at det er en til af på som med for den de ikke der han har et var om men sig fra vi så kan når hun "
+    "eller blev efter skal denne",
+    "no": "og i det er på som en for at til av med har de ikke den om et var han men seg fra vi så kan når hun eller "
+    "ble etter skal være dette",
+    "fi": "ja on ei että se hän oli mutta joka kun niin ovat myös sen mukaan tai hänen jo kuin voi vain ole olla tämä "
+    "ne jos",
+    "hu": "a az és hogy nem is egy ez volt meg csak már de van el mint ha még ki azt vagy sem aki minden lehet szerint",
+    "ro": "de și în a la cu pe nu un o că este din se care mai pentru sau dar sunt au prin această fi după fost",
+    "tr": "ve bir bu da de için ile çok olarak daha olan gibi en sonra kadar ne var ise değil ancak ya her",
+    "pl": "i w na z do się nie że jest to o jak za po dla od co czy ale są przez być może tym tego był",
+    "id": "yang dan di dari untuk dengan pada ini tidak dalam itu adalah akan atau ke juga oleh dapat sebagai bisa",
+}
+_BY_WORD: dict[str, list[str]] = {}
+for _language, _words in _LITTLE_WORDS.items():
+    for _word in set(_words.split()):
+        _BY_WORD.setdefault(_word, []).append(_language)
+
+
+def language_of(text: str) -> str | None:
+    """The language of a text as an ISO 639-1 code, or None where it cannot be told."""
+    sample = unicodedata.normalize("NFC", text[:SAMPLE]).casefold()
+    script = _script_of(sample)
+    if script is not None:
+        return script
+    # A word that several languages have counts for each in part.
+    counts: Counter[str] = Counter()
+    hits = 0
+    for word in _WORD.findall(sample):
+        known = _BY_WORD.get(word, ())
+        hits += bool(known)
+        for language in known:
+            counts[language] += 1
+    if hits < ENOUGH:
+        return None
+    (best, most), *others = [*counts.most_common(2), ("", 0)][:2]
+    return best if most >= ENOUGH and most > others[0][1] else None
+
+
+def _script_of(sample: str) -> str | None:
+    """The language of a script that has one, where it makes up a good part of the letters."""
+    latin = len(_LATIN.findall(sample))
+    counts = {language: len(letters.findall(sample)) for language, letters in _OF_SCRIPT}
+    best = max(counts, key=lambda language: counts[language])
+    if counts[best] == 0 or sum(counts.values()) * 2 < latin:
+        return None
+    # Japanese is written with Chinese characters too.
+    return "ja" if best == "zh" and counts["ja"] * 10 > counts["zh"] else best
