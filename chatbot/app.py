@@ -31,13 +31,13 @@ from chatbot.mail.cli import mail_cli
 from chatbot.mail.letters import LetterBuilders
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.models import ChatModels
-from chatbot.web import docs, headers, health, idempotency, limits, problems, requests
+from chatbot.web import docs, headers, health, limits, problems, requests
 from chatbot.web.blueprint import Api
 from chatbot.web.fields import ProblemSchema
 from chatbot.web.slots import Slots
 
 # The tasks that no route wakes have to be imported by somebody, or a worker does not know them.
-__all__ = ["auth_tasks", "chat_tasks", "create_app", "idempotency"]
+__all__ = ["auth_tasks", "chat_tasks", "create_app"]
 
 
 class _Json(DefaultJSONProvider):

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth import events, families, passwords, tokens
 from chatbot.auth.addresses import canonical_email, canonical_username
-from chatbot.auth.families import NOWHERE, InvalidCredentials
+from chatbot.auth.families import InvalidCredentials
 from chatbot.auth.models import TokenFamily, User
-from chatbot.auth.origin import Origin
+from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.auth.recovery import VERIFY_MAIL
 from chatbot.config import Settings
 from chatbot.db import begin_write
@@ -155,11 +155,11 @@ def delete_account(session: Session, settings: Settings, user_id: str, password:
     if not passwords.verify_password(stored, password, settings.password_iterations):
         raise InvalidCredentials("The password is not right.")
     begin_write(session)
-    remove(session, get_user(session, user_id), origin)
+    _remove(session, get_user(session, user_id), origin)
     session.commit()
 
 
-def remove(session: Session, user: User, origin: Origin = NOWHERE) -> None:
+def _remove(session: Session, user: User, origin: Origin = NOWHERE) -> None:
     """Deletes an account inside the caller's transaction. What tells of it stays, without saying whose it was.
 
     Raises:
@@ -168,6 +168,18 @@ def remove(session: Session, user: User, origin: Origin = NOWHERE) -> None:
     if _may_go(session, user):
         events.record(session, "account_deleted", origin, None, was_admin=user.is_admin)
         session.delete(user)
+
+
+def delete_user(session: Session, name: str, origin: Origin = NOWHERE) -> None:
+    """Deletes somebody's account and everything of theirs.
+
+    Raises:
+        AccountNotFound: there is no such account.
+        LastAdmin: nobody would be left to administer.
+    """
+    begin_write(session)
+    _remove(session, find_user(session, name), origin)
+    session.commit()
 
 
 def find_user(session: Session, name: str) -> User:

@@ -14,7 +14,7 @@ from rich.table import Table
 from chatbot.auth import accounts
 from chatbot.auth.models import User
 from chatbot.auth.origin import Origin
-from chatbot.db import begin_write, detached
+from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
 
@@ -144,7 +144,5 @@ def delete(account: str, yes: bool) -> None:
         name = _called(user)
         if not yes:
             click.confirm(f"Delete {name} and everything of theirs?", abort=True)
-        begin_write(session)
-        accounts.remove(session, accounts.find_user(session, account), FROM_HERE)
-        session.commit()
+        accounts.delete_user(session, account, FROM_HERE)
     click.echo(f"{name} is deleted.")

@@ -19,15 +19,13 @@ from sqlalchemy.orm import Session
 from chatbot.auth import events, passwords, tokens
 from chatbot.auth.addresses import canonical_email
 from chatbot.auth.models import TokenFamily, User
-from chatbot.auth.origin import Origin
+from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.errors import Forbidden, Invalid, NotFound, Unauthorized
 from chatbot.web.pages import Page, newest_first
 
 log = structlog.get_logger(__name__)
-
-NOWHERE = Origin()
 
 
 class InvalidCredentials(Unauthorized):

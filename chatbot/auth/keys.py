@@ -13,9 +13,8 @@ from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events, tokens
-from chatbot.auth.families import NOWHERE
 from chatbot.auth.models import SCOPES, ApiKey, User
-from chatbot.auth.origin import Origin
+from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import Conflict, FieldError, Invalid, NotFound
 from chatbot.web.pages import Page, newest_first

@@ -26,6 +26,9 @@ class Origin:
     device: str = ""
 
 
+NOWHERE = Origin()
+
+
 def network_of(address: str | None) -> str:
     """The /24 of an IPv4 address, the /48 of an IPv6 one; empty for what is no address."""
     try:

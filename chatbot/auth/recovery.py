@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth import events, families, passwords, tokens
 from chatbot.auth.addresses import canonical_email
-from chatbot.auth.families import NOWHERE, InvalidCredentials
+from chatbot.auth.families import InvalidCredentials
 from chatbot.auth.models import ApiKey, TokenFamily, User
-from chatbot.auth.origin import Origin
+from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id
 from chatbot.errors import Conflict, Invalid

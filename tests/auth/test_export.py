@@ -18,8 +18,8 @@ from sqlalchemy import select
 
 from chatbot.auth import accounts
 from chatbot.auth.export import account_parts, note
-from chatbot.auth.families import NOWHERE
 from chatbot.auth.models import SecurityEvent, User
+from chatbot.auth.origin import NOWHERE
 from chatbot.auth.tokens import InvalidToken
 from chatbot.chat.models import ChatSession, Message
 from chatbot.db import begin_write, new_id
@@ -157,9 +157,7 @@ def test_exporting_is_on_the_record(app, session, ada):
 def test_an_account_that_is_deleted_meanwhile_gets_no_zip(app, ada, act):
     """F14: the guard has let it pass, and then it is gone."""
     with app.app_context(), app.extensions["sessions"]() as session:
-        begin_write(session)
-        accounts.remove(session, accounts.find_user(session, "ada"))
-        session.commit()
+        accounts.delete_user(session, "ada")
         with pytest.raises(InvalidToken):
             note(session, ada.id, NOWHERE) if act == "note" else list(account_parts(session, ada.id))
 

@@ -267,9 +267,7 @@ def test_the_keys_of_a_deleted_account_are_gone(app, ada, bob):
     """F14"""
     hers, his = make(app, ada).json["key"], make(app, bob).json["key"]
     with app.app_context(), app.extensions["sessions"]() as session:
-        begin_write(session)
-        accounts.remove(session, accounts.find_user(session, "ada"))
-        session.commit()
+        accounts.delete_user(session, "ada")
     assert [get(app, HISTORY, key) for key in (hers, his)] == [401, 200]
     assert len(rows(app)) == 1
 
@@ -277,9 +275,7 @@ def test_the_keys_of_a_deleted_account_are_gone(app, ada, bob):
 def test_an_account_that_is_deleted_meanwhile_makes_no_key(app, ada):
     """F14: the guard has let it pass, and then it is gone."""
     with app.app_context(), app.extensions["sessions"]() as session:
-        begin_write(session)
-        accounts.remove(session, accounts.find_user(session, "ada"))
-        session.commit()
+        accounts.delete_user(session, "ada")
         with pytest.raises(InvalidToken):
             keys.create_key(session, ada.id, "A key", ["chat"], None)
 

@@ -274,9 +274,7 @@ def test_a_token_sleeps_while_its_owner_is_disabled_and_dies_with_them(app):
         assert get(app, HISTORY, token) == status
         assert (still_allowed(app.extensions["sessions"], who) is None) is active
     with app.app_context(), app.extensions["sessions"]() as session:
-        begin_write(session)
-        accounts.remove(session, accounts.find_user(session, "ada"))
-        session.commit()
+        accounts.delete_user(session, "ada")
     assert get(app, HISTORY, token) == 401
     assert isinstance(still_allowed(app.extensions["sessions"], who), SessionEnded)
 
