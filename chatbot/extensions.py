@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from flask import current_app
 from flask_jwt_extended import JWTManager
 from flask_mail import Mail
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
+from chatbot.config import Settings
 from chatbot.db import Base
 
 # Rows are handed out as plain values after a commit; expiring them would open a transaction to read them again.
@@ -14,3 +16,9 @@ db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": Fal
 migrate = Migrate()
 jwt = JWTManager()
 mail = Mail()
+
+
+def settings() -> Settings:
+    """The settings of the application that is at work."""
+    found: Settings = current_app.extensions["settings"]
+    return found

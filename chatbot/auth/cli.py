@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +15,7 @@ from chatbot.auth.models import User
 from chatbot.auth.origin import Origin
 from chatbot.db import detached
 from chatbot.errors import ChatbotError
-from chatbot.extensions import db
+from chatbot.extensions import db, settings
 
 users_cli = AppGroup("users", help="Accounts. ACCOUNT is an e-mail address or a user name.")
 
@@ -41,9 +40,8 @@ def _plain_errors() -> Iterator[None]:
 @click.option("--password", envvar="ADMIN_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True)
 def create_admin(email: str, username: str, password: str) -> None:
     """Create an administrator. The password is asked for, or taken from ADMIN_PASSWORD."""
-    settings = current_app.extensions["settings"]
     with _plain_errors():
-        user = accounts.create_admin(db.session(), settings, email, username, password, FROM_HERE)
+        user = accounts.create_admin(db.session(), settings(), email, username, password, FROM_HERE)
     click.echo(f"{_called(user)} is an administrator now.")
 
 

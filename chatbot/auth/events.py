@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
-from chatbot.auth.models import EVENT_KINDS, SecurityEvent, User
+from chatbot.auth.models import EVENT_KINDS, SecurityEvent, User, that_stay
 from chatbot.auth.origin import Origin
 from chatbot.db import begin_write, utcnow
 from chatbot.web.pages import Page, newest_first
@@ -44,7 +44,7 @@ def _while_there(session: Session, user_id: str | None) -> str | None:
     """The id of an account that stays until the transaction ends; None when it was deleted since somebody looked."""
     if user_id is None:
         return None
-    return session.scalar(select(User.id).where(User.id == user_id).with_for_update(read=True, key_share=True))
+    return session.scalar(that_stay(select(User.id).where(User.id == user_id)))
 
 
 def list_events(session: Session, *, kind: str | None, user_id: str | None, limit: int, cursor: str | None) -> Page:

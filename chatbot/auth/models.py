@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, Select, String
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatbot.db import Base, UtcDateTime, new_id, utcnow
+
+S = TypeVar("S", bound=Select[Any])
 
 # What an API key may be allowed: the chat; to read knowledge, to write it; to sign tokens for visitors; everything.
 SCOPES = ("chat", "knowledge:read", "knowledge:write", "visitors", "admin")
@@ -39,6 +41,15 @@ class User(Base):
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+def that_stay(accounts: S) -> S:
+    """A query for accounts whose rows nobody deletes until the transaction ends; they can be changed meanwhile.
+
+    For whoever adds a row of an account that was only looked at: deleting it takes its rows in another order, so
+    without this one of the two would fail, or both would wait for each other.
+    """
+    return accounts.with_for_update(read=True, key_share=True)
 
 
 class TokenFamily(Base):

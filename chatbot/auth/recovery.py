@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth import events, families, passwords, tokens
 from chatbot.auth.addresses import canonical_email
 from chatbot.auth.families import InvalidCredentials
-from chatbot.auth.models import ApiKey, TokenFamily, User
+from chatbot.auth.models import ApiKey, TokenFamily, User, that_stay
 from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id
@@ -83,9 +83,7 @@ def _find(session: Session, email: str) -> User | None:
         address = canonical_email(email)
     except Invalid:
         return None
-    # It must not be deleted between the look and the letter.
-    account = select(User).where(User.email == address, User.is_active)
-    return session.scalar(account.with_for_update(read=True, key_share=True))
+    return session.scalar(that_stay(select(User).where(User.email == address, User.is_active)))
 
 
 def reset_token(settings: Settings, user: User) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
-from flask import current_app
 
 from chatbot.auth import events, families
-from chatbot.extensions import db
+from chatbot.extensions import db, settings
 
 
 @shared_task(name="auth.forget_dead_families", ignore_result=True)
@@ -18,4 +17,4 @@ def forget_dead_families() -> None:
 @shared_task(name="auth.forget_old_events", ignore_result=True)
 def forget_old_events() -> None:
     """Deletes security events that are older than AUDIT_DAYS."""
-    events.forget_old(db.session(), current_app.extensions["settings"].audit_days)
+    events.forget_old(db.session(), settings().audit_days)

@@ -14,9 +14,8 @@ from chatbot.chat.frames import drain, frames, frames_again, reply_object
 from chatbot.chat.models import Owner
 from chatbot.chat.replies import Replies
 from chatbot.chat.turns import Turn, begin_turn, earlier_answer
-from chatbot.config import Settings
 from chatbot.errors import problem
-from chatbot.extensions import db
+from chatbot.extensions import db, settings
 from chatbot.web import idempotency, limits, sse
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.fields import PageArgs, page_of
@@ -53,12 +52,6 @@ _STREAM = {
 def replies() -> Replies:
     """This process's replies."""
     found: Replies = current_app.extensions["replies"]
-    return found
-
-
-def settings() -> Settings:
-    """The application's settings."""
-    found: Settings = current_app.extensions["settings"]
     return found
 
 

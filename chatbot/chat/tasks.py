@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from celery import shared_task
-from flask import current_app
 
 from chatbot.chat import service
-from chatbot.extensions import db
+from chatbot.extensions import db, settings
 from chatbot.web import idempotency
 
 
 @shared_task(name="chat.cleanup", ignore_result=True)
 def cleanup() -> None:
     """Deletes messages and conversations older than RETENTION_DAYS."""
-    service.clean_up(db.session(), current_app.extensions["settings"].retention_days)
+    service.clean_up(db.session(), settings().retention_days)
 
 
 @shared_task(name="chat.forget_idempotency_keys", ignore_result=True)

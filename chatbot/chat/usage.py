@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatbot.auth.guard import Caller
-from chatbot.auth.models import User
+from chatbot.auth.models import User, that_stay
 from chatbot.chat.models import DailyUsage, Owner
 from chatbot.db import utcnow
 from chatbot.errors import TooMany
@@ -56,12 +56,8 @@ def count(session: Session, owner: Owner, tokens: int) -> None:
 
 
 def hold_account(session: Session, owner: Owner) -> bool:
-    """Whether the account is there. It cannot be deleted until the transaction has ended.
-
-    Deleting it takes its rows in another order than an answer does, and the two would deadlock.
-    """
-    account = select(User.id).where(User.id == owner.user_id).with_for_update(read=True, key_share=True)
-    return session.scalar(account) is not None
+    """Whether the account is there; if so, it stays until the transaction has ended."""
+    return session.scalar(that_stay(select(User.id).where(User.id == owner.user_id))) is not None
 
 
 def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, Any]:

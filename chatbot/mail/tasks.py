@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from flask import current_app
 
-from chatbot.extensions import db
+from chatbot.extensions import db, settings
 from chatbot.mail import service
 
 
@@ -26,4 +26,4 @@ def sweep_mails() -> None:
 @shared_task(name="mail.forget_old", ignore_result=True)
 def forget_old_mails() -> None:
     """Deletes letters that are done with and older than RETENTION_DAYS."""
-    service.forget_old(db.session(), current_app.extensions["settings"].retention_days)
+    service.forget_old(db.session(), settings().retention_days)

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from chatbot.auth import accounts, export, schemas
 from chatbot.auth.attempts import attempt
 from chatbot.auth.guard import caller, public, signed_in
-from chatbot.auth.routes.blueprint import blp, origin, settings
+from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import wake
 from chatbot.db import utcnow
-from chatbot.extensions import db
+from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
 from chatbot.web import limits
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from flask import current_app, g, request
+from flask import g, request
 
 from chatbot.auth.origin import Origin, device_of, network_of
-from chatbot.config import Settings
 from chatbot.web.blueprint import Blueprint
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts, sessions and keys.")
-
-
-def settings() -> Settings:
-    """The application's settings."""
-    found: Settings = current_app.extensions["settings"]
-    return found
 
 
 def origin() -> Origin:

@@ -12,10 +12,10 @@ from marshmallow import Schema
 from chatbot.auth import recovery, schemas
 from chatbot.auth.attempts import attempt, by_account
 from chatbot.auth.guard import caller, public, signed_in
-from chatbot.auth.routes.blueprint import blp, origin, settings
+from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import wake
 from chatbot.errors import ChatbotError
-from chatbot.extensions import db
+from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
 from chatbot.web import limits
 from chatbot.web.blueprint import parser

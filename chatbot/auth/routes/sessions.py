@@ -7,8 +7,8 @@ from typing import Any
 from chatbot.auth import families, schemas
 from chatbot.auth.attempts import account_of, attempt
 from chatbot.auth.guard import caller, public, signed_in
-from chatbot.auth.routes.blueprint import blp, origin, settings
-from chatbot.extensions import db
+from chatbot.auth.routes.blueprint import blp, origin
+from chatbot.extensions import db, settings
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.pages import Page
 
