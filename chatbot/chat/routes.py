@@ -32,10 +32,7 @@ _STREAM = {
             "description": "The Reply; as a stream the events start, sources, token, citation, done or error.",
             "headers": idempotency.REPLAYED_HEADER,
             "content": {
-                "text/event-stream": {
-                    "schema": {"type": "string"},
-                    "example": 'event: token\nid: 3\ndata: {"text": "Run "}\n\n',
-                },
+                "text/event-stream": {"example": 'event: token\nid: 3\ndata: {"text": "Run "}\n\n'},
             },
         },
         403: {"description": "Not allowed for this account, or `collection_not_allowed`."},

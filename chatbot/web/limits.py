@@ -1,7 +1,8 @@
 """How often something may be done, by whom: the table of the limits, whose hits they count, and how answers tell it.
 
 A view wears one of the decorators below between its guard and its arguments; what wears none is not limited, like
-health and the documentation. A password is counted where it is checked, in chatbot.auth.attempts.
+health and the documentation. A password is counted where it is checked, in chatbot.auth.attempts; its view is marked
+as one that `counts_inside`.
 """
 
 from __future__ import annotations
@@ -97,10 +98,15 @@ def limited(what: str, *wanted: Limit) -> Callable[[View], View]:
                 bound.take(what, wanted)
             return view(*args, **kwargs)
 
-        counted.limited = True  # type: ignore[attr-defined]
-        return counted  # type: ignore[return-value]
+        return counts_inside(counted)  # type: ignore[return-value]
 
     return decorate
+
+
+def counts_inside(view: View) -> View:
+    """Marks a view that is limited, for the OpenAPI document; here one that counts only what it finds out itself."""
+    view.limited = True  # type: ignore[attr-defined]
+    return view
 
 
 def _note(standings: dict[Scope, Standing]) -> None:

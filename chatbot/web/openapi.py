@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
@@ -29,10 +30,6 @@ _ERRORS = {
 }
 _CONFLICTS = frozenset({
     "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
-})  # fmt: skip
-_LIMITED = frozenset({
-    "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
-    "export_account",
 })  # fmt: skip
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
@@ -86,48 +83,57 @@ _STREAM_EVENT = {
 }
 
 
+@dataclass(frozen=True)
+class _View:
+    """What a view's decorators say of it."""
+
+    name: str
+    guard: str
+    limited: bool
+
+
 def finish(app: Flask, spec: dict[str, Any]) -> dict[str, Any]:
     """The document with what holds for every operation filled in, so that none of it can be forgotten."""
-    guards = _guards(app)
+    views = _views(app)
     spec["components"]["headers"] = _HEADERS
     spec["components"]["schemas"]["StreamEvent"] = _STREAM_EVENT
     for path, item in spec["paths"].items():
         for method, operation in item.items():
             if method in _METHODS:
-                name, guard = guards[path, method.upper()]
-                _finish_operation(operation, name, guard, has_path_id="{" in path)
+                _finish_operation(operation, views[path, method.upper()], has_path_id="{" in path)
     _finish_schemas(spec)
     return spec
 
 
-def _guards(app: Flask) -> dict[tuple[str, str], tuple[str, str]]:
+def _views(app: Flask) -> dict[tuple[str, str], _View]:
     found = {}
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
         for method in rule.methods or ():
             view = app.view_functions[rule.endpoint]
-            found[path, method] = (rule.endpoint.rpartition(".")[2], getattr(view, "guard", ""))
+            name, guard = rule.endpoint.rpartition(".")[2], getattr(view, "guard", "")
+            found[path, method] = _View(name, guard, getattr(view, "limited", False))
     return found
 
 
-def _finish_operation(operation: dict[str, Any], name: str, guard: str, *, has_path_id: bool) -> None:
-    operation["operationId"] = name
-    operation["security"] = [] if guard == "public" else [{"bearer": []}]
+def _finish_operation(operation: dict[str, Any], view: _View, *, has_path_id: bool) -> None:
+    operation["operationId"] = view.name
+    operation["security"] = [] if view.guard == "public" else [{"bearer": []}]
     responses = operation.setdefault("responses", {})
     responses.pop("default", None)
     problem = _PROBLEM
     if _FORM in operation.get("requestBody", {}).get("content", {}):
         problem = _PROBLEM | _PAGE
         responses["200"]["content"] = responses["200"].get("content", {}) | _PAGE
-    for status in _possible(operation, name, guard, has_path_id):
+    for status in _possible(operation, view, has_path_id):
         described = responses.get(status, {}).get("description", _ERRORS[status])
         responses[status] = {"description": described, "content": problem}
     for status in ("502", "504"):
         if status in responses:
             responses[status]["content"] = _PROBLEM
     for status, response in responses.items():
-        _finish_response(status, response, limited=name in _LIMITED)
-    _link(responses, name)
+        _finish_response(status, response, limited=view.limited)
+    _link(responses, view.name)
     operation["responses"] = dict(sorted(responses.items()))
 
 
@@ -150,7 +156,8 @@ def _link(responses: dict[str, Any], name: str) -> None:
             responses[status]["links"] = links
 
 
-def _possible(operation: dict[str, Any], name: str, guard: str, has_path_id: bool) -> list[str]:
+def _possible(operation: dict[str, Any], view: _View, has_path_id: bool) -> list[str]:
+    name, guard = view.name, view.guard
     statuses = ["422", "503"]
     if guard != "public" or name in _TAKES_A_SECRET:
         statuses.append("401")
@@ -162,7 +169,7 @@ def _possible(operation: dict[str, Any], name: str, guard: str, has_path_id: boo
         statuses += ["400", "413", "415"]
     if name in _CONFLICTS:
         statuses.append("409")
-    if name in _LIMITED:
+    if view.limited:
         statuses.append("429")
     return statuses
 

@@ -52,6 +52,16 @@ def test_every_operation_has_a_name_of_its_own_and_a_summary(spec):
     assert [path for path, _, operation in operations(spec) if not operation.get("summary")] == []
 
 
+def test_what_is_limited_says_so_in_the_document(spec):
+    limited = {o["operationId"]: o["responses"] for _, _, o in operations(spec) if "429" in o["responses"]}
+    assert limited.keys() == {
+        "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
+        "export_account",
+    }  # fmt: skip
+    for responses in limited.values():
+        assert all({"RateLimit", "RateLimit-Policy"} <= response["headers"].keys() for response in responses.values())
+
+
 def test_every_address_of_the_api_is_in_the_document(sqlite_app, spec):
     told = {(path, method.upper()) for path, method, _ in operations(spec)}
     there = {

@@ -60,6 +60,7 @@ def change_profile(body: dict[str, Any]) -> Any:
 
 @blp.route("/profile/", methods=["DELETE"])
 @signed_in
+@limits.counts_inside
 @blp.arguments(schemas.PasswordSchema)
 @blp.response(204)
 def delete_profile(body: dict[str, Any]) -> None:

@@ -124,6 +124,7 @@ def reset_page() -> ResponseReturnValue:
 
 @blp.route("/password/reset/", methods=["POST"])
 @public
+@limits.counts_inside
 @blp.response(200)
 @blp.doc(**_json_or_form(schemas.ResetSchema))
 def reset_password() -> Any:
@@ -144,6 +145,7 @@ def reset_password() -> Any:
 
 @blp.route("/password/change/", methods=["POST"])
 @signed_in
+@limits.counts_inside
 @blp.arguments(schemas.ChangePasswordSchema)
 @blp.response(200)
 def change_password(body: dict[str, Any]) -> Any:
