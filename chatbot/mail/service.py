@@ -18,7 +18,8 @@ from chatbot.mail.transport import Refused, Transport, check_recipient
 log = structlog.get_logger(__name__)
 
 STATUSES = ("queued", "sent", "failed", "cancelled")
-MAX_ATTEMPTS = 8
+# With the pauses between them some five hours: a mail server may be away for an evening.
+MAX_ATTEMPTS = 12
 TAKEN_FOR = timedelta(minutes=2)
 
 

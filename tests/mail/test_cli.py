@@ -25,7 +25,7 @@ def add_one_of_each(session) -> dict[str, Mail]:
     for age, status in enumerate(service.STATUSES):
         fields = {"status": status, "created_at": utcnow() - timedelta(minutes=age)}
         if status == "failed":
-            fields |= {"attempts": 8, "error": "SMTPDataError"}
+            fields |= {"attempts": service.MAX_ATTEMPTS, "error": "SMTPDataError"}
         mails[status] = add_mail(session, user_id, **fields)
     return mails
 
@@ -44,7 +44,7 @@ def test_letters_are_listed_newest_first_with_what_became_of_them(app, session):
     assert head.split() == ["id", "kind", "to", "status", "attempts", "next", "attempt", "error"]
     assert [line.split()[0] for line in lines] == [mail.id for mail in mails.values()]
     failed = lines[2].split()
-    assert failed == [mails["failed"].id, "verify_email", "a…@example.com", "failed", "8", "-", "SMTPDataError"]
+    assert failed == [mails["failed"].id, "verify_email", "a…@example.com", "failed", "12", "-", "SMTPDataError"]
     due = mails["queued"].next_attempt_at
     assert lines[0].split()[3:] == ["queued", "0", f"{due:%Y-%m-%dT%H:%M:%SZ}"]
 
