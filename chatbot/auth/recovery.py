@@ -7,6 +7,7 @@ the password's hash, a confirmation link to the address.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
@@ -162,10 +163,17 @@ def _set_password(
         return None
     others = () if keep is None else (TokenFamily.id != keep,)
     families.revoke(session, TokenFamily.user_id == user.id, *others, because=because)
+    detail: dict[str, Any] = {}
     if because == "password_reset" and not user.is_verified:
         # Until now nobody has shown to own the address: what somebody else has made for themselves here ends as well.
-        session.execute(delete(ApiKey).where(ApiKey.user_id == user.id))
+        detail["keys_deleted"] = _delete_keys(session, user.id)
     mail = queue_mail(session, CHANGED_MAIL, user.id, user.email)
-    events.record(session, because, origin, user.id)
+    events.record(session, because, origin, user.id, **detail)
     session.commit()
     return mail.id
+
+
+def _delete_keys(session: Session, user_id: str) -> int:
+    done = session.execute(delete(ApiKey).where(ApiKey.user_id == user_id))
+    assert isinstance(done, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
+    return done.rowcount

@@ -68,6 +68,18 @@ def disabled(actor):
     actor.change(User, is_active=False)
 
 
+def confirmed(actor) -> str:
+    actor.change(User, is_verified=True)
+    a_key(actor)
+    return actor.token(recovery.reset_token)
+
+
+def unconfirmed(actor) -> str:
+    actor.change(User, is_verified=False)
+    a_key(actor)
+    return actor.token(recovery.reset_token)
+
+
 def an_admin(actor):
     sign_up(actor.app, "boss", admin=True)
     actor.change(User, is_admin=True)
@@ -134,7 +146,10 @@ ACTIONS = {
         None, lambda a, _: a.call("POST", "password/forgot/", {}, email="x@example.com"), "password_reset_asked",
         NOBODYS, UNKNOWN, {},
     ),
-    "a reset": (lambda a: a.token(recovery.reset_token), reset, "password_reset", HIS, OWN, {}),
+    "a reset": (confirmed, reset, "password_reset", HIS, OWN, {}),
+    "a reset before the address is confirmed": (
+        unconfirmed, reset, "password_reset", HIS, OWN, {"keys_deleted": 1},
+    ),
     "a changed password": (None, change_password, "password_changed", HIS, OWN, {}),
     "a changed profile": (
         None, lambda a, _: a.call("PATCH", "profile/", last_name="King", first_name="A"), "profile_changed", HIS, OWN,
@@ -219,7 +234,7 @@ def test_what_happens_to_an_account_is_written_down(app, session, ada, what):
     assert (told.request_id, told.network, told.device) == here
     assert set(told.detail) == detail if isinstance(detail, set) else told.detail == detail
     text = json.dumps(told.detail)
-    secrets = (PASSWORD, NEW, ada.access, ada.refresh, ada.email, prepared if what in ("confirming", "a reset") else "")
+    secrets = (PASSWORD, NEW, ada.access, ada.refresh, ada.email, prepared if act in (confirm, reset) else "")
     assert [secret for secret in secrets if secret and secret in text] == []
 
 
