@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 
 from chatbot.auth.models import EVENT_KINDS, SCOPES
-from chatbot.web.fields import Id, PageArgs, Utc, text
+from chatbot.web.fields import VISIBLE, Id, PageArgs, Utc, text, visible
 
 PASSWORD = {"example": "correct horse battery 9"}
 TIME = {"format": "date-time", "type": "string", "example": "2026-11-22T18:00:00.000Z"}
@@ -133,7 +133,11 @@ class SessionSchema(ma.Schema):
 class NewKeySchema(ma.Schema):
     """What a new API key is for."""
 
-    name = text(1, 100, required=True, metadata={"example": "The shop's backend"})
+    name = ma.fields.String(
+        required=True,
+        validate=[ma.validate.Length(min=1, max=100), visible],
+        metadata={"pattern": VISIBLE, "example": "The shop's backend"},
+    )
     scopes = ma.fields.List(
         ma.fields.String(validate=ma.validate.OneOf(SCOPES)),
         load_default=["chat"],

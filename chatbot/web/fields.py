@@ -70,6 +70,16 @@ def text(low: int, high: int, **kwargs: Any) -> ma.fields.String:
     return ma.fields.String(validate=ma.validate.Length(min=low, max=high), **kwargs)
 
 
+def visible(value: str) -> None:
+    """What a field with the pattern VISIBLE is checked with.
+
+    Raises:
+        ValidationError: there is nothing to read.
+    """
+    if not value.strip():
+        raise ma.ValidationError("This is blank.")
+
+
 def page_of(item: type[ma.Schema]) -> type[ma.Schema]:
     """The schema of one page of a list of `item`."""
     name = item.__name__.removesuffix("Schema") + "Page"
