@@ -122,10 +122,14 @@ def change_profile(session: Session, user_id: str, changes: dict[str, str], orig
     """Changes names.
 
     Raises:
+        InvalidToken: the account was deleted since the guard has looked.
         UsernameTaken: somebody else has that user name.
     """
     begin_write(session)
-    user = get_user(session, user_id)
+    # Locked as a change of the name will lock it, or it could be deleted between the look and the write.
+    user = session.scalar(select(User).where(User.id == user_id).with_for_update())
+    if user is None:
+        raise tokens.InvalidToken()
     fields = sorted(changes)
     if "username" in changes:
         name, key = canonical_username(changes.pop("username"))

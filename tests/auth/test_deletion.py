@@ -224,3 +224,22 @@ def test_a_second_deletion_that_waited_for_the_first_finds_nothing(app, session,
     thread.join(10)
     assert said in ([204], [401])
     assert "account_deleted" not in session.scalars(select(SecurityEvent.kind)).all()
+
+
+@pytest.mark.parametrize("fields", [{"first_name": "Ada"}, {"username": "countess"}], ids=["first_name", "username"])
+def test_a_profile_that_is_deleted_while_it_is_changed_is_gone(app, ada, fields):
+    """F14: the change looked at the row, or waited for it, and must not fail on finding it gone."""
+    said = []
+
+    def run():
+        said.append(app.test_client().patch(PROFILE, json=fields, headers=ada.headers))
+
+    with app.extensions["sessions"]() as slow:
+        begin_write(slow)
+        slow.execute(USERS.delete().where(USERS.c.id == ada.id))
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(0.5)
+        slow.commit()
+    thread.join(10)
+    assert [(answer.status_code, answer.json["code"]) for answer in said] == [(401, "invalid_token")]
