@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, json, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 # When to come back where nobody knows better.
 RETRY_SECONDS = 5
+# Somebody has to mend it first.
+DAMAGED_RETRY_SECONDS = 300
 MEDIA_TYPE = "application/problem+json"
 _BY_STATUS: dict[int, type[ChatbotError]] = {
     kind.status: kind
@@ -33,13 +35,15 @@ _OTHERS = {
 }
 
 
+class DatabaseDamaged(Unavailable):
+    code, detail = "database_damaged", "The database cannot be read; whoever runs this server has to restore it."
+
+
 def init_app(app: Flask) -> None:
-    """Registers the handlers; one function below for each family of failures."""
+    """Registers the handlers. What is not ours is translated first."""
     app.register_error_handler(ChatbotError, respond)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(OperationalError, _database)
-    app.register_error_handler(PoolTimeout, _database)
-    app.register_error_handler(Exception, _unforeseen)
+    app.register_error_handler(Exception, lambda error: respond(translated(error)))
 
 
 def as_problem(error: ChatbotError) -> dict[str, Any]:
@@ -57,20 +61,35 @@ def respond(error: ChatbotError) -> Response:
     return response
 
 
+def translated(error: Exception) -> ChatbotError:
+    """Any failure as one of ours; the log hears of what is the server's own."""
+    if isinstance(error, ChatbotError):
+        return error
+    if isinstance(error, HTTPException):
+        data = getattr(error, "data", None) or {}
+        known = "messages" in data
+        return Invalid(errors=field_errors(data["messages"])) if known else _of_status(error.code or 500)
+    if isinstance(error, (OperationalError, PoolTimeout)):
+        log.warning("database_unavailable", error=type(error).__name__)
+        return Unavailable("The database is busy or away; try again.", code="busy", retry_after=1)
+    # SQLite's driver keeps the plain class for a file that is damaged or is no database.
+    if type(error) is DatabaseError:
+        log.error("database_damaged", error=str(error.orig))
+        return DatabaseDamaged(retry_after=DAMAGED_RETRY_SECONDS)
+    log.error("unhandled_error", path=request.path, exc_info=error)
+    return ChatbotError()
+
+
 def _http(error: HTTPException) -> Response:
     """Werkzeug's and flask-smorest's own errors: their status and headers, our words."""
-    status = error.code or 500
-    data = getattr(error, "data", None) or {}
-    ours = Invalid(errors=field_errors(data["messages"])) if "messages" in data else _translated(status)
-    response = respond(ours)
-    response.status_code = ours.status
+    response = respond(translated(error))
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
     return response
 
 
-def _translated(status: int) -> ChatbotError:
+def _of_status(status: int) -> ChatbotError:
     known = _BY_STATUS.get(status)
     if known is not None:
         return known()
@@ -98,13 +117,3 @@ def _join(pointer: str, key: Any) -> str:
 def from_validation(error: ValidationError) -> Invalid:
     """A marshmallow error as ours."""
     return Invalid(errors=field_errors(error.messages))
-
-
-def _database(error: Exception) -> Response:
-    log.warning("database_unavailable", error=type(error).__name__)
-    return respond(Unavailable("The database is busy or away; try again.", code="busy", retry_after=1))
-
-
-def _unforeseen(error: Exception) -> Response:
-    log.error("unhandled_error", path=request.path, exc_info=error)
-    return respond(ChatbotError())

@@ -90,7 +90,8 @@ def test_scopes_are_kept_once_and_in_order(app, ada):
 
 
 NOT_FIELDS = [
-    {"name": ""}, {"name": " \t\u3000"}, {"name": "x" * 101}, {"name": None}, {"name": 5}, {"name": "a\0b"}, {"scopes": []},
+    {"name": " \t\u3000"},
+    {"name": ""}, {"name": "x" * 101}, {"name": None}, {"name": 5}, {"name": "a\0b"}, {"scopes": []},
     {"scopes": ["root"]}, {"scopes": "chat"}, {"scopes": ["chat", 5]}, {"scopes": [["chat"]]}, {"scopes": ["chat"] * 6},
     {"scopes": None}, {"scopes": ["CHAT"]}, {"scopes": ["chat "]}, {"scopes": ["*"]}, {"scopes": {"chat": True}},
     {"expires_at": "soon"},

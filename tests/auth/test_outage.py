@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from chatbot.auth import guard, keys
 from chatbot.extensions import db
-from tests.conftest import PASSWORD, _sql
+from tests.conftest import PASSWORD, _sql, sign_up
 
 NOBODY = "5f0c2a52-3f5e-4a39-9a3c-1f2f6f0a7b11"
 REFRESH, PROFILE = "/api/users/token/refresh/", "/api/users/profile/"
@@ -146,3 +146,32 @@ def test_a_session_that_was_ended_stays_ended_when_the_database_is_back(app, ada
     answers = [ask(app, "GET", PROFILE, headers=who.headers).status_code for who in (ada, bob)]
     assert answers == [401, 200]
     assert pyjwt.decode(ada.access, options={"verify_signature": False})["sub"] == ada.id
+
+
+def overwritten(content: bytes) -> bytes:
+    """Another file, where the database was."""
+    return b"This is no database. " * (len(content) // 21)
+
+
+def torn(content: bytes) -> bytes:
+    """The database with its first page whole and nothing but rubbish on the others, as after a disk has failed."""
+    return content[:4096] + b"\xff" * (len(content) - 4096)
+
+
+@pytest.mark.parametrize("damage", [overwritten, torn])
+def test_a_damaged_database_is_told_from_a_busy_one(make_app, capsys, damage):
+    """P3: trying again does not help, so somebody has to hear of it; the client is told nothing of the file."""
+    app = make_app()
+    ada = sign_up(app, "ada")
+    close_connections(app)
+    file = app.extensions["settings"].instance_path / "chatbot.db"
+    file.write_bytes(damage(file.read_bytes()))
+    body = {"email": ada.email, "password": PASSWORD}
+    answers = [ask(app, "GET", PROFILE, headers=ada.headers), ask(app, "POST", "/api/users/login/", json=body)]
+    for answer in answers:
+        assert (answer.status_code, answer.json["code"]) == (503, "database_damaged")
+        assert int(answer.headers["Retry-After"]) >= 60
+        assert "chatbot.db" not in answer.text
+    log = capsys.readouterr().err
+    assert (log.count("[error    ] database_damaged"), log.count("Traceback")) == (2, 0)
+    assert ask(app, "GET", "/healthz").status_code == 200
