@@ -10,7 +10,8 @@ import jwt as pyjwt
 import pytest
 from sqlalchemy import make_url
 
-from chatbot.auth import guard, keys
+from chatbot.auth import guard, keys, recovery
+from chatbot.auth.models import User
 from chatbot.extensions import db
 from tests.conftest import PASSWORD, _sql, sign_up
 
@@ -175,3 +176,19 @@ def test_a_damaged_database_is_told_from_a_busy_one(make_app, capsys, damage):
     log = capsys.readouterr().err
     assert (log.count("[error    ] database_damaged"), log.count("Traceback")) == (2, 0)
     assert ask(app, "GET", "/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("url", ["/api/users/verify-email/", "/api/users/password/reset/"], ids=["verify", "reset"])
+def test_somebody_at_a_form_is_told_on_a_page_that_the_database_is_away(app, ada, away, url):
+    """C10 E10: and sends the form again later."""
+    with app.extensions["sessions"]() as session:
+        make = recovery.verification_token if "verify" in url else recovery.reset_token
+        token = make(app.extensions["settings"], session.get(User, ada.id))
+    fields = {} if "verify" in url else {"password": "a lighthouse in the fog", "password2": "a lighthouse in the fog"}
+    form = {"query_string": {"token": token}, "data": fields, "content_type": "application/x-www-form-urlencoded"}
+    with away():
+        answer = ask(app, "POST", url, **form)
+        assert (answer.status_code, answer.mimetype, "Retry-After" in answer.headers) == (503, "text/html", True)
+        assert "The database is busy or away; try again." in answer.text
+        assert '<form method="post">' in answer.text
+    assert ask(app, "POST", url, **form).status_code == 200

@@ -14,12 +14,11 @@ from chatbot.auth.attempts import attempt, by_account
 from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import wake
-from chatbot.errors import ChatbotError
 from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
 from chatbot.web import limits
 from chatbot.web.blueprint import parser
-from chatbot.web.problems import respond
+from chatbot.web.problems import respond, translated
 
 _PAGE = {"responses": {200: {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}
 # The page's form is the link's own, so its address holds the token; nothing on it is loaded from elsewhere.
@@ -47,7 +46,8 @@ def _answered(template: str, act: Callable[[], Any]) -> Any:
         return act()
     try:
         act()
-    except ChatbotError as error:
+    except Exception as failure:  # Whatever it was, somebody at a form is told on a page.
+        error = translated(failure)
         reasons = dict.fromkeys([e.detail for e in error.errors] or [str(error)])
         page = _page(template, error.status, done=False, reasons=reasons, usable=error.status != 401)
         # What the status asks for, a page has to carry too: WWW-Authenticate, Retry-After.
