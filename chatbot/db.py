@@ -7,17 +7,21 @@ time-out, so writers take the lock at the start (https://www.sqlite.org/lang_tra
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 import uuid
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, event
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 5_000
 _WRITES = "chatbot_writes"
+_TURN = "chatbot_turn"
 _WRITE_WORDS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 Sessions = sessionmaker[Session]
@@ -113,7 +117,9 @@ def prepare_engine(engine: Engine) -> Sessions:
     """Arms the SQLite rules on an engine and gives the factory of short sessions on it."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
-        event.listen(engine, "begin", _begin)
+        turn = threading.Lock()
+        event.listen(engine, "begin", lambda connection: _begin(connection, turn))
+        event.listen(engine, "checkin", _give_turn)
         event.listen(engine, "before_cursor_execute", _refuse_unannounced_write)
     return sessionmaker(engine, expire_on_commit=False)
 
@@ -129,9 +135,33 @@ def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: Connection, turn: threading.Lock) -> None:
     writes = connection.get_execution_options().get(_WRITES)
+    if writes:
+        _take_turn(connection, turn)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _take_turn(connection: Connection, turn: threading.Lock) -> None:
+    """Lets the writers of one engine wait for each other; the connection has its turn until the pool has it back.
+
+    SQLite's own waiting is a poll with growing pauses: of many writers some are overtaken until their time is over.
+    Now only processes poll against each other.
+
+    Raises:
+        OperationalError: as of SQLite itself, when the others took longer than the busy time-out.
+    """
+    if _TURN in connection.info:
+        return
+    if not turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
+    connection.info[_TURN] = turn
+
+
+def _give_turn(_dbapi_connection: Any, record: Any, *_rest: Any) -> None:
+    turn = record.info.pop(_TURN, None)
+    if turn is not None:
+        turn.release()
 
 
 def _refuse_unannounced_write(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from chatbot.auth.models import TokenFamily, User
-from chatbot.db import begin_write, detached, engine_options, new_id, utcnow
+from chatbot.db import begin_write, detached, engine_options, for_writing, new_id, utcnow
 from chatbot.extensions import db
 
 
@@ -120,6 +121,86 @@ def test_many_writers_wait_for_each_other(app):
         thread.join()
     with sessions() as session:
         assert session.scalar(select(User.first_name)) == "40"
+
+
+@pytest.fixture
+def hurried(monkeypatch, make_app):
+    """An application on SQLite in which nobody waits long for the lock."""
+    monkeypatch.setattr("chatbot.db.BUSY_TIMEOUT_MS", 50)
+    return make_app()
+
+
+def test_a_second_writer_of_the_same_thread_is_told_that_the_database_is_busy(hurried):
+    """M3: it cannot wait for itself; the first one goes on, and after it there is room again."""
+    sessions = hurried.extensions["sessions"]
+    with sessions() as first, sessions() as second:
+        begin_write(first)
+        first.add(person())
+        with pytest.raises(OperationalError, match="locked"):
+            begin_write(second)
+        second.rollback()
+        first.commit()
+        add(second, person("bob"))
+        assert second.scalars(select(User.username).order_by(User.username)).all() == ["ada", "bob"]
+
+
+def refused(session) -> None:
+    with suppress(IntegrityError):
+        session.execute(insert(User), [vars_of(person())] * 2)
+    session.rollback()
+
+
+ENDINGS = {
+    "commit": lambda session: session.commit(), "rollback": lambda session: session.rollback(),
+    "close": lambda session: session.close(), "an error": refused,
+    "a lost connection": lambda session: (session.connection().invalidate(), session.close()),
+    "an invalid session": lambda session: session.invalidate(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
+def test_a_writer_gives_its_turn_back_however_it_ends(hurried, end):
+    """M3: a turn that was kept would stop every writer of the process for good."""
+    sessions = hurried.extensions["sessions"]
+    for _ in range(2):
+        with sessions() as session:
+            begin_write(session)
+            end(session)
+        with sessions() as reader, sessions() as other:
+            # It takes the connection that was given back, so that the writer gets another.
+            reader.execute(text("SELECT 1"))
+            begin_write(other)
+
+
+def test_a_bare_connection_may_write_twice(hurried):
+    """M3: as migrations do; it has its turn already."""
+    with hurried.app_context(), db.engine.connect() as plain:
+        connection = for_writing(plain)
+        for name in ("ada", "bob"):
+            connection.execute(insert(User), [vars_of(person(name)) | {"username_key": name, "email": name}])
+            connection.commit()
+        assert connection.scalar(select(func.count()).select_from(User)) == 2
+
+
+def test_writers_of_two_databases_do_not_wait_for_each_other(hurried, make_app, tmp_path):
+    """M3"""
+    other = make_app(instance_path=tmp_path / "other")
+    with hurried.extensions["sessions"]() as mine, other.extensions["sessions"]() as theirs:
+        begin_write(mine)
+        add(theirs, person())
+        mine.commit()
+
+
+def test_a_turn_does_not_keep_other_processes_out_or_let_them_in(hurried, make_app):
+    """M3: another engine of the same file stands for another process; SQLite's own lock is between them."""
+    other = make_app()
+    with hurried.extensions["sessions"]() as mine, other.extensions["sessions"]() as theirs:
+        begin_write(mine)
+        with pytest.raises(OperationalError, match="locked"):
+            begin_write(theirs)
+        theirs.rollback()
+        mine.commit()
+        begin_write(theirs)
 
 
 def test_children_go_with_their_parent(session):
