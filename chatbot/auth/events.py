@@ -16,6 +16,9 @@ from chatbot.web.pages import Page, newest_first
 
 log = structlog.get_logger(__name__)
 
+# What a thief has left behind, rather than an owner.
+_ALARMING = frozenset({"refresh_reused"})
+
 
 def record(
     session: Session, kind: str, origin: Origin, user_id: str | None, *, by_owner: bool = True, **detail: Any
@@ -37,7 +40,8 @@ def record(
         detail=detail,
     )
     session.add(event)
-    log.info("security_event", kind=kind, user_id=user_id, **detail)
+    tell = log.warning if kind in _ALARMING else log.info
+    tell("security_event", kind=kind, user_id=user_id, **detail)
 
 
 def _while_there(session: Session, user_id: str | None) -> str | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
@@ -24,8 +23,6 @@ from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.errors import Forbidden, Invalid, NotFound, Unauthorized
 from chatbot.web.pages import Page, newest_first
-
-log = structlog.get_logger(__name__)
 
 
 class InvalidCredentials(Unauthorized):
@@ -213,7 +210,6 @@ def _refused(session: Session, claims: tokens.Claims, origin: Origin) -> Unautho
     revoked = revoke(session, *spent, because="reuse")
     if revoked:
         events.record(session, "refresh_reused", origin, claims.user_id, by_owner=False, session_id=claims.family_id)
-        log.warning("refresh_reused", user_id=claims.user_id, session_id=claims.family_id)
     session.commit()
     return TokenReused() if revoked else tokens.InvalidToken()
 
