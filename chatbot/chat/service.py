@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import CursorResult, Select, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from chatbot.chat import usage
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.chat.turns import ChatSessionNotFound
 from chatbot.db import begin_write, utcnow
@@ -96,12 +97,16 @@ def list_messages(session: Session, owner: Owner, session_id: str, limit: int, c
 
 
 def clean_up(session: Session, retention_days: int) -> Cleaned:
-    """Deletes messages older than the retention, and conversations that were not used since, in one transaction."""
+    """Deletes messages older than the retention, and conversations that were not used since, in one transaction.
+
+    With them goes what answers have cost on days longer ago than `usage.KEPT_DAYS`.
+    """
     before = utcnow() - timedelta(days=retention_days)
     begin_write(session)
     messages = session.execute(delete(Message).where(Message.created_at < before))
     empty = ~exists().where(Message.chat_session_id == ChatSession.id)
     sessions = session.execute(delete(ChatSession).where(ChatSession.updated_at < before, empty))
+    usage.forget_old(session)
     session.commit()
     assert isinstance(messages, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
     assert isinstance(sessions, CursorResult)  # noqa: S101

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,10 @@ from chatbot.auth.models import User, that_stay
 from chatbot.chat.models import DailyUsage, Owner
 from chatbot.db import utcnow
 from chatbot.errors import TooMany
+
+
+# Only today's tokens are ever asked for; an export shows the others.
+KEPT_DAYS = 90
 
 
 class QuotaExceeded(TooMany):
@@ -58,6 +62,11 @@ def count(session: Session, owner: Owner, tokens: int) -> None:
 def hold_account(session: Session, owner: Owner) -> bool:
     """Whether the account is there; if so, it stays until the transaction has ended."""
     return session.scalar(that_stay(select(User.id).where(User.id == owner.user_id))) is not None
+
+
+def forget_old(session: Session) -> None:
+    """Deletes, in the caller's transaction, what was counted more than KEPT_DAYS days ago."""
+    session.execute(delete(DailyUsage).where(DailyUsage.day < utcnow().date() - timedelta(days=KEPT_DAYS)))
 
 
 def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from chatbot.chat import service, tasks
-from chatbot.chat.models import ChatSession, Message
+from chatbot.chat.models import ChatSession, DailyUsage, Message
 from chatbot.db import begin_write, utcnow
 from tests.chat.asking import ask, stored
 from tests.conftest import Person, sign_up
@@ -88,3 +88,16 @@ def test_the_daily_task_takes_the_days_from_the_settings(sqlite_app: Flask) -> N
     tasks.cleanup()
 
     assert stored(sqlite_app) == []
+
+
+def test_what_answers_cost_is_forgotten_after_ninety_days(app: Flask, ada: Person, session: Session) -> None:
+    """N10"""
+    today = utcnow().date()
+    begin_write(session)
+    days = [today - timedelta(days=ago) for ago in (0, 90, 91, 400)]
+    session.add_all([DailyUsage(user_id=ada.id, day=day, answers=1, tokens=5) for day in days])
+    session.commit()
+
+    service.clean_up(session, 30)
+
+    assert session.scalars(select(DailyUsage.day).order_by(DailyUsage.day.desc())).all() == days[:2]
