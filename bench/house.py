@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +54,41 @@ def access_token(app: Flask) -> str:
     with app.app_context(), app.extensions["sessions"]() as session:
         accounts.sign_up(session, settings, fields)
         return families.log_in(session, settings, fields["email"], PASSWORD)[1].access
+
+
+@contextmanager
+def gunicorn(app: Flask, **settings: str) -> Iterator[int]:
+    """A real web process on the application's instance, with these settings; gives its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "INSTANCE_PATH": str(app.instance_path), "MODELS_PATH": str(ROOT / "instance" / "models"), "PORT": str(port),
+        "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING",
+    } | settings  # fmt: skip
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    try:
+        _wait(port)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(40)
+
+
+def _wait(port: int) -> None:
+    for _ in range(300):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    raise TimeoutError("the server did not start")
 
 
 def quantiles(seconds: list[float]) -> tuple[float, float]:

@@ -11,25 +11,18 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from flask import Flask
 
-from bench.house import PASSWORD, house, quantiles
+from bench.house import PASSWORD, gunicorn, house, quantiles
 from chatbot.auth import passwords, tokens
 from chatbot.auth.models import TokenFamily, User
-from chatbot.config import ROOT
 from chatbot.db import begin_write, new_id, utcnow
 
 LOGINS, FAMILIES, EVERY, IDLE_SECONDS = 50, 200, 0.02, 5.0
@@ -59,37 +52,6 @@ def fill(app: Flask) -> list[str]:
 def address(n: int) -> str:
     """Where the n-th account gets its letters."""
     return f"user{n}@example.com"
-
-
-@contextmanager
-def gunicorn(app: Flask) -> Iterator[int]:
-    """A real web process on the application's instance, behind a proxy that tells who asks; gives its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "INSTANCE_PATH": str(app.instance_path), "MODELS_PATH": str(ROOT / "instance" / "models"), "PORT": str(port),
-        "BIND_HOST": "127.0.0.1", "TRUSTED_PROXY_HOPS": "1", "LOG_LEVEL": "WARNING",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
-    try:
-        _wait(port)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(40)
-
-
-def _wait(port: int) -> None:
-    for _ in range(300):
-        try:
-            if call(port, "GET", "/readyz")[0] == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise TimeoutError("the server did not start")
 
 
 def call(port: int, method: str, path: str, body: object = None, client: str = "192.0.2.1") -> tuple[int, Any]:
@@ -165,7 +127,7 @@ def main() -> None:
     """Prints both."""
     with house() as app:
         issued = fill(app)
-        with gunicorn(app) as port:
+        with gunicorn(app, TRUSTED_PROXY_HOPS="1") as port:
             with Health(port) as idle:
                 time.sleep(IDLE_SECONDS)
             with Health(port) as compared:

@@ -11,21 +11,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bench.house import access_token, house
+from bench.house import access_token, gunicorn, house
 from bench.search import fill, vectors
-from chatbot.config import ROOT
 
 FIRST_TOKEN, TOKENS, PER_SECOND, ROUNDS = 0.1, 20, 100, 40
 
@@ -70,38 +64,6 @@ def model_server() -> Iterator[int]:
     server.shutdown()
 
 
-@contextmanager
-def gunicorn(instance: str, model_port: int) -> Iterator[int]:
-    """A real web process on the instance."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "INSTANCE_PATH": instance, "MODELS_PATH": str(ROOT / "instance" / "models"), "PORT": str(port),
-        "BIND_HOST": "127.0.0.1", "OPENAI_API_KEY": "sk-bench", "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
-        "EMBEDDING_MODEL": "all-MiniLM-L6-v2", "LOG_LEVEL": "WARNING",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
-    try:
-        _wait(port)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
-
-def _wait(port: int) -> None:
-    for _ in range(200):
-        try:
-            if _call(port, "GET", "/readyz", None, {})[0] == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise TimeoutError("the server did not start")
-
-
 def _call(port: int, method: str, path: str, body: object, headers: dict[str, str]) -> tuple[int, float]:
     """The status, and the seconds until the last byte."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -125,7 +87,9 @@ def main() -> None:
     with model_server() as model_port, house() as app:
         fill(app, vectors(10_000))
         headers = {"Authorization": f"Bearer {access_token(app)}"}
-        with gunicorn(str(app.extensions["settings"].instance_path), model_port) as port:
+        address = f"http://127.0.0.1:{model_port}/v1"
+        model = {"OPENAI_API_KEY": "sk-bench", "OPENAI_BASE_URL": address, "EMBEDDING_MODEL": "all-MiniLM-L6-v2"}
+        with gunicorn(app, **model) as port:
             for n in range(ROUNDS + 3):
                 times = (
                     _call(model_port, "POST", "/v1/chat/completions", {"stream": True}, {})[1],
