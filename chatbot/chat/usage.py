@@ -21,7 +21,6 @@ from chatbot.chat.models import DailyUsage, Owner
 from chatbot.db import utcnow
 from chatbot.errors import TooMany
 
-
 # Only today's tokens are ever asked for; an export shows the others.
 KEPT_DAYS = 90
 
