@@ -79,9 +79,10 @@ def retriever() -> Retriever:
 def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseReturnValue:
     """Add a document
 
-    As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx). It is stored and queued
-    at once; a worker ingests it. The same content in the same collection is the same document. With an
-    Idempotency-Key a request that is sent again gets the answer of the first, with the document as it is now.
+    As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx, pptx, xlsx, csv, tsv,
+    json, jsonl, eml). It is stored and queued at once; a worker ingests it. The same content in the same collection is
+    the same document. With an Idempotency-Key a request that is sent again gets the answer of the first, with the
+    document as it is now.
     """
     new = _small_enough(_read_new())
     key = idempotency.taken(caller(), headers.get("key"))

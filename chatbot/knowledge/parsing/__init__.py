@@ -3,7 +3,7 @@
     parsed = parse(data, "handbook.pdf")
     parsed.text, parsed.title, parsed.media_type, parsed.pages
 
-Formats that need a library (HTML, PDF, Word) are read in a child process with bounds on memory, CPU, time and
+Formats with a structure (all but text and Markdown) are read in a child process with bounds on memory, CPU, time and
 output. To add a format, write a module with `extract(data, limits) -> Extracted` and a row in formats.py.
 """
 

@@ -1,7 +1,11 @@
 """Text without what a person cannot see."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
+
+from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.limits import Limits
 
 _NEWLINES: Final = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 # Invisible characters hide instructions from the person who reads a page but not from the model that does
@@ -33,6 +37,18 @@ def clean(text: str) -> str:
 def squeeze(text: str) -> str:
     """`text` with runs of blank lines made one, and without blanks around it."""
     return _BLANK_LINES.sub("\n\n", text).strip()
+
+
+def joined(lines: Iterable[str], limits: Limits) -> str:
+    """The lines as one text. Raises too_complex as soon as they are too much, before they fill the memory."""
+    parts: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line) + 1
+        if size > limits.text_bytes:
+            raise ParseError("too_complex")
+        parts.append(line)
+    return "\n".join(parts)
 
 
 def sensible_title(candidate: object) -> str | None:

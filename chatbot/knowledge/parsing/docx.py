@@ -3,10 +3,9 @@
 python-docx itself passes over text boxes, content controls and tracked insertions.
 """
 
-import io
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from docx import Document
 from docx.document import Document as WordDocument
@@ -14,11 +13,9 @@ from docx.document import Document as WordDocument
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.ooxml import Element, local_name, open_package
 from chatbot.knowledge.parsing.result import Extracted
-from chatbot.knowledge.parsing.zipcheck import check_zip
 
-# lxml has no types. Its parser allows 256 levels of elements, so the recursions below are bounded.
-Element = Any
 Styles = dict[str, str]
 
 _HEADING: Final = re.compile(r"heading ([1-9])")
@@ -29,25 +26,20 @@ _MOST_PARENTS: Final = 10
 
 def extract(data: bytes, limits: Limits) -> Extracted:
     """Paragraphs, tables and text boxes; headings as '#' lines and list items as '- '."""
-    check_zip(data, limits)
-    document = _open(data)
+    document = _open(data, limits)
     styles = _style_names(document)
     blocks = [_render(element, styles) for element in _blocks(document.element.body)]
     text = squeeze(clean(_joined(blocks)))
     return Extracted(text, sensible_title(document.core_properties.title) or _first_heading(text))
 
 
-def _open(data: bytes) -> WordDocument:
+def _open(data: bytes, limits: Limits) -> WordDocument:
+    package = open_package(data, limits)
     try:
-        return Document(io.BytesIO(data))
+        return Document(package)
     except (KeyError, ValueError):
-        # Strict Open XML and macro-enabled documents are whole, but python-docx does not know them.
+        # Macro-enabled documents and templates are whole, but python-docx does not know them.
         raise ParseError("unsupported") from None
-
-
-def _name(element: Element) -> str:
-    """The name without its namespace; comments, entities and instructions have none and stay inert."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def _attribute(element: Element, path: str) -> str:
@@ -80,7 +72,7 @@ def _known_name(key: str, names: Styles, parents: Styles) -> str:
 def _blocks(parent: Element) -> Iterator[Element]:
     """Paragraphs and tables in document order, those of content controls and text boxes among them."""
     for child in parent:
-        name = _name(child)
+        name = local_name(child)
         if name in ("p", "tbl"):
             yield child
         if name == "p":
@@ -93,7 +85,7 @@ def _blocks(parent: Element) -> Iterator[Element]:
 def _boxes(element: Element) -> Iterator[Element]:
     """The text boxes anchored in a paragraph, each once: Word repeats them in mc:Fallback for old readers."""
     for child in element:
-        name = _name(child)
+        name = local_name(child)
         if name == "txbxContent":
             yield child
         elif name and name != "Fallback":
@@ -102,7 +94,7 @@ def _boxes(element: Element) -> Iterator[Element]:
 
 def _render(element: Element, styles: Styles) -> tuple[str, str]:
     """A block as (kind, text); neighbours of the same kind other than "text" stand on consecutive lines."""
-    if _name(element) == "tbl":
+    if local_name(element) == "tbl":
         return "table", "\n".join(filter(None, map(_row, _within(element, "tr"))))
     text = "".join(_pieces(element)).strip()
     style = styles.get(_attribute(element, "w:pPr/w:pStyle"), "")
@@ -115,21 +107,26 @@ def _render(element: Element, styles: Styles) -> tuple[str, str]:
 
 
 def _pieces(element: Element) -> Iterator[str]:
-    """The visible text of a paragraph; deleted text, field codes and text boxes left out."""
+    """The visible text of a paragraph; deleted and hidden text, field codes and text boxes left out."""
     for child in element:
-        name = _name(child)
+        name = local_name(child)
         if name == "t":
             yield child.text or ""
         elif name in _SIGNS:
             yield _SIGNS[name]
-        elif name and name not in _WITHOUT_TEXT:
+        elif name and name not in _WITHOUT_TEXT and not (name == "r" and _is_hidden(child)):
             yield from _pieces(child)
+
+
+def _is_hidden(run: Element) -> bool:
+    vanish = run.find("{*}rPr/{*}vanish")
+    return vanish is not None and next(iter(vanish.attrib.values()), "1") not in ("0", "false", "off")
 
 
 def _within(element: Element, wanted: str) -> Iterator[Element]:
     """The rows of a table or the cells of a row, wherever content controls hide them, but not nested ones."""
     for child in element:
-        name = _name(child)
+        name = local_name(child)
         if name == wanted:
             yield child
         elif name in ("sdt", "sdtContent", "customXml", "ins"):

@@ -6,7 +6,8 @@ SENTENCES: Final = {
     "no_text": "No text was found in this file. A scanned document needs text recognition (OCR) first.",
     "encrypted": "This file is protected with a password. Please upload a copy without one.",
     "too_complex": "This file is too large or too complex to be read safely.",
-    "unsupported": "This kind of file cannot be read. Please use text, Markdown, HTML, PDF or Word (.docx).",
+    "unsupported": "This kind of file cannot be read. Please use text, Markdown, HTML, PDF, Word (.docx), "
+    "PowerPoint (.pptx), Excel (.xlsx), CSV, JSON or a letter (.eml).",
     "damaged": "This file is damaged, or it is not the kind of file its name says.",
     "parser_crashed": "Reading this file failed unexpectedly. It was set aside.",
 }

@@ -12,6 +12,13 @@ MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
 PDF: Final = "application/pdf"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CSV: Final = "text/csv"
+TSV: Final = "text/tab-separated-values"
+JSON: Final = "application/json"
+JSONL: Final = "application/jsonl"
+EML: Final = "message/rfc822"
 
 
 class Extractor(Protocol):
@@ -44,6 +51,13 @@ TABLE: Final = (
     Format(HTML, (".html", ".htm", ".xhtml"), "html", textual=True),
     Format(PDF, (".pdf",), "pdf"),
     Format(DOCX, (".docx",), "docx", zip_part=b"word/document"),
+    Format(PPTX, (".pptx",), "pptx", zip_part=b"ppt/presentation"),
+    Format(XLSX, (".xlsx",), "xlsx", zip_part=b"xl/workbook"),
+    Format(CSV, (".csv",), "csv", textual=True),
+    Format(TSV, (".tsv", ".tab"), "csv", textual=True),
+    Format(JSON, (".json",), "json", textual=True),
+    Format(JSONL, (".jsonl", ".ndjson"), "jsonl", textual=True),
+    Format(EML, (".eml",), "eml", textual=True),
 )
 BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
 BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.extensions}

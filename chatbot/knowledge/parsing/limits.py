@@ -21,6 +21,9 @@ class Limits:
     """Extracted text, as UTF-8."""
     pages: int = 10_000
     html_depth: int = 10_000
+    json_depth: int = 100
+    columns: int = 16_384
+    """Cells in a row of a table; a sheet of Excel has no more."""
     zip_entries: int = 1_000
     zip_bytes: int = 100_000_000
     """All members of a package together, uncompressed."""

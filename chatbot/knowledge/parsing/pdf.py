@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-from itertools import accumulate
 from typing import Final
 
 from pypdf import Configuration, PdfReader, apply_configuration
@@ -11,9 +10,8 @@ from pypdf.errors import DependencyError, LimitReachedError
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
-from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.result import Extracted, of_pages
 
-_BETWEEN_PAGES: Final = "\n\n"
 _LARGEST_STREAM: Final = 32 * 1024 * 1024
 # pypdf allows 75 MB a stream; a page's text is kilobytes. jbig2dec is a program, and none is to be started.
 _CONFIGURATION: Final = Configuration(
@@ -44,9 +42,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
 def _extracted(reader: PdfReader, limits: Limits) -> Extracted:
     if len(reader.pages) > limits.pages:
         raise ParseError("too_complex")
-    pages = _texts(reader, limits)
-    starts = accumulate((len(page) + len(_BETWEEN_PAGES) for page in pages[:-1]), initial=0)
-    return Extracted(_BETWEEN_PAGES.join(pages), _title(reader), tuple(starts) if pages else ())
+    return of_pages(_texts(reader, limits), _title(reader))
 
 
 def _open(data: bytes) -> PdfReader:

@@ -1,7 +1,10 @@
 """What reading a document gives."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+_BETWEEN_PAGES: Final = "\n\n"
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,9 @@ class Extracted(NamedTuple):
     text: str
     title: str | None = None
     pages: tuple[int, ...] = ()
+
+
+def of_pages(pages: list[str], title: str | None) -> Extracted:
+    """The pages as one text that knows where each begins; an empty page has a place of its own too."""
+    starts = accumulate((len(page) + len(_BETWEEN_PAGES) for page in pages[:-1]), initial=0)
+    return Extracted(_BETWEEN_PAGES.join(pages), title, tuple(starts) if pages else ())

@@ -5,6 +5,8 @@ import zipfile
 import zlib
 
 from docx import Document
+from openpyxl import Workbook
+from pptx import Presentation
 from pypdf import PdfReader, PdfWriter
 
 
@@ -69,7 +71,7 @@ def make_docx(*paragraphs: str) -> bytes:
 
 
 def saved(document) -> bytes:
-    """The bytes of a python-docx document."""
+    """The bytes of a document, a presentation or a workbook."""
     out = io.BytesIO()
     document.save(out)
     return out.getvalue()
@@ -100,3 +102,36 @@ def document_xml(body: str, before: str = "") -> bytes:
 def word(body: str, before: str = "") -> bytes:
     """A Word document with a hand-written body."""
     return rezipped(make_docx("x"), {"word/document.xml": document_xml(body, before)})
+
+
+def make_pptx(*slides: str, title: str = "") -> bytes:
+    """A presentation with these titles."""
+    presentation = Presentation()
+    presentation.core_properties.title = title
+    for text in slides:
+        presentation.slides.add_slide(presentation.slide_layouts[5]).shapes.title.text = text
+    return saved(presentation)
+
+
+def make_xlsx(**sheets: list[list]) -> bytes:
+    """A workbook with these rows in these sheets."""
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    return saved(book)
+
+
+def member_of(package: bytes, name: str) -> bytes:
+    """One member of a package."""
+    with zipfile.ZipFile(io.BytesIO(package)) as opened:
+        return opened.read(name)
+
+
+def changed(package: bytes, name: str, old: bytes, new: bytes) -> bytes:
+    """A package with `old` replaced by `new` in one member, where it must be."""
+    body = member_of(package, name)
+    assert old in body
+    return rezipped(package, {name: body.replace(old, new)})

@@ -4,7 +4,7 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, sniff
 from chatbot.knowledge.parsing.errors import SENTENCES
-from tests.knowledge.parsing.makers import make_docx, make_pdf, rezipped
+from tests.knowledge.parsing.makers import make_docx, make_pdf, make_pptx, make_xlsx, rezipped
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PDF = "application/pdf"
@@ -16,7 +16,9 @@ PAGE = b"<!DOCTYPE html>\n<html><p>hi</p></html>"
     [
         ("a.txt", "text/plain"), ("a.LOG", "text/plain"), ("README", "text/plain"), (".hidden", "text/plain"),
         ("", "text/plain"), ("a.md", "text/markdown"), ("a.tar.Markdown", "text/markdown"),
-        ("C:\\dir.pdf\\a.htm", "text/html"), ("日本語.html", "text/html"),
+        ("C:\\dir.pdf\\a.htm", "text/html"), ("日本語.html", "text/html"), ("a.csv", "text/csv"),
+        ("a.TSV", "text/tab-separated-values"), ("a.json", "application/json"), ("a.ndjson", "application/jsonl"),
+        ("a.eml", "message/rfc822"),
     ],
 )  # fmt: skip
 def test_text_is_named_by_its_extension(name, kind):
@@ -29,14 +31,18 @@ def test_a_name_without_extension_leaves_it_to_the_claimed_type():
     assert sniff(b"# Hi", "notes.txt", "text/markdown") == "text/plain"
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "a.txt", "a.md", "a.docx", ""])
+@pytest.mark.parametrize("name", ["a.pdf", "a.txt", "a.md", "a.docx", "a.csv", "a.json", "a.eml", "a.xlsx", ""])
 def test_content_wins_over_the_name(name):
+    """H2"""
     assert sniff(make_pdf("x"), name) == PDF
     assert sniff(make_docx("x"), name) == DOCX
+    assert sniff(make_pptx("x"), name).endswith("presentationml.presentation")
+    assert sniff(make_xlsx(s=[["x"]]), name).endswith("spreadsheetml.sheet")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
 def test_a_web_page_called_text_is_a_web_page(encoding):
+    """H2"""
     assert sniff(PAGE.decode().encode(encoding), "a.txt") == "text/html"
     assert sniff(b"\n<?xml version='1.0'?><!-- x --><html>", "a.md") == "text/html"
 
@@ -52,9 +58,10 @@ def test_a_text_about_pdf_is_text_and_junk_before_a_pdf_is_forgiven():
     assert sniff(b"Not UTF-8 \xff\n%PDF-1.7", "a.txt") == PDF
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "a.docx"])
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.pptx", "a.xlsx"])
 @pytest.mark.parametrize("data", [PAGE, b"Only text."])
-def test_text_called_pdf_or_docx_is_damaged(name, data):
+def test_text_called_pdf_or_an_office_file_is_damaged(name, data):
+    """H2"""
     with pytest.raises(ParseError) as caught:
         sniff(data, name)
     assert caught.value.code == "damaged"
@@ -69,28 +76,33 @@ EXE = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff" + bytes(60)
     [
         (PNG, "a.png"), (PNG, "a.txt"), (EXE, "a.exe"), (EXE, "a.pdf"), (EXE, "a.txt"),
         (b"\x7fELF\1", "a.md"),
-        (b"{\\rtf1 x}", "a.txt"), (b"a,b\n1,2\n", "a.csv"), (b"{}", "a.json"), (b"From: x", "a.eml"),
+        (b"{\\rtf1 x}", "a.txt"), (EXE, "a.csv"), (PNG, "a.json"), (EXE, "a.eml"), (PNG, "a.xlsx"), (EXE, "a.pptx"),
         (b"<svg/>", "a.svg"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "a.doc"),
         (b"words", "a.unknown"),
         (b"PK\x03\x04 cut off", "a.docx"), (b"PK\x05\x06" + bytes(18), "a.docx"), (b"\1\2\3\4\5\6", "a.txt"),
     ],
 )  # fmt: skip
 def test_everything_else_is_unsupported(data, name):
+    """H2"""
     with pytest.raises(ParseError) as caught:
         sniff(data, name)
     assert caught.value.code == "unsupported"
 
 
-def test_a_zip_that_is_no_word_document_is_unsupported_whatever_its_name():
-    other = rezipped(make_docx("x"), {}).replace(b"word/", b"ppt0/")
+def test_a_zip_that_is_no_office_file_is_unsupported_whatever_its_name():
+    other = rezipped(make_docx("x"), {}).replace(b"word/", b"wurd/")
     with pytest.raises(ParseError) as caught:
         sniff(other, "a.md")
     assert caught.value.code == "unsupported"
 
 
-def test_a_pdf_that_is_a_zip_too_is_refused():
+@pytest.mark.parametrize(
+    "package", [make_docx("y"), make_pptx("y"), make_xlsx(s=[["y"]])], ids=["docx", "pptx", "xlsx"]
+)
+def test_a_pdf_that_is_a_zip_too_is_refused(package):
+    """H2"""
     with pytest.raises(ParseError) as caught:
-        sniff(make_pdf("x") + make_docx("y"), "a.pdf")
+        sniff(make_pdf("x") + package, "a.pdf")
     assert caught.value.code == "unsupported"
 
 
