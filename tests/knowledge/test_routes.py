@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 
@@ -10,7 +11,7 @@ from chatbot.extensions import db
 from chatbot.knowledge import ingest
 from tests.conftest import HOURS, RETURNS, put_in, sign_up
 from tests.knowledge.conftest import ingest_now, visible
-from tests.knowledge.parsing.makers import make_docx, make_pdf
+from tests.knowledge.parsing.makers import make_docx, make_pdf, make_pptx, make_xlsx
 
 DOCUMENTS = "/api/knowledge/documents/"
 NOBODY = "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"
@@ -61,7 +62,12 @@ def test_a_document_as_json_is_queued_and_described(client, root):
     [
         (HOURS.encode(), "hours.txt"), (f"# Hours\n\n{HOURS}".encode(), "hours.md"),
         (f"<html><body><p>{HOURS}</p></body></html>".encode(), "hours.html"), (make_pdf(HOURS), "hours.pdf"),
-        (make_docx(HOURS), "hours.docx"),
+        (make_docx(HOURS), "hours.docx"), (make_pptx(HOURS), "hours.pptx"),
+        (make_xlsx(s=[["Question", "Answer"], ["Hours", HOURS]]), "hours.xlsx"),
+        (f"question;answer\nhours;{HOURS}\n".encode(), "hours.csv"),
+        (f"question\tanswer\nhours\t{HOURS}\n".encode(), "hours.tsv"),
+        (json.dumps({"hours": HOURS}).encode(), "hours.json"), (json.dumps([HOURS]).encode(), "hours.jsonl"),
+        (f"Subject: Hours\n\n{HOURS}\n".encode(), "hours.eml"),
     ],
 )  # fmt: skip
 def test_a_file_of_each_kind_is_ready_within_the_wait_and_found(client, root, worker, data, name):

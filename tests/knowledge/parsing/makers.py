@@ -46,10 +46,11 @@ def _plain_pdf(streams: list[bytes], extra: str = "", compress: bool = False) ->
             "/Resources << /Font << /F1 3 0 R >> >> >>".encode()
         )
         objects.append(f"<< /Length {len(body)} {flate} >>\nstream\n".encode() + body + b"\nendstream")
-    return _with_xref(objects)
+    return with_xref(objects)
 
 
-def _with_xref(objects: list[bytes]) -> bytes:
+def with_xref(objects: list[bytes]) -> bytes:
+    """A PDF of these objects, numbered from 1, the first of them its catalogue."""
     out = bytearray(b"%PDF-1.7\n")
     offsets = []
     for number, body in enumerate(objects, 1):

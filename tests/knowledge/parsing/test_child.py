@@ -48,6 +48,7 @@ def code_of(limits: Limits = DEFAULT) -> str:
     ],
 )  # fmt: skip
 def test_a_child_that_ends_without_an_answer_has_crashed(monkeypatch, script):
+    """H14"""
     play(monkeypatch, script)
     assert code_of() == "parser_crashed"
 
@@ -61,6 +62,7 @@ def test_a_crash_tells_the_log_its_status_and_the_person_nothing(monkeypatch):
 
 
 def test_a_child_that_sleeps_is_killed_by_the_clock(monkeypatch):
+    """H5 H14"""
     play(monkeypatch, "import time; time.sleep(60)")
     started = time.monotonic()
     assert code_of(Limits(wall_seconds=0.5)) == "too_complex"
@@ -68,17 +70,20 @@ def test_a_child_that_sleeps_is_killed_by_the_clock(monkeypatch):
 
 
 def test_a_child_that_computes_is_killed_by_its_cpu_limit(monkeypatch):
+    """H5 H14"""
     play(monkeypatch, confined("confine(Limits(cpu_seconds=1))\nwhile True: pass"))
     assert code_of() == "too_complex"
 
 
 def test_a_document_that_needs_more_memory_than_allowed_is_too_complex():
+    """H3 H14"""
     with pytest.raises(ParseError) as caught:
         parse(word("<w:p/>" * 200_000), "a.docx", limits=Limits(memory_bytes=48 * limits.MIB, zip_ratio=10**6))
     assert caught.value.code == "too_complex"
 
 
 def test_a_child_cannot_take_more_memory_than_allowed(monkeypatch):
+    """H3 H14"""
     script = confined("confine(Limits(memory_bytes=2**26))\ntry: bytes(2**28)\nexcept MemoryError: print('caught')")
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, check=True)
     assert done.stdout == b"caught\n"

@@ -94,6 +94,16 @@ def test_content_controls_and_insertions_count_and_deletions_do_not():
     assert extract(word(body), DEFAULT).text == "control\n\nnew\ttab\nline-"
 
 
+def test_hidden_text_is_left_out():
+    """J6"""
+
+    def run(mark: str) -> str:
+        return f"<w:r><w:rPr>{mark}</w:rPr><w:t>{mark and 'x'}y</w:t></w:r>"
+
+    body = "".join(map(run, ["", "<w:vanish/>", "<w:vanish w:val='1'/>", "<w:vanish w:val='0'/>", "<w:b/>"]))
+    assert extract(word(f"<w:p>{body}</w:p>"), DEFAULT).text == "yxyxy"
+
+
 def test_rows_with_missing_cells_and_tables_in_cells_are_read():
     def cell(inner: str) -> str:
         return f"<w:tc>{inner}</w:tc>"
@@ -118,6 +128,7 @@ def test_numbering_without_a_list_style_is_a_list_and_number_zero_is_not():
 
 
 def test_an_external_entity_stays_inert(tmp_path):
+    """H4"""
     secret = tmp_path / "secret.txt"
     secret.write_text("root:x:0:0")
     doctype = f'<!DOCTYPE x [<!ENTITY e SYSTEM "file://{secret}">]>'
@@ -126,12 +137,14 @@ def test_an_external_entity_stays_inert(tmp_path):
 
 
 def test_a_billion_laughs_stay_inert():
+    """H4"""
     entities = '<!ENTITY l0 "ha">' + "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
     data = word("<w:p><w:r><w:t>safe</w:t><w:t>&l11;</w:t></w:r></w:p>", f"<!DOCTYPE x [{entities}]>")
     assert outcome(data) in ("safe", "damaged", "too_complex")
 
 
 def test_an_external_template_is_not_fetched():
+    """H4"""
     namespace = "http://schemas.openxmlformats.org/package/2006/relationships"
     kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/attachedTemplate"
     target = 'Target="http://127.0.0.1:9/evil.dotm" TargetMode="External"'
@@ -161,22 +174,26 @@ def test_a_macro_document_is_unsupported():
 
 
 def test_an_empty_document_has_no_text():
+    """H8"""
     assert code_of(make_docx("", " ")) == "no_text"
 
 
 def test_a_member_that_grows_a_thousandfold_is_too_complex():
+    """H3"""
     bomb = rezipped(make_docx("x"), {"word/document.xml": b"A" * 5_000_000})
     assert len(bomb) < 100_000
     assert code_of(bomb) == "too_complex"
 
 
 def test_many_members_and_large_totals_are_too_complex():
+    """H3"""
     crowded = rezipped(make_docx("x"), {f"word/media/{n}": b"" for n in range(1001)})
     assert code_of(crowded) == "too_complex"
     assert code_of(make_docx("x"), Limits(zip_bytes=1000)) == "too_complex"
 
 
 def test_a_member_larger_than_its_declared_size_is_too_complex():
+    """H3"""
     body = document_xml("<w:p/>" * 5000)
     honest = rezipped(make_docx("x"), {"word/document.xml": body})
     lying = honest.replace(len(body).to_bytes(4, "little"), (300).to_bytes(4, "little"))
@@ -197,5 +214,6 @@ def test_stored_members_are_read():
 
 
 def test_a_zip_inside_a_document_is_never_opened():
+    """H3"""
     nested = rezipped(make_docx("outer"), {"word/embeddings/inner.zip": make_docx("inner")})
     assert parse(nested, "a.docx").text == "outer"

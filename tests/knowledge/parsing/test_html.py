@@ -46,6 +46,7 @@ def test_without_a_title_the_first_heading_is_the_title():
     ],
 )  # fmt: skip
 def test_nothing_invisible_comes_out(hidden):
+    """H6 J6"""
     assert text_of(f"<body><p>before</p>{hidden}<p>after</p>") == "before\n\nafter"
 
 
@@ -87,12 +88,14 @@ def test_the_encoding_is_found(data):
 
 
 def test_hopeless_nesting_is_refused_before_it_is_parsed():
+    """H6"""
     with pytest.raises(ParseError) as caught:
         extract(b"<div>" * 900_000 + b"x", DEFAULT)
     assert caught.value.code == "too_complex"
 
 
 def test_nesting_that_only_the_tree_shows_is_refused_too():
+    """H6"""
     with pytest.raises(ParseError) as caught:
         extract(b"<table><tr><td>" * 40 + b"x", Limits(html_depth=60))
     assert caught.value.code == "too_complex"
@@ -107,6 +110,7 @@ def test_deep_but_bearable_nesting_is_read():
 
 
 def test_a_page_of_scripts_has_no_text():
+    """H8"""
     with pytest.raises(ParseError) as caught:
         parse(b"<html><script>app()</script></html>", "a.html")
     assert caught.value.code == "no_text"
