@@ -1,7 +1,7 @@
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
+from chatbot.knowledge.parsing.clean import clean, joined, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode, wide_encoding
 from chatbot.knowledge.parsing.limits import Limits
 
@@ -116,6 +116,17 @@ def test_tabs_joiners_that_a_script_needs_and_emoji_stay():
 
 def test_runs_of_blank_lines_become_one():
     assert squeeze("\n a\n \n\n\nb\n\nc ") == "a\n\nb\n\nc"
+
+
+def test_lines_are_counted_while_they_are_made():
+    """H7: a text that multiplies is refused before it fills the memory."""
+    made = []
+    lines = (made.append(n) or "abcd" for n in range(1000))
+    with pytest.raises(ParseError) as caught:
+        joined(lines, Limits(text_bytes=12))
+    assert caught.value.code == "too_complex"
+    assert len(made) == 3
+    assert joined(["ab", "", "c"], Limits(text_bytes=6)) == "ab\n\nc"
 
 
 @pytest.mark.parametrize("bad", [None, "", "Untitled", "Microsoft Word - x.doc", "report.pdf", "123", "\ufffd x"])
