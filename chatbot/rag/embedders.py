@@ -43,7 +43,7 @@ class Embedder(Protocol):
     threshold: float
 
     def dense_weight(self, question: str) -> float:
-        """How much the cosine counts beside the question's words in the order of passages, 0 to 1."""
+        """How much the cosine counts beside the words in the order of passages, 0 to 1, were both equally decided."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -69,7 +69,7 @@ class LocalEmbedder:
         """It has learnt English; other languages of Latin letters it knows some, others hardly."""
         letters = [letter for letter in question if letter.isalpha()]
         latin = sum(letter < "\u0250" for letter in letters)
-        return 0.3 if 2 * latin >= len(letters) else 0.15
+        return 0.5 if 2 * latin >= len(letters) else 0.15
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return _minilm(self._cache_dir).embed(texts)
@@ -101,7 +101,7 @@ class OpenAIEmbedder:
         self._settings = settings
 
     def dense_weight(self, question: str) -> float:
-        """Half and half: larger models than the local one know meaning better. Not measured."""
+        """As much as the words. Not measured."""
         return 0.5
 
     def embed(self, texts: Sequence[str]) -> Vectors:

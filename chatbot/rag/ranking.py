@@ -2,7 +2,8 @@
 
 The vectors find what is said in other words but are easily drawn to a neighbouring subject; the keyword index finds
 the very words and nothing else. Each leg's best scores are stretched over 0 to 1 and added, so that how far a passage
-is ahead counts and not only its place (docs/adr/0010 has the figures, and those of reciprocal ranks).
+is ahead counts and not only its place; and a leg whose best is far ahead of what follows has decided, so it weighs
+more than one to which ten passages are much the same (docs/adr/0010 has the figures, and those of reciprocal ranks).
 
 Such a score says which passage is best, not whether any is good. That is a score of its own, `evidence`: the cosine,
 and the part of the question's words that a passage has, for unrelated questions share no words with the documents.
@@ -24,19 +25,35 @@ Hits = Sequence[tuple[int, float]]
 # How deep each leg is looked into, and how many of the best are then read and judged.
 DEPTH = 100
 CANDIDATES = 50
+FOLLOWING = 10
+UNDECIDED = 0.01
 WORDS_WEIGHT = 0.2
 
 
 def fuse(dense: Hits, keyword: Hits, dense_weight: float) -> list[tuple[int, float]]:
-    """The ids of both legs with their fused scores, 0 to 1, best first. A leg that found nothing leaves it all to the
-    other; hits come best first, as each leg gives them."""
-    if not keyword or not dense:
-        dense_weight = 1.0 if dense else 0.0
+    """The ids of both legs with their fused scores, 0 to 1, best first.
+
+    `dense_weight` is what the cosine would weigh were both legs equally decided. A leg that found nothing leaves it
+    all to the other; hits come best first, as each leg gives them.
+    """
+    near, words = stretched(dense), stretched(keyword)
+    by_near, by_words = dense_weight * decided(near), (1 - dense_weight) * decided(words)
     fused: dict[int, float] = {}
-    for hits, weight in ((dense, dense_weight), (keyword, 1 - dense_weight)):
-        for chunk_id, score in stretched(hits):
-            fused[chunk_id] = fused.get(chunk_id, 0.0) + weight * score
+    for hits, weight in ((near, by_near), (words, by_words)):
+        for chunk_id, score in hits:
+            fused[chunk_id] = fused.get(chunk_id, 0.0) + weight / (by_near + by_words) * score
     return sorted(fused.items(), key=lambda hit: (-hit[1], hit[0]))
+
+
+def decided(hits: Hits) -> float:
+    """How far the best of a leg is ahead of the ten that follow it, 0 to 1; never quite 0, but for a leg without hits.
+
+    `hits` are stretched.
+    """
+    if not hits:
+        return 0.0
+    following = [score for _, score in hits[1 : FOLLOWING + 1]]
+    return max(1 - sum(following) / FOLLOWING, UNDECIDED)
 
 
 def stretched(hits: Hits) -> list[tuple[int, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, fuse, judged, stretched, varied
+from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, fuse, judged, stretched, varied
 from chatbot.rag.types import Passage
 
 
@@ -17,24 +17,38 @@ def passage(
     return Passage(0, "d", title, "s.md", 1, chunk_id, None, 0, len(text), text, scores)
 
 
+def leg(*hits: tuple[int, float], floor: float = 0.0) -> list[tuple[int, float]]:
+    """A leg's hits, best first, and then so many of no worth that it has looked to its depth."""
+    return [*hits, *((1000 + n, floor) for n in range(DEPTH - len(hits)))]
+
+
 def test_what_both_legs_find_comes_before_what_one_finds():
-    near, words = [(1, 0.6), (2, 0.5)], [(3, 9.0), (2, 8.0)]
-    assert [chunk_id for chunk_id, _ in fuse(near, words, 0.5)] == [2, 1, 3]
+    near, words = leg((1, 0.6), (2, 0.5)), leg((3, 9.0), (2, 8.0))
+    assert [chunk_id for chunk_id, _ in fuse(near, words, 0.5)][:3] == [2, 1, 3]
 
 
 def test_how_far_a_hit_is_ahead_counts_and_not_only_its_place():
     """Reciprocal ranks could not tell these two apart."""
-    behind = fuse([(1, 0.6), (2, 0.59)], [(2, 9.0), (1, 8.9)], 0.5)
-    ahead = fuse([(1, 0.6), (2, 0.1)], [(2, 9.0), (1, 8.9)], 0.5)
-    assert dict(behind)[1] == pytest.approx(dict(behind)[2], abs=0.01)
-    assert ahead[0][0] == 1
-    assert ahead[0][1] - ahead[1][1] > 0.3
+    behind = dict(fuse(leg((1, 0.6), (2, 0.59)), leg((2, 9.0), (1, 8.9)), 0.5))
+    ahead = dict(fuse(leg((1, 0.6), (2, 0.1)), leg((2, 9.0), (1, 8.9)), 0.5))
+    assert behind[1] == pytest.approx(behind[2], abs=0.01)
+    assert ahead[1] - ahead[2] > 0.3
 
 
-def test_the_weight_decides_between_the_legs():
+def test_the_weight_decides_between_legs_that_are_equally_decided():
     near, words = [(1, 0.6)], [(2, 9.0)]
     assert fuse(near, words, 0.3) == [(2, 0.7), (1, 0.3)]
     assert [chunk_id for chunk_id, _ in fuse(near, words, 0.7)] == [1, 2]
+
+
+def test_a_leg_that_has_decided_weighs_more_than_one_to_which_all_are_the_same():
+    clear, vague = leg((1, 0.6), floor=0.1), leg(*((n, 9.0 - n / 100) for n in range(2, 30)))
+    assert fuse(clear, vague, 0.5)[0][0] == 1
+    assert fuse(leg(*((n, 0.9 - n / 1000) for n in range(2, 30))), leg((1, 9.0)), 0.5)[0][0] == 1
+    assert decided(stretched(clear)) == 1.0
+    assert decided(stretched(vague)) < 0.1
+    assert decided([]) == 0.0
+    assert decided([(n, 1.0) for n in range(20)]) > 0
 
 
 def test_a_leg_that_found_nothing_leaves_it_all_to_the_other():
