@@ -8,7 +8,7 @@ from celery import shared_task
 from flask import current_app
 
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, service
+from chatbot.knowledge import ingest, keywords, service
 
 SWEEP_SECONDS = 60
 
@@ -26,6 +26,7 @@ def sweep_documents() -> None:
 
     It works itself: a message for each document would be one more for each at every sweep of a backlog.
     """
+    keywords.catch_up(db.session())
     until = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < until and (due := ingest.due_documents(db.session(), limit=1)):
         ingest_document.run(*due)

@@ -36,7 +36,10 @@ _local = threading.local()
 
 
 def terms_of(text: str, language: str | None) -> list[str]:
-    """The terms of a text in their order, with repetitions; `language` is an ISO 639-1 code or None."""
+    """The terms of a text in their order, with repetitions; `language` is an ISO 639-1 code or None.
+
+    Where the language is not known, words are stemmed as English ones: a wrong stem is the same in a question.
+    """
     stem = _stemmer(language)
     return [term for word in _words(text) for term in _terms(word, language, stem)]
 
@@ -69,7 +72,7 @@ def _pairs(run: str, stem: Stemmer.Stemmer | None) -> list[str]:
 
 def _stemmer(language: str | None) -> Stemmer.Stemmer | None:
     """One for each thread: a stemmer keeps a cache and is not to be shared."""
-    name = _SNOWBALL.get(language or "")
+    name = _SNOWBALL.get(language or "en")
     if name is None:
         return None
     made: dict[str, Stemmer.Stemmer] = _local.__dict__.setdefault("made", {})
