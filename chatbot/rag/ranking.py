@@ -3,7 +3,7 @@
 The vectors find what is said in other words but are easily drawn to a neighbouring subject; the keyword index finds
 the very words and nothing else. Each leg's best scores are stretched over 0 to 1 and added, so that how far a passage
 is ahead counts and not only its place; and a leg whose best is far ahead of what follows has decided, so it weighs
-more than one to which ten passages are much the same (docs/adr/0010 has the figures, and those of reciprocal ranks).
+more than one to which ten passages are much the same (docs/adr/0011 has the figures, and those of reciprocal ranks).
 
 Such a score says which passage is best, not whether any is good. That is a score of its own, `evidence`: the cosine,
 and the part of the question's words that a passage has, for unrelated questions share no words with the documents.
