@@ -2,8 +2,9 @@
 
     python -m bench.search [CHUNKS]
 
-Three ways through the same 10,000 vectors: FAISS alone; our store (revision check, search, passages out of SQL) with
-the question's vector given; and the whole search of a question, which embeds it first.
+The same 10,000 chunks: FAISS alone; our store (revision check, search, passages out of SQL) with the question's vector
+given; the keyword leg; and the whole search of a question by both, which embeds it first. The chunks' words are drawn
+as often as words of a language are (Zipf), from 20,000.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from sqlalchemy import insert
 
 from bench.house import house, quantiles
 from chatbot.db import begin_write, new_id
+from chatbot.knowledge import keywords
 from chatbot.knowledge.models import ChunkRow, Collection, Document, DocumentVersion, Generation
 
 DIMENSION, K, ROUNDS = 384, 5, 1_000
-QUESTIONS = [f"What does the manual say about {word} number {n}?" for n in range(50) for word in ("pump", "valve")]
+WORDS = np.array([f"word{n}" for n in range(20_000)])
 
 
 def vectors(count: int) -> np.ndarray:
@@ -33,14 +35,21 @@ def vectors(count: int) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def words(rng: np.random.Generator, count: int) -> str:
+    """A text of words that are as frequent as those of a language."""
+    return " ".join(WORDS[np.minimum(rng.zipf(1.2, count), len(WORDS)) - 1])
+
+
 def fill(app: Flask, rows: np.ndarray) -> None:
     """Puts the vectors in as visible chunks, 20 to a document, without embedding anything."""
+    rng = np.random.default_rng(11)
     with app.extensions["sessions"]() as session:
         begin_write(session)
         collection = Collection(name="default")
         generation = Generation(
-            embedder="all-MiniLM-L6-v2", dimension=DIMENSION, chunk_tokens=200, threshold=0.0, active=1, revision=1
-        )
+            embedder="all-MiniLM-L6-v2", dimension=DIMENSION, chunk_tokens=200, threshold=0.0, active=1, revision=1,
+            languages=[""],
+        )  # fmt: skip
         session.add_all([collection, generation])
         session.flush()
         for start in range(0, len(rows), 20):
@@ -53,15 +62,16 @@ def fill(app: Flask, rows: np.ndarray) -> None:
             session.flush()
             session.add(version)
             session.flush()
-            session.execute(
-                insert(ChunkRow),
-                [_chunk(generation, version, n, row) for n, row in enumerate(rows[start : start + 20])],
-            )
+            values = [_chunk(generation, version, n, row, rng) for n, row in enumerate(rows[start : start + 20])]
+            ids = session.scalars(insert(ChunkRow).returning(ChunkRow.id), values).all()
+            keywords.index_chunks(session, ids)
         session.commit()
 
 
-def _chunk(generation: Generation, version: DocumentVersion, ordinal: int, row: np.ndarray) -> dict[str, object]:
-    text = "A passage of about eight hundred characters stands here. " * 14
+def _chunk(
+    generation: Generation, version: DocumentVersion, ordinal: int, row: np.ndarray, rng: np.random.Generator
+) -> dict[str, object]:
+    text = words(rng, 110)
     return {
         "generation_id": generation.id, "document_id": version.document_id, "version_id": version.id, "version": 1,
         "ordinal": ordinal, "char_start": 0, "char_end": len(text), "headings": [], "text": text, "tokens": 150,
@@ -91,16 +101,20 @@ def main(count: int = 10_000) -> None:
         fill(app, rows)
         retriever = app.extensions["retriever"]
         retriever.warm_up()
-        store = retriever._active[1]
+        index = retriever.index()
+        store, rng = index.store, np.random.default_rng(13)
+        questions = [words(rng, 8) for _ in range(ROUNDS + 20)]
         raw = timed(lambda n: flat.search(queries[n % 200], K))
-        ours = timed(lambda n: store._rows.passages(store.search_vector(queries[n % 200], K)))
-        whole = timed(lambda n: retriever.search(f"{QUESTIONS[n % 100]} {n}", K))
+        ours = timed(lambda n: index.rows.passages(store.search_vector(queries[n % 200], K)))
+        leg = timed(lambda n: index.search(questions[n], K, mode="keyword"))
+        whole = timed(lambda n: retriever.search(f"{questions[n]} ?", K))
     print(f"\nSearch at {count:,} chunks, {K} passages, {ROUNDS} searches, one thread")
     print(f"{'':44}{'p50 ms':>9}{'p99 ms':>9}{'p50 / raw':>11}")
     for name, (p50, p99) in (
         ("raw FAISS, flat", raw),
         ("store: revision, search, passages from SQL", ours),
-        ("whole search, question embedded first", whole),
+        ("keyword leg, passages from SQL", leg),
+        ("whole search by both, question embedded", whole),
     ):
         print(f"{name:44}{p50:9.2f}{p99:9.2f}{p50 / raw[0]:11.1f}")
 

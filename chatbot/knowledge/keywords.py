@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Float,
+    Integer,
     Select,
     Subquery,
     Text,
@@ -41,10 +42,16 @@ log = structlog.get_logger(__name__)
 # A question may be a page long; its first hundred different terms say what it is about.
 MOST_TERMS = 100
 BATCH = 200
-# How old the counts may be that PostgreSQL's ranking rests on: they hardly change from one document to the next.
+# How old the counts may be that a ranking rests on, and how many are kept.
 COUNTS_SECONDS = 30.0
+COUNTS_KEPT = 10_000
 # PostgreSQL keeps at most this position of a word in a text.
 LAST_POSITION = 16_383
+# How many chunks the needed terms of a question may have together, and how many terms are needed at least.
+MOST_RANKED = 2_000
+FEWEST_NEEDED = 2
+# FTS5 asks for one of the needed terms AND one of the others; this one, which no text has, stands in every row.
+IN_EVERY = "·"
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def _is_sqlite(session: Session) -> bool:
 
 
 def _write_sqlite(session: Session, found: list[tuple[int, list[str]]]) -> None:
-    rows = [{"id": chunk_id, "terms": " ".join(terms)} for chunk_id, terms in found]
+    rows = [{"id": chunk_id, "terms": " ".join([IN_EVERY, *terms])} for chunk_id, terms in found]
     session.execute(text("INSERT OR REPLACE INTO chunk_terms (rowid, terms) VALUES (:id, :terms)"), rows)
 
 
@@ -132,7 +139,10 @@ def search(
 
 def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
     """Looks at the best few first: where enough of them are in the scope, they are the best of it."""
-    bound = {"match": " OR ".join(f'"{term}"' for term in terms), "most": 4 * k}
+    found = dict(session.execute(_HOW_OFTEN, {"terms": terms}).all())
+    bound = {"match": _match(found, terms, _counts.of(session)[0]), "most": 4 * k}
+    if not bound["match"]:
+        return []
     first = _hits(session, _RANKED.limit(4 * k), bound)
     inside = scope.chunks(select(ChunkRow.id)).where(ChunkRow.id.in_([chunk_id for chunk_id, _ in first]))
     allowed = set(session.scalars(inside))
@@ -142,6 +152,36 @@ def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int)
     return _best_of(session, _RANKED.subquery(), scope, k, bound)
 
 
+def _match(found: Mapping[str, int], terms: Sequence[str], chunks: int) -> str:
+    """A chunk has to have one of the rare terms; the others only raise its score. `found` says how many have each."""
+    needed = rare(found, terms)
+    # FTS5 gives a term that more than half of all chunks have no weight.
+    raising = [term for term in terms if term in found and term not in needed and 2 * found[term] <= chunks]
+    return f"({_any(needed)}) AND ({_any([IN_EVERY, *raising])})" if raising else _any(needed)
+
+
+def _any(terms: Sequence[str]) -> str:
+    return " OR ".join(f'"{term}"' for term in terms)
+
+
+def rare(found: Mapping[str, int], terms: Sequence[str]) -> list[str]:
+    """The terms that a chunk must have one of: the rarest, as many as a few thousand chunks have, but at least two.
+
+    Without it a question with one common word would be ranked against half of all chunks; the few it leaves out have
+    nothing but common words of the question.
+    """
+    needed: list[str] = []
+    total = 0
+    for term in sorted((term for term in terms if found.get(term)), key=lambda term: found[term]):
+        total += found[term]
+        if len(needed) >= FEWEST_NEEDED and total > MOST_RANKED:
+            break
+        needed.append(term)
+    return needed
+
+
+_WORDS = table("chunk_terms_words", column("term", Text), column("doc", Integer))
+_HOW_OFTEN = select(_WORDS.c.term, _WORDS.c.doc).where(_WORDS.c.term.in_(bindparam("terms", expanding=True)))
 _TERMS = table("chunk_terms", column("rowid", BigInteger), column("chunk_terms", Text), column("rank", Float))
 _RANKED = (
     select(_TERMS.c.rowid.label("id"), (-_TERMS.c.rank).label("score"))
@@ -152,26 +192,31 @@ _RANKED = (
 
 def _search_postgresql(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
     chunks, mean = _counts.of(session)
-    bound: dict[str, Any] = {f"t{n}": f"'{term}'" for n, term in enumerate(terms)}
-    bound |= {"match": " | ".join(bound.values()), "chunks": chunks, "mean": mean}
-    ranked = text(_bm25(len(terms))).columns(id=BigInteger, score=Float).subquery()
+    found = _counts.having(session, terms)
+    needed = rare(found, terms)
+    if not needed:
+        return []
+    bound: dict[str, Any] = {"match": " | ".join(f"'{term}'" for term in needed), "mean": mean}
+    live = [term for term in terms if found[term]]
+    for n, term in enumerate(live):
+        most = max(chunks, found[term])
+        bound |= {f"t{n}": f"'{term}'", f"i{n}": math.log(1 + (most - found[term] + 0.5) / (found[term] + 0.5))}
+    ranked = text(_bm25(len(live))).columns(id=BigInteger, score=Float).subquery()
     return _best_of(session, ranked, scope, k, bound)
 
 
 def _bm25(terms: int) -> str:
-    """BM25 in SQL. ts_rank of one word is 6/pi^2 times the sum of 1/i^2 up to its count in the text, from which the
-    count comes back (within 5 %): reading it out of the tsvector itself would unpack every candidate."""
-    ranks, idfs, scores = [], [], []
+    """BM25 in SQL, over the chunks that have a needed term. ts_rank of one word is 6/pi^2 times the sum of 1/i^2 up to
+    its count in the text, from which the count comes back (within 5 %): reading it out of the tsvector itself would
+    unpack every candidate."""
+    ranks, scores = [], []
     for n in range(terms):
         ranks.append(f"CAST(ts_rank('{{1,1,1,1}}', terms, CAST(:t{n} AS tsquery)) AS float8) AS r{n}")
-        df = f"count(*) FILTER (WHERE r{n} > 0)"
-        idfs.append(f"ln(1 + (greatest(:chunks, {df}) - {df} + 0.5) / ({df} + 0.5)) AS i{n}")
         tf = f"(1 / greatest({_ZETA} * (1 - r{n}), 0.001) - 0.5)"
-        scores.append(f"CASE WHEN r{n} > 0 THEN i{n} * {tf} * 2.2 / ({tf} + 0.3 + 0.9 * length / :mean) ELSE 0 END")
+        scores.append(f"CASE WHEN r{n} > 0 THEN :i{n} * {tf} * 2.2 / ({tf} + 0.3 + 0.9 * length / :mean) ELSE 0 END")
     return (
         f"WITH matched AS MATERIALIZED (SELECT chunk_id, length, {', '.join(ranks)} FROM chunk_terms "  # noqa: S608
-        f"WHERE terms @@ CAST(:match AS tsquery)), idf AS (SELECT {', '.join(idfs)} FROM matched) "
-        f"SELECT chunk_id AS id, {' + '.join(scores)} AS score FROM matched, idf"
+        f"WHERE terms @@ CAST(:match AS tsquery)) SELECT chunk_id AS id, {' + '.join(scores)} AS score FROM matched"
     )
 
 
@@ -179,22 +224,42 @@ _ZETA = math.pi**2 / 6
 
 
 class _Counts:
-    """How many chunks the index has and their mean length, as PostgreSQL's ranking needs them, kept for a while."""
+    """How many chunks the index has, their mean length, and how many have a term, kept for a while: they hardly change
+    from one document to the next, and a ranking does not depend on their last digit."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, int, float]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, tuple[int, float]]] = {}
 
     def of(self, session: Session) -> tuple[int, float]:
-        """The number of chunks and the mean number of their terms, at least 1."""
-        database, now = str(session.get_bind().engine.url), time.monotonic()
+        """The number of chunks and, on PostgreSQL, the mean number of their terms, at least 1."""
+        mean = "1" if _is_sqlite(session) else "avg(length)"
+        statement = text(f"SELECT count(*), coalesce({mean}, 1) FROM chunk_terms")  # noqa: S608  one of two words
+        chunks, length = self._fresh(session, "", lambda: tuple(session.execute(statement).one()))
+        return chunks, max(1.0, float(length))
+
+    def having(self, session: Session, terms: Sequence[str]) -> dict[str, int]:
+        """How many chunks have each term (PostgreSQL)."""
+        statement = text("SELECT count(*), 0 FROM chunk_terms WHERE terms @@ CAST(:term AS tsquery)")
+
+        def counted(term: str) -> Callable[[], tuple[int, float]]:
+            return lambda: tuple(session.execute(statement, {"term": f"'{term}'"}).one())
+
+        return {term: self._fresh(session, term, counted(term))[0] for term in terms}
+
+    def _fresh(self, session: Session, term: str, count: Callable[[], tuple[int, float]]) -> tuple[int, float]:
+        """The count as it was read a moment ago, or now. That there is nothing is not kept."""
+        key, now = (str(session.get_bind().engine.url), term), time.monotonic()
         with self._lock:
-            read, chunks, mean = self._kept.get(database, (-COUNTS_SECONDS, 0, 1.0))
-        if now - read >= COUNTS_SECONDS or not chunks:
-            chunks, mean = session.execute(text("SELECT count(*), coalesce(avg(length), 1) FROM chunk_terms")).one()
-            with self._lock:
-                self._kept[database] = (now, chunks, float(mean))
-        return chunks, max(1.0, float(mean))
+            read, counts = self._kept.get(key, (-math.inf, (0, 0.0)))
+        if now - read < COUNTS_SECONDS and counts[0]:
+            return counts
+        counts = count()
+        with self._lock:
+            if len(self._kept) >= COUNTS_KEPT:
+                self._kept.clear()
+            self._kept[key] = (now, counts)
+        return counts
 
 
 _counts = _Counts()

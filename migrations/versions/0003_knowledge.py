@@ -18,6 +18,7 @@ depends_on = None
 _KEYWORDS = {
     "sqlite": (
         "CREATE VIRTUAL TABLE chunk_terms USING fts5(terms, tokenize = 'ascii')",
+        "CREATE VIRTUAL TABLE chunk_terms_words USING fts5vocab('chunk_terms', 'row')",
         "CREATE TRIGGER chunk_terms_deleted AFTER DELETE ON chunks "
         "BEGIN DELETE FROM chunk_terms WHERE rowid = old.id; END",
         "CREATE TRIGGER chunk_terms_emptied AFTER UPDATE OF text ON chunks WHEN new.text = '' "
@@ -34,7 +35,12 @@ _KEYWORDS = {
     ),
 }
 _NO_KEYWORDS = {
-    "sqlite": ("DROP TRIGGER chunk_terms_emptied", "DROP TRIGGER chunk_terms_deleted", "DROP TABLE chunk_terms"),
+    "sqlite": (
+        "DROP TRIGGER chunk_terms_emptied",
+        "DROP TRIGGER chunk_terms_deleted",
+        "DROP TABLE chunk_terms_words",
+        "DROP TABLE chunk_terms",
+    ),
     "postgresql": (
         "DROP TRIGGER chunk_terms_emptied ON chunks",
         "DROP FUNCTION chunk_terms_emptied()",

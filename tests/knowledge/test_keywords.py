@@ -76,6 +76,29 @@ def test_the_scores_are_bm25(app, session):
     assert hits == {fruit: pytest.approx(score, rel=0.06) for fruit, score in expected.items()}
 
 
+def test_a_chunk_needs_a_rare_term_of_the_question_and_common_ones_raise_its_score(app, session, monkeypatch):
+    """A common word does not have half of all chunks ranked; it still decides between those that are."""
+    monkeypatch.setattr(keywords, "MOST_RANKED", 3)
+    for n in range(4):
+        put_in(app, f"The valve of pump {n} leaks.", title="T")
+        put_in(app, f"Somebody paints wall {n} white and red.", title="T")
+        put_in(app, f"Nobody sings song {n} at night.", title="T")
+    put_in(app, "The gasket of pump nine leaks.", title="T")
+    put_in(app, "The gasket of a boat.", title="T")
+    put_in(app, "The harbour has a crane.", title="T")
+    hits = texts(session, search(session, "gasket harbour pump leak"))
+    assert set(hits) == {"The gasket of pump nine leaks.", "The gasket of a boat.", "The harbour has a crane."}
+    assert hits.index("The gasket of pump nine leaks.") < hits.index("The gasket of a boat.")
+
+
+def test_the_rarest_terms_are_needed_and_at_least_two():
+    counts = {"rare": 10, "odd": 900, "common": 5_000, "everywhere": 90_000}
+    assert keywords.rare(counts, ["everywhere", "rare", "common", "odd", "unknown"]) == ["rare", "odd"]
+    assert keywords.rare({"a": 50_000, "b": 60_000, "c": 70_000}, ["c", "b", "a"]) == ["a", "b"]
+    assert keywords.rare({"a": 5}, ["a"]) == ["a"]
+    assert keywords.rare({}, ["a"]) == []
+
+
 def test_the_title_the_source_and_the_headings_count_as_words_of_a_chunk(app, session):
     put_in(app, "# Zebras\n\nThey have stripes.", title="Animals of the savannah", source="zoo/quagga.md")
     for word in ("zebra", "savannah", "quagga", "stripes"):
