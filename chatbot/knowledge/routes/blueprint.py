@@ -1,0 +1,33 @@
+"""The blueprint of /api/knowledge/, and what its views ask of the process."""
+
+from __future__ import annotations
+
+import time
+
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from chatbot.knowledge import service
+from chatbot.knowledge.models import Document
+from chatbot.knowledge.retrieval import Retriever
+from chatbot.web.blueprint import Blueprint
+from chatbot.web.holding import let_go
+
+blp = Blueprint("knowledge", __name__, url_prefix="/api/knowledge", description="Documents and search.")
+blp.teardown_request(let_go)
+
+
+def retriever() -> Retriever:
+    """This process's retriever."""
+    found: Retriever = current_app.extensions["retriever"]
+    return found
+
+
+def waited(session: Session, document: Document, seconds: float) -> Document:
+    """The document as it is when it is done or the wait is over; no connection is held in between."""
+    until = time.monotonic() + seconds
+    while document.status in ("queued", "processing") and time.monotonic() < until:
+        session.rollback()
+        time.sleep(0.05)
+        document = service.get_document(session, document.id)
+    return document

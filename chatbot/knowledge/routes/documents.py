@@ -1,0 +1,87 @@
+"""Documents: adding, listing, reading and deleting them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.typing import ResponseReturnValue
+
+from chatbot.auth.guard import admin_required, caller
+from chatbot.background import wake
+from chatbot.extensions import db
+from chatbot.knowledge import schemas, service
+from chatbot.knowledge.models import Document
+from chatbot.knowledge.routes.blueprint import blp, waited
+from chatbot.knowledge.routes.uploads import JSON_OR_FILE, new_document
+from chatbot.knowledge.service import NewDocument
+from chatbot.knowledge.tasks import ingest_document
+from chatbot.web import idempotency
+from chatbot.web.fields import page_of
+from chatbot.web.idempotency import IdempotencySchema
+
+
+@blp.route("/documents/", methods=["POST"])
+@admin_required
+@blp.arguments(schemas.AddArgs, location="query")
+@blp.arguments(IdempotencySchema, location="headers")
+@blp.response(202, schemas.DocumentSchema)
+@blp.doc(**JSON_OR_FILE)
+def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseReturnValue:
+    """Add a document
+
+    As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx, pptx, xlsx, csv, tsv,
+    json, jsonl, eml). It is stored and queued at once; a worker ingests it. The same content in the same collection is
+    the same document. With an Idempotency-Key a request that is sent again gets the answer of the first, with the
+    document as it is now.
+    """
+    new = new_document()
+    key = idempotency.taken(caller(), headers.get("key"))
+    if key.status and key.made:
+        document = service.get_document(db.session(), key.made["document_id"])
+        return document, key.status, idempotency.REPLAYED  # type: ignore[return-value]
+    document, status = _added(new, args["wait"])
+    key.finish(status, {"document_id": document.id})
+    return document, status  # type: ignore[return-value]
+
+
+def _added(new: NewDocument, wait: float) -> tuple[Document, int]:
+    document, to_ingest = service.add_document(db.session(), new)
+    if not to_ingest:
+        return document, 200
+    wake(ingest_document, document.id)
+    document = waited(db.session(), document, wait)
+    return document, 201 if document.status == "ready" else 202
+
+
+@blp.route("/documents/", methods=["GET"])
+@admin_required
+@blp.arguments(schemas.DocumentFilterArgs, location="query")
+@blp.response(200, page_of(schemas.DocumentSchema))
+def list_documents(args: dict[str, Any]) -> Any:
+    """List documents
+
+    Newest first; deleted ones only with `status=deleted`.
+    """
+    return service.list_documents(db.session(), args, args.pop("limit"), args.pop("cursor"))
+
+
+@blp.route("/documents/<uuid:document_id>/", methods=["GET"])
+@admin_required
+@blp.response(200, schemas.DocumentSchema)
+def get_document(document_id: Any) -> Any:
+    """Read one document
+
+    Its status, its progress, and the reason of a failure or a wait.
+    """
+    return service.get_document(db.session(), str(document_id))
+
+
+@blp.route("/documents/<uuid:document_id>/", methods=["DELETE"])
+@admin_required
+@blp.response(200, schemas.ReceiptSchema)
+def delete_document(document_id: Any) -> Any:
+    """Delete a document
+
+    It is in no answer and no search from now on, in any process. The answer says what is gone.
+    """
+    return service.delete_document(db.session(), str(document_id))

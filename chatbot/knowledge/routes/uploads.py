@@ -1,0 +1,98 @@
+"""A document in a request: as JSON, or as a form with a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, request
+
+from chatbot.errors import FieldError, Invalid, TooLarge
+from chatbot.knowledge import schemas, service
+from chatbot.knowledge.service import NewDocument
+from chatbot.web import idempotency
+from chatbot.web.blueprint import parser
+from chatbot.web.requests import check_text
+
+JSON_OR_FILE = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": schemas.DocumentInSchema},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "title": {"type": "string", "minLength": 1, "maxLength": 200},
+                        "source": {"type": "string", "maxLength": 500},
+                        "document_type": {"type": "string", "minLength": 1, "maxLength": 50},
+                        "collection": {"type": "string", "minLength": 1, "maxLength": 100},
+                        "is_active": {"type": "boolean"},
+                    },
+                }
+            },
+        },
+    },
+    "responses": {
+        201: {"description": "Ready within the wait.", "headers": idempotency.REPLAYED_HEADER},
+        200: {"description": "The same content is there already.", "headers": idempotency.REPLAYED_HEADER},
+        202: {"headers": idempotency.REPLAYED_HEADER},
+        409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
+        413: {"description": "The file is larger than MAX_UPLOAD_MB."},
+        415: {"description": "Neither JSON nor a form with a file."},
+        422: {"description": "A field is not valid, or `idempotency_key_reused`: the key was used for another body."},
+    },
+}
+
+
+def new_document() -> NewDocument:
+    """The document in this request.
+
+    Raises:
+        Invalid: a field is not valid.
+        TooLarge: it is larger than MAX_UPLOAD_MB.
+    """
+    return _small_enough(_read_new())
+
+
+def _read_new() -> NewDocument:
+    if request.mimetype == "multipart/form-data":
+        return _from_form()
+    body = parser.parse(schemas.DocumentInSchema(), request, location="json")
+    content, collection = body.pop("content"), service.check_collection(body.pop("collection"))
+    extra = body.pop("metadata")
+    return NewDocument(data=content.encode(), media_type="text/markdown", collection=collection, extra=extra, **body)
+
+
+def _from_form() -> NewDocument:
+    _refuse_strays()
+    body = parser.parse(schemas.FileFormSchema(), request, location="form")
+    upload = request.files.get("file")
+    if upload is None:
+        raise Invalid(errors=[FieldError("/file", "Send the document in the form field `file`.")])
+    name = (upload.filename or "").replace("\\", "/").rpartition("/")[2]
+    for pointer, value in (("/file", name), *((f"/{key}", str(value)) for key, value in body.items())):
+        check_text(value, pointer)
+    body["collection"] = service.check_collection(body["collection"])
+    # A long name keeps its end, because the extension tells what it is.
+    label = service.clean_title(name[-200:])
+    return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, **body)
+
+
+def _refuse_strays() -> None:
+    """A part that would be left unread is refused, like an unknown field in JSON."""
+    sent: list[tuple[str, list[Any]]] = [*request.form.lists(), *request.files.lists()]
+    for name, parts in sent:
+        if len(parts) > 1:
+            raise Invalid(errors=[FieldError(f"/{name}", "Give this field once.")])
+    for name in request.files.keys() - {"file"}:
+        raise Invalid(errors=[FieldError(f"/{name}", "Unknown field.")])
+
+
+def _small_enough(new: NewDocument) -> NewDocument:
+    limit = current_app.extensions["settings"].max_upload_mb
+    if len(new.data) > limit * 1024 * 1024:
+        raise TooLarge(f"The document is larger than {limit} MB.")
+    return new
