@@ -22,6 +22,7 @@ from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
 from chatbot.extensions import db, mail, migrate
 from chatbot.knowledge import export as knowledge_export
+from chatbot.knowledge import originals
 from chatbot.knowledge.cli import knowledge_cli
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.routes import blp as knowledge_blueprint
@@ -104,6 +105,7 @@ def _init_database(app: Flask, settings: Settings) -> None:
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     with app.app_context():
         app.extensions["sessions"] = prepare_engine(db.engine)
+        originals.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
 
 
 def _init_mail(app: Flask, settings: Settings) -> None:

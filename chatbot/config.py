@@ -109,6 +109,7 @@ class Settings(BaseSettings):
 
     # Documents.
     max_upload_mb: int = Field(default=25, ge=1, le=1024)
+    originals: Literal["sql", "files"] = "sql"
     ingest_lease_seconds: int = Field(default=120, ge=5)
 
     # Mail. Without a server the letters are files in instance/outbox/.

@@ -34,6 +34,7 @@ VARIABLES = {
     "refresh": "",
     "session_id": "",
     "document_id": "",
+    "number": "1",
     "key_id": "",
 }
 # What an operation's answer stores for the requests after it: variable -> path in the answer.

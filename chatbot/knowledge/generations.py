@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, detached, utcnow
-from chatbot.knowledge.models import Generation
+from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.rag.embedders import Embedders
 
 log = structlog.get_logger(__name__)
@@ -54,6 +54,28 @@ def next_revision(session: Session, generation_id: int) -> int:
     """Counts the revision up. The row stays locked until the commit, so revisions become visible in their order."""
     counted = update(Generation).where(Generation.id == generation_id).values(revision=Generation.revision + 1)
     return session.scalars(counted.returning(Generation.revision)).one()
+
+
+def answering(document: Document) -> ColumnElement[bool]:
+    """The chunks of the version of a document that answers, in every generation; those of an inactive one too.
+
+    Chunks of a version that is not ready have no revision yet, nor has what was ingested while it was inactive.
+    """
+    active = ChunkRow.generation_id.in_(select(Generation.id).where(Generation.active == 1))
+    ready = and_(ChunkRow.version == (document.version if document.status == "ready" else None), active)
+    published = or_(ChunkRow.added_revision.is_not(None), ready)
+    return and_(ChunkRow.document_id == document.id, ChunkRow.removed_revision.is_(None), published)
+
+
+def touch_chunks(session: Session, document: Document) -> None:
+    """Lets every process read the chunks of a document again: who may find them has changed. One revision for each
+    generation, in the transaction that changes the document."""
+    chunks = answering(document)
+    query = select(ChunkRow.generation_id).where(chunks).distinct().order_by(ChunkRow.generation_id)
+    for generation_id in session.scalars(query).all():
+        revision = next_revision(session, generation_id)
+        rows = update(ChunkRow).where(chunks, ChunkRow.generation_id == generation_id)
+        session.execute(rows.values(added_revision=revision))
 
 
 def warn_of_other_embedder(generation: Generation, embedders: Embedders) -> None:

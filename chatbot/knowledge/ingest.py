@@ -19,13 +19,14 @@ from datetime import timedelta
 
 import numpy as np
 import structlog
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import ensure_generation, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
+from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.service import clean_title
 from chatbot.rag.embedders import Embedder, Embedders
@@ -112,9 +113,7 @@ def _run(session: Session, embedders: Embedders, job: Job) -> str:
         generation = ensure_generation(session, embedders)
         _embed_missing(session, job, version, generation, embedders.get(generation.embedder))
         return _publish(session, job, version, generation)
-    except ParseError as error:
-        return _fail(session, job, error.code, str(error))
-    except BadEmbeddings as error:
+    except (ParseError, OriginalMissing, BadEmbeddings) as error:
         return _fail(session, job, error.code, str(error))
     except (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged) as error:
         return _wait(session, job, str(error))
@@ -176,7 +175,7 @@ def _with_text(session: Session, job: Job) -> DocumentVersion:
     query = select(DocumentVersion).where(*which)
     version = session.scalars(query).one()
     if version.text is None:
-        data, name, kind = version.content, version.filename, version.media_type
+        data, name, kind = content_of(session, version), version.filename, version.media_type
         session.rollback()
         parsed = parse(data, name, kind)
         document = _mine(session, job)
@@ -288,12 +287,15 @@ def label_of(title: str, source: str, filename: str) -> str:
 def _fill_vectors(
     session: Session, rows: Sequence[tuple[ChunkRow, str]], generation: Generation, embedder: Embedder
 ) -> None:
-    """Takes the vectors of texts this generation already knows, and embeds the others."""
+    """Takes the vectors of texts this generation already knows, and embeds the others.
+
+    A text that an earlier version had is known until the nightly purge; a deleted document's vectors are empty.
+    """
     hashes = {row.text_hash for row, _ in rows}
     query = (
         select(ChunkRow.text_hash, ChunkRow.embedding)
         .where(ChunkRow.generation_id == generation.id, ChunkRow.text_hash.in_(hashes))
-        .where(ChunkRow.removed_revision.is_(None))
+        .where(func.length(ChunkRow.embedding) > 0)
     )
     known: dict[str, bytes] = dict(session.execute(query).all())
     session.rollback()

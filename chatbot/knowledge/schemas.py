@@ -9,6 +9,8 @@ import marshmallow as ma
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
 from chatbot.web.fields import Flag, PageArgs, Real, Utc, Whole, text
 
+# As many as the column holds.
+NUMBER = ma.validate.Range(min=1, max=2**31 - 1)
 STATUSES = ("queued", "processing", "ready", "failed", "deleted")
 DOCUMENT_TYPE = {"description": "What kind of text it is, in your own words.", "example": "FAQ"}
 
@@ -29,6 +31,31 @@ class DocumentInSchema(ma.Schema):
     metadata = ma.fields.Dict(keys=ma.fields.String(), load_default=dict, metadata={"example": {"team": "support"}})
 
 
+class DocumentChangesSchema(ma.Schema):
+    """What changes. A field that is left out stays as it is; `metadata` replaces the whole object."""
+
+    title = text(1, 200, metadata={"example": "Opening hours"})
+    source = text(0, 500, metadata={"example": "https://example.com/hours"})
+    document_type = text(1, 50, metadata=DOCUMENT_TYPE)
+    is_active = Flag(metadata={"description": "Whether it may be used in answers.", "example": True})
+    collection = text(1, 100, metadata={"description": "Where it goes.", "example": DEFAULT_COLLECTION})
+    metadata = ma.fields.Dict(keys=ma.fields.String(), metadata={"example": {"team": "support"}})
+
+
+class ContentSchema(ma.Schema):
+    """A document's next content as JSON."""
+
+    content = ma.fields.String(
+        required=True,
+        validate=ma.validate.Length(min=1),
+        metadata={"example": "The shop is open from 10 to 18 o'clock, Monday to Friday."},
+    )
+
+
+class ContentFormSchema(ma.Schema):
+    """Nothing comes beside the file of a document's next content."""
+
+
 class FileFormSchema(ma.Schema):
     """What may come beside a file."""
 
@@ -40,14 +67,18 @@ class FileFormSchema(ma.Schema):
     is_active = ma.fields.Boolean(load_default=True, truthy={"true", "True"}, falsy={"false", "False"})
 
 
-class AddArgs(ma.Schema):
-    """How to add."""
+class WaitArgs(ma.Schema):
+    """How long to wait."""
 
     wait = Real(
         load_default=0.0,
         validate=ma.validate.Range(min=0, max=30),
-        metadata={"description": "Seconds to wait for the document to be ready; the answer is 201 when it is."},
+        metadata={"description": "Seconds to wait for the document to be ready; the status tells whether it is."},
     )
+
+
+class AddArgs(WaitArgs):
+    """How to add."""
 
 
 class DocumentFilterArgs(PageArgs):
@@ -98,6 +129,78 @@ class DocumentSchema(ma.Schema):
             "error": error,
             "metadata": document.extra,
         }
+
+
+class VersionArgs(ma.Schema):
+    """Which version."""
+
+    version = Whole(
+        load_default=None, validate=NUMBER, metadata={"description": "Its number; the newest without it.", "example": 1}
+    )
+
+
+class CompareArgs(ma.Schema):
+    """With which version."""
+
+    to = Whole(
+        load_default=None, validate=NUMBER, metadata={"description": "The other version; the newest without it."}
+    )
+
+
+class VersionSchema(ma.Schema):
+    """One content of a document."""
+
+    version = ma.fields.Integer(metadata={"example": 1})
+    content_hash = ma.fields.String(
+        metadata={"description": "SHA-256 of the bytes, in hexadecimal.", "example": "4970e497…"}
+    )
+    size_bytes = ma.fields.Integer(metadata={"example": 57})
+    filename = ma.fields.String(metadata={"description": "Empty for a document that came as JSON.", "example": ""})
+    media_type = ma.fields.String(allow_none=True, metadata={"example": "text/markdown"})
+    created_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
+    is_current = ma.fields.Boolean(metadata={"description": "Whether it is the newest.", "example": True})
+    characters = ma.fields.Integer(
+        allow_none=True,
+        metadata={"description": "The length of its text in code points; null while there is none.", "example": 57},
+    )
+
+
+class VersionTextSchema(VersionSchema):
+    """One content of a document, with the text that offsets count in."""
+
+    text = ma.fields.String(
+        allow_none=True, metadata={"example": "The shop is open from 9 to 17 o'clock, Monday to Friday."}
+    )
+
+
+# `from` is a word of Python's.
+ComparisonSchema = ma.Schema.from_dict(
+    {
+        "from": ma.fields.Integer(metadata={"example": 1}),
+        "to": ma.fields.Integer(metadata={"example": 2}),
+        "diff": ma.fields.String(
+            metadata={
+                "description": "A unified diff of the texts, empty when they are equal.",
+                "example": "--- version 1\n+++ version 2\n@@ -1 +1 @@\n-Open from 9 to 17.\n+Open from 10 to 18.",
+            }
+        ),
+    },
+    name="ComparisonSchema",
+)
+
+
+class ChunkSchema(ma.Schema):
+    """A chunk. `char_start` and `char_end` are code points in that version's text."""
+
+    chunk_id = ma.fields.Integer(attribute="id", metadata={"example": 871})
+    version = ma.fields.Integer(metadata={"example": 1})
+    ordinal = ma.fields.Integer(metadata={"description": "Its place in the document, from 0.", "example": 0})
+    char_start = ma.fields.Integer(metadata={"example": 0})
+    char_end = ma.fields.Integer(metadata={"example": 57})
+    page = ma.fields.Integer(allow_none=True, metadata={"example": None})
+    headings = ma.fields.List(ma.fields.String(), metadata={"example": ["Opening hours"]})
+    tokens = ma.fields.Integer(metadata={"example": 17})
+    text = ma.fields.String(metadata={"example": "The shop is open from 9 to 17 o'clock, Monday to Friday."})
 
 
 class ReceiptSchema(ma.Schema):

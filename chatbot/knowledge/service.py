@@ -23,6 +23,7 @@ from chatbot.knowledge.models import (
     DocumentVersion,
     Generation,
 )
+from chatbot.knowledge.originals import forget, hashes_in_files, keep, sweep
 from chatbot.knowledge.parsing import ParseError, sniff
 from chatbot.web.pages import Page, newest_first
 
@@ -62,12 +63,12 @@ def add_document(session: Session, new: NewDocument) -> tuple[Document, bool]:
     Raises:
         FileRefused: it is empty, or not of a kind that can be read.
     """
-    _refuse_unreadable(new)
+    refuse_unreadable(new)
     begin_write(session)
-    collection = _collection(session, new.collection)
-    document = _same_content(session, collection, new.content_hash)
+    collection = collection_named(session, new.collection)
+    document = same_content(session, collection.id, new.content_hash)
     if document is not None:
-        return document, _requeue_if_failed(session, document)
+        return document, requeue_if_failed(session, document)
     document = Document(
         collection=collection,
         title=clean_title(new.title) or clean_title(new.filename) or "Untitled",
@@ -93,7 +94,7 @@ def sync_file(session: Session, new: NewDocument) -> tuple[str, Document, bool]:
     Raises:
         FileRefused: as for `add_document`.
     """
-    _refuse_unreadable(new)
+    refuse_unreadable(new)
     known = session.execute(
         select(Document.id, Document.content_hash)
         .join(Collection)
@@ -106,7 +107,7 @@ def sync_file(session: Session, new: NewDocument) -> tuple[str, Document, bool]:
     if known.content_hash == new.content_hash:
         begin_write(session)
         document = get_document(session, known.id)
-        return "unchanged", document, _requeue_if_failed(session, document)
+        return "unchanged", document, requeue_if_failed(session, document)
     return "changed", put_content(session, known.id, new), True
 
 
@@ -117,18 +118,28 @@ def put_content(session: Session, document_id: str, new: NewDocument) -> Documen
         DocumentNotFound: there is none, or it was deleted.
         FileRefused: the new content cannot be read.
     """
-    _refuse_unreadable(new)
+    refuse_unreadable(new)
     begin_write(session)
     document = get_document(session, document_id, for_update=True)
-    document.version += 1
-    document.content_hash, document.size_bytes = new.content_hash, len(new.data)
-    document.queue()
-    _add_version(session, document, new)
+    next_version(session, document, new)
     session.commit()
     return document
 
 
-def _refuse_unreadable(new: NewDocument) -> None:
+def next_version(session: Session, document: Document, new: NewDocument) -> None:
+    """Gives a document its next version and queues it, in the caller's transaction."""
+    document.version += 1
+    document.content_hash, document.size_bytes = new.content_hash, len(new.data)
+    document.queue()
+    _add_version(session, document, new)
+
+
+def refuse_unreadable(new: NewDocument) -> None:
+    """Refuses at the door what can be told without reading it.
+
+    Raises:
+        FileRefused: it is empty, or not of a kind that can be read.
+    """
     try:
         if not new.data.strip():
             raise ParseError("no_text")
@@ -137,7 +148,7 @@ def _refuse_unreadable(new: NewDocument) -> None:
         raise FileRefused(str(error), code=error.code) from None
 
 
-def _collection(session: Session, name: str) -> Collection:
+def collection_named(session: Session, name: str) -> Collection:
     """The collection, made if need be. It stays locked, so that the same content cannot come in twice at once."""
     query = select(Collection).where(Collection.name == name).with_for_update(key_share=True)
     found = session.scalar(query)
@@ -149,12 +160,14 @@ def _collection(session: Session, name: str) -> Collection:
     return found
 
 
-def _same_content(session: Session, collection: Collection, content_hash: str) -> Document | None:
-    same = (Document.collection_id == collection.id, Document.content_hash == content_hash)
+def same_content(session: Session, collection_id: str, content_hash: str) -> Document | None:
+    """The document of a collection that has this content, if there is one."""
+    same = (Document.collection_id == collection_id, Document.content_hash == content_hash)
     return session.scalar(select(Document).where(*same, Document.status != "deleted").limit(1))
 
 
-def _requeue_if_failed(session: Session, document: Document) -> bool:
+def requeue_if_failed(session: Session, document: Document) -> bool:
+    """Puts a document that failed back into the queue and says whether it did; ends the transaction."""
     failed = document.status == "failed"
     if failed:
         document.queue()
@@ -166,12 +179,10 @@ def _add_version(session: Session, document: Document, new: NewDocument) -> None
     version = DocumentVersion(
         document_id=document.id,
         version=document.version,
-        content_hash=new.content_hash,
-        size_bytes=len(new.data),
         filename=new.filename[-255:],
         media_type=new.media_type,
-        content=new.data,
     )
+    keep(session, version, new.data)
     session.add(version)
 
 
@@ -230,10 +241,13 @@ def delete_document(session: Session, document_id: str) -> Receipt:
     begin_write(session)
     document = get_document(session, document_id, for_update=True)
     versions = session.scalars(select(DocumentVersion).where(DocumentVersion.document_id == document_id)).all()
-    size = sum(session.scalars(select(func.length(DocumentVersion.content)).where(_of(DocumentVersion, document_id))))
+    files = hashes_in_files(session, document_id)
+    size = sum(version.size_bytes for version in versions)
     chunks = _remove_chunks(session, document_id)
     session.execute(
-        update(DocumentVersion).where(_of(DocumentVersion, document_id)).values(content=b"", text="", filename="")
+        update(DocumentVersion)
+        .where(_of(DocumentVersion, document_id))
+        .values(content=b"", text="", filename="", in_file=False, simhash=None)
     )
     receipt = Receipt(document.id, document.title, len(versions), chunks, size)
     document.status = "deleted"
@@ -241,6 +255,7 @@ def delete_document(session: Session, document_id: str) -> Receipt:
     document.title = document.source = document.content_hash = ""
     document.extra = {}
     session.commit()
+    forget(session, files)
     return receipt
 
 
@@ -265,6 +280,7 @@ def _remove_chunks(session: Session, document_id: str) -> int:
 def purge(session: Session) -> int:
     """Deletes the rows of removed chunks and deleted documents for good; gives the number of chunks.
 
+    The files of originals that no row names go with them.
     A process that has not yet seen the removals reads everything again.
     """
     begin_write(session)
@@ -275,6 +291,7 @@ def purge(session: Session) -> int:
     ).all()  # fmt: skip
     session.execute(delete(Document).where(Document.status == "deleted"))
     session.commit()
+    sweep(session)
     return len(gone)
 
 

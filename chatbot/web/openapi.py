@@ -30,6 +30,7 @@ _ERRORS = {
 }
 _CONFLICTS = frozenset({
     "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
+    "change_document", "replace_content", "restore_version", "compare_versions",
 })  # fmt: skip
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
@@ -39,7 +40,7 @@ _NAMES_SOMETHING = frozenset({"send", "add_document"})
 # Where the id in an answer leads: operation -> field, the name of the path's variable, operations.
 _LEADS_TO = {
     "send": ("chat_session_id", "session_id", ("get_session", "messages", "rename_session", "delete_session")),
-    "add_document": ("id", "document_id", ("get_document", "delete_document")),
+    "add_document": ("id", "document_id", ("get_document", "change_document", "delete_document")),
 }
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 

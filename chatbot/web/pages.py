@@ -55,6 +55,16 @@ def oldest_first(session: Session, query: Select[Any], position: Any, limit: int
     return Page(rows, _wrap([getattr(rows[-1], position.key)]) if more else None)
 
 
+def highest_first(session: Session, query: Select[Any], position: Any, limit: int, cursor: str | None) -> Page:
+    """One page of `query`, sorted by the integer column `position`, descending."""
+    if cursor:
+        query = query.where(position < _integer(cursor))
+    rows = list(session.execute(query.order_by(position.desc()).limit(limit + 1)).scalars())
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows, _wrap([getattr(rows[-1], position.key)]) if more else None)
+
+
 def _before(when: Any, row_id: Any, moment: datetime, last_id: str) -> ColumnElement[bool]:
     # With the columns' own types: PostgreSQL compares no uuid with a text, and SQLite stores both in another form.
     return tuple_(when, row_id) < tuple_(literal(moment, when.type), literal(last_id, row_id.type))

@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chatbot.auth import recovery, tokens
 from chatbot.auth.models import User
-from chatbot.db import utcnow
+from chatbot.db import begin_write, utcnow
+from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.service import NewDocument, add_document
 from tests.auth.world import HOUR, Who, World, family_of, key_of
 from tests.conftest import PASSWORD
@@ -86,6 +87,25 @@ def _a_document(world: World, who: Who) -> Call:
         return {"ids": {"document_id": document.id}}
 
 
+def _a_changed_document(world: World, who: Who) -> Call:
+    return _a_document(world, who) | {"json": {"title": "Another title"}}
+
+
+def _its_version(world: World, who: Who) -> Call:
+    """Of a document that was read."""
+    call = _a_document(world, who)
+    with world.app.extensions["sessions"]() as session:
+        begin_write(session)
+        mine = DocumentVersion.document_id == call["ids"]["document_id"]
+        session.execute(update(DocumentVersion).where(mine).values(text="A text."))
+        session.commit()
+    return {"ids": call["ids"] | {"number": "1"}}
+
+
+def _new_content(world: World, who: Who) -> Call:
+    return _a_document(world, who) | {"json": {"content": f"Open at {uuid.uuid4().hex}."}}
+
+
 def _new_document(world: World, who: Who) -> Call:
     return {"json": {"title": "Hours", "content": f"Open at {uuid.uuid4().hex}."}}
 
@@ -152,6 +172,14 @@ CALLS: dict[tuple[str, str], Build] = {
     ("GET", "/api/knowledge/documents/"): nothing,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,
     ("DELETE", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,
+    ("PATCH", "/api/knowledge/documents/<uuid:document_id>/"): _a_changed_document,
+    ("PUT", "/api/knowledge/documents/<uuid:document_id>/content/"): _new_content,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/content/"): _a_document,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/"): _a_document,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/"): _its_version,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/diff/"): _its_version,
+    ("POST", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/restore/"): _its_version,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/chunks/"): _a_document,
     ("GET", "/api/knowledge/search/"): always(query_string={"q": "When does the shop open?"}),
     ("GET", "/api/knowledge/stats/"): nothing,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from chatbot.auth.guard import admin_required, caller
 from chatbot.background import wake
 from chatbot.extensions import db
-from chatbot.knowledge import schemas, service
+from chatbot.knowledge import changes, schemas, service
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.routes.uploads import JSON_OR_FILE, new_document
@@ -74,6 +74,19 @@ def get_document(document_id: Any) -> Any:
     Its status, its progress, and the reason of a failure or a wait.
     """
     return service.get_document(db.session(), str(document_id))
+
+
+@blp.route("/documents/<uuid:document_id>/", methods=["PATCH"])
+@admin_required
+@blp.arguments(schemas.DocumentChangesSchema)
+@blp.response(200, schemas.DocumentSchema)
+def change_document(body: dict[str, Any], document_id: Any) -> Any:
+    """Change what is said about a document
+
+    Whether it is active and its collection hold for the next search and the next answer of every process. A collection
+    that has the same content already answers 409 `same_content`. The content is changed with PUT content/.
+    """
+    return changes.edit_document(db.session(), str(document_id), body)
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["DELETE"])

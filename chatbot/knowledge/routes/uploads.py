@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import marshmallow as ma
 from flask import current_app, request
 
 from chatbot.errors import FieldError, Invalid, TooLarge
@@ -47,6 +48,29 @@ JSON_OR_FILE = {
 }
 
 
+_FILE_ONLY = {
+    "type": "object",
+    "required": ["file"],
+    "additionalProperties": False,
+    "properties": {"file": {"type": "string", "format": "binary"}},
+}
+CONTENT_OR_FILE = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": schemas.ContentSchema},
+            "multipart/form-data": {"schema": _FILE_ONLY},
+        },
+    },
+    "responses": {
+        200: {"description": "Ready within the wait, or the same content as before."},
+        202: {"description": "The new version is queued; the one before answers meanwhile."},
+        413: {"description": "The file is larger than MAX_UPLOAD_MB."},
+        415: {"description": "Neither JSON nor a form with a file."},
+    },
+}
+
+
 def new_document() -> NewDocument:
     """The document in this request.
 
@@ -59,23 +83,36 @@ def new_document() -> NewDocument:
 
 def _read_new() -> NewDocument:
     if request.mimetype == "multipart/form-data":
-        return _from_form()
+        return _from_form(schemas.FileFormSchema())
     body = parser.parse(schemas.DocumentInSchema(), request, location="json")
     content, collection = body.pop("content"), service.check_collection(body.pop("collection"))
     extra = body.pop("metadata")
     return NewDocument(data=content.encode(), media_type="text/markdown", collection=collection, extra=extra, **body)
 
 
-def _from_form() -> NewDocument:
+def new_content() -> NewDocument:
+    """A document's next content in this request.
+
+    Raises:
+        Invalid, TooLarge: as for `new_document`.
+    """
+    if request.mimetype == "multipart/form-data":
+        return _small_enough(_from_form(schemas.ContentFormSchema()))
+    body = parser.parse(schemas.ContentSchema(), request, location="json")
+    return _small_enough(NewDocument(data=body["content"].encode(), media_type="text/markdown"))
+
+
+def _from_form(schema: ma.Schema) -> NewDocument:
     _refuse_strays()
-    body = parser.parse(schemas.FileFormSchema(), request, location="form")
+    body = parser.parse(schema, request, location="form")
     upload = request.files.get("file")
     if upload is None:
         raise Invalid(errors=[FieldError("/file", "Send the document in the form field `file`.")])
     name = (upload.filename or "").replace("\\", "/").rpartition("/")[2]
     for pointer, value in (("/file", name), *((f"/{key}", str(value)) for key, value in body.items())):
         check_text(value, pointer)
-    body["collection"] = service.check_collection(body["collection"])
+    if "collection" in body:
+        body["collection"] = service.check_collection(body["collection"])
     # A long name keeps its end, because the extension tells what it is.
     label = service.clean_title(name[-200:])
     return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, **body)
