@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
@@ -131,6 +132,29 @@ class ChatSessionSchema(ma.Schema):
         return same | {"message_count": row["message_count"], "members": []}
 
 
+Quote = tuple[str, int, str]
+
+
+def quote_of(citation: dict[str, Any]) -> Quote:
+    """What a citation quotes: the document, its version, and the words."""
+    return citation["document_id"], citation["version"], citation["quote"]
+
+
+@dataclass(frozen=True)
+class ListedMessage:
+    """A message of a list, and the quotes that their documents no longer have."""
+
+    message: Message
+    outdated: set[Quote]
+
+    def metadata(self) -> dict[str, Any]:
+        """The stored metadata, in which each citation says whether it is outdated."""
+        extra = self.message.extra
+        if not extra.get("citations"):
+            return extra
+        return extra | {"citations": [c | {"outdated": quote_of(c) in self.outdated} for c in extra["citations"]]}
+
+
 class MessageSchema(ma.Schema):
     """A question or an answer."""
 
@@ -154,18 +178,20 @@ class MessageSchema(ma.Schema):
     feedback = ma.fields.Dict(allow_none=True, metadata={"example": None})
     metadata = ma.fields.Dict(
         metadata={
-            "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question.",
+            "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question. In "
+            "the list of messages each citation also says whether its document has changed there since (`outdated`).",
             "example": ANSWER_METADATA,
         }
     )
     created_at = Utc(metadata=TIME)
 
     @ma.pre_dump
-    def _shape(self, message: Message, **_kwargs: Any) -> dict[str, Any]:
+    def _shape(self, row: Message | ListedMessage, **_kwargs: Any) -> dict[str, Any]:
+        message, extra = (row, row.extra) if isinstance(row, Message) else (row.message, row.metadata())
         same = [
             "id", "chat_session_id", "parent_id", "is_user", "author", "content", "status", "created_at",
         ]  # fmt: skip
-        return {name: getattr(message, name) for name in same} | {"metadata": message.extra, "feedback": None}
+        return {name: getattr(message, name) for name in same} | {"metadata": extra, "feedback": None}
 
 
 class ReplySchema(ma.Schema):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from chatbot.chat import usage
 from chatbot.chat.models import ChatSession, Message, Owner
+from chatbot.chat.schemas import ListedMessage, quote_of
 from chatbot.chat.turns import ChatSessionNotFound
 from chatbot.db import begin_write, utcnow
+from chatbot.knowledge.outdated import outdated
 from chatbot.web.pages import Page, newest_first, oldest_first
 
 
@@ -86,14 +89,21 @@ def delete_session(session: Session, owner: Owner, session_id: str) -> None:
 
 
 def list_messages(session: Session, owner: Owner, session_id: str, limit: int, cursor: str | None) -> Page:
-    """The messages of a conversation of the owner, oldest first.
+    """The messages of a conversation of the owner, oldest first, with what is outdated in them.
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
     """
     get_session(session, owner, session_id)
     query = select(Message).where(Message.chat_session_id == session_id)
-    return oldest_first(session, query, Message.position, limit, cursor)
+    page = oldest_first(session, query, Message.position, limit, cursor)
+    return Page(_with_outdated(session, page.items), page.next_cursor)
+
+
+def _with_outdated(session: Session, messages: Sequence[Message]) -> list[ListedMessage]:
+    """Messages whose citations say whether the documents have changed since: looked up once for all of them."""
+    gone = outdated(session, {quote_of(c) for message in messages for c in message.extra.get("citations", ())})
+    return [ListedMessage(message, gone) for message in messages]
 
 
 def clean_up(session: Session, retention_days: int) -> Cleaned:

@@ -24,7 +24,7 @@ from chatbot.background import wake
 from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, service
+from chatbot.knowledge import ingest, queue, schemas, service, versions
 from chatbot.knowledge.filters import conditions
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
 from chatbot.knowledge.service import NewDocument
@@ -41,6 +41,7 @@ class Summary:
     failed: list[tuple[str, str]] = field(default_factory=list)
     queued: dict[str, str] = field(default_factory=dict)
     seen: dict[str, Path] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
 
     def is_another(self, source: str, path: Path) -> bool:
         """Whether a file would overwrite another one of this run, which is a failure; the first keeps the source."""
@@ -56,24 +57,29 @@ class Summary:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--collection", default=DEFAULT_COLLECTION, show_default=True, help="Where the documents go.")
 @click.option("--wait", is_flag=True, help="Ingest here and now, beside any worker, and report the outcome.")
-def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool) -> None:
+@click.option("--prune", is_flag=True, help="Remove the documents of files that are gone from the given folders.")
+def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool, prune: bool) -> None:
     """Ingest files and folders. A file that has not changed is skipped; a changed one becomes a new version.
 
     Exit status: 0 when every file is in, 1 when some failed.
     """
     summary = Summary()
+    collection = service.check_collection(collection)
+    folders = _folders(paths) if prune else []
     files = list(_files(paths))
     with _quiet(), _progress(Console(stderr=True)) as bar:
         for path, source in bar.track(files, description="Reading"):
             if summary.is_another(source, path):
                 continue
-            _sync(path, source, service.check_collection(collection), summary)
+            _sync(path, source, collection, summary)
         if wait:
             _ingest_here(bar, summary)
         else:
             for document_id in summary.queued:
                 wake(ingest_document, document_id)
     _report(summary, waited=wait)
+    if prune:
+        _prune(folders, collection, summary)
     raise SystemExit(1 if summary.failed else 0)
 
 
@@ -101,6 +107,44 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
                 yield found, _source(found, (Path(path.resolve().name) / below).as_posix())
 
 
+def _folders(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """The folders among the paths, and what the sources of their files begin with.
+
+    Raises:
+        UsageError: the current folder or one above it; what is known by a bare name may have come another way.
+    """
+    found = []
+    for path in paths:
+        if path.is_dir():
+            if Path.cwd().is_relative_to(path.resolve()):
+                raise click.UsageError("--prune takes folders below the current one, or elsewhere; name them.")
+            found.append((path, _source(path / "x", f"{path.resolve().name}/x").removesuffix("x")))
+    return found
+
+
+def _prune(folders: Iterable[tuple[Path, str]], collection: str, summary: Summary) -> None:
+    """Removes the documents that were brought from a folder and whose file is there no more."""
+    removed = 0
+    for folder, prefix in folders:
+        for document_id, source in service.documents_under(db.session(), collection, prefix):
+            if document_id not in summary.kept and _is_gone(folder / source.removeprefix(prefix)):
+                service.delete_document(db.session(), document_id)
+                click.echo(f"  removed: {source}")
+                removed += 1
+    click.echo(f"removed {removed}")
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether a file is not there; one in a folder that may not be looked into counts as there."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _source(file: Path, elsewhere: str) -> str:
     """What a file is known by: its path below the current folder, or its folder's name and the path in it."""
     resolved, here = file.resolve(), Path.cwd()
@@ -124,6 +168,7 @@ def _sync(path: Path, source: str, collection: str, summary: Summary) -> None:
         summary.failed.append((source, f"unreadable: {error.strerror}"))
     else:
         summary.counts[outcome] += 1
+        summary.kept.add(document.id)
         # What an earlier run has left in the queue counts as well.
         if to_ingest or document.status in ("queued", "processing"):
             summary.queued.setdefault(document.id, source)
@@ -179,10 +224,31 @@ def _report(summary: Summary, *, waited: bool) -> None:
 def list_documents(status: str | None, limit: int) -> None:
     """List documents, newest first."""
     page = service.list_documents(db.session(), {"status": status}, limit, None)
-    table = Table("id", "status", "v", "chunks", "source", "reason")
-    for d in page.items:
-        reason = d.error_detail or d.blocked_because or ""
-        table.add_row(d.id, d.status, str(d.version), str(d.chunk_count), d.source or d.title, reason)
+    table = Table("id", "status", "place", "v", "chunks", "source", "reason")
+    for item in queue.described(db.session(), page.items):
+        d, place = item.document, str(item.queue_position or "")
+        reason = d.error_detail or item.blocked_because or ""
+        table.add_row(d.id, d.status, place, str(d.version), str(d.chunk_count), d.source or d.title, reason)
+    _print(table)
+
+
+@knowledge_cli.command("show")
+@click.argument("document_id", type=click.UUID)
+def show(document_id: object) -> None:
+    """Print everything about one document."""
+    try:
+        document = service.get_document(db.session(), str(document_id))
+        about = schemas.DocumentSchema().dump(queue.describe(db.session(), document))
+        page = versions.list_versions(db.session(), document.id, 100, None)
+    except ChatbotError as error:
+        raise click.ClickException(str(error)) from None
+    for name, value in about.items():
+        click.echo(f"{name}: {'' if value is None else value}")
+    table = Table("v", "made", "bytes", "characters", "kind", "file", "sha-256")
+    for v in page.items:
+        made, size = f"{v.created_at:%Y-%m-%d %H:%M}", str(v.size_bytes)
+        characters = "" if v.characters is None else str(v.characters)
+        table.add_row(str(v.version), made, size, characters, v.media_type, v.filename, v.content_hash[:12])
     _print(table)
 
 

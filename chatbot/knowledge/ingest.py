@@ -29,6 +29,7 @@ from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Genera
 from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.service import clean_title
+from chatbot.knowledge.simhash import simhash
 from chatbot.rag.embedders import Embedder, Embedders
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
 from chatbot.rag.languages import language_of
@@ -60,7 +61,7 @@ class Job:
 
 def due_documents(session: Session, limit: int = 100) -> list[str]:
     """The ids of documents that wait or whose worker has gone silent."""
-    query = select(Document.id).where(_due()).order_by(Document.next_attempt_at).limit(limit)
+    query = select(Document.id).where(_due()).order_by(Document.next_attempt_at, Document.id).limit(limit)
     due = list(session.scalars(query))
     session.rollback()
     return due
@@ -178,9 +179,11 @@ def _with_text(session: Session, job: Job) -> DocumentVersion:
         data, name, kind = content_of(session, version), version.filename, version.media_type
         session.rollback()
         parsed = parse(data, name, kind)
+        bits = simhash(parsed.text)
         document = _mine(session, job)
         version = session.scalars(query).one()
         version.text, version.media_type, version.pages = parsed.text, parsed.media_type, list(parsed.pages)
+        version.simhash = bits
         document.language = language_of(parsed.text)
         if parsed.title and document.title in ("Untitled", clean_title(name)):
             document.title = clean_title(parsed.title) or document.title

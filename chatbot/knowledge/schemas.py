@@ -7,6 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
+from chatbot.knowledge.queue import Described
 from chatbot.web.fields import Flag, PageArgs, Real, Utc, Whole, text
 
 # As many as the column holds.
@@ -80,6 +81,47 @@ class WaitArgs(ma.Schema):
 class AddArgs(WaitArgs):
     """How to add."""
 
+    dry_run = ma.fields.String(
+        load_default="0",
+        validate=ma.validate.OneOf(["0", "1", "true", "false"]),
+        metadata={"description": "With `1` nothing is stored; the answer tells what would be.", "example": "0"},
+    )
+
+
+class NearDuplicateSchema(ma.Schema):
+    """A document that says nearly the same."""
+
+    document_id = ma.fields.String(metadata={"example": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"})
+    title = ma.fields.String(metadata={"example": "Opening hours"})
+    similarity = ma.fields.Float(
+        metadata={"description": "About how much of the wording is the same, 0 to 1.", "example": 0.97}
+    )
+
+
+class PreviewSchema(ma.Schema):
+    """What would become of a document. Nothing was stored."""
+
+    encoding = ma.fields.String(
+        allow_none=True, metadata={"description": "Of a text file; null for others.", "example": "utf-8"}
+    )
+    language = ma.fields.String(allow_none=True, metadata={"example": None})
+    media_type = ma.fields.String(metadata={"example": "application/pdf"})
+    title = ma.fields.String(metadata={"example": "The handbook"})
+    pages = ma.fields.Integer(allow_none=True, metadata={"description": "null without pages.", "example": 12})
+    pages_without_text = ma.fields.Integer(
+        allow_none=True, metadata={"description": "Scanned pages, perhaps; null without pages.", "example": 0}
+    )
+    characters = ma.fields.Integer(metadata={"example": 31200})
+    chunk_count = ma.fields.Integer(metadata={"example": 38})
+    tokens = ma.fields.Integer(metadata={"description": "How many would be embedded.", "example": 7400})
+    price_usd = ma.fields.String(
+        allow_none=True, metadata={"description": "Of embedding them; null where none is known.", "example": None}
+    )
+    exact_duplicate = ma.fields.String(
+        allow_none=True, metadata={"description": "The id of the document with the same content.", "example": None}
+    )
+    near_duplicates = ma.fields.List(ma.fields.Nested(NearDuplicateSchema))
+
 
 class DocumentFilterArgs(PageArgs):
     """Which documents."""
@@ -105,6 +147,9 @@ class DocumentSchema(ma.Schema):
         allow_none=True, metadata={"description": "`code` and `detail` of a failure.", "example": None}
     )
     blocked_because = ma.fields.String(allow_none=True, metadata={"description": "Why it waits.", "example": None})
+    queue_position = ma.fields.Integer(
+        allow_none=True, metadata={"description": "Its place among what waits, from 1.", "example": None}
+    )
     version = ma.fields.Integer(metadata={"example": 1})
     size_bytes = ma.fields.Integer(metadata={"example": 57})
     chunk_count = ma.fields.Integer(metadata={"example": 3})
@@ -117,16 +162,21 @@ class DocumentSchema(ma.Schema):
     metadata = ma.fields.Dict(metadata={"example": {"team": "support"}})
 
     @ma.pre_dump
-    def _shape(self, document: Document, **_kwargs: Any) -> dict[str, Any]:
+    def _shape(self, described: Described | Document, **_kwargs: Any) -> dict[str, Any]:
+        if isinstance(described, Document):
+            described = Described(described, None, described.blocked_because)
+        document = described.document
         error = {"code": document.error_code, "detail": document.error_detail} if document.error_code else None
         same = [
-            "id", "title", "source", "document_type", "is_active", "status", "blocked_because", "version",
+            "id", "title", "source", "document_type", "is_active", "status", "version",
             "size_bytes", "chunk_count", "language", "content_hash", "uploaded_at", "updated_at",
         ]  # fmt: skip
         return {name: getattr(document, name) for name in same} | {
             "collection": document.collection.name,
             "progress": {"chunks_done": document.chunks_done, "chunks_total": document.chunks_total},
             "error": error,
+            "blocked_because": described.blocked_because,
+            "queue_position": described.queue_position,
             "metadata": document.extra,
         }
 
@@ -284,6 +334,10 @@ class StatsSchema(ma.Schema):
     queue_age_seconds = ma.fields.Float(
         allow_none=True, metadata={"description": "How long the oldest waiting document has waited.", "example": None}
     )
+    languages = ma.fields.Dict(
+        metadata={"description": "Documents by language, as far as it is known.", "example": {"en": 11, "de": 1}}
+    )
+    workers = ma.fields.Integer(metadata={"description": "How many workers are there.", "example": 1})
     index = ma.fields.Dict(
         metadata={
             "description": "What the answering process holds.",

@@ -25,6 +25,7 @@ from chatbot.knowledge.models import (
 )
 from chatbot.knowledge.originals import forget, hashes_in_files, keep, sweep
 from chatbot.knowledge.parsing import ParseError, sniff
+from chatbot.knowledge.queue import workers
 from chatbot.web.pages import Page, newest_first
 
 
@@ -221,6 +222,21 @@ def list_documents(session: Session, filters: dict[str, Any], limit: int, cursor
     return newest_first(session, query, Document.uploaded_at, Document.id, limit, cursor)
 
 
+def documents_under(session: Session, collection: str, prefix: str) -> list[tuple[str, str]]:
+    """The (id, source) of the documents of a collection whose source begins with a prefix."""
+    query = (
+        select(Document.id, Document.source)
+        .join(Collection)
+        .where(Collection.name == collection, Document.status != "deleted")
+        .where(Document.source.startswith(prefix, autoescape=True))
+        .order_by(Document.source)
+    )
+    rows = session.execute(query).all()
+    session.rollback()
+    # SQLite's LIKE takes a and A for the same.
+    return [(row.id, row.source) for row in rows if row.source.startswith(prefix)]
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What a deletion has removed."""
@@ -305,6 +321,8 @@ def stats(session: Session) -> dict[str, Any]:
     size = session.scalar(select(func.coalesce(func.sum(Document.size_bytes), 0)).where(Document.status != "deleted"))
     oldest = session.scalar(select(func.min(Document.next_attempt_at)).where(Document.status == "queued"))
     generation = active_generation(session)
+    known = (Document.status != "deleted", Document.language.is_not(None))
+    languages = select(Document.language, func.count()).where(*known).group_by(Document.language)
     return {
         "documents": {status: count for status, count in by_status if status != "deleted"},
         "chunks": chunks,
@@ -316,6 +334,8 @@ def stats(session: Session) -> dict[str, Any]:
         "revision": generation.revision if generation else 0,
         "threshold": generation.threshold if generation else None,
         "queue_age_seconds": max(0.0, (utcnow() - oldest).total_seconds()) if oldest else None,
+        "languages": dict(session.execute(languages).all()),
+        "workers": workers(session),
     }
 
 

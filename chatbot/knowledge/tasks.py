@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
+from typing import Any
 
+import structlog
 from celery import shared_task
+from celery.signals import worker_ready, worker_shutdown
 from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, keywords, service
+from chatbot.knowledge import ingest, keywords, queue, service
+
+log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 60
+INGEST_QUEUE = "ingest"
+_over = threading.Event()
 
 
 @shared_task(name="knowledge.ingest", ignore_result=True)
@@ -36,3 +46,33 @@ def sweep_documents() -> None:
 def purge() -> None:
     """Deletes the rows of what was removed."""
     service.purge(db.session())
+
+
+@shared_task(name="knowledge.note_worker", ignore_result=True)
+def note_worker(name: str) -> None:
+    """Says that a worker is there."""
+    queue.note_worker(db.session(), name)
+
+
+@worker_ready.connect
+def _begin_heartbeat(sender: Any, **_rest: Any) -> None:
+    """A worker that takes documents says so until it ends, in a thread of its own: it is heard while it ingests too."""
+    if INGEST_QUEUE in sender.app.amqp.queues.consume_from:
+        _over.clear()
+        name = f"{sender.hostname}/{os.getpid()}"
+        threading.Thread(target=_heartbeat, args=(name,), name="heartbeat", daemon=True).start()
+
+
+@worker_shutdown.connect
+def _end_heartbeat(**_rest: Any) -> None:
+    _over.set()
+
+
+def _heartbeat(name: str) -> None:
+    while True:
+        try:
+            note_worker(name)
+        except SQLAlchemyError as error:
+            log.warning("worker_not_noted", error=type(error).__name__)
+        if _over.wait(queue.HEARTBEAT_SECONDS):
+            return

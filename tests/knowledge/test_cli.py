@@ -264,3 +264,92 @@ def test_a_file_below_the_current_folder_is_one_document_however_its_path_is_wri
         for path in ("hours.md", "./hours.md", str(tmp_path / "hours.md"))
     ]
     assert ["1 added" in outcomes[0], "1 unchanged" in outcomes[1], "1 unchanged" in outcomes[2]] == [True] * 3
+
+
+class TestPrune:
+    """Only what lies under the folders that are given, and whose file is gone, is removed."""
+
+    def names(self, app, **filters) -> list[str]:
+        with app.extensions["sessions"]() as session:
+            return sorted(d.source for d in service.list_documents(session, filters, 100, None).items)
+
+    def test_a_file_that_is_gone_is_removed_and_a_second_run_does_nothing(self, run, docs, sqlite_app):
+        run("ingest", docs, "--wait")
+        (docs / "deep" / "returns.txt").unlink()
+        first = run("ingest", docs, "--wait", "--prune")
+        assert first.stdout.splitlines() == [
+            "0 added, 0 changed, 2 unchanged, 0 failed", "  removed: docs/deep/returns.txt", "removed 1",
+        ]  # fmt: skip
+        assert self.names(sqlite_app) == ["docs/hours.md", "docs/scan.pdf"]
+        assert RETURNS not in [c.text for c in visible(sqlite_app)]
+        second = run("ingest", docs, "--wait", "--prune")
+        assert second.stdout.splitlines() == ["0 added, 0 changed, 2 unchanged, 0 failed", "removed 0"]
+
+    def test_nothing_but_the_given_folders_of_the_collection_is_looked_at(self, run, docs, sqlite_app):
+        run("ingest", docs, "--wait")
+        run("ingest", docs, "--wait", "--collection", "internal")
+        for source in ("docs2/gone.md", "Docs/gone.md", "docs", "gone.md", "https://example.com/docs/gone.md"):
+            put_in(sqlite_app, f"This came from {source}.", source=source)
+        (docs / "hours.md").unlink()
+        (docs / "deep" / "returns.txt").unlink()
+        before = self.names(sqlite_app, collection="default")
+        internal = self.names(sqlite_app, collection="internal")
+        assert run("ingest", docs, "--prune", "--wait").stdout.splitlines()[-1] == "removed 2"
+        left = self.names(sqlite_app, collection="default")
+        assert set(before) - set(left) == {"docs/hours.md", "docs/deep/returns.txt"}
+        assert self.names(sqlite_app, collection="internal") == internal
+
+    def test_a_file_that_failed_or_may_not_be_looked_at_is_not_gone(self, run, docs, sqlite_app, monkeypatch):
+        run("ingest", docs, "--wait")
+        (docs / "hours.md").write_text(" ")
+        real = Path.stat
+
+        def denied(self, **kwargs):
+            if self.name == "returns.txt":
+                raise PermissionError(13, "Permission denied")
+            return real(self, **kwargs)
+
+        monkeypatch.setattr(Path, "stat", denied)
+        monkeypatch.setattr(cli, "_files", lambda _paths: [(docs / "hours.md", "docs/hours.md")])
+        result = run("ingest", docs, "--prune")
+        assert result.exit_code == 1
+        assert "removed 0" in result.stdout
+
+    def test_a_document_whose_content_is_in_another_file_stays(self, run, docs, sqlite_app):
+        """A file that was moved is the same document."""
+        run("ingest", docs, "--wait")
+        (docs / "hours.md").rename(docs / "opening.md")
+        for _ in range(2):
+            assert "removed 0" in run("ingest", docs, "--wait", "--prune").stdout
+        assert found(sqlite_app, "When is the shop open?", 1) == [HOURS]
+
+    @pytest.mark.parametrize("where", [".", ".."])
+    def test_the_current_folder_itself_is_refused(self, run, docs, sqlite_app, monkeypatch, where):
+        """A bare name may be that of an upload."""
+        put_in(sqlite_app, HOURS, source="hours.pdf")
+        monkeypatch.chdir(docs)
+        result = run("ingest", where, "--prune")
+        assert result.exit_code == 2
+        assert "--prune takes folders below the current one" in result.stderr
+        assert self.names(sqlite_app) == ["hours.pdf"]
+
+    def test_files_alone_prune_nothing(self, run, docs, sqlite_app):
+        run("ingest", docs, "--wait")
+        (docs / "deep" / "returns.txt").unlink()
+        assert "removed 0" in run("ingest", docs / "hours.md", "--prune").stdout
+
+
+def test_everything_about_a_document_is_shown(run, sqlite_app):
+    id_ = put_in(sqlite_app, HOURS, title="Hours [/b]", source="hours.md").id
+    shown = run("show", id_).stdout
+    for line in ("title: Hours [/b]", "status: ready", "version: 1", "queue_position: \n", "collection: default"):
+        assert line in shown
+    assert "text/markdown" in shown
+    again = run("show", "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a")
+    assert (again.exit_code, again.stderr) == (1, "Error: There is no such document.\n")
+
+
+def test_the_list_shows_places_and_why_nothing_moves(run, docs):
+    run("ingest", docs / "hours.md")
+    shown = run("list", "--status", "queued").stdout
+    assert "No worker has ever been seen." in shown

@@ -18,6 +18,7 @@ NOBODY = "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"
 KEYS = {
     "id", "title", "source", "document_type", "collection", "is_active", "status", "progress", "error", "version",
     "size_bytes", "chunk_count", "language", "content_hash", "uploaded_at", "updated_at", "metadata", "blocked_because",
+    "queue_position",
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def test_a_document_as_json_is_queued_and_described(client, root):
     assert set(body) == KEYS
     assert (body["title"], body["source"], body["document_type"]) == ("Hours", "https://example.com", "FAQ")
     assert (body["status"], body["collection"], body["is_active"], body["version"]) == ("queued", "default", True, 1)
-    assert (body["metadata"], body["error"], body["blocked_because"]) == ({"team": "support"}, None, None)
+    assert (body["metadata"], body["error"], body["queue_position"]) == ({"team": "support"}, None, 1)
     assert body["uploaded_at"].endswith("Z")
     assert body["size_bytes"] == len(HOURS)
 

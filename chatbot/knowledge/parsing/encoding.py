@@ -42,6 +42,18 @@ def decode(data: bytes, declared: str | None = None) -> str:
     return _narrow(data, _usable(declared))
 
 
+def encoding_of(data: bytes, declared: str | None = None) -> str:
+    """The encoding that `decode` reads `data` in; UTF-8 for UTF-8 with some bytes of another one in it."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return encoding
+    text, said = decode(data, declared), _usable(declared)
+    for name in (wide_encoding(data), "utf-8", said, "cp1252", "utf-16-le", "utf-16-be", *_CANDIDATES):
+        if name and data.decode(name, "replace") == text:
+            return name.replace("_", "-")
+    return "utf-8"
+
+
 def wide_encoding(data: bytes) -> str | None:
     """UTF-16 or UTF-32 without a byte order mark, told by where its NUL bytes lie."""
     sample = data[: _SAMPLE - _SAMPLE % 4]

@@ -38,10 +38,15 @@ _CELLS: Final = ("td", "th")
 _BLANKS: Final = re.compile(r"[ \t\n\r\f]+")
 
 
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that a page says it is in."""
+    declared = _META.search(data[:4096])
+    return declared[1].decode("ascii", "ignore") if declared else None
+
+
 def extract(data: bytes, limits: Limits) -> Extracted:
     """The visible text; the title from <title>, else the first <h1>."""
-    declared = _META.search(data[:4096])
-    source = decode(data, declared[1].decode("ascii", "ignore") if declared else None)
+    source = decode(data, declared_encoding(data))
     _check_depth(source, limits.html_depth)
     page = LexborHTMLParser(source)
     writer = _Writer()

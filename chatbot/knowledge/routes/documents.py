@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required, caller
 from chatbot.background import wake
 from chatbot.extensions import db
-from chatbot.knowledge import changes, schemas, service
+from chatbot.knowledge import changes, previews, queue, schemas, service
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.routes.uploads import JSON_OR_FILE, new_document
@@ -32,16 +33,24 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
     As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx, pptx, xlsx, csv, tsv,
     json, jsonl, eml). It is stored and queued at once; a worker ingests it. The same content in the same collection is
     the same document. With an Idempotency-Key a request that is sent again gets the answer of the first, with the
-    document as it is now.
+    document as it is now. With `dry_run=1` nothing is stored, and the answer says what would be.
     """
     new = new_document()
+    if args["dry_run"] in ("1", "true"):
+        return _previewed(new)
     key = idempotency.taken(caller(), headers.get("key"))
     if key.status and key.made:
         document = service.get_document(db.session(), key.made["document_id"])
-        return document, key.status, idempotency.REPLAYED  # type: ignore[return-value]
+        shown = queue.describe(db.session(), document)
+        return shown, key.status, idempotency.REPLAYED  # type: ignore[return-value]
     document, status = _added(new, args["wait"])
     key.finish(status, {"document_id": document.id})
-    return document, status  # type: ignore[return-value]
+    return queue.describe(db.session(), document), status  # type: ignore[return-value]
+
+
+def _previewed(new: NewDocument) -> ResponseReturnValue:
+    found = previews.preview(db.session(), current_app.extensions["embedders"], new)
+    return jsonify(schemas.PreviewSchema().dump(found))
 
 
 def _added(new: NewDocument, wait: float) -> tuple[Document, int]:
@@ -62,7 +71,8 @@ def list_documents(args: dict[str, Any]) -> Any:
 
     Newest first; deleted ones only with `status=deleted`.
     """
-    return service.list_documents(db.session(), args, args.pop("limit"), args.pop("cursor"))
+    page = service.list_documents(db.session(), args, args.pop("limit"), args.pop("cursor"))
+    return queue.described_page(db.session(), page)
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["GET"])
@@ -71,9 +81,9 @@ def list_documents(args: dict[str, Any]) -> Any:
 def get_document(document_id: Any) -> Any:
     """Read one document
 
-    Its status, its progress, and the reason of a failure or a wait.
+    Its status, its progress, its place in the queue, and the reason of a failure or a wait.
     """
-    return service.get_document(db.session(), str(document_id))
+    return queue.describe(db.session(), service.get_document(db.session(), str(document_id)))
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["PATCH"])
@@ -86,7 +96,7 @@ def change_document(body: dict[str, Any], document_id: Any) -> Any:
     Whether it is active and its collection hold for the next search and the next answer of every process. A collection
     that has the same content already answers 409 `same_content`. The content is changed with PUT content/.
     """
-    return changes.edit_document(db.session(), str(document_id), body)
+    return queue.describe(db.session(), changes.edit_document(db.session(), str(document_id), body))
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["DELETE"])

@@ -38,7 +38,11 @@ JSON_OR_FILE = {
     },
     "responses": {
         201: {"description": "Ready within the wait.", "headers": idempotency.REPLAYED_HEADER},
-        200: {"description": "The same content is there already.", "headers": idempotency.REPLAYED_HEADER},
+        200: {
+            "description": "The same content is there already; with `dry_run=1` what would become of it.",
+            "headers": idempotency.REPLAYED_HEADER,
+            "content": {"application/json": {"schema": {"anyOf": [schemas.DocumentSchema, schemas.PreviewSchema]}}},
+        },
         202: {"headers": idempotency.REPLAYED_HEADER},
         409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
         413: {"description": "The file is larger than MAX_UPLOAD_MB."},

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from chatbot.auth.guard import admin_required
 from chatbot.background import wake
 from chatbot.extensions import db
-from chatbot.knowledge import changes, schemas, versions
+from chatbot.knowledge import changes, queue, schemas, versions
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.routes.uploads import CONTENT_OR_FILE, new_content
@@ -54,7 +54,8 @@ def _ingested(document: Document, to_ingest: bool, wait: float) -> ResponseRetur
     if to_ingest:
         wake(ingest_document, document.id)
         document = waited(db.session(), document, wait)
-    return document, 200 if not to_ingest or document.status == "ready" else 202  # type: ignore[return-value]
+    status = 200 if not to_ingest or document.status == "ready" else 202
+    return queue.describe(db.session(), document), status  # type: ignore[return-value]
 
 
 @blp.route("/documents/<uuid:document_id>/content/", methods=["GET"])

@@ -1,0 +1,95 @@
+"""The queue as people see it: who works at it, which place a document has, and why nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from chatbot.db import begin_write, utcnow
+from chatbot.knowledge.models import Document, WorkerRow
+from chatbot.web.pages import Page
+
+# How often a worker says that it is there, and after how long without a word it is thought to be gone.
+HEARTBEAT_SECONDS = 10.0
+SILENT = timedelta(seconds=30)
+FORGOTTEN = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A document and where it stands: its place among what waits, from 1, and the reason of its wait."""
+
+    document: Document
+    queue_position: int | None
+    blocked_because: str | None
+
+
+def note_worker(session: Session, name: str) -> None:
+    """Says that a worker is there, and forgets those that were not seen for a day."""
+    begin_write(session)
+    now = utcnow()
+    session.execute(delete(WorkerRow).where(WorkerRow.seen_at < now - FORGOTTEN))
+    row = session.get(WorkerRow, name[-100:])
+    if row is None:
+        session.add(WorkerRow(name=name[-100:], started_at=now, seen_at=now))
+    else:
+        row.seen_at = now
+    session.commit()
+
+
+def workers(session: Session) -> int:
+    """How many workers are there."""
+    query = select(func.count()).select_from(WorkerRow).where(WorkerRow.seen_at >= utcnow() - SILENT)
+    return session.scalars(query).one()
+
+
+def absence(session: Session) -> str | None:
+    """A sentence when no worker is there, None when one is."""
+    seen = session.scalar(select(func.max(WorkerRow.seen_at)))
+    if seen is None:
+        return "No worker has ever been seen."
+    silent = utcnow() - seen
+    return None if silent < SILENT else f"No worker has been seen for {round(silent.total_seconds())} s."
+
+
+def describe(session: Session, document: Document) -> Described:
+    """A document with its place in the queue."""
+    return described(session, [document])[0]
+
+
+def described(session: Session, documents: Sequence[Document]) -> list[Described]:
+    """Documents with their places in the queue, read with two queries for all of them."""
+    now = utcnow()
+    waiting = [document for document in documents if _waits(document, now)]
+    places = _places(session, [document.id for document in waiting]) if waiting else {}
+    nobody = absence(session) if waiting else None
+    found = [Described(d, places.get(d.id), d.blocked_because) for d in documents]
+    stuck = {document.id for document in waiting}
+    return [
+        replace(each, blocked_because=each.blocked_because or nobody) if each.document.id in stuck else each
+        for each in found
+    ]
+
+
+def described_page(session: Session, page: Page) -> Page:
+    """A page of documents with their places in the queue."""
+    return Page(described(session, page.items), page.next_cursor)
+
+
+def _waits(document: Document, now: datetime) -> bool:
+    """It is queued, or its worker has gone silent."""
+    if document.status == "processing":
+        return document.lease_until is not None and document.lease_until < now
+    return document.status == "queued"
+
+
+def _places(session: Session, ids: Sequence[str]) -> dict[str, int]:
+    order = (Document.next_attempt_at, Document.id)
+    queue = select(Document.id, func.row_number().over(order_by=order).label("place"))
+    numbered = queue.where(Document.status == "queued").subquery()
+    rows = session.execute(select(numbered.c.id, numbered.c.place).where(numbered.c.id.in_(ids)))
+    return {row.id: row.place for row in rows}
