@@ -330,6 +330,11 @@ QUESTIONS = {
     "Where do the e-mails go?": "`instance/outbox/`",
     "Which languages work?": "knows English well",
     "How do I deploy to Heroku?": "`DATABASE_URL`",
+    "How do I restore an earlier version?": "`POST /api/knowledge/documents/{id}/versions/{n}/restore/`",
+    "How do I compare two versions?": "`GET …/versions/{n}/diff/?to={m}`",
+    "How do I change the title of a document?": "`PATCH /api/knowledge/documents/{id}/`",
+    "How do I download the original file?": "`GET /api/knowledge/documents/{id}/content/`",
+    "Why does my document stay in the queue?": "`queue_position`",
 }
 
 

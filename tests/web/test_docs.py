@@ -65,7 +65,7 @@ def test_what_is_limited_says_so_in_the_document(spec):
 def test_every_address_of_the_api_is_in_the_document(sqlite_app, spec):
     told = {(path, method.upper()) for path, method, _ in operations(spec)}
     there = {
-        (rule.rule.replace("<uuid:", "{").replace(">", "}"), method)
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in sqlite_app.url_map.iter_rules()
         if rule.rule.startswith("/api/")
         for method in rule.methods - {"HEAD", "OPTIONS"}
@@ -75,7 +75,7 @@ def test_every_address_of_the_api_is_in_the_document(sqlite_app, spec):
 
 def test_the_document_asks_for_a_token_where_the_guard_does(sqlite_app, spec):
     guards = {
-        (rule.rule.replace("<uuid:", "{").replace(">", "}"), method): guard_of(sqlite_app, rule.endpoint)
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method): guard_of(sqlite_app, rule.endpoint)
         for rule in sqlite_app.url_map.iter_rules()
         for method in rule.methods
     }
