@@ -16,9 +16,11 @@ from chatbot.errors import Conflict, Invalid, NotFound
 from chatbot.knowledge.generations import active_generation, answering
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.originals import content_of
+from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
 from chatbot.knowledge.service import get_document
 from chatbot.web.pages import Page, highest_first, oldest_first
 
+UNKNOWN = "application/octet-stream"
 MAX_COMPARED_CHARACTERS = 5_000_000
 # A second or two: see `_work`.
 MAX_COMPARING = 100_000_000
@@ -63,7 +65,7 @@ class Original:
 
     data: bytes
     filename: str
-    media_type: str | None
+    media_type: str
 
 
 def get_version(session: Session, document_id: str, number: int) -> DocumentVersion:
@@ -188,4 +190,6 @@ def original(session: Session, document_id: str, number: int | None) -> Original
     document = get_document(session, document_id)
     version = get_version(session, document_id, document.version if number is None else number)
     name = version.filename or f"{document.title}.md"
-    return Original(content_of(session, version), name, version.media_type)
+    # Until it is read, the kind is only what its sender says.
+    kind = version.media_type if version.media_type in BY_MEDIA_TYPE else UNKNOWN
+    return Original(content_of(session, version), name, kind)

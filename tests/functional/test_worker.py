@@ -78,3 +78,4 @@ def test_with_redis_the_worker_gets_letters_and_documents(house_on_redis: House)
     assert "Confirm your e-mail address" in house_on_redis.letter_to("mary@example.com", 20)
     assert house_on_redis.add(admin, "Tides", "The tide turns at noon.", wait=20)["status"] == "ready"
     assert not (house_on_redis.folder / "broker").exists()
+    wait_for(lambda: house_on_redis.rows("SELECT name FROM workers"), 20, "the worker says that it is there")

@@ -401,6 +401,14 @@ def test_the_original_is_an_attachment_that_can_do_nothing(client, app, root, fi
     assert answer.headers["Content-Type"] == mimetype
 
 
+@pytest.mark.parametrize("said", ["text/x-evil\u0394", "image/svg+xml", "text/html; charset=x", ""])
+def test_a_kind_that_only_the_sender_says_is_not_repeated(client, app, root, said):
+    """H2 H12"""
+    id_ = add(app, HOURS, "a.md", media_type=said)
+    answer = call(client, root, "GET", f"{id_}/content/")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/octet-stream")
+
+
 def test_each_version_can_be_downloaded(client, app, root):
     id_ = put_in(app, HOURS, title="Opening hours").id
     put(client, root, id_, LATER)

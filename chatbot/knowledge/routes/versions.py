@@ -13,16 +13,18 @@ from chatbot.background import wake
 from chatbot.extensions import db
 from chatbot.knowledge import changes, queue, schemas, versions
 from chatbot.knowledge.models import Document
+from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
 from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.routes.uploads import CONTENT_OR_FILE, new_content
 from chatbot.knowledge.tasks import ingest_document
 from chatbot.web.fields import PageArgs, page_of
 
+_KINDS = sorted({*BY_MEDIA_TYPE, versions.UNKNOWN})
 _DOWNLOAD = {
     "responses": {
         200: {
             "description": "The bytes as they came, always as an attachment.",
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _KINDS},
         }
     }
 }
@@ -68,7 +70,7 @@ def download(args: dict[str, Any], document_id: Any) -> Response:
     The bytes as they came. They are the work of whoever wrote the document: open them as carefully as a letter.
     """
     found = versions.original(db.session(), str(document_id), args["version"])
-    response = Response(found.data, content_type=found.media_type or "application/octet-stream")
+    response = Response(found.data, content_type=found.media_type)
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.filename, safe='')}"
     response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
     return response
