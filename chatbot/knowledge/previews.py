@@ -16,6 +16,7 @@ from chatbot.knowledge.parsing.html import declared_encoding
 from chatbot.knowledge.service import FileRefused, NewDocument, clean_title, same_content
 from chatbot.knowledge.simhash import NEAR, distances, simhash, similarity
 from chatbot.rag.embedders import Embedders
+from chatbot.rag.languages import language_of
 from chatbot.rag.splitter import split
 from chatbot.rag.tokens import cost_usd
 
@@ -70,7 +71,7 @@ def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview
     empty = [page for page in _page_texts(parsed) if not page.strip()]
     return Preview(
         encoding=_encoding(new.data, parsed.media_type),
-        language=None,
+        language=language_of(parsed.text),
         media_type=parsed.media_type,
         title=_title(new, parsed),
         pages=len(parsed.pages) or None,
@@ -85,7 +86,7 @@ def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview
 
 
 def _encoding(data: bytes, media_type: str) -> str | None:
-    if not media_type.startswith("text/"):
+    if not media_type.startswith("text/") and "json" not in media_type:
         return None
     return encoding_of(data, declared_encoding(data) if media_type == "text/html" else None)
 

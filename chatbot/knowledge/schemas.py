@@ -104,7 +104,9 @@ class PreviewSchema(ma.Schema):
     encoding = ma.fields.String(
         allow_none=True, metadata={"description": "Of a text file; null for others.", "example": "utf-8"}
     )
-    language = ma.fields.String(allow_none=True, metadata={"example": None})
+    language = ma.fields.String(
+        allow_none=True, metadata={"description": "An ISO 639-1 code; null where it cannot be told.", "example": "en"}
+    )
     media_type = ma.fields.String(metadata={"example": "application/pdf"})
     title = ma.fields.String(metadata={"example": "The handbook"})
     pages = ma.fields.Integer(allow_none=True, metadata={"description": "null without pages.", "example": 12})

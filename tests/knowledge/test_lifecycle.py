@@ -13,7 +13,7 @@ from chatbot.knowledge import changes, ingest, service, versions
 from chatbot.knowledge.models import ChunkRow, DocumentVersion, Generation
 from chatbot.knowledge.service import NewDocument
 from tests.conftest import HOURS, RETURNS, put_in
-from tests.knowledge.conftest import add, counting, found, ingest_now, long_text, visible
+from tests.knowledge.conftest import add, collections_of, counting, found, ingest_now, long_text, visible
 from tests.knowledge.parsing.makers import make_pdf
 
 NOBODY = "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"
@@ -85,6 +85,22 @@ def test_an_inactive_document_is_in_no_search_from_the_next_one_on(client, app, 
     assert found(app, QUESTION) == [HOURS]
     assert patch(client, root, id_, is_active=False).json["is_active"] is False
     assert found(app, QUESTION) == []
+
+
+def test_another_process_sees_each_change_with_its_next_search(client, app, root, make_app, database_url):
+    """J3: its index is warm, and a document is never found twice."""
+    other = make_app(database_url=database_url)
+    id_ = put_in(app, HOURS).id
+    put_in(app, RETURNS, collection="internal")
+    default, internal = (collections_of(app, name) for name in ("default", "internal"))
+    assert found(other, QUESTION, collections=default) == [HOURS]
+    patch(client, root, id_, is_active=False)
+    assert found(other, QUESTION, collections=default) == []
+    patch(client, root, id_, is_active=True)
+    assert found(other, QUESTION, collections=default) == [HOURS]
+    patch(client, root, id_, collection="internal")
+    assert found(other, QUESTION, collections=default) == []
+    assert sorted(found(other, QUESTION, collections=internal)) == sorted([HOURS, RETURNS])
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"collection": "internal"}], ids=["is_active", "collection"])

@@ -44,7 +44,7 @@ def test_a_dry_run_tells_what_would_be_stored_and_stores_nothing(client, app, ro
     body = answer.json
     assert body.pop("tokens") > 200
     assert body == {
-        "encoding": "utf-8", "language": None, "media_type": "text/markdown", "title": "T", "pages": None,
+        "encoding": "utf-8", "language": "en", "media_type": "text/markdown", "title": "T", "pages": None,
         "pages_without_text": None, "characters": len(TEXT), "chunk_count": 3, "price_usd": None,
         "exact_duplicate": None, "near_duplicates": [],
     }  # fmt: skip
