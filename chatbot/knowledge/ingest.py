@@ -20,7 +20,7 @@ from datetime import timedelta
 import numpy as np
 import structlog
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.knowledge import keywords
@@ -130,7 +130,9 @@ def _mine(session: Session, job: Job) -> Document:
     document = session.scalar(
         select(Document)
         .where(Document.id == job.document_id, Document.lease_owner == job.owner, Document.version == job.version)
+        # Without the join, as in service.get_document.
         .with_for_update(of=Document)
+        .options(lazyload(Document.collection))
         .execution_options(populate_existing=True)
     )
     if document is None:

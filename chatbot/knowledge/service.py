@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import FieldError, Invalid, NotFound
@@ -201,7 +201,9 @@ def get_document(session: Session, document_id: str, *, for_update: bool = False
     """
     query = select(Document).where(Document.id == document_id, Document.status != "deleted")
     query = query.execution_options(populate_existing=True)
-    document = session.scalar(query.with_for_update(of=Document) if for_update else query)
+    # Without the join: a row that is moved while its lock is waited for would no longer meet its collection.
+    locked = query.with_for_update(of=Document).options(lazyload(Document.collection))
+    document = session.scalar(locked if for_update else query)
     if document is None:
         raise DocumentNotFound()
     return document
