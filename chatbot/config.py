@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.policy import SMTP
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -32,6 +33,8 @@ LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
 
+# A name whose last part has a letter: `10.1` is neither a name nor a network.
+_HOST = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*")
 CommaList = Annotated[list[str], NoDecode]
 
 
@@ -111,6 +114,9 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=25, ge=1, le=1024)
     originals: Literal["sql", "files"] = "sql"
     ingest_lease_seconds: int = Field(default=120, ge=5)
+    # Documents by URL: the ports they may be on, and hosts or networks that are allowed although they are not public.
+    fetch_ports: Annotated[list[int], NoDecode] = [80, 443]
+    fetch_allow_hosts: CommaList = Field(default_factory=list)
 
     # Mail. Without a server the letters are files in instance/outbox/.
     mail_server: str | None = None
@@ -131,7 +137,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
 
-    @field_validator("cors_origins", "chat_models", mode="before")
+    @field_validator("cors_origins", "chat_models", "fetch_ports", "fetch_allow_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -146,6 +152,20 @@ class Settings(BaseSettings):
             if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("http", "https"):
                 raise ValueError("each entry is an exact origin like https://app.example.com, without a path")
         return origins
+
+    @field_validator("fetch_ports")
+    @classmethod
+    def _real_ports(cls, ports: list[int]) -> list[int]:
+        if not ports or not all(1 <= port <= 65535 for port in ports):
+            raise ValueError("must be ports between 1 and 65535, like 80,443,8080")
+        return ports
+
+    @field_validator("fetch_allow_hosts")
+    @classmethod
+    def _hosts_or_networks(cls, entries: list[str]) -> list[str]:
+        if not all(_is_network(entry) or _HOST.fullmatch(entry) for entry in entries):
+            raise ValueError("each entry is a host name like wiki.example.com, or a network like 10.1.0.0/16")
+        return entries
 
     @field_validator("public_url")
     @classmethod
@@ -324,6 +344,13 @@ def _is_database(url: str) -> bool:
     try:
         return make_url(url).drivername in ("postgres", "postgresql", "postgresql+psycopg", "sqlite")
     except (ArgumentError, ValueError):
+        return False
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(ip_network(text))
+    except ValueError:
         return False
 
 

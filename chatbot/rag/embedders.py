@@ -12,6 +12,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from chatbot.config import LOCAL_EMBEDDER, Settings
+from chatbot.egress import provider_client
 from chatbot.rag.errors import (
     BadEmbeddings,
     EmbedderMisconfigured,
@@ -20,7 +21,6 @@ from chatbot.rag.errors import (
     translate_embedding,
 )
 from chatbot.rag.minilm import MiniLM
-from chatbot.rag.provider import http_client
 from chatbot.rag.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
         chunk_size=128,
         max_retries=0,
         timeout=(settings.model_connect_seconds, settings.model_read_seconds),
-        http_client=http_client(),
+        http_client=provider_client(),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx2
 from langchain_core import exceptions as lc
 
+from chatbot.egress import HttpError, HttpTimeout
 from chatbot.errors import BadGateway, ChatbotError, GatewayTimeout, Invalid, Unavailable
 
 MAX_RETRY_AFTER = 30
@@ -69,7 +69,7 @@ def translate(error: Exception) -> ChatbotError:
         return QuestionTooLong()
     if isinstance(error, _MISCONFIGURED):
         return ModelMisconfigured()
-    if isinstance(error, lc.ModelTimeoutError | httpx2.TimeoutException):
+    if isinstance(error, lc.ModelTimeoutError | HttpTimeout):
         return ModelTimeout()
     return ModelUnavailable(retry_after=retry_after(error) or 5)
 
@@ -78,7 +78,7 @@ def is_provider_error(error: Exception) -> bool:
     """Whether an exception came from the provider or its client, and not from a mistake of ours."""
     import openai
 
-    kinds = (ChatbotError, lc.ModelError, lc.ContextOverflowError, openai.APIError, httpx2.HTTPError, ValueError)
+    kinds = (ChatbotError, lc.ModelError, lc.ContextOverflowError, openai.APIError, HttpError, ValueError)
     return isinstance(error, kinds)
 
 

@@ -18,6 +18,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompts import ChatPromptTemplate
 
 from chatbot.config import EXTRACTIVE, Settings
+from chatbot.egress import provider_client
 from chatbot.errors import FieldError, Invalid
 from chatbot.rag import extractive, prompts
 from chatbot.rag.condense import join_with_last, leans_on_history, rewrite
@@ -31,7 +32,6 @@ from chatbot.rag.errors import (
     retry_after,
     translate,
 )
-from chatbot.rag.provider import http_client
 from chatbot.rag.tokens import cost_usd, count_tokens
 from chatbot.rag.types import Ask, Citation, HistoryMessage, Passage, Usage
 from chatbot.rag.words import content_words
@@ -164,7 +164,7 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
         # By itself the client has no time-out at all, and repeats a request twice; one repeat is made here.
         timeout=(settings.model_connect_seconds, settings.model_read_seconds), max_retries=0,
         stream_usage=True, max_tokens=MAX_ANSWER_TOKENS,
-        http_client=http_client(),
+        http_client=provider_client(),
     )  # fmt: skip
     return model
 

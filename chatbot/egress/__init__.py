@@ -1,0 +1,20 @@
+"""The one way out: no other module of the application speaks HTTP to the world (a test reads the imports).
+
+    fetch(url, limits)    a page or file that somebody has named, whose address nobody vouches for
+    check(url, limits)    whether it might be fetched, and its one form; nothing but its name is looked up
+    provider_client()     the client of the model provider, whose address the operator has set
+
+What `fetch` refuses, and why, stands in docs/security.md.
+"""
+
+from chatbot.egress.addresses import is_public
+from chatbot.egress.errors import FetchFailed, UrlNotAllowed
+from chatbot.egress.fetch import Fetched, check, fetch
+from chatbot.egress.limits import Limits
+from chatbot.egress.provider import HttpError, HttpTimeout, provider_client
+from chatbot.egress.urls import Target, target_of
+
+__all__ = [
+    "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Target", "UrlNotAllowed", "check", "fetch",
+    "is_public", "provider_client", "target_of",
+]  # fmt: skip
