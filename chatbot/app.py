@@ -20,12 +20,14 @@ from chatbot.chat.replies import Replies
 from chatbot.chat.routes import blp as chat_blueprint
 from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
+from chatbot.egress.limits import limits_of
 from chatbot.extensions import db, mail, migrate
 from chatbot.knowledge import export as knowledge_export
 from chatbot.knowledge import originals
 from chatbot.knowledge.cli import knowledge_cli
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.routes import blp as knowledge_blueprint
+from chatbot.knowledge.urls import MEDIA_TYPES
 from chatbot.logs import configure_logs
 from chatbot.mail import transport
 from chatbot.mail.cli import mail_cli
@@ -134,6 +136,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
     models = ChatModels(settings, retriever.embedder)
     app.extensions.update(
         embedders=embedders,
+        fetch_limits=limits_of(settings, MEDIA_TYPES),
         retriever=retriever,
         replies=Replies(sessions, retriever, models, settings),
         slots=Slots(settings.web_threads),

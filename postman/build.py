@@ -107,11 +107,16 @@ def _items(path: str, method: str, operation: Json, schemas: Json) -> list[Json]
     """The request of an operation, and further ones where it can be asked in another way."""
     name, summary = operation["operationId"], operation["summary"]
     content = operation.get("requestBody", {}).get("content", {})
-    json_body = _json_body(content[MEDIA_JSON]["schema"], schemas) if MEDIA_JSON in content else None
+    # Where a body may have several forms, the first is the usual one.
+    forms = content[MEDIA_JSON]["schema"].get("oneOf", [content[MEDIA_JSON]["schema"]]) if MEDIA_JSON in content else []
+    json_body = _json_body(forms[0], schemas) if forms else None
     made = [_item(name, summary, path, method, operation, schemas, _raw(json_body))]
     if MEDIA_FORM in content:
         body = _form(content[MEDIA_FORM]["schema"])
         made.append(_item(f"{name}:file", f"{summary} as a file", path, method, operation, schemas, body))
+    for form in forms[1:]:
+        body = _raw(_json_body(form, schemas))
+        made.append(_item(f"{name}:url", f"{summary} by its URL", path, method, operation, schemas, body))
     if json_body and "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
         body = _raw(json_body | {"stream": True})
         made.append(_item(f"{name}:stream", f"{summary}, as a stream", path, method, operation, schemas, body))

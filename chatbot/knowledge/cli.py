@@ -24,7 +24,7 @@ from chatbot.background import wake
 from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, queue, schemas, service, versions
+from chatbot.knowledge import ingest, queue, schemas, service, urls, versions
 from chatbot.knowledge.filters import conditions
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
 from chatbot.knowledge.service import NewDocument
@@ -52,26 +52,49 @@ class Summary:
         self.failed.append((source, reason))
         return True
 
+    def count(self, outcome: str, document: Document, to_ingest: bool, source: str) -> None:
+        """Counts a document, and queues it where it is to be ingested."""
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+        # What an earlier run has left in the queue counts as well.
+        if to_ingest or document.status in ("queued", "processing"):
+            self.queued.setdefault(document.id, source)
+
+
+class PathOrUrl(click.Path):
+    """A file or folder that exists, or an address, which stays the text it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if _is_url(value) else super().convert(value, param, ctx)
+
+
+def _is_url(value: Any) -> bool:
+    return isinstance(value, str) and value.lower().startswith(("http://", "https://"))
+
 
 @knowledge_cli.command("ingest")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", metavar="PATH_OR_URL...", nargs=-1, required=True, type=PathOrUrl(exists=True, path_type=Path))
 @click.option("--collection", default=DEFAULT_COLLECTION, show_default=True, help="Where the documents go.")
 @click.option("--wait", is_flag=True, help="Ingest here and now, beside any worker, and report the outcome.")
 @click.option("--prune", is_flag=True, help="Remove the documents of files that are gone from the given folders.")
-def ingest_paths(paths: tuple[Path, ...], collection: str, wait: bool, prune: bool) -> None:
-    """Ingest files and folders. A file that has not changed is skipped; a changed one becomes a new version.
+def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, prune: bool) -> None:
+    """Ingest files, folders and pages by their address (http:// or https://).
+
+    A file that has not changed is skipped; a changed one becomes a new version. A page that is there is fetched again.
 
     Exit status: 0 when every file is in, 1 when some failed.
     """
     summary = Summary()
     collection = service.check_collection(collection)
-    folders = _folders(paths) if prune else []
-    files = list(_files(paths))
+    local = [path for path in paths if isinstance(path, Path)]
+    folders = _folders(local) if prune else []
+    files = list(_files(local))
     with _quiet(), _progress(Console(stderr=True)) as bar:
         for path, source in bar.track(files, description="Reading"):
             if summary.is_another(source, path):
                 continue
             _sync(path, source, collection, summary)
+        for url in filter(_is_url, paths):
+            _sync_url(str(url), collection, summary)
         if wait:
             _ingest_here(bar, summary)
         else:
@@ -167,11 +190,19 @@ def _sync(path: Path, source: str, collection: str, summary: Summary) -> None:
     except OSError as error:
         summary.failed.append((source, f"unreadable: {error.strerror}"))
     else:
-        summary.counts[outcome] += 1
         summary.kept.add(document.id)
-        # What an earlier run has left in the queue counts as well.
-        if to_ingest or document.status in ("queued", "processing"):
-            summary.queued.setdefault(document.id, source)
+        summary.count(outcome, document, to_ingest, source)
+
+
+def _sync_url(url: str, collection: str, summary: Summary) -> None:
+    try:
+        checked = urls.check_url(url, current_app.extensions["fetch_limits"])
+        outcome, document, to_ingest = urls.sync_url(db.session(), urls.NewUrl(checked, collection=collection))
+    except ChatbotError as error:
+        summary.failed.append((url, f"{error.code}: {error}"))
+    else:
+        summary.kept.add(document.id)
+        summary.count(outcome, document, to_ingest, checked)
 
 
 def _ingest_here(bar: Progress, summary: Summary) -> None:
@@ -199,7 +230,8 @@ def _ingested(parts: Mapping[str, Any], document_id: str) -> Document:
     with parts["sessions"]() as session:
         while True:
             # Again and again, for the worker that had it may be gone.
-            ingest.ingest(session, parts["embedders"], document_id, parts["settings"].ingest_lease_seconds)
+            lease = parts["settings"].ingest_lease_seconds
+            ingest.ingest(session, parts["embedders"], document_id, lease, parts["fetch_limits"])
             document = detached(session, service.get_document(session, document_id))
             if document.status != "processing":
                 return document
@@ -207,11 +239,8 @@ def _ingested(parts: Mapping[str, Any], document_id: str) -> Document:
 
 
 def _report(summary: Summary, *, waited: bool) -> None:
-    counts = summary.counts
-    click.echo(
-        f"{counts['added']} added, {counts['changed']} changed, {counts['unchanged']} unchanged, "
-        f"{len(summary.failed)} failed"
-    )
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts.items())
+    click.echo(f"{counts}, {len(summary.failed)} failed")
     if summary.queued and not waited:
         click.echo(f"{len(summary.queued)} wait for a worker; `flask knowledge list --status queued` shows them.")
     for source, reason in summary.failed:
@@ -266,6 +295,18 @@ def remove(document_id: object) -> None:
     except ChatbotError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"removed {receipt.title}: {receipt.versions} version(s), {receipt.chunks} chunk(s)")
+
+
+@knowledge_cli.command("retry")
+@click.argument("document_id", type=click.UUID)
+def retry(document_id: object) -> None:
+    """Try a failed document again, or fetch a page again."""
+    try:
+        document = urls.retry(db.session(), str(document_id))
+    except ChatbotError as error:
+        raise click.ClickException(str(error)) from None
+    wake(ingest_document, document.id)
+    click.echo(f"{document.status}: {document.title}")
 
 
 @knowledge_cli.command("search")

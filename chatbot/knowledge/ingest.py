@@ -1,6 +1,7 @@
 """Ingestion: from a queued row to chunks that answer.
 
-    claim with a lease -> parse -> split -> embed what is not there yet, batch by batch -> publish
+    claim with a lease -> fetch what comes from a URL -> parse -> split -> embed what is not there yet, batch by batch
+    -> publish
 
 Every step ends in a commit and can be repeated. A worker that is killed leaves rows that the next one continues
 from; one that was only slow finds its lease taken and stops without writing. Chunks of an unfinished version are
@@ -23,7 +24,8 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from chatbot.db import begin_write, detached, new_id, utcnow
-from chatbot.knowledge import keywords
+from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
+from chatbot.knowledge import keywords, urls
 from chatbot.knowledge.generations import ensure_generation, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
@@ -42,6 +44,7 @@ BATCH = 32
 MAX_ATTEMPTS = 5
 CONTEXT_TOKENS = 22
 WAIT = timedelta(seconds=30)
+PUBLIC_ONLY = Limits()
 GAVE_UP = "Reading this file stopped the worker again and again. It was set aside."
 
 
@@ -73,14 +76,16 @@ def _due() -> ColumnElement[bool]:
     return or_(waiting, (Document.status == "processing") & (Document.lease_until < now))
 
 
-def ingest(session: Session, embedders: Embedders, document_id: str, lease_seconds: float) -> str | None:
+def ingest(
+    session: Session, embedders: Embedders, document_id: str, lease_seconds: float, limits: Limits = PUBLIC_ONLY
+) -> str | None:
     """Ingests one document if it is due and nobody else has it. Gives its status afterwards, or None if not taken."""
     job = _claim(session, document_id, timedelta(seconds=lease_seconds))
     if job is None:
         return None
     log.info("ingest_begins", document_id=document_id, version=job.version)
     try:
-        return _run(session, embedders, job)
+        return _run(session, embedders, job, limits)
     except LeaseLost:
         session.rollback()
         log.warning("lease_lost", document_id=document_id)
@@ -106,15 +111,20 @@ def _claim(session: Session, document_id: str, lease: timedelta) -> Job | None:
     return Job(document_id, owner, version, lease) if version is not None else None
 
 
-def _run(session: Session, embedders: Embedders, job: Job) -> str:
+def _run(session: Session, embedders: Embedders, job: Job, limits: Limits) -> str:
     try:
         if _attempts(session, job) > MAX_ATTEMPTS:
             return _fail(session, job, "gave_up", GAVE_UP)
-        version = _with_text(session, job)
+        fetched = _fetch_missing(session, job, limits)
+        if fetched is not None and _is_unchanged(session, job, fetched):
+            return "ready"
+        version = _with_text(session, job, fetched)
         generation = ensure_generation(session, embedders)
         _embed_missing(session, job, version, generation, embedders.get(generation.embedder))
         return _publish(session, job, version, generation)
-    except (ParseError, OriginalMissing, BadEmbeddings) as error:
+    except FetchFailed as error:
+        return _fail_or_try_again(session, job, error)
+    except (ParseError, UrlNotAllowed, OriginalMissing, BadEmbeddings) as error:
         return _fail(session, job, error.code, str(error))
     except (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged) as error:
         return _wait(session, job, str(error))
@@ -164,21 +174,48 @@ def _wait(session: Session, job: Job, because: str) -> str:
     return "queued"
 
 
-def _give_back(session: Session, job: Job, because: str) -> None:
+def _fail_or_try_again(session: Session, job: Job, error: FetchFailed) -> str:
+    """A server that is away is asked again, after longer and longer waits, as often as any document is tried."""
+    attempts = _attempts(session, job)
+    if not error.may_pass or attempts >= MAX_ATTEMPTS:
+        return _fail(session, job, error.code, str(error))
+    _give_back(session, job, str(error), WAIT * 2 ** (attempts - 1))
+    log.warning("fetch_waits", document_id=job.document_id, because=str(error))
+    return "queued"
+
+
+def _give_back(session: Session, job: Job, because: str, wait: timedelta = WAIT) -> None:
     document = _mine(session, job)
     attempts = document.attempts
-    document.wait(utcnow() + WAIT, because)
+    document.wait(utcnow() + wait, because)
     document.attempts = attempts
     session.commit()
 
 
-def _with_text(session: Session, job: Job) -> DocumentVersion:
+def _fetch_missing(session: Session, job: Job, limits: Limits) -> Fetched | None:
+    """What a version consists of that is still to be fetched, else None. Its address is judged now, once more."""
+    url = urls.address_to_fetch(session, job.document_id, job.version)
+    return urls.fetch_document(url, limits) if url is not None else None
+
+
+def _is_unchanged(session: Session, job: Job, fetched: Fetched) -> bool:
+    unchanged = urls.go_back_if_unchanged(session, _mine(session, job), fetched)
+    session.commit()
+    if unchanged:
+        log.info("fetched_unchanged", document_id=job.document_id)
+    return unchanged
+
+
+def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentVersion:
     """The version with its text. Parsing happens once, outside any transaction."""
     which = (DocumentVersion.document_id == job.document_id, DocumentVersion.version == job.version)
     query = select(DocumentVersion).where(*which)
     version = session.scalars(query).one()
     if version.text is None:
-        data, name, kind = content_of(session, version), version.filename, version.media_type
+        if fetched is None:
+            data, name, kind = content_of(session, version), version.filename, version.media_type
+        else:
+            data, name, kind = fetched.body, urls.name_to_judge_by(fetched), fetched.media_type
         session.rollback()
         parsed = parse(data, name, kind)
         bits = simhash(parsed.text)
@@ -187,7 +224,9 @@ def _with_text(session: Session, job: Job) -> DocumentVersion:
         version.text, version.media_type, version.pages = parsed.text, parsed.media_type, list(parsed.pages)
         version.simhash = bits
         document.language = language_of(parsed.text)
-        if parsed.title and document.title in ("Untitled", clean_title(name)):
+        if fetched is not None:
+            urls.store(session, document, version, fetched)
+        if parsed.title and document.title in ("Untitled", clean_title(name), urls.title_of(document.url or name)):
             document.title = clean_title(parsed.title) or document.title
         session.commit()
     return detached(session, version)
@@ -197,7 +236,7 @@ def _embed_missing(
     session: Session, job: Job, version: DocumentVersion, generation: Generation, embedder: Embedder
 ) -> None:
     document = session.scalars(select(Document).where(Document.id == job.document_id)).one()
-    label = label_of(document.title, document.source, version.filename)
+    label = label_of(document.title, document.source, "" if document.url else version.filename)
     have = set(
         session.scalars(
             select(ChunkRow.ordinal).where(ChunkRow.version_id == version.id, ChunkRow.generation_id == generation.id)

@@ -57,6 +57,25 @@ class ContentFormSchema(ma.Schema):
     """Nothing comes beside the file of a document's next content."""
 
 
+class UrlInSchema(ma.Schema):
+    """A document to be fetched."""
+
+    url = text(
+        1,
+        2000,
+        required=True,
+        metadata={
+            "description": "http or https. Without a `title` the page's own is taken.",
+            "example": "https://example.com/hours.html",
+        },
+    )
+    title = text(1, 200, load_default="")
+    document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
+    is_active = Flag(load_default=True, metadata={"description": "Whether it may be used in answers."})
+    collection = text(1, 100, load_default=DEFAULT_COLLECTION, metadata={"example": DEFAULT_COLLECTION})
+    metadata = ma.fields.Dict(keys=ma.fields.String(), load_default=dict, metadata={"example": {"team": "support"}})
+
+
 class FileFormSchema(ma.Schema):
     """What may come beside a file."""
 
@@ -140,6 +159,9 @@ class DocumentSchema(ma.Schema):
     id = ma.fields.String(metadata={"example": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"})
     title = ma.fields.String(metadata={"example": "Opening hours"})
     source = ma.fields.String(metadata={"example": "https://example.com/hours"})
+    url = ma.fields.String(
+        allow_none=True, metadata={"description": "Where it is fetched from.", "example": "https://example.com/hours"}
+    )
     document_type = ma.fields.String(metadata={"example": "FAQ"})
     collection = ma.fields.String(metadata={"example": DEFAULT_COLLECTION})
     is_active = ma.fields.Boolean(metadata={"example": True})
@@ -170,7 +192,7 @@ class DocumentSchema(ma.Schema):
         document = described.document
         error = {"code": document.error_code, "detail": document.error_detail} if document.error_code else None
         same = [
-            "id", "title", "source", "document_type", "is_active", "status", "version",
+            "id", "title", "source", "url", "document_type", "is_active", "status", "version",
             "size_bytes", "chunk_count", "language", "content_hash", "uploaded_at", "updated_at",
         ]  # fmt: skip
         return {name: getattr(document, name) for name in same} | {

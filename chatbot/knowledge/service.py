@@ -271,6 +271,7 @@ def delete_document(session: Session, document_id: str) -> Receipt:
     document.status = "deleted"
     document.lease_owner = document.lease_until = None
     document.title = document.source = document.content_hash = ""
+    document.url = None
     document.extra = {}
     session.commit()
     forget(session, files)

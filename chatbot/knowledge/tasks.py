@@ -27,7 +27,8 @@ _over = threading.Event()
 def ingest_document(document_id: str) -> None:
     """Ingests one document."""
     lease = current_app.extensions["settings"].ingest_lease_seconds
-    ingest.ingest(db.session(), current_app.extensions["embedders"], document_id, lease)
+    limits = current_app.extensions["fetch_limits"]
+    ingest.ingest(db.session(), current_app.extensions["embedders"], document_id, lease, limits)
 
 
 @shared_task(name="knowledge.sweep", ignore_result=True)

@@ -30,7 +30,7 @@ _ERRORS = {
 }
 _CONFLICTS = frozenset({
     "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
-    "change_document", "replace_content", "restore_version", "compare_versions",
+    "change_document", "replace_content", "restore_version", "compare_versions", "retry_document",
 })  # fmt: skip
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from chatbot.auth import recovery, tokens
 from chatbot.auth.models import User
 from chatbot.db import begin_write, utcnow
-from chatbot.knowledge.models import DocumentVersion
+from chatbot.knowledge.models import Document, DocumentVersion
 from chatbot.knowledge.service import NewDocument, add_document
 from tests.auth.world import HOUR, Who, World, family_of, key_of
 from tests.conftest import PASSWORD
@@ -106,6 +106,15 @@ def _new_content(world: World, who: Who) -> Call:
     return _a_document(world, who) | {"json": {"content": f"Open at {uuid.uuid4().hex}."}}
 
 
+def _a_failed_document(world: World, who: Who) -> Call:
+    call = _a_document(world, who)
+    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+        begin_write(session)
+        session.get_one(Document, call["ids"]["document_id"]).mark_failed("damaged", "It is broken.")
+        session.commit()
+    return call
+
+
 def _new_document(world: World, who: Who) -> Call:
     return {"json": {"title": "Hours", "content": f"Open at {uuid.uuid4().hex}."}}
 
@@ -180,6 +189,7 @@ CALLS: dict[tuple[str, str], Build] = {
     ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/diff/"): _its_version,
     ("POST", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/restore/"): _its_version,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/chunks/"): _a_document,
+    ("POST", "/api/knowledge/documents/<uuid:document_id>/retry/"): _a_failed_document,
     ("GET", "/api/knowledge/search/"): always(query_string={"q": "When does the shop open?"}),
     ("GET", "/api/knowledge/stats/"): nothing,
 }  # fmt: skip

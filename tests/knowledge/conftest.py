@@ -56,7 +56,7 @@ def worker(app: Flask) -> Iterator[None]:
             with app.extensions["sessions"]() as session:
                 for document_id in ingest.due_documents(session):
                     session.rollback()
-                    ingest.ingest(session, app.extensions["embedders"], document_id, 60)
+                    ingest.ingest(session, app.extensions["embedders"], document_id, 60, app.extensions["fetch_limits"])
             stop.wait(0.02)
 
     thread = threading.Thread(target=work)
@@ -77,7 +77,7 @@ def add(app: Flask, content: str | bytes, filename: str = "a.md", **fields: Any)
 def ingest_now(app: Flask, document_id: str, lease: float = 60) -> str | None:
     """Ingests a document here and now."""
     with app.extensions["sessions"]() as session:
-        return ingest.ingest(session, app.extensions["embedders"], document_id, lease)
+        return ingest.ingest(session, app.extensions["embedders"], document_id, lease, app.extensions["fetch_limits"])
 
 
 def visible(app: Flask) -> list[ChunkRow]:

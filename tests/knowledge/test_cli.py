@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import add, collections_of, counting, found, visible
 from tests.knowledge.parsing.makers import make_pdf
+from tests.web_server import serving
 
 
 @pytest.fixture
@@ -127,7 +130,7 @@ def test_a_run_that_waits_takes_over_from_a_worker_that_died(run, docs, sqlite_a
 
 
 def test_a_document_deleted_while_a_run_waits_is_a_failure_with_its_reason(run, docs, sqlite_app, monkeypatch):
-    def deleted(session, _embedders, document_id, _lease):
+    def deleted(session, _embedders, document_id, _lease, _limits):
         service.delete_document(session, document_id)
 
     monkeypatch.setattr(cli.ingest, "ingest", deleted)
@@ -353,3 +356,65 @@ def test_the_list_shows_places_and_why_nothing_moves(run, docs):
     run("ingest", docs / "hours.md")
     shown = run("list", "--status", "queued").stdout
     assert "No worker has ever been seen." in shown
+
+
+# Pages
+
+
+@pytest.fixture
+def page(sqlite_app):
+    """A page on a server that the operator has allowed; changed by its `text`."""
+    with serving() as server:
+        limits = sqlite_app.extensions["fetch_limits"]
+        sqlite_app.extensions["fetch_limits"] = replace(
+            limits, ports=frozenset({server.port}), allowed_networks=(ip_network("127.0.0.1"),)
+        )
+        server.page("/hours", HOURS, media_type="text/plain")
+        yield server
+
+
+def test_a_page_is_ingested_by_its_address_and_fetched_again_by_the_next_run(run, docs, page, sqlite_app):
+    url = page.url("/hours")
+    first = run("ingest", url, docs / "deep", "--wait")
+    assert (first.exit_code, first.stdout) == (0, "2 added, 0 changed, 0 unchanged, 0 failed\n")
+    assert {chunk.text for chunk in visible(sqlite_app)} == {HOURS, RETURNS}
+
+    page.page("/hours", "Closed for good.", media_type="text/plain")
+    second = run("ingest", url, "--wait")
+
+    assert (second.exit_code, second.stdout) == (
+        0, "0 added, 0 changed, 0 unchanged, 1 fetched again, 0 failed\n"
+    )  # fmt: skip
+    assert {chunk.text for chunk in visible(sqlite_app)} == {"Closed for good.", RETURNS}
+
+
+def test_a_page_that_does_not_come_fails_with_its_reason(run, page):
+    """I1"""
+    missing = run("ingest", page.url("/nothing"), "--wait")
+    assert (missing.exit_code, "fetch_failed: The server answered 404." in missing.stderr) == (1, True)
+    inside = run("ingest", "http://10.0.0.1/", "--wait")
+    assert (inside.exit_code, "url_not_allowed" in inside.stderr) == (1, True)
+    assert run("ingest", "ftp://example.com/").exit_code == 2
+
+
+def test_a_page_without_wait_is_left_to_a_worker(run, page):
+    result = run("ingest", page.url("/hours"))
+    assert (result.exit_code, page.connections) == (0, 0)
+    assert "1 wait for a worker" in result.stdout
+
+
+def test_a_document_is_tried_again(run, page, sqlite_app):
+    run("ingest", page.url("/nothing"), "--wait")
+    with sqlite_app.extensions["sessions"]() as session:
+        (document,) = service.list_documents(session, {"status": "failed"}, 1, None).items
+    page.page("/nothing", RETURNS, media_type="text/plain")
+    assert run("retry", document.id).stdout.startswith("queued: ")
+    run("ingest", page.url("/nothing"), "--wait")
+    assert [chunk.text for chunk in visible(sqlite_app)] == [RETURNS]
+
+
+def test_a_document_that_has_nothing_to_be_tried_again_says_so(run, sqlite_app):
+    document = put_in(sqlite_app, HOURS)
+    result = run("retry", document.id)
+    assert (result.exit_code, "no address to fetch it from" in result.stderr) == (1, True)
+    assert run("retry", "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a").exit_code == 1

@@ -9,13 +9,15 @@ from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required, caller
 from chatbot.background import wake
+from chatbot.errors import FieldError, Invalid
 from chatbot.extensions import db
-from chatbot.knowledge import changes, previews, queue, schemas, service
+from chatbot.knowledge import changes, previews, queue, schemas, service, urls
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.routes.uploads import JSON_OR_FILE, new_document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
+from chatbot.knowledge.urls import NewUrl
 from chatbot.web import idempotency
 from chatbot.web.fields import page_of
 from chatbot.web.idempotency import IdempotencySchema
@@ -30,10 +32,11 @@ from chatbot.web.idempotency import IdempotencySchema
 def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseReturnValue:
     """Add a document
 
-    As JSON with `title` and `content`, or as a form with a `file` (txt, md, html, pdf, docx, pptx, xlsx, csv, tsv,
-    json, jsonl, eml). It is stored and queued at once; a worker ingests it. The same content in the same collection is
-    the same document. With an Idempotency-Key a request that is sent again gets the answer of the first, with the
-    document as it is now. With `dry_run=1` nothing is stored, and the answer says what would be.
+    As JSON with `title` and `content`, as JSON with a `url`, or as a form with a `file` (txt, md, html, pdf, docx,
+    pptx, xlsx, csv, tsv, json, jsonl, eml). It is stored and queued at once; a worker fetches what has a URL, and
+    ingests it. The same content, or the same URL, in the same collection is the same document. With an Idempotency-Key
+    a request that is sent again gets the answer of the first, with the document as it is now. With `dry_run=1` nothing
+    is stored, and the answer says what would be; a URL cannot be tried so.
     """
     new = new_document()
     if args["dry_run"] in ("1", "true"):
@@ -48,13 +51,16 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
     return queue.describe(db.session(), document), status  # type: ignore[return-value]
 
 
-def _previewed(new: NewDocument) -> ResponseReturnValue:
+def _previewed(new: NewDocument | NewUrl) -> ResponseReturnValue:
+    if isinstance(new, NewUrl):
+        raise Invalid(errors=[FieldError("/dry_run", "A URL is fetched by a worker; there is nothing to preview.")])
     found = previews.preview(db.session(), current_app.extensions["embedders"], new)
     return jsonify(schemas.PreviewSchema().dump(found))
 
 
-def _added(new: NewDocument, wait: float) -> tuple[Document, int]:
-    document, to_ingest = service.add_document(db.session(), new)
+def _added(new: NewDocument | NewUrl, wait: float) -> tuple[Document, int]:
+    session = db.session()
+    document, to_ingest = urls.add_url(session, new) if isinstance(new, NewUrl) else service.add_document(session, new)
     if not to_ingest:
         return document, 200
     wake(ingest_document, document.id)
@@ -97,6 +103,21 @@ def change_document(body: dict[str, Any], document_id: Any) -> Any:
     that has the same content already answers 409 `same_content`. The content is changed with PUT content/.
     """
     return queue.describe(db.session(), changes.edit_document(db.session(), str(document_id), body))
+
+
+@blp.route("/documents/<uuid:document_id>/retry/", methods=["POST"])
+@admin_required
+@blp.response(202, schemas.DocumentSchema)
+@blp.doc(responses={409: {"description": "`nothing_to_retry`: it is ready, and does not come from a URL."}})
+def retry_document(document_id: Any) -> Any:
+    """Try a document again
+
+    A failed one goes back into the queue, one that waits is tried at once, and one that came from a URL is fetched
+    again: if it has changed it becomes a new version, and until that is ready the one before answers.
+    """
+    document = urls.retry(db.session(), str(document_id))
+    wake(ingest_document, document.id)
+    return queue.describe(db.session(), document)
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["DELETE"])

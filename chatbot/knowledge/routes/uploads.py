@@ -8,8 +8,9 @@ import marshmallow as ma
 from flask import current_app, request
 
 from chatbot.errors import FieldError, Invalid, TooLarge
-from chatbot.knowledge import schemas, service
+from chatbot.knowledge import schemas, service, urls
 from chatbot.knowledge.service import NewDocument
+from chatbot.knowledge.urls import NewUrl
 from chatbot.web import idempotency
 from chatbot.web.blueprint import parser
 from chatbot.web.requests import check_text
@@ -18,7 +19,7 @@ JSON_OR_FILE = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": schemas.DocumentInSchema},
+            "application/json": {"schema": {"oneOf": [schemas.DocumentInSchema, schemas.UrlInSchema]}},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -39,7 +40,7 @@ JSON_OR_FILE = {
     "responses": {
         201: {"description": "Ready within the wait.", "headers": idempotency.REPLAYED_HEADER},
         200: {
-            "description": "The same content is there already; with `dry_run=1` what would become of it.",
+            "description": "The same content, or URL, is there already; with `dry_run=1` what would become of it.",
             "headers": idempotency.REPLAYED_HEADER,
             "content": {"application/json": {"schema": {"anyOf": [schemas.DocumentSchema, schemas.PreviewSchema]}}},
         },
@@ -47,7 +48,10 @@ JSON_OR_FILE = {
         409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
         413: {"description": "The file is larger than MAX_UPLOAD_MB."},
         415: {"description": "Neither JSON nor a form with a file."},
-        422: {"description": "A field is not valid, or `idempotency_key_reused`: the key was used for another body."},
+        422: {
+            "description": "A field is not valid; `url_not_allowed`: the URL may not be fetched; or "
+            "`idempotency_key_reused`: the key was used for another body."
+        },
     },
 }
 
@@ -75,19 +79,24 @@ CONTENT_OR_FILE = {
 }
 
 
-def new_document() -> NewDocument:
-    """The document in this request.
+def new_document() -> NewDocument | NewUrl:
+    """The document in this request, or the URL it is to be fetched from.
 
     Raises:
         Invalid: a field is not valid.
+        UrlNotAllowed: the URL may not be fetched.
         TooLarge: it is larger than MAX_UPLOAD_MB.
     """
-    return _small_enough(_read_new())
+    new = _read_new()
+    return new if isinstance(new, NewUrl) else _small_enough(new)
 
 
-def _read_new() -> NewDocument:
+def _read_new() -> NewDocument | NewUrl:
     if request.mimetype == "multipart/form-data":
         return _from_form(schemas.FileFormSchema())
+    sent = request.get_json(silent=True)
+    if isinstance(sent, dict) and "url" in sent:
+        return _from_url()
     body = parser.parse(schemas.DocumentInSchema(), request, location="json")
     content, collection = body.pop("content"), service.check_collection(body.pop("collection"))
     extra = body.pop("metadata")
@@ -104,6 +113,12 @@ def new_content() -> NewDocument:
         return _small_enough(_from_form(schemas.ContentFormSchema()))
     body = parser.parse(schemas.ContentSchema(), request, location="json")
     return _small_enough(NewDocument(data=body["content"].encode(), media_type="text/markdown"))
+
+
+def _from_url() -> NewUrl:
+    body = parser.parse(schemas.UrlInSchema(), request, location="json")
+    body["url"] = urls.check_url(body["url"], current_app.extensions["fetch_limits"])
+    return NewUrl(collection=service.check_collection(body.pop("collection")), extra=body.pop("metadata"), **body)
 
 
 def _from_form(schema: ma.Schema) -> NewDocument:
