@@ -564,6 +564,16 @@ def test_a_file_has_the_name_its_server_gives_it_and_never_a_path(server, header
     assert fetch(server.url("/files/get?id=1"), here(server)).filename == name
 
 
+def test_a_file_without_a_name_is_called_by_its_url():
+    for path, name in (
+        ("/a/gr%C3%B6%C3%9Fe.pdf?x=/y", "größe.pdf"),
+        ("/a%2Fb.md", "b.md"),
+        ("/%FF.md", "\ufffd.md"),
+        ("/", ""),
+    ):
+        assert target_of(f"http://example.com{path}", {80}).filename == name
+
+
 # Certificates
 
 

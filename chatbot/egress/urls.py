@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import idna
 
@@ -48,8 +48,8 @@ class Target:
 
     @property
     def filename(self) -> str:
-        """The last part of the path."""
-        return self.path.partition("?")[0].rpartition("/")[2]
+        """The last part of the path, as people read it."""
+        return unquote(self.path.partition("?")[0].rpartition("/")[2]).rpartition("/")[2]
 
 
 def target_of(url: str, ports: Collection[int]) -> Target:
