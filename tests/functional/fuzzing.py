@@ -44,6 +44,18 @@ BEYOND_SCHEMAS = {
     "This password is too easy to guess.",  # A list of 30,000.
     "This is in the past.",  # It depends on the day.
     "This Idempotency-Key was used for another request; take a new one.",  # It depends on what came before.
+    # The grammar of URLs is no pattern, nor is where they lead.
+    "This is not an address that can be read.",
+    "Only addresses that begin with http:// or https:// can be fetched.",
+    "The address has characters that do not belong into one.",
+    "The address may not have a user name or a password in it.",
+    "The address has no host name that can be looked up.",
+    "The address in brackets is not an IPv6 address.",
+    "The address is longer than 2000 characters.",
+    "The port is not a number.",
+    "Only the ports that this server is set to may be used, by default 80 and 443.",
+    "Write an IPv4 address as four decimal numbers.",
+    "This host leads to an address that is not on the public internet.",
     *SENTENCES.values(),  # What a file is, is known when it is read.
 }
 

@@ -7,8 +7,10 @@ one of its runs.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from secrets import randbits
 from typing import Any
 
@@ -39,11 +41,17 @@ LIMITED = [
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
+def away(host: str) -> list[str]:
+    """A resolver that does not answer now: a URL is taken, and nothing is asked of the world."""
+    raise socket.gaierror(socket.EAI_AGAIN, host)
+
+
 @pytest.fixture
 def house(make_app: MakeApp) -> Flask:
     """The application on a file, with a document in it. What a worker would do is done at once."""
     app = make_app(log_level="ERROR")
     app.extensions["celery"].conf.task_always_eager = True
+    app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], resolve=away)
     app.wsgi_app = closing(app.wsgi_app)
     put_in(app, HOURS)
     return app
