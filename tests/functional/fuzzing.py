@@ -55,6 +55,7 @@ BEYOND_SCHEMAS = {
     "The port is not a number.",
     "Only the ports that this server is set to may be used, by default 80 and 443.",
     "Write an IPv4 address as four decimal numbers.",
+    "A URL is fetched by a worker; there is nothing to preview.",
     "This host leads to an address that is not on the public internet.",
     *SENTENCES.values(),  # What a file is, is known when it is read.
 }
