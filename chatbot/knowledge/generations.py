@@ -50,6 +50,11 @@ def ensure_generation(session: Session, embedders: Embedders) -> Generation:
     return detached(session, session.scalars(select(Generation).where(Generation.active == 1)).one())
 
 
+def is_active(session: Session, generation_id: int) -> bool:
+    """Whether the generation answers, as the database has it now."""
+    return session.scalar(select(Generation.active).where(Generation.id == generation_id)) == 1
+
+
 def next_revision(session: Session, generation_id: int) -> int:
     """Counts the revision up. The row stays locked until the commit, so revisions become visible in their order."""
     counted = update(Generation).where(Generation.id == generation_id).values(revision=Generation.revision + 1)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import numpy as np
 import structlog
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Session, lazyload
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
 from chatbot.knowledge import keywords, urls
-from chatbot.knowledge.generations import ensure_generation, next_revision
+from chatbot.knowledge.generations import ensure_generation, is_active, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.parsing import ParseError, parse
@@ -52,6 +53,28 @@ class LeaseLost(Exception):
     """Somebody else has this document now, or it is gone; nothing more may be written."""
 
 
+class GenerationChanged(Exception):
+    """Another generation was activated while this document was embedded for the one before."""
+
+
+class Hold(Protocol):
+    """The right to write chunks of a document: a worker's lease on it, or a build's lease on a generation."""
+
+    @property
+    def document_id(self) -> str: ...
+
+    @property
+    def lease(self) -> timedelta: ...
+
+    def hold(self, session: Session) -> Document | None:
+        """The document, locked, with the lease renewed; None when the right is lost."""
+        ...
+
+    def note(self, document: Document, done: int, total: int) -> None:
+        """Notes how many of the document's chunks are there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
     """A claimed document, as plain values."""
@@ -60,6 +83,18 @@ class Job:
     owner: str
     version: int
     lease: timedelta
+
+    def hold(self, session: Session) -> Document | None:
+        mine = (Document.id == self.document_id, Document.lease_owner == self.owner, Document.version == self.version)
+        # Without the join, as in service.get_document.
+        query = select(Document).where(*mine).with_for_update(of=Document).options(lazyload(Document.collection))
+        document = session.scalar(query.execution_options(populate_existing=True))
+        if document is not None:
+            document.lease_until = utcnow() + self.lease
+        return document
+
+    def note(self, document: Document, done: int, total: int) -> None:
+        document.chunks_done, document.chunks_total = done, total
 
 
 def due_documents(session: Session, limit: int = 100) -> list[str]:
@@ -119,9 +154,7 @@ def _run(session: Session, embedders: Embedders, job: Job, limits: Limits) -> st
         if fetched is not None and _is_unchanged(session, job, fetched):
             return "ready"
         version = _with_text(session, job, fetched)
-        generation = ensure_generation(session, embedders)
-        _embed_missing(session, job, version, generation, embedders.get(generation.embedder))
-        return _publish(session, job, version, generation)
+        return _embed_and_publish(session, embedders, job, version)
     except FetchFailed as error:
         return _fail_or_try_again(session, job, error)
     except (ParseError, UrlNotAllowed, OriginalMissing, BadEmbeddings) as error:
@@ -130,25 +163,29 @@ def _run(session: Session, embedders: Embedders, job: Job, limits: Limits) -> st
         return _wait(session, job, str(error))
 
 
-def _mine(session: Session, job: Job) -> Document:
+def _embed_and_publish(session: Session, embedders: Embedders, job: Job, version: DocumentVersion) -> str:
+    """Makes the version answer in the generation that is active when it is ready, whichever was at the start."""
+    while True:
+        generation = ensure_generation(session, embedders)
+        embed_missing(session, job, version, generation, embedders.get(generation.embedder))
+        try:
+            return _publish(session, job, version, generation)
+        except GenerationChanged:
+            session.rollback()
+            log.info("ingest_follows_activation", document_id=job.document_id, left=generation.id)
+
+
+def _mine(session: Session, job: Hold) -> Document:
     """The document, locked, if it is still this job's. Begins the writing transaction.
 
     Raises:
         LeaseLost: it is not.
     """
     begin_write(session)
-    document = session.scalar(
-        select(Document)
-        .where(Document.id == job.document_id, Document.lease_owner == job.owner, Document.version == job.version)
-        # Without the join, as in service.get_document.
-        .with_for_update(of=Document)
-        .options(lazyload(Document.collection))
-        .execution_options(populate_existing=True)
-    )
+    document = job.hold(session)
     if document is None:
         session.rollback()
         raise LeaseLost()
-    document.lease_until = utcnow() + job.lease
     return document
 
 
@@ -232,9 +269,15 @@ def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentV
     return detached(session, version)
 
 
-def _embed_missing(
-    session: Session, job: Job, version: DocumentVersion, generation: Generation, embedder: Embedder
+def embed_missing(
+    session: Session, job: Hold, version: DocumentVersion, generation: Generation, embedder: Embedder
 ) -> None:
+    """Writes the chunks of the version that are not in the generation yet; no search sees them.
+
+    Raises:
+        LeaseLost: the right to write is lost.
+        ParseError: there is nothing to embed.
+    """
     document = session.scalars(select(Document).where(Document.id == job.document_id)).one()
     label = label_of(document.title, document.source, "" if document.url else version.filename)
     have = set(
@@ -247,7 +290,8 @@ def _embed_missing(
     plan = list(enumerate(split(text, generation.chunk_tokens, _alive(session, job, embedder.count_tokens))))
     if not plan:
         raise ParseError("no_text")
-    _report(session, job, len(have), len(plan))
+    done = len(have)
+    _report(session, job, done, len(plan))
     todo = [(ordinal, chunk) for ordinal, chunk in plan if ordinal not in have]
     for batch in _batches(todo):
         rows = [_row(text, label, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
@@ -256,12 +300,13 @@ def _embed_missing(
         session.add_all(row for row, _ in rows)
         session.flush()
         keywords.index_chunks(session, [row.id for row, _ in rows])
-        document.chunks_done += len(rows)
+        done += len(rows)
+        job.note(document, done, len(plan))
         session.commit()
         session.expunge_all()
 
 
-def _alive(session: Session, job: Job, count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+def _alive(session: Session, job: Hold, count_tokens: Callable[[str], int]) -> Callable[[str], int]:
     """The counter, renewing the lease now and then: splitting a text of many megabytes outlasts a lease."""
     pause = job.lease.total_seconds() / 4
     renewed = time.monotonic()
@@ -278,9 +323,8 @@ def _alive(session: Session, job: Job, count_tokens: Callable[[str], int]) -> Ca
     return count
 
 
-def _report(session: Session, job: Job, done: int, total: int) -> None:
-    document = _mine(session, job)
-    document.chunks_done, document.chunks_total = done, total
+def _report(session: Session, job: Hold, done: int, total: int) -> None:
+    job.note(_mine(session, job), done, total)
     session.commit()
 
 
@@ -331,15 +375,16 @@ def label_of(title: str, source: str, filename: str) -> str:
 def _fill_vectors(
     session: Session, rows: Sequence[tuple[ChunkRow, str]], generation: Generation, embedder: Embedder
 ) -> None:
-    """Takes the vectors of texts this generation already knows, and embeds the others.
+    """Takes the vectors of texts that a generation of this embedder already knows, and embeds the others.
 
     A text that an earlier version had is known until the nightly purge; a deleted document's vectors are empty.
     """
     hashes = {row.text_hash for row, _ in rows}
+    alike = (Generation.embedder == generation.embedder, Generation.dimension == generation.dimension)
     query = (
         select(ChunkRow.text_hash, ChunkRow.embedding)
-        .where(ChunkRow.generation_id == generation.id, ChunkRow.text_hash.in_(hashes))
-        .where(func.length(ChunkRow.embedding) > 0)
+        .where(ChunkRow.generation_id.in_(select(Generation.id).where(*alike)), ChunkRow.text_hash.in_(hashes))
+        .where(func.length(ChunkRow.embedding) == 4 * generation.dimension)
     )
     known: dict[str, bytes] = dict(session.execute(query).all())
     session.rollback()
@@ -353,8 +398,26 @@ def _fill_vectors(
 
 
 def _publish(session: Session, job: Job, version: DocumentVersion, generation: Generation) -> str:
-    """Makes the version visible and the one before invisible, in one transaction and one revision."""
+    """Makes the version answer, in one transaction and one revision.
+
+    Raises:
+        LeaseLost: somebody else has the document.
+        GenerationChanged: the generation does not answer any more.
+    """
     document = _mine(session, job)
+    show(session, document, version, generation)
+    # Counting the revision up has locked the generation: an activation waits, or is seen here.
+    if not is_active(session, generation.id):
+        raise GenerationChanged()
+    document.status, document.chunk_count = "ready", document.chunks_total
+    document.lease_owner = document.lease_until = document.error_code = document.error_detail = None
+    session.commit()
+    log.info("ingest_done", document_id=document.id, version=job.version, chunks=document.chunk_count)
+    return "ready"
+
+
+def show(session: Session, document: Document, version: DocumentVersion, generation: Generation) -> None:
+    """Makes the version visible in the generation and the one before invisible, in one revision."""
     revision = next_revision(session, generation.id)
     mine = (ChunkRow.document_id == document.id, ChunkRow.generation_id == generation.id)
     current, others = ChunkRow.version_id == version.id, ChunkRow.version_id != version.id
@@ -364,8 +427,3 @@ def _publish(session: Session, job: Job, version: DocumentVersion, generation: G
     fresh = (*mine, current, ChunkRow.added_revision.is_(None))
     session.execute(update(ChunkRow).where(*fresh).values(added_revision=revision))
     keywords.note_languages(session, generation.id, document.language or "")
-    document.status, document.chunk_count = "ready", document.chunks_total
-    document.lease_owner = document.lease_until = document.error_code = document.error_detail = None
-    session.commit()
-    log.info("ingest_done", document_id=document.id, version=job.version, chunks=document.chunk_count)
-    return "ready"

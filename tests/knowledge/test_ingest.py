@@ -236,7 +236,7 @@ def test_an_unexpected_error_after_the_lease_was_lost_leaves_the_other_worker_al
         change(app, id_, lease_owner="another")
         raise ZeroDivisionError
 
-    monkeypatch.setattr(ingest, "_embed_missing", lose)
+    monkeypatch.setattr(ingest, "embed_missing", lose)
     with pytest.raises(ZeroDivisionError):
         ingest_now(app, id_)
     assert (document(app, id_).status, document(app, id_).lease_owner) == ("processing", "another")
