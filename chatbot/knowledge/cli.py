@@ -332,5 +332,5 @@ def search(question: str, k: int, mode: str, only: str | None) -> None:
 @knowledge_cli.command("stats")
 def stats() -> None:
     """Print what is stored."""
-    for name, value in service.stats(db.session()).items():
+    for name, value in service.stats(db.session(), current_app.extensions["embedders"].default).items():
         click.echo(f"{name}: {value}")

@@ -351,6 +351,8 @@ class StatsSchema(ma.Schema):
     tokens = ma.fields.Integer(metadata={"example": 31200})
     bytes = ma.fields.Integer(metadata={"example": 120400})
     embedder = ma.fields.String(allow_none=True, metadata={"example": "all-MiniLM-L6-v2"})
+    # What EMBEDDING_MODEL asks for; another one than `embedder` until a generation of it is built and activated.
+    configured_embedder = ma.fields.String(metadata={"example": "all-MiniLM-L6-v2"})
     dimension = ma.fields.Integer(allow_none=True, metadata={"example": 384})
     generation = ma.fields.Integer(allow_none=True, metadata={"example": 1})
     revision = ma.fields.Integer(metadata={"example": 13})

@@ -314,16 +314,17 @@ def purge(session: Session) -> int:
     return len(gone)
 
 
-def stats(session: Session) -> dict[str, Any]:
-    """Counts of what is stored, and the generation that answers."""
+def stats(session: Session, configured_embedder: str) -> dict[str, Any]:
+    """Counts of what is stored, the generation that answers, and the embedder that the settings name."""
     by_status = session.execute(select(Document.status, func.count()).group_by(Document.status)).all()
-    visible = (ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
+    generation = active_generation(session)
+    answering = ChunkRow.generation_id == (generation.id if generation else None)
+    visible = (answering, ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
     chunks, tokens = session.execute(
         select(func.count(ChunkRow.id), func.coalesce(func.sum(ChunkRow.tokens), 0)).where(*visible)
     ).one()
     size = session.scalar(select(func.coalesce(func.sum(Document.size_bytes), 0)).where(Document.status != "deleted"))
     oldest = session.scalar(select(func.min(Document.next_attempt_at)).where(Document.status == "queued"))
-    generation = active_generation(session)
     known = (Document.status != "deleted", Document.language.is_not(None))
     languages = select(Document.language, func.count()).where(*known).group_by(Document.language)
     return {
@@ -332,6 +333,7 @@ def stats(session: Session) -> dict[str, Any]:
         "tokens": int(tokens),
         "bytes": int(size or 0),
         "embedder": generation.embedder if generation else None,
+        "configured_embedder": configured_embedder,
         "dimension": generation.dimension if generation else None,
         "generation": generation.id if generation else None,
         "revision": generation.revision if generation else 0,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import current_app
+
 from chatbot.auth.guard import admin_required, caller, user_required
 from chatbot.extensions import db
 from chatbot.knowledge import schemas, service
@@ -37,4 +39,5 @@ def search(args: dict[str, Any]) -> Any:
 @blp.response(200, schemas.StatsSchema)
 def stats() -> Any:
     """Read what is stored"""
-    return service.stats(db.session()) | {"index": retriever().index_stats()}
+    configured = current_app.extensions["embedders"].default
+    return service.stats(db.session(), configured) | {"index": retriever().index_stats()}

@@ -1,0 +1,105 @@
+"""`flask index ...`"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from rich.console import Console
+from rich.table import Table
+
+from chatbot.errors import ChatbotError
+from chatbot.knowledge import activation
+from chatbot.knowledge import build as building
+from chatbot.knowledge.activation import GenerationRefused
+from chatbot.knowledge.build import BuildLost, BuildStuck
+from chatbot.knowledge.cli import _print, _progress, _quiet
+from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
+
+index_cli = AppGroup("index", help="Generations of the index: build, compare, activate, go back.")
+
+_REFUSALS = (GenerationRefused, BuildLost, BuildStuck, ChatbotError, EmbedderDamaged, EmbedderNotInstalled)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is refused ends the command with its sentence."""
+    try:
+        yield
+    except _REFUSALS as error:
+        raise click.ClickException(str(error)) from None
+
+
+@index_cli.command("build")
+@click.option("--embedding-model", help="Another embedder than the configured one.")
+@click.option("--chunk-size", type=click.IntRange(1), help="Tokens a chunk, if not as the active generation has.")
+@click.option("--generation", "generation_id", type=click.IntRange(1), help="Bring this one up to date.")
+def build(embedding_model: str | None, chunk_size: int | None, generation_id: int | None) -> None:
+    """Build a generation beside the one that answers. Run it again after a break: it goes on where it was."""
+    if generation_id and (embedding_model or chunk_size):
+        raise click.UsageError("--generation has its embedder and its chunk size already.")
+    parts = current_app.extensions
+    with _told(), _quiet():
+        with parts["sessions"]() as session:
+            generation, owner = building.begin(
+                session, parts["embedders"], embedding_model, chunk_size, generation_id
+            )  # fmt: skip
+        with _progress(Console(stderr=True)) as bar:
+            task = bar.add_task(f"Generation {generation.id}", total=None)
+            progress: Callable[[int, int], None] = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
+            done = building.build(parts["sessions"], parts["embedders"], generation, owner, progress)
+    click.echo(
+        f"Generation {generation.id} is built: {done} document(s) put in, {generation.embedder}, chunks of "
+        f"{generation.chunk_tokens} tokens. `flask index activate {generation.id}` makes it answer."
+    )
+
+
+@index_cli.command("list")
+def list_generations() -> None:
+    """List the generations."""
+    with current_app.extensions["sessions"]() as session:
+        found = activation.generations(session)
+    table = Table("id", "embedder", "chunk size", "chunks", "built", "active", "activated_at")
+    for g in found:
+        built = "building" if g.building else "yes" if g.built_at else "no"
+        active = "yes" if g.active else ""
+        table.add_row(str(g.id), g.embedder, str(g.chunk_tokens), str(g.chunks), built, active, _minute(g.activated_at))
+    _print(table)
+
+
+def _minute(when: datetime | None) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC" if when else ""
+
+
+@index_cli.command("activate")
+@click.argument("generation_id", type=int)
+def activate(generation_id: int) -> None:
+    """Make a generation the one that answers. Every process follows from its next search on."""
+    parts: dict[str, Any] = current_app.extensions
+    with _told(), parts["sessions"]() as session:
+        activation.activate(session, parts["embedders"], generation_id)
+    click.echo(f"Generation {generation_id} answers now. `flask index rollback` goes back.")
+
+
+@index_cli.command("rollback")
+def rollback() -> None:
+    """Go back to the generation that answered before."""
+    with _told(), current_app.extensions["sessions"]() as session:
+        generation_id, queued = activation.rollback(session)
+    click.echo(f"Generation {generation_id} answers again.")
+    if queued:
+        click.echo(f"{queued} document(s) changed meanwhile and wait for a worker to bring them into it.")
+
+
+@index_cli.command("drop")
+@click.argument("generation_id", type=int)
+def drop(generation_id: int) -> None:
+    """Delete the chunks of a generation that does not answer."""
+    with _told(), current_app.extensions["sessions"]() as session:
+        chunks = activation.drop(session, generation_id)
+    click.echo(f"Generation {generation_id} is gone: {chunks} chunk(s).")
