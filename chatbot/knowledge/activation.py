@@ -109,7 +109,7 @@ def lacking(session: Session, generation_id: int) -> list[Lacking]:
     query = (
         select(Document.id, version.id)
         .join(version, version.document_id == Document.id)
-        .where(Document.is_active, current | older, ~there)
+        .where(current | older, ~there)
         .order_by(Document.uploaded_at, Document.id)
     )
     return [Lacking(*row) for row in session.execute(query)]
@@ -217,11 +217,9 @@ def _switch(session: Session, before: Generation | None, wanted: Generation) -> 
 
 def _recount(session: Session, generation_id: int) -> None:
     """Documents say how many chunks they have in the active generation."""
-    shown = ChunkRow.added_revision.is_not(None) | Document.is_active.is_(False)
     count = (
         select(func.count(ChunkRow.id))
-        .where(ChunkRow.document_id == Document.id, ChunkRow.generation_id == generation_id, shown)
-        .where(ChunkRow.removed_revision.is_(None))
+        .where(ChunkRow.document_id == Document.id, ChunkRow.generation_id == generation_id, *visible())
         .correlate(Document)
         .scalar_subquery()
     )

@@ -174,7 +174,7 @@ def build(
     """
     done = 0
     with sessions() as session:
-        todo = _switched_off(session) + lacking(session, generation.id)
+        todo = lacking(session, generation.id)
     try:
         while todo or not _finished(sessions, generation.id, owner):
             total = done + len(todo)
@@ -197,17 +197,6 @@ def _next_round(sessions: Sessions, generation_id: int, before: Sequence[Lacking
     if stuck := set(todo) & set(before):
         raise BuildStuck(f"{len(stuck)} document(s) have no text to build from: run `flask knowledge verify --fix`.")
     return todo
-
-
-def _switched_off(session: Session) -> list[Lacking]:
-    """Documents that are ingested but not active: their chunks are there for the day they are switched on."""
-    query = (
-        select(Document.id, DocumentVersion.id)
-        .join(DocumentVersion, DocumentVersion.document_id == Document.id)
-        .where(Document.status == "ready", Document.is_active.is_(False), DocumentVersion.version == Document.version)
-        .order_by(Document.uploaded_at, Document.id)
-    )
-    return [Lacking(*row) for row in session.execute(query)]
 
 
 def _each(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,11 +24,14 @@ from chatbot.background import wake
 from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, queue, schemas, service, urls, versions
+from chatbot.knowledge import ingest, queue, schemas, service, urls, verify, versions
 from chatbot.knowledge.filters import conditions
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
+
+# A check names so many of what it found.
+MOST_SHOWN = 20
 
 knowledge_cli = AppGroup("knowledge", help="The knowledge base.")
 
@@ -334,3 +337,27 @@ def stats() -> None:
     """Print what is stored."""
     for name, value in service.stats(db.session(), current_app.extensions["embedders"].default).items():
         click.echo(f"{name}: {value}")
+
+
+@knowledge_cli.command("verify")
+@click.option("--fix", is_flag=True, help="Mend what is found.")
+def verify_knowledge(fix: bool) -> None:
+    """Prove that documents, texts, chunks, vectors, originals and keywords agree.
+
+    Exit status: 0 when all is well (or mended), 1 when something is not.
+    """
+    report_checks(verify.KNOWLEDGE, fix)
+
+
+def report_checks(checks: Sequence[verify.Check], fix: bool) -> None:
+    """Makes the checks and prints a line for each; ends the command with 1 when something is wrong."""
+    table = Table("check", "looked at", "found", "done")
+    with current_app.extensions["sessions"]() as session:
+        results = list(verify.verify(session, checks, fix=fix))
+    for result in results:
+        table.add_row(result.name, str(result.looked_at), str(len(result.findings)), result.done)
+    _print(table)
+    for result in results:
+        for finding in result.findings[:MOST_SHOWN]:
+            click.echo(f"  {finding}: {result.name}", err=True)
+    raise SystemExit(1 if any(result.open for result in results) else 0)

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from chatbot.errors import ChatbotError
-from chatbot.knowledge import activation
+from chatbot.knowledge import activation, verify
 from chatbot.knowledge import build as building
 from chatbot.knowledge.activation import GenerationRefused
 from chatbot.knowledge.build import BuildLost, BuildStuck
-from chatbot.knowledge.cli import _print, _progress, _quiet
+from chatbot.knowledge.cli import _print, _progress, _quiet, report_checks
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 
 index_cli = AppGroup("index", help="Generations of the index: build, compare, activate, go back.")
@@ -27,11 +27,12 @@ _REFUSALS = (GenerationRefused, BuildLost, BuildStuck, ChatbotError, EmbedderDam
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told(*more: type[Exception]) -> Iterator[None]:
     """What is refused ends the command with its sentence."""
+    refusals: tuple[type[Exception], ...] = (*_REFUSALS, *more)
     try:
         yield
-    except _REFUSALS as error:
+    except refusals as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -44,7 +45,7 @@ def build(embedding_model: str | None, chunk_size: int | None, generation_id: in
     if generation_id and (embedding_model or chunk_size):
         raise click.UsageError("--generation has its embedder and its chunk size already.")
     parts = current_app.extensions
-    with _told(), _quiet():
+    with told(), _quiet():
         with parts["sessions"]() as session:
             generation, owner = building.begin(
                 session, parts["embedders"], embedding_model, chunk_size, generation_id
@@ -81,7 +82,7 @@ def _minute(when: datetime | None) -> str:
 def activate(generation_id: int) -> None:
     """Make a generation the one that answers. Every process follows from its next search on."""
     parts: dict[str, Any] = current_app.extensions
-    with _told(), parts["sessions"]() as session:
+    with told(), parts["sessions"]() as session:
         activation.activate(session, parts["embedders"], generation_id)
     click.echo(f"Generation {generation_id} answers now. `flask index rollback` goes back.")
 
@@ -89,7 +90,7 @@ def activate(generation_id: int) -> None:
 @index_cli.command("rollback")
 def rollback() -> None:
     """Go back to the generation that answered before."""
-    with _told(), current_app.extensions["sessions"]() as session:
+    with told(), current_app.extensions["sessions"]() as session:
         generation_id, queued = activation.rollback(session)
     click.echo(f"Generation {generation_id} answers again.")
     if queued:
@@ -100,6 +101,17 @@ def rollback() -> None:
 @click.argument("generation_id", type=int)
 def drop(generation_id: int) -> None:
     """Delete the chunks of a generation that does not answer."""
-    with _told(), current_app.extensions["sessions"]() as session:
+    with told(), current_app.extensions["sessions"]() as session:
         chunks = activation.drop(session, generation_id)
     click.echo(f"Generation {generation_id} is gone: {chunks} chunk(s).")
+
+
+@index_cli.command("verify")
+@click.option("--fix", is_flag=True, help="Mend what is found.")
+def verify_index(fix: bool) -> None:
+    """Prove that rows and indexes agree, and that an index made from the rows holds what answers.
+
+    Exit status: 0 when all is well (or mended), 1 when something is not.
+    """
+    parts = current_app.extensions
+    report_checks((*verify.INDEX, verify.in_memory(parts["sessions"], parts["embedders"])), fix)
