@@ -25,6 +25,7 @@ from chatbot.extensions import db, mail, migrate
 from chatbot.knowledge import export as knowledge_export
 from chatbot.knowledge import originals
 from chatbot.knowledge.cli import knowledge_cli
+from chatbot.knowledge.eval_cli import eval_cli
 from chatbot.knowledge.index_cli import index_cli
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.routes import blp as knowledge_blueprint
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.cli.add_command(users_cli)
     app.cli.add_command(knowledge_cli)
     app.cli.add_command(index_cli)
+    app.cli.add_command(eval_cli)
     app.cli.add_command(mail_cli)
     return app
 

@@ -1,0 +1,271 @@
+"""`flask eval ...`"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+from flask_migrate import upgrade
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import event
+
+from chatbot import __version__
+from chatbot.config import ROOT
+from chatbot.db import Sessions, engine_options, prepare_engine
+from chatbot.extensions import db, migrate
+from chatbot.knowledge import activation, evaluation
+from chatbot.knowledge import build as building
+from chatbot.knowledge.cli import _print, _progress, _quiet
+from chatbot.knowledge.evaluation import MODES, BadSet, EvalSet, Outcome
+from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
+from chatbot.knowledge.index_cli import index_cli, told
+from chatbot.knowledge.models import Generation
+from chatbot.knowledge.retrieval import Index, Mode
+from chatbot.rag.types import Passage
+
+eval_cli = AppGroup("eval", help="How good the search is, in figures.")
+
+BAR = 40
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure that has to be reached."""
+
+    mode: str | None
+    measure: str
+    least: float
+
+
+class GoalType(click.ParamType[Goal]):
+    """[MODE:]MEASURE=VALUE"""
+
+    name = "goal"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Goal:
+        match = re.fullmatch(r"(?:(\w+):)?(\w+@\d+)=(\d*\.?\d+)", str(value).strip().lower())
+        if match is None or match[1] not in (None, *MODES):
+            self.fail("give a measure and its least value, as ndcg@10=0.6 or dense:recall@100=0.9", param, ctx)
+        return Goal(match[1], match[2], float(match[3]))
+
+
+class ModesType(click.ParamType[tuple[Mode, ...]]):
+    """Names of modes between commas."""
+
+    name = "modes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Mode, ...]:
+        names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+        unknown = [name for name in names if name not in MODES]
+        if unknown:
+            self.fail(f"{unknown[0]!r} is not one of {', '.join(MODES)}", param, ctx)
+        return tuple(mode for mode in MODES if mode in names)
+
+
+@eval_cli.command("run")
+@click.argument("folder", metavar="SET", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--k", type=click.IntRange(1, 100), default=10, show_default=True, help="The place that counts.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
+@click.option("--fail-under", "goals", type=GoalType(), multiple=True, help="As ndcg@10=0.6; exit status 1 below it.")
+@click.option("--mode", "modes", type=ModesType(), default=",".join(MODES), show_default=True)
+@click.option("--limit", type=click.IntRange(1), help="Only so many questions, and a part of the corpus: a quick look.")
+@click.option("--embedding-model", help="Another embedder than the configured one, for a set with a corpus.")
+@click.option("--chunk-size", type=click.IntRange(1), help="Tokens a chunk, for a set with a corpus.")
+@click.option("--fresh", is_flag=True, help="Ingest the set's corpus anew.")
+def run(
+    folder: Path, k: int, json_file: Path | None, goals: tuple[Goal, ...], modes: tuple[Mode, ...], limit: int | None,
+    embedding_model: str | None, chunk_size: int | None, fresh: bool,
+) -> None:  # fmt: skip
+    """Measure search on a SET: a folder with queries.jsonl, qrels.tsv and, if it has its own, corpus.jsonl.
+
+    A corpus goes into a database of its own under the instance folder, never into the live one.
+    """
+    started = time.perf_counter()
+    with told(BadSet), _quiet():
+        questions = evaluation.read_set(folder).limited(limit)
+        index, names = (
+            _own(questions, limit, embedding_model, chunk_size, fresh) if questions.corpus else _live(questions)
+        )
+        outcomes = _ask(index, questions, names, modes, k)
+    report = _report_of(folder, questions, index.generation, outcomes, time.perf_counter() - started)
+    _show(outcomes)
+    if json_file:
+        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    missed = [line for goal in goals if (line := _missed(goal, outcomes))]
+    for line in missed:
+        click.echo(line, err=True)
+    raise SystemExit(1 if missed else 0)
+
+
+def _ask(
+    index: Index, questions: EvalSet, names: evaluation.Names, modes: Sequence[Mode], k: int
+) -> list[Outcome]:  # fmt: skip
+    with _progress(Console(stderr=True)) as bar:
+        task = bar.add_task("Asking", total=len(questions.judged) * len(modes))
+        step: Callable[[], None] = lambda: bar.advance(task)  # noqa: E731
+        return evaluation.run(index, questions, names, modes, k, step, os.cpu_count() or 1)
+
+
+def _live(questions: EvalSet) -> tuple[Index, evaluation.Names]:
+    parts = current_app.extensions
+    with parts["sessions"]() as session:
+        generation = active_generation(session)
+        if generation is None:
+            raise BadSet("The knowledge base is empty, and the set has no corpus.jsonl.")
+        session.expunge(generation)
+        session.rollback()
+        names = evaluation.live_names(session, questions)
+    return Index(parts["sessions"], parts["embedders"], generation), live(names)
+
+
+def live(names: Mapping[str, Sequence[str]]) -> evaluation.Names:
+    """What a set calls a passage's document; one that it does not name takes its place in the ranking all the same."""
+    return lambda passage: names.get(passage.document_id, (passage.document_id,))
+
+
+def _own(
+    questions: EvalSet, limit: int | None, model: str | None, chunk_tokens: int | None, fresh: bool
+) -> tuple[Index, evaluation.Names]:
+    """The set's corpus in a database of its own, made at the first run and continued after a break."""
+    parts = current_app.extensions
+    embedders, entries = parts["embedders"], evaluation.corpus_of(questions, limit)
+    embedder, chunk_tokens = model or embedders.default, chunk_tokens or CHUNK_TOKENS
+    key = evaluation.fingerprint(entries, embedder, chunk_tokens, __version__)[:16]
+    folder = parts["settings"].instance_path / "eval" / key
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    sessions = _database(folder)
+    with sessions() as session:
+        generation = active_generation(session)
+        session.expunge_all()
+        session.rollback()
+        if generation is None:
+            evaluation.fill(session, entries)
+    if generation is None:
+        generation = _built(sessions, embedder, chunk_tokens)
+    by_id = {evaluation.document_id(entry.id): entry.id for entry in entries}
+
+    def names(passage: Passage) -> Sequence[str]:
+        return (by_id[passage.document_id],)
+
+    return Index(sessions, embedders, generation), names
+
+
+def _database(folder: Path) -> Sessions:
+    """An SQLite file with the application's schema."""
+    folder.mkdir(parents=True, exist_ok=True)
+    app = Flask("evaluation")
+    url = f"sqlite:///{folder / 'chatbot.db'}"
+    app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(url, 8))
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    with app.app_context():
+        sessions = prepare_engine(db.engine)
+        # It can be made again from the set: no waiting for the disk.
+        event.listen(db.engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF"))
+        upgrade()
+    return sessions
+
+
+def _built(sessions: Sessions, embedder: str, chunk_tokens: int) -> Generation:
+    embedders = current_app.extensions["embedders"]
+    with sessions() as session:
+        generation, owner = building.begin(session, embedders, embedder, chunk_tokens)
+    with _progress(Console(stderr=True)) as bar:
+        task = bar.add_task("Ingesting", total=None)
+        step: Callable[[int, int], None] = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
+        building.build(sessions, embedders, generation, owner, step)
+    with sessions() as session:
+        activation.activate(session, embedders, generation.id)
+        return activation.get_generation(session, generation.id)
+
+
+def _report_of(
+    folder: Path, questions: EvalSet, generation: Generation, outcomes: Sequence[Outcome], seconds: float
+) -> dict[str, Any]:
+    return {
+        "set": folder.resolve().name,
+        "set_hash": questions.fingerprint(),
+        "questions": len(questions.judged),
+        "corpus": questions.corpus is not None,
+        "embedder": generation.embedder,
+        "chunk_tokens": generation.chunk_tokens,
+        "generation": generation.id,
+        "versions": {"chatbot": __version__} | {name: version(name) for name in ("faiss-cpu", "onnxruntime", "numpy")},
+        "seconds": round(seconds, 2),
+        "modes": {o.mode: {**_rounded(o.figures), "seconds": o.seconds} for o in outcomes},
+    }
+
+
+def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 5) for name, value in figures.items()}
+
+
+def _show(outcomes: Sequence[Outcome]) -> None:
+    table = Table("mode", *outcomes[0].figures)
+    for outcome in outcomes:
+        table.add_row(outcome.mode, *(f"{value:.4f}" for value in outcome.figures.values()))
+    _print(table)
+    console = Console(markup=False, emoji=False, highlight=False)
+    for measure in outcomes[0].figures:
+        console.print(measure)
+        for outcome in outcomes:
+            value = outcome.figures[measure]
+            full = round(value * BAR)
+            console.print(f"  {outcome.mode:<8} {'█' * full}{'░' * (BAR - full)} {value:.3f}")
+
+
+def _missed(goal: Goal, outcomes: Sequence[Outcome]) -> str | None:
+    """Says that a goal was missed; without a mode it is hybrid's, or that of the last one that was measured."""
+    by_mode = {outcome.mode: outcome.figures for outcome in outcomes}
+    mode = goal.mode or ("hybrid" if "hybrid" in by_mode else outcomes[-1].mode)
+    value = by_mode.get(mode, {}).get(goal.measure)  # type: ignore[call-overload]
+    if value is None:
+        return f"{mode} {goal.measure} was not measured."
+    return f"{mode} {goal.measure} is {value:.4f}, below {goal.least}." if value < goal.least else None
+
+
+@index_cli.command("compare")
+@click.argument("first", type=int)
+@click.argument("second", type=int)
+@click.option(
+    "--eval", "folder", metavar="SET", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with queries.jsonl and qrels.tsv about the documents that are here.",
+)  # fmt: skip
+@click.option("--k", type=click.IntRange(1, 100), default=10, show_default=True, help="The place that counts.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
+def compare(first: int, second: int, folder: Path, k: int, json_file: Path | None) -> None:
+    """Measure two generations on a SET of questions about the knowledge base, side by side."""
+    parts, reports, figures = current_app.extensions, [], []
+    with told(BadSet), _quiet():
+        questions = evaluation.read_set(folder)
+        with parts["sessions"]() as session:
+            names = live(evaluation.live_names(session, questions))
+            generations = [activation.get_generation(session, number) for number in (first, second)]
+        for generation in generations:
+            started = time.perf_counter()
+            outcomes = _ask(Index(parts["sessions"], parts["embedders"], generation), questions, names, MODES, k)
+            seconds = time.perf_counter() - started
+            reports.append(_report_of(folder, questions, generation, outcomes, seconds))
+            figures.append({f"{o.mode} {name}": value for o in outcomes for name, value in o.figures.items()})
+    table = Table("measure", f"generation {first}", f"generation {second}", "difference")
+    for name, before in figures[0].items():
+        after = figures[1][name]
+        table.add_row(name, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
+    _print(table)
+    if json_file:
+        difference = {name: round(figures[1][name] - before, 5) for name, before in figures[0].items()}
+        content = {"generations": reports, "difference": difference}
+        json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
