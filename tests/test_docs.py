@@ -123,9 +123,10 @@ def test_every_flask_command_that_is_named_exists(sample: Flask) -> None:
             assert not below or below in command.list_commands(context), f"{name} {below}"  # type: ignore[attr-defined]
 
 
-def test_every_knowledge_command_is_in_the_readme(sample: Flask) -> None:
-    for name in sample.cli.commands["knowledge"].commands:  # type: ignore[attr-defined]
-        assert f"`flask knowledge {name}" in section("The command line")
+@pytest.mark.parametrize("group", ["knowledge", "index", "eval"])
+def test_every_knowledge_command_is_in_the_readme(sample: Flask, group: str) -> None:
+    for name in sample.cli.commands[group].commands:  # type: ignore[attr-defined]
+        assert f"`flask {group} {name}" in section("The command line")
 
 
 # Codes -------------------------------------------------------------------------------------------------------------

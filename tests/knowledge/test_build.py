@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge import build, service
 from chatbot.knowledge import ingest as ingestion
-from chatbot.knowledge.activation import GenerationRefused, drop, generations, lacking
+from chatbot.knowledge.activation import GenerationRefused, activate, drop, generations, lacking
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.service import NewDocument
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
@@ -100,11 +100,11 @@ def delete(app, document_id: str) -> None:
 
 def test_a_generation_is_built_beside_the_one_that_answers_and_changes_no_answer(app, embedder):
     ids = [put_in(app, long_text(3, f"word{n}")).id for n in range(3)]
-    before = rows(app, 1), found(app, "word1 number 2")
+    before = rows(app, 1), found(app, "word1 number 2", 1)
 
     number = built(app)
 
-    assert (rows(app, 1), found(app, "word1 number 2")) == before
+    assert (rows(app, 1), found(app, "word1 number 2", 1)) == before
     made = generation(app, number)
     assert (made.active, made.lease_owner, made.lease_until, made.built_at is not None) == (None, None, None, True)
     assert (made.chunk_tokens, made.revision) == (SMALL, 3)
@@ -282,10 +282,20 @@ def test_a_document_whose_new_version_failed_keeps_its_old_one_in_the_next_gener
     assert [row[8] for row in rows(app, built(app))] == ["The shop opens at nine."]
 
 
-def test_a_document_that_is_switched_off_is_built_and_stays_invisible(app, embedder):
+def test_a_document_that_is_switched_off_is_built_and_not_found(app, embedder):
     put_in(app, HOURS, is_active=False)
+    put_in(app, RETURNS)
     number = built(app)
-    assert [(row[8], row[12]) for row in rows(app, number)] == [(HOURS, None)]
+    assert [row[8] for row in rows(app, number)] == [HOURS, RETURNS]
+    with app.extensions["sessions"]() as session:
+        activate(session, app.extensions["embedders"], number)
+    assert found(app, "When is the shop open?") == [RETURNS]
+
+
+def test_the_languages_of_the_documents_are_noted_with_the_generation(app, embedder):
+    """A question is stemmed in each of them."""
+    put_in(app, "Der Laden ist von neun bis fünf Uhr geöffnet, und am Samstag öffnet er erst um zehn Uhr.")
+    assert generation(app, built(app)).languages == generation(app, 1).languages != []
 
 
 def test_a_built_generation_is_brought_up_to_date_by_its_number(app, embedder):
