@@ -29,6 +29,7 @@ from chatbot.knowledge.models import DEFAULT_COLLECTION, Collection, Document, D
 from chatbot.knowledge.parsing.clean import clean
 from chatbot.knowledge.retrieval import Index, Mode
 from chatbot.knowledge.service import clean_title
+from chatbot.rag.languages import language_of
 from chatbot.rag.types import Passage
 
 MODES: tuple[Mode, ...] = ("dense", "keyword", "hybrid")
@@ -200,7 +201,7 @@ def _rows_of(entry: Entry, collection_id: str) -> list[Document | DocumentVersio
     content_hash, id_ = hashlib.sha256(text.encode()).hexdigest(), document_id(entry.id)
     document = Document(
         id=id_, collection_id=collection_id, title=clean_title(entry.title), status="ready",
-        content_hash=content_hash, size_bytes=len(text.encode()),
+        content_hash=content_hash, size_bytes=len(text.encode()), language=language_of(text),
     )  # fmt: skip
     version = DocumentVersion(
         document_id=id_, version=1, content_hash=content_hash, media_type="text/plain", content=b"", text=text

@@ -178,10 +178,15 @@ def _originals(session: Session, _generation: Generation) -> tuple[int, list[Fin
     looked_at, findings, after = 0, [], 0
     while version := session.scalar(query.where(DocumentVersion.id > after).order_by(DocumentVersion.id).limit(1)):
         looked_at, after = looked_at + 1, version.id
-        if not version.in_file and hashlib.sha256(version.content).hexdigest() != version.content_hash:
+        if not _is_whole(version):
             findings.append(Finding(version.document_id))
         session.expunge_all()
     return looked_at, findings
+
+
+def _is_whole(version: DocumentVersion) -> bool:
+    """Whether the original is what came in."""
+    return hashlib.sha256(version.content).hexdigest() == version.content_hash
 
 
 def _terms(session: Session) -> tuple[TableClause, ColumnClause[int]]:
@@ -258,7 +263,7 @@ def _parse_again(session: Session, document: Document) -> None:
     """Forgets the text where the original is there to read it from again."""
     of = (DocumentVersion.document_id == document.id, DocumentVersion.version == document.version)
     version = session.scalars(select(DocumentVersion).where(*of)).one()
-    if not version.in_file and hashlib.sha256(version.content).hexdigest() == version.content_hash:
+    if _is_whole(version):
         version.text = None
 
 

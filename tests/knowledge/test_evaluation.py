@@ -10,9 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
 from chatbot.knowledge import evaluation
 from chatbot.knowledge.evaluation import BadSet, measures, ndcg, rank_documents, read_set, recall, reciprocal_rank
+from chatbot.knowledge.models import Document, DocumentVersion
 from tests.conftest import SHARED, put_in
 
 JUDGED = {"a": 2.0, "b": 1.0, "z": 0.0, "bad": -1.0}
@@ -168,3 +170,17 @@ def test_documents_of_the_knowledge_base_are_known_by_id_title_source_or_the_end
         assert names == {first: ["First", "guide/first.md"], second: [second]}
         with pytest.raises(BadSet, match="None of the documents"):
             evaluation.live_names(session, read_set(write_set(tmp_path / "b", WITH_HEADER)))
+
+
+def test_a_corpus_becomes_documents_as_ingestion_makes_them_and_once_only(sqlite_app, tmp_path):
+    entries = evaluation.corpus_of(read_set(write_set(tmp_path / "set", WITH_HEADER, corpus=True)))
+    for _ in range(2):
+        with sqlite_app.extensions["sessions"]() as session:
+            evaluation.fill(session, entries)
+    with sqlite_app.extensions["sessions"]() as session:
+        documents = session.scalars(select(Document)).all()
+        texts = session.scalars(select(DocumentVersion.text)).all()
+    assert sorted((d.title, d.status, d.language) for d in documents) == [
+        ("", "ready", "en"), ("Ducks eat grass", "ready", None), ("Hours", "ready", "en"), ("Hours", "ready", "en"),
+    ]  # fmt: skip
+    assert "Ducks eat grass" in texts
