@@ -16,7 +16,7 @@ from collections.abc import Callable
 import faiss
 import numpy as np
 from flask import Flask
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from bench.house import house, quantiles
 from chatbot.db import begin_write, new_id
@@ -45,12 +45,12 @@ def fill(app: Flask, rows: np.ndarray) -> None:
     rng = np.random.default_rng(11)
     with app.extensions["sessions"]() as session:
         begin_write(session)
-        collection = Collection(name="default")
+        collection = session.scalars(select(Collection)).one()
         generation = Generation(
             embedder="all-MiniLM-L6-v2", dimension=DIMENSION, chunk_tokens=200, threshold=0.0, active=1, revision=1,
             languages=[""],
         )  # fmt: skip
-        session.add_all([collection, generation])
+        session.add(generation)
         session.flush()
         for start in range(0, len(rows), 20):
             document = Document(id=new_id(), collection=collection, title=f"Document {start}", content_hash=str(start))

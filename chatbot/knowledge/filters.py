@@ -19,9 +19,10 @@ from sqlalchemy import ColumnElement, Text, and_, cast, false, func, not_
 from chatbot.errors import FieldError, Invalid
 from chatbot.knowledge.models import Document
 
-MOST = 10
-
-_CONDITION = re.compile(r"(?P<no>-?)(?P<field>[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}):(?P<values>.+)", re.S)
+_FIELD, _VALUE = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", r"[^,|]*[^,|\s][^,|]*"
+_VALUES = rf"{_VALUE}(\|{_VALUE})*"
+WRITTEN = rf"^-?{_FIELD}:{_VALUES}(,-?{_FIELD}:{_VALUES}){{0,9}}$"
+_CONDITION = re.compile(rf"(?P<no>-?)(?P<field>{_FIELD}):(?P<values>{_VALUES})")
 _TRUTH = {"true": "1", "false": "0"}
 _FIELDS: dict[str, Any] = {
     "document_type": Document.document_type,
@@ -39,29 +40,20 @@ def conditions(written: str | None) -> tuple[ColumnElement[bool], ...]:
     """
     if written is None:
         return ()
-    parts = [part.strip() for part in written.split(",")]
-    if len(parts) > MOST:
-        raise _invalid(f"At most {MOST} conditions can be given.")
-    return tuple(_condition(part) for part in parts)
+    return tuple(_condition(part) for part in written.split(","))
 
 
 def _condition(part: str) -> ColumnElement[bool]:
     match = _CONDITION.fullmatch(part)
     if match is None:
-        raise _invalid("Write each condition as field:value, and separate conditions by commas.")
+        raise Invalid(errors=[FieldError("/filter", "Write each condition as field:value, separated by commas.")])
     values = [value.strip() for value in match["values"].split("|")]
-    if not all(values):
-        raise _invalid("Each condition needs a value.")
     # SQLite gives JSON's true and false as 1 and 0.
     values += [_TRUTH[value] for value in values if value in _TRUTH]
-    holds = _value_of(match["field"].strip()).in_(values)
+    holds = _value_of(match["field"]).in_(values)
     return not_(func.coalesce(holds, false())) if match["no"] else and_(holds)
 
 
 def _value_of(field: str) -> Any:
     """The column, or the value in the metadata as a text."""
     return _FIELDS.get(field, cast(Document.extra[field].as_string(), Text))
-
-
-def _invalid(detail: str) -> Invalid:
-    return Invalid(errors=[FieldError("/filter", detail)])

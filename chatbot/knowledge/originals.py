@@ -22,7 +22,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, new_id
-from chatbot.errors import NotFound, Unavailable
+from chatbot.errors import Conflict, NotFound, Unavailable
 from chatbot.knowledge.models import DocumentVersion
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,10 @@ ABANDONED_SECONDS = 24 * 3600
 class OriginalMissing(NotFound):
     code = "original_missing"
     detail = "The original of this document is missing or damaged on the server's disk; add the file again."
+
+
+class NotFetched(Conflict):
+    code, detail = "text_not_ready", "This version has not been fetched from its URL yet, or could not be."
 
 
 class StorageFull(Unavailable):
@@ -82,7 +86,10 @@ def content_of(session: Session, version: DocumentVersion) -> bytes:
 
     Raises:
         OriginalMissing: its file is not there, or is not what it was.
+        NotFetched: it is a page of the web, and not here yet.
     """
+    if not version.content_hash:
+        raise NotFetched()
     if not version.in_file:
         return version.content
     try:

@@ -18,7 +18,7 @@ from chatbot.knowledge.simhash import NEAR, distances, simhash, similarity
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.languages import language_of
 from chatbot.rag.splitter import split
-from chatbot.rag.tokens import cost_usd
+from chatbot.rag.tokens import embedding_cost_usd
 
 MOST_SHOWN = 10
 
@@ -79,7 +79,7 @@ def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview
         characters=len(parsed.text),
         chunk_count=len(chunks),
         tokens=tokens,
-        price_usd=cost_usd(embedder.name, tokens, 0),
+        price_usd=embedding_cost_usd(embedder.name, tokens),
         exact_duplicate=exact,
         near_duplicates=near_duplicates(session, bits, exact),
     )

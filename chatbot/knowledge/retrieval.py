@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import structlog
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,8 @@ from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vect
 from chatbot.rag.ranking import CANDIDATES, DEPTH, fuse, judged, varied
 from chatbot.rag.store import Changes, FaissStore
 from chatbot.rag.types import Found, Passage
+
+log = structlog.get_logger(__name__)
 
 Mode = Literal["hybrid", "dense", "keyword"]
 Conditions = tuple[ColumnElement[bool], ...]
@@ -74,7 +77,12 @@ class SqlRows:
             .where(ChunkRow.added_revision > after, ChunkRow.added_revision <= upto)
             .order_by(ChunkRow.id)
         )
-        return [(row[0], row[1], row[2] if row[3] else "") for row in session.execute(query)]
+        rows = [(row[0], row[1], row[2] if row[3] else "") for row in session.execute(query)]
+        whole = [row for row in rows if len(row[1]) == 4 * self._generation.dimension]
+        if len(whole) < len(rows):
+            # One damaged row is not to end every search; `flask index verify --fix` mends it.
+            log.error("vectors_damaged", generation=self._generation.id, chunks=len(rows) - len(whole))
+        return whole
 
     def _removed(self, session: Session, after: int, upto: int) -> list[int]:
         query = select(ChunkRow.id).where(ChunkRow.generation_id == self._generation.id)

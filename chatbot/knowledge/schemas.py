@@ -6,6 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from chatbot.knowledge.filters import WRITTEN
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
 from chatbot.knowledge.queue import Described
 from chatbot.web.fields import Flag, PageArgs, Real, Utc, Whole, text
@@ -298,15 +299,16 @@ class SearchArgs(ma.Schema):
         metadata={"description": "By vectors (`dense`), by words (`keyword`), or both."},
     )
     collection = text(1, 100, load_default=None)
-    filter = text(
-        1, 500, load_default=None,
+    filter = ma.fields.String(
+        load_default=None,
+        validate=[ma.validate.Length(min=1, max=500), ma.validate.Regexp(WRITTEN)],
         metadata={
             "description": "Only documents of which all of this holds: `field:value`, `field:one|other`, "
             "`-field:value`, separated by commas. Fields: document_type, language, source, title, and the names in a "
             "document's metadata.",
             "example": "document_type:FAQ,team:support|sales",
         },
-    )  # fmt: skip
+    )
     variety = Real(
         load_default=0.0,
         validate=ma.validate.Range(min=0, max=1),

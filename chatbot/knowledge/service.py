@@ -283,15 +283,19 @@ def _of(model: Any, document_id: str) -> Any:
 
 
 def _remove_chunks(session: Session, document_id: str) -> int:
-    """Empties the visible chunks and marks them as removed, for the other processes to see; deletes the rest."""
+    """Empties the visible chunks and marks them as removed, for the other processes to see; deletes the rest.
+
+    Gives the number of those that could be found. Other generations' chunks of the same text are not counted.
+    """
     mine = _of(ChunkRow, document_id)
     session.execute(delete(ChunkRow).where(mine, ChunkRow.added_revision.is_(None)))
     visible = (mine, ChunkRow.removed_revision.is_(None))
-    total = 0
+    total, active = 0, active_generation(session)
     for generation_id in session.scalars(select(ChunkRow.generation_id).where(*visible).distinct()).all():
         values = {"removed_revision": next_revision(session, generation_id)}
         rows = update(ChunkRow).where(*visible, ChunkRow.generation_id == generation_id).values(values)
-        total += len(session.scalars(rows.returning(ChunkRow.id)).all())
+        removed = len(session.scalars(rows.returning(ChunkRow.id)).all())
+        total += removed if active is not None and generation_id == active.id else 0
     session.execute(update(ChunkRow).where(mine).values(text="", embedding=b"", headings=[]))
     return total
 

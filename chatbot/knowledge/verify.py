@@ -31,6 +31,7 @@ from chatbot.knowledge import keywords
 from chatbot.knowledge.activation import visible
 from chatbot.knowledge.generations import active_generation, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
+from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.retrieval import Index
 from chatbot.rag.embedders import Embedders
 
@@ -178,15 +179,18 @@ def _originals(session: Session, _generation: Generation) -> tuple[int, list[Fin
     looked_at, findings, after = 0, [], 0
     while version := session.scalar(query.where(DocumentVersion.id > after).order_by(DocumentVersion.id).limit(1)):
         looked_at, after = looked_at + 1, version.id
-        if not _is_whole(version):
+        if not _is_whole(session, version):
             findings.append(Finding(version.document_id))
         session.expunge_all()
     return looked_at, findings
 
 
-def _is_whole(version: DocumentVersion) -> bool:
-    """Whether the original is what came in."""
-    return hashlib.sha256(version.content).hexdigest() == version.content_hash
+def _is_whole(session: Session, version: DocumentVersion) -> bool:
+    """Whether the original is there and is what came in."""
+    try:
+        return hashlib.sha256(content_of(session, version)).hexdigest() == version.content_hash
+    except OriginalMissing:
+        return False
 
 
 def _terms(session: Session) -> tuple[TableClause, ColumnClause[int]]:
@@ -263,7 +267,7 @@ def _parse_again(session: Session, document: Document) -> None:
     """Forgets the text where the original is there to read it from again."""
     of = (DocumentVersion.document_id == document.id, DocumentVersion.version == document.version)
     version = session.scalars(select(DocumentVersion).where(*of)).one()
-    if _is_whole(version):
+    if _is_whole(session, version):
         version.text = None
 
 

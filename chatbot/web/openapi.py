@@ -36,7 +36,7 @@ _CONFLICTS = frozenset({
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
 
 # What their body or key names may be gone.
-_NAMES_SOMETHING = frozenset({"send", "add_document"})
+_NAMES_SOMETHING = frozenset({"send", "add_document", "search"})
 # Where the id in an answer leads: operation -> field, the name of the path's variable, operations.
 _LEADS_TO = {
     "send": ("chat_session_id", "session_id", ("get_session", "messages", "rename_session", "delete_session")),

@@ -5,6 +5,9 @@ Revision: 0003, after 0002
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -73,6 +76,7 @@ def upgrade() -> None:
     for table, columns in _columns().items():
         for column in columns:
             op.add_column(table, column)
+    _make_default_collection()
     op.execute("UPDATE document_versions SET size_bytes = length(content)")
     op.execute("UPDATE generations SET built_at = created_at, activated_at = created_at WHERE active = 1")
     # A document that is switched off has visible chunks now as well; its label keeps them from being found.
@@ -105,6 +109,21 @@ def upgrade() -> None:
     )
     for statement in _KEYWORDS[op.get_bind().dialect.name]:
         op.execute(statement)
+
+
+def _make_default_collection() -> None:
+    """It is always there from now on; before, it came with its first document."""
+    collections = sa.table(
+        "collections",
+        sa.column("id", sa.Uuid(as_uuid=False)),
+        sa.column("name", sa.String()),
+        sa.column("visibility", sa.String()),
+        sa.column("created_at", sa.DateTime(timezone=True)),
+    )
+    if not op.get_bind().execute(sa.select(collections.c.id).where(collections.c.name == "default")).first():
+        now = datetime.now(UTC)
+        row = {"id": str(uuid.uuid4()), "name": "default", "visibility": "everyone", "created_at": now}
+        op.get_bind().execute(sa.insert(collections).values(row))
 
 
 def downgrade() -> None:

@@ -97,3 +97,10 @@ def test_a_call_costs_what_the_table_says_or_nothing_is_said(model, price):
 
 def test_a_call_without_tokens_costs_nothing():
     assert tokens.cost_usd("gpt-4o", 0, 0) == "0.000000"
+
+
+@pytest.mark.parametrize(
+    ("model", "price"), [("text-embedding-3-small", "0.020000"), ("text-embedding-3-large", "0.130000"), ("mine", None)]
+)
+def test_the_price_of_embedding_a_million_tokens(model, price):
+    assert tokens.embedding_cost_usd(model, 1_000_000) == price
