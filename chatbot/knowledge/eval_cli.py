@@ -81,12 +81,17 @@ class ModesType(click.ParamType[tuple[Mode, ...]]):
 @click.option("--fail-under", "goals", type=GoalType(), multiple=True, help="As ndcg@10=0.6; exit status 1 below it.")
 @click.option("--mode", "modes", type=ModesType(), default=",".join(MODES), show_default=True)
 @click.option("--limit", type=click.IntRange(1), help="Only so many questions, and a part of the corpus: a quick look.")
+@click.option(
+    "--queries",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Other questions than queries.jsonl.",
+)
 @click.option("--embedding-model", help="Another embedder than the configured one, for a set with a corpus.")
 @click.option("--chunk-size", type=click.IntRange(1), help="Tokens a chunk, for a set with a corpus.")
 @click.option("--fresh", is_flag=True, help="Ingest the set's corpus anew.")
 def run(
     folder: Path, k: int, json_file: Path | None, goals: tuple[Goal, ...], modes: tuple[Mode, ...], limit: int | None,
-    embedding_model: str | None, chunk_size: int | None, fresh: bool,
+    queries: Path | None, embedding_model: str | None, chunk_size: int | None, fresh: bool,
 ) -> None:  # fmt: skip
     """Measure search on a SET: a folder with queries.jsonl, qrels.tsv and, if it has its own, corpus.jsonl.
 
@@ -94,7 +99,7 @@ def run(
     """
     started = time.perf_counter()
     with told(BadSet), _quiet():
-        questions = evaluation.read_set(folder).limited(limit)
+        questions = evaluation.read_set(folder, queries).limited(limit)
         index, names = (
             _own(questions, limit, embedding_model, chunk_size, fresh) if questions.corpus else _live(questions)
         )

@@ -73,13 +73,16 @@ class EvalSet:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def read_set(folder: Path) -> EvalSet:
+def read_set(folder: Path, queries: Path | None = None) -> EvalSet:
     """Reads a set.
 
     Raises:
         BadSet: a file is missing or cannot be read.
     """
-    queries_file, qrels_file = _one_of(folder, "queries.jsonl"), _one_of(folder, "qrels.tsv", "qrels/test.tsv")
+    queries_file, qrels_file = (
+        queries or _one_of(folder, "queries.jsonl"),
+        _one_of(folder, "qrels.tsv", "qrels/test.tsv"),
+    )
     # Sets in several languages share one file of judgements.
     qrels_file = qrels_file or _one_of(folder.parent, "qrels.tsv")
     if queries_file is None or qrels_file is None:
