@@ -73,24 +73,21 @@ class EvalSet:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def read_set(folder: Path, queries: Path | None = None) -> EvalSet:
-    """Reads a set.
+def read_set(folder: Path, questions: Path | None = None) -> EvalSet:
+    """Reads a set; `questions` are asked in place of its own.
 
     Raises:
         BadSet: a file is missing or cannot be read.
     """
-    queries_file, qrels_file = (
-        queries or _one_of(folder, "queries.jsonl"),
-        _one_of(folder, "qrels.tsv", "qrels/test.tsv"),
-    )
+    queries_file = questions or _one_of(folder, "queries.jsonl")
     # Sets in several languages share one file of judgements.
-    qrels_file = qrels_file or _one_of(folder.parent, "qrels.tsv")
+    qrels_file = _one_of(folder, "qrels.tsv", "qrels/test.tsv") or _one_of(folder.parent, "qrels.tsv")
     if queries_file is None or qrels_file is None:
         raise BadSet(f"{folder} needs queries.jsonl and qrels.tsv (or qrels/test.tsv).")
     queries = {str(row["_id"]): str(row["text"]) for row in _json_lines(queries_file, "_id", "text")}
     found = EvalSet(folder, queries, _qrels(qrels_file), _one_of(folder, "corpus.jsonl"))
     if not found.judged:
-        raise BadSet(f"{folder}: no question of queries.jsonl has a relevant document in the judgements.")
+        raise BadSet(f"{folder}: no question of {queries_file.name} has a relevant document in the judgements.")
     return found
 
 
