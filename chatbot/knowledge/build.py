@@ -18,7 +18,7 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, lazyload, undefer
 
 from chatbot.db import Sessions, begin_write, detached, new_id, utcnow
 from chatbot.knowledge.activation import GenerationRefused, Lacking, get_generation, lacking
@@ -59,8 +59,9 @@ class Step:
 
     def hold(self, session: Session) -> Document | None:
         query = select(Document).where(Document.id == self.document_id, Document.status != "deleted")
-        query = query.with_for_update(of=Document).execution_options(populate_existing=True)
-        document = session.scalar(query)
+        # Without the join, as in service.get_document.
+        query = query.with_for_update(of=Document).options(lazyload(Document.collection))
+        document = session.scalar(query.execution_options(populate_existing=True))
         if document is not None:
             renew(session, self.generation_id, self.owner)
         return document
