@@ -22,7 +22,6 @@ from sqlalchemy import (
     Float,
     Integer,
     Select,
-    Subquery,
     Text,
     bindparam,
     column,
@@ -50,6 +49,8 @@ LAST_POSITION = 16_383
 # How many chunks the needed terms of a question may have together, and how many terms are needed at least.
 MOST_RANKED = 2_000
 FEWEST_NEEDED = 2
+# How many ids one statement asks about.
+MOST_ASKED = 16_000
 # FTS5 asks for one of the needed terms AND one of the others; this one, which no text has, stands in every row.
 IN_EVERY = "·"
 
@@ -138,18 +139,9 @@ def search(
 
 
 def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
-    """Looks at the best few first: where enough of them are in the scope, they are the best of it."""
     found = dict(session.execute(_HOW_OFTEN, {"terms": terms}).all())
-    bound = {"match": _match(found, terms, _counts.of(session)[0]), "most": 4 * k}
-    if not bound["match"]:
-        return []
-    first = _hits(session, _RANKED.limit(4 * k), bound)
-    inside = scope.chunks(select(ChunkRow.id)).where(ChunkRow.id.in_([chunk_id for chunk_id, _ in first]))
-    allowed = set(session.scalars(inside))
-    hits = [hit for hit in first if hit[0] in allowed][:k]
-    if len(hits) == k or len(first) < 4 * k:
-        return hits
-    return _best_of(session, _RANKED.subquery(), scope, k, bound)
+    match = _match(found, terms, _counts.of(session)[0])
+    return _best_in(session, _RANKED, {"match": match}, scope, k) if match else []
 
 
 def _match(found: Mapping[str, int], terms: Sequence[str], chunks: int) -> str:
@@ -202,7 +194,8 @@ def _search_postgresql(session: Session, terms: Sequence[str], scope: Scope, k: 
         most = max(chunks, found[term])
         bound |= {f"t{n}": f"'{term}'", f"i{n}": math.log(1 + (most - found[term] + 0.5) / (found[term] + 0.5))}
     ranked = text(_bm25(len(live))).columns(id=BigInteger, score=Float).subquery()
-    return _best_of(session, ranked, scope, k, bound)
+    query = select(ranked.c.id, ranked.c.score).order_by(ranked.c.score.desc(), ranked.c.id)
+    return _best_in(session, query, bound, scope, k)
 
 
 def _bm25(terms: int) -> str:
@@ -265,15 +258,32 @@ class _Counts:
 _counts = _Counts()
 
 
-def _best_of(
-    session: Session, ranked: Subquery, scope: Scope, k: int, bound: dict[str, Any]
+def _best_in(
+    session: Session, ranked: Select[tuple[int, float]], bound: dict[str, Any], scope: Scope, k: int
 ) -> list[tuple[int, float]]:
-    query = scope.chunks(select(ChunkRow.id, ranked.c.score).join(ranked, ranked.c.id == ChunkRow.id))
-    return _hits(session, query.order_by(ranked.c.score.desc(), ChunkRow.id).limit(k), bound)
+    """The best `k` of what is ranked that are in the scope: of the first few, and where these do not do, of all.
+
+    Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
+    """
+    for most in (4 * k, None):
+        hits = [(int(row.id), float(row.score)) for row in session.execute(ranked.limit(most), bound)]
+        found = _inside(session, hits, scope, k)
+        if len(found) == k or (most and len(hits) < most):
+            break
+    return found
 
 
-def _hits(session: Session, query: Select[Any], bound: dict[str, Any]) -> list[tuple[int, float]]:
-    return [(int(chunk_id), float(score)) for chunk_id, score in session.execute(query, bound)]
+def _inside(session: Session, hits: Sequence[tuple[int, float]], scope: Scope, k: int) -> list[tuple[int, float]]:
+    """The first `k` hits that are in the scope."""
+    found: list[tuple[int, float]] = []
+    start, size = 0, 4 * k
+    while start < len(hits) and len(found) < k:
+        some = hits[start : start + size]
+        inside = scope.chunks(select(ChunkRow.id)).where(ChunkRow.id.in_([chunk_id for chunk_id, _ in some]))
+        allowed = set(session.scalars(inside))
+        found += [hit for hit in some if hit[0] in allowed]
+        start, size = start + size, min(4 * size, MOST_ASKED)
+    return found[:k]
 
 
 def catch_up(session: Session) -> int:
