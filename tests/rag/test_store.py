@@ -57,13 +57,21 @@ class MemoryRows:
                 self.rows[chunk_id].removed = self.newest
             return self.newest
 
+    def relabel(self, ids: Sequence[int], label: str) -> None:
+        """As a document that is moved, or switched off with an empty label: its rows come again."""
+        with self.lock:
+            self.newest += 1
+            for chunk_id in ids:
+                self.rows[chunk_id].label, self.rows[chunk_id].added = label, self.newest
+
     def purge(self) -> None:
         with self.lock:
             self.rows = {i: row for i, row in self.rows.items() if row.removed is None}
             self.purged = self.newest
 
     def visible(self, labels: frozenset[str] | None = None) -> dict[int, Row]:
-        return {i: r for i, r in self.rows.items() if r.removed is None and (labels is None or r.label in labels)}
+        alive = {i: r for i, r in self.rows.items() if r.removed is None and r.label}
+        return {i: r for i, r in alive.items() if labels is None or r.label in labels}
 
     def revision(self) -> int:
         return self.newest
@@ -131,7 +139,7 @@ def test_the_store_finds_what_brute_force_finds_after_every_change(monkeypatch, 
     rng = np.random.default_rng(seed)
     for step in range(120):
         alive = list(rows.visible())
-        action = rng.integers(0, 10)
+        action = rng.integers(0, 12)
         if action < 5 or not alive:
             rows.add(unit(rng, int(rng.integers(1, 9))), str(rng.choice(["a", "b", "c"])))
         elif action < 8:
@@ -140,15 +148,60 @@ def test_the_store_finds_what_brute_force_finds_after_every_change(monkeypatch, 
             )
         elif action == 8:
             rows.purge()
-        else:
+        elif action == 9:
             rows.remove(rows.add(unit(rng, 2)))
+        else:
+            there = [i for i, row in rows.rows.items() if row.removed is None]
+            rows.relabel(
+                [int(i) for i in rng.choice(there, size=min(len(there), 3), replace=False)] if there else [],
+                str(rng.choice(["a", "b", ""])),
+            )
         if step % 3 == 0:
             continue  # Several changes come in one pull as well.
         query, k = unit(rng, 1), int(rng.integers(1, 12))
         for labels in (None, frozenset("a"), frozenset("bc"), frozenset(["nowhere"]), frozenset()):
             assert same(store.search_vector(query, k, labels), brute_force(rows, query, k, labels))
-        assert store.size == len(rows.visible())
+        assert store.size == len([row for row in rows.rows.values() if row.removed is None])
         assert store.revision == rows.newest
+
+
+@pytest.mark.parametrize("tail_limit", [0, 10_000])
+def test_what_is_relabelled_is_found_under_its_new_label_only_and_once(monkeypatch, rows, store, tail_limit):
+    """A document that is moved into another collection, switched off, and on again."""
+    monkeypatch.setattr(store_module, "TAIL_LIMIT", tail_limit)
+    rng = np.random.default_rng(0)
+    (moved, stays), query = rows.add(unit(rng, 2), "a"), unit(rng, 1)
+    for label in ("b", "", "a", "b"):
+        store.search_vector(query, 9)
+        rows.relabel([moved], label)
+        assert sorted(i for i, _ in store.search_vector(query, 9)) == ([moved, stays] if label else [stays])
+        assert [i for i, _ in store.search_vector(query, 9, frozenset("b"))] == ([moved] if label == "b" else [])
+        assert store.search_vector(query, 9, frozenset([""])) == []
+
+
+def test_a_search_can_be_limited_to_chosen_ids(rows, store):
+    """A filter on documents: the nearest of those, however many others are nearer."""
+    rng = np.random.default_rng(0)
+    ids, query = rows.add(unit(rng, 200)), unit(rng, 1)
+    only = np.array(ids[::20], dtype=np.int64)
+    expected = [hit for hit in brute_force(rows, query, 200, None) if hit[0] in only]
+    assert same(store.current().search(query, 5, None, only), expected[:5])
+    assert store.current().search(query, 5, frozenset(["nowhere"]), only) == []
+
+
+@pytest.mark.parametrize("tail_limit", [0, 10_000])
+def test_vectors_are_given_for_what_is_there(monkeypatch, rows, store, tail_limit):
+    monkeypatch.setattr(store_module, "TAIL_LIMIT", tail_limit)
+    rng = np.random.default_rng(0)
+    first, second = rows.add(unit(rng, 5)), None
+    store.current()
+    second = rows.add(unit(rng, 5))
+    rows.remove(first[:1])
+    found = store.current().vectors([*first, *second, 99])
+    assert sorted(found) == [*first[1:], *second]
+    assert all(np.array_equal(found[i], rows.rows[i].vector) for i in found)
+    assert sorted(store.current().ids()) == sorted(found)
+    assert FaissStore(LangChainEmbeddings(OneHot()), MemoryRows()).current().vectors([1]) == {}
 
 
 def test_only_what_changed_is_pulled(rows, store):
