@@ -35,6 +35,8 @@ VARIABLES = {
     "session_id": "",
     "document_id": "",
     "number": "1",
+    "collection_id": "",
+    "user_id": "",
     "key_id": "",
 }
 # What an operation's answer stores for the requests after it: variable -> path in the answer.
@@ -43,6 +45,8 @@ STORES = {
     "refresh": {"access": "access", "refresh": "refresh"},
     "send": {"session_id": "chat_session_id"},
     "add_document": {"document_id": "id"},
+    "create_collection": {"collection_id": "id"},
+    "add_member": {"user_id": "user_id"},
     "create_key": {"key_id": "id"},
 }
 # Fields of a body that an earlier request has stored.

@@ -186,7 +186,7 @@ class VisitorSchema(ma.Schema):
         load_default=None,
         allow_none=True,
         validate=ma.validate.Length(min=1, max=50),
-        metadata={"description": "Search only in these; without it in all.", "example": ["default"]},
+        metadata={"description": "Search only in these; without it in those for everyone.", "example": ["default"]},
     )
     daily_tokens = ma.fields.Integer(
         load_default=None,

@@ -16,6 +16,7 @@ from chatbot.chat.replies import Replies
 from chatbot.chat.turns import Turn, begin_turn, earlier_answer
 from chatbot.errors import problem
 from chatbot.extensions import db, settings
+from chatbot.knowledge.collections import asked_for
 from chatbot.web import idempotency, limits, sse
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.fields import PageArgs, page_of
@@ -81,7 +82,7 @@ def send(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
 
 def _turn(body: dict[str, Any], key: Held) -> Turn:
     chat_id = str(body["chat_session_id"]) if body["chat_session_id"] else None
-    only = frozenset(body["collections"]) if body["collections"] else None
+    only = asked_for(body["collections"])
     return begin_turn(db.session(), caller(), body["message"], chat_id, only, settings().daily_tokens, key)
 
 

@@ -116,12 +116,13 @@ def begin_turn(
         QuotaExceeded: today's tokens are used up.
         IdempotencyInProgress: another request has taken the key.
     """
-    _refuse_ungranted(caller, collections)
+    reader = Reader.of(caller)
+    _refuse_ungranted(reader, collections)
     begin_write(session)
     if not usage.hold_account(session, Owner.of(caller)):
         raise InvalidToken()
     usage.check_budget(session, caller, budget)
-    searched = readable(session, Reader.of(caller), collections)
+    searched = readable(session, reader, collections)
     if key is not None and key.made:
         question, answer_id = _noted(session, Owner.of(caller), key.made)
     else:
@@ -136,8 +137,8 @@ def begin_turn(
     return Turn(Owner.of(caller), question.chat_session_id, question, answer_id, place, ask, key_id)
 
 
-def _refuse_ungranted(caller: Caller, asked: frozenset[str] | None) -> None:
-    if asked is not None and caller.collections is not None and not asked <= caller.collections:
+def _refuse_ungranted(reader: Reader, asked: frozenset[str] | None) -> None:
+    if asked is not None and reader.granted is not None and not asked <= reader.granted:
         raise CollectionNotAllowed()
 
 

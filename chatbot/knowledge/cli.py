@@ -25,8 +25,9 @@ from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
 from chatbot.knowledge import ingest, queue, schemas, service, urls, verify, versions
+from chatbot.knowledge.collections import Reader, create_collection, list_collections
 from chatbot.knowledge.filters import conditions
-from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
+from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, MEMBERS, Document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
 
@@ -361,3 +362,26 @@ def report_checks(checks: Sequence[verify.Check], fix: bool) -> None:
         for finding in result.findings[:MOST_SHOWN]:
             click.echo(f"  {finding}: {result.name}", err=True)
     raise SystemExit(1 if any(result.open for result in results) else 0)
+
+
+@knowledge_cli.command("collections")
+@click.option("--create", "name", help="Make a collection of this name.")
+@click.option("--members-only", is_flag=True, help="With --create: only its members may read it.")
+def collections(name: str | None, members_only: bool) -> None:
+    """List the collections, newest first, or make one."""
+    if members_only and name is None:
+        raise click.UsageError("--members-only goes with --create.")
+    if name is not None:
+        try:
+            made = create_collection(db.session(), name, MEMBERS if members_only else EVERYONE)
+        except ChatbotError as error:
+            raise click.ClickException("; ".join(e.detail for e in error.errors) or str(error)) from None
+        click.echo(f"{made.name} is there, for {made.visibility}.")
+        return
+    table, cursor, is_end = Table("id", "name", "for", "documents"), None, False
+    while not is_end:
+        page = list_collections(db.session(), Reader("", is_admin=True), 100, cursor)
+        for row in page.items:
+            table.add_row(row.id, row.name, row.visibility, str(row.document_count))
+        cursor, is_end = page.next_cursor, page.next_cursor is None
+    _print(table)

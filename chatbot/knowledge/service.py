@@ -217,7 +217,7 @@ def list_documents(session: Session, filters: dict[str, Any], limit: int, cursor
     if filters.get("document_type"):
         query = query.where(Document.document_type == filters["document_type"])
     if filters.get("collection"):
-        query = query.where(Document.collection.has(Collection.name == filters["collection"]))
+        query = query.where(Document.collection.has(Collection.name == clean_title(filters["collection"])))
     if filters.get("q"):
         in_title = Document.title.icontains(filters["q"], autoescape=True)
         query = query.where(in_title | Document.source.icontains(filters["q"], autoescape=True))
@@ -348,13 +348,13 @@ def stats(session: Session, configured_embedder: str) -> dict[str, Any]:
     }
 
 
-def check_collection(name: str) -> str:
-    """A collection's name as it is stored.
+def check_collection(name: str, pointer: str = "/collection") -> str:
+    """A collection's name as it is stored; `pointer` is the field it came in.
 
     Raises:
         Invalid: it has nothing to show.
     """
     cleaned = clean_title(name)[:100]
     if not cleaned:
-        raise Invalid(errors=[FieldError("/collection", "Give the collection a name.")])
+        raise Invalid(errors=[FieldError(pointer, "Give the collection a name.")])
     return cleaned

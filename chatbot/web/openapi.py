@@ -31,16 +31,18 @@ _ERRORS = {
 _CONFLICTS = frozenset({
     "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
     "change_document", "replace_content", "restore_version", "compare_versions", "retry_document",
+    "create_collection", "change_collection", "delete_collection",
 })  # fmt: skip
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
 
 # What their body or key names may be gone.
-_NAMES_SOMETHING = frozenset({"send", "add_document", "search"})
+_NAMES_SOMETHING = frozenset({"send", "add_document", "search", "create_collection"})
 # Where the id in an answer leads: operation -> field, the name of the path's variable, operations.
 _LEADS_TO = {
     "send": ("chat_session_id", "session_id", ("get_session", "messages", "rename_session", "delete_session")),
     "add_document": ("id", "document_id", ("get_document", "change_document", "delete_document")),
+    "create_collection": ("id", "collection_id", ("get_collection", "change_collection", "delete_collection")),
 }
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from chatbot.auth import recovery, tokens
 from chatbot.auth.models import User
 from chatbot.db import begin_write, utcnow
+from chatbot.knowledge.collections import add_member, create_collection
 from chatbot.knowledge.models import Document, DocumentVersion
 from chatbot.knowledge.service import NewDocument, add_document
 from tests.auth.world import HOUR, Who, World, family_of, key_of
@@ -119,6 +120,33 @@ def _new_document(world: World, who: Who) -> Call:
     return {"json": {"title": "Hours", "content": f"Open at {uuid.uuid4().hex}."}}
 
 
+def _a_collection(**more: Any) -> Build:
+    def build(world: World, who: Who) -> Call:
+        return {"ids": {"collection_id": _new_collection(world)}, **more}
+
+    return build
+
+
+def _new_collection(world: World) -> str:
+    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+        return create_collection(session, uuid.uuid4().hex, "everyone").id
+
+
+def _new_member(world: World, who: Who) -> Call:
+    return {"ids": {"collection_id": _new_collection(world)}, "json": {"username": world.other.username}}
+
+
+def _a_member(world: World, who: Who) -> Call:
+    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+        made = _new_collection(world)
+        member, _ = add_member(session, made, world.other.username)
+        return {"ids": {"collection_id": made, "user_id": member.user_id}}
+
+
+def _some_name(world: World, who: Who) -> Call:
+    return {"json": {"name": uuid.uuid4().hex, "visibility": "members"}}
+
+
 def _login(world: World, who: Who) -> Call:
     return {"json": {"email": world.other.email, "password": PASSWORD}}
 
@@ -192,6 +220,14 @@ CALLS: dict[tuple[str, str], Build] = {
     ("POST", "/api/knowledge/documents/<uuid:document_id>/retry/"): _a_failed_document,
     ("GET", "/api/knowledge/search/"): always(query_string={"q": "When does the shop open?"}),
     ("GET", "/api/knowledge/stats/"): nothing,
+    ("GET", "/api/knowledge/collections/"): nothing,
+    ("POST", "/api/knowledge/collections/"): _some_name,
+    ("GET", "/api/knowledge/collections/<uuid:collection_id>/"): _a_collection(),
+    ("PATCH", "/api/knowledge/collections/<uuid:collection_id>/"): _a_collection(json={"visibility": "members"}),
+    ("DELETE", "/api/knowledge/collections/<uuid:collection_id>/"): _a_collection(),
+    ("GET", "/api/knowledge/collections/<uuid:collection_id>/members/"): _a_collection(),
+    ("POST", "/api/knowledge/collections/<uuid:collection_id>/members/"): _new_member,
+    ("DELETE", "/api/knowledge/collections/<uuid:collection_id>/members/<uuid:user_id>/"): _a_member,
 }  # fmt: skip
 
 # After these an account, its password or its sessions are not what they were; each call gets people of its own.
