@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write
 from chatbot.errors import Conflict, FieldError, Invalid
+from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import touch_chunks
 from chatbot.knowledge.models import Collection, Document
 from chatbot.knowledge.originals import content_of
@@ -59,6 +60,9 @@ def edit_document(session: Session, document_id: str, changes: dict[str, Any]) -
     for name, value in values.items():
         setattr(document, name, value)
     session.flush()
+    if {"title", "source"} & values.keys():
+        # The vectors get the new name with the next version; the words have it now.
+        keywords.index_document(session, document_id)
     if found_by != (document.collection_id, document.is_active):
         touch_chunks(session, document)
     session.commit()

@@ -91,6 +91,14 @@ def index_chunks(session: Session, chunk_ids: Sequence[int]) -> None:
         write(session, found)
 
 
+def index_document(session: Session, document_id: str) -> None:
+    """Writes the terms of a document's visible chunks anew, in the caller's transaction."""
+    visible = (ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
+    chunk_ids = session.scalars(select(ChunkRow.id).where(ChunkRow.document_id == document_id, *visible)).all()
+    for start in range(0, len(chunk_ids), BATCH):
+        index_chunks(session, chunk_ids[start : start + BATCH])
+
+
 def _said(title: str, source: str, headings: Sequence[str], body: str) -> str:
     """What a chunk is found by: its words, and the title, place and headings it stands under."""
     above = [name for name in (title, source, *headings) if name and name not in body]

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write
-from chatbot.knowledge import keywords, service
+from chatbot.knowledge import changes, keywords, service
 from chatbot.knowledge.keywords import Scope
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.knowledge.tasks import sweep_documents
@@ -160,6 +160,15 @@ def test_deleting_a_chunks_row_takes_its_terms_along(app, session):
     session.execute(delete(ChunkRow))
     session.commit()
     assert indexed(session) == set()
+
+
+def test_a_new_title_is_found_at_once(app, session):
+    id_ = put_in(app, HOURS, title="Opening times").id
+    assert len(search(session, "bakery opens")) == 1
+    with app.extensions["sessions"]() as other:
+        changes.edit_document(other, id_, {"title": "The bakery"})
+    assert texts(session, search(session, "bakery")) == [HOURS]
+    assert search(session, "times") == []
 
 
 def test_a_new_version_is_found_by_its_own_words_only(app, session):
