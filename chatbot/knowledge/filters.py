@@ -19,10 +19,10 @@ from sqlalchemy import ColumnElement, Text, and_, cast, false, func, not_
 from chatbot.errors import FieldError, Invalid
 from chatbot.knowledge.models import Document
 
-_FIELD, _VALUE = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", r"[^,|]*[^,|\s][^,|]*"
+_FIELD, _VALUE = "[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}", r"[^,|]*[^,|\s][^,|]*"
 _VALUES = rf"{_VALUE}(\|{_VALUE})*"
-WRITTEN = rf"^-?{_FIELD}:{_VALUES}(,-?{_FIELD}:{_VALUES}){{0,9}}$"
-_CONDITION = re.compile(rf"(?P<no>-?)(?P<field>{_FIELD}):(?P<values>{_VALUES})")
+WRITTEN = rf"^ *-?{_FIELD}:{_VALUES}(, *-?{_FIELD}:{_VALUES}){{0,9}}$"
+_CONDITION = re.compile(rf" *(?P<no>-?)(?P<field>{_FIELD}):(?P<values>{_VALUES})")
 _TRUTH = {"true": "1", "false": "0"}
 _FIELDS: dict[str, Any] = {
     "document_type": Document.document_type,
@@ -50,7 +50,7 @@ def _condition(part: str) -> ColumnElement[bool]:
     values = [value.strip() for value in match["values"].split("|")]
     # SQLite gives JSON's true and false as 1 and 0.
     values += [_TRUTH[value] for value in values if value in _TRUTH]
-    holds = _value_of(match["field"]).in_(values)
+    holds = _value_of(match["field"].strip()).in_(values)
     return not_(func.coalesce(holds, false())) if match["no"] else and_(holds)
 
 
