@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from sqlalchemy import Engine, create_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "f00d-" + "q7w8e9" * 8
@@ -101,6 +102,10 @@ class House:
         self.signal(name, signal.SIGKILL, group=True).wait(10)
         del self._processes[name]
 
+    def running(self, name: str) -> bool:
+        """Whether a process that was started has not ended by itself."""
+        return name in self._processes and self._processes[name].poll() is None
+
     def ready(self) -> None:
         """Waits until the web process says that it is ready."""
         wait_for(self._answers, 40, f"the web process is ready\n{self.log('web')[-2000:]}")
@@ -111,7 +116,7 @@ class House:
         except (requests.ConnectionError, requests.Timeout):
             return False
 
-    def run(self, *command: str, **environment: str) -> str:
+    def run(self, *command: str, seconds: float = 60, **environment: str) -> str:
         """Runs a command to its end, and gives what it printed."""
         done = subprocess.run(
             command,
@@ -119,7 +124,7 @@ class House:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -136,6 +141,11 @@ class House:
             return connection.execute(query).fetchall()
         finally:
             connection.close()
+
+    def engine(self) -> Engine:
+        """The database from outside, of either kind; whoever asks for it disposes of it."""
+        url = self.environment.get("DATABASE_URL", f"sqlite:///{self.folder / 'chatbot.db'}")
+        return create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
 
     def close(self) -> None:
         for name in list(self._processes):
