@@ -4,7 +4,8 @@
 
 The pages go in once undisturbed. Then in each round they go into an empty database, over HTTP and with an
 Idempotency-Key, sent again until they are accepted, while the worker, the web process and the broker are killed (-9),
-each at least once, at random moments, and started again. In the end every row has to be as it was undisturbed.
+each at least once, at random moments, and started again. In the end every row has to be as it was undisturbed. Some
+pages also go in as one long document, for a worker to be killed in the middle of it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from tests.functional.house import House, free_port, wait_for
 
 VICTIMS = ("worker", "web", "broker")
 PAGES = 40
+# A document of that many pages is written in several steps, each with a commit of its own.
+LONG = 10
 # Vectors depend, in the last digits, on what else was in their batch.
 ALIKE = 1e-5
 PATIENCE = 240.0
@@ -126,6 +129,7 @@ class Round:
     # How often each was killed, and how often while documents were being ingested.
     killed: Counter[str] = field(default_factory=Counter)
     at_work: Counter[str] = field(default_factory=Counter)
+    halfway: int = 0
     refused: int = 0
 
     def count(self, *statuses: str) -> int:
@@ -133,8 +137,16 @@ class Round:
             query = select(func.count()).where(Document.status.in_(statuses))
             return session.scalars(query).one()
 
+    def begun(self) -> bool:
+        """Whether some of a document's chunks are written, and others are not."""
+        some = (Document.chunks_done > 0, Document.chunks_done < Document.chunks_total)
+        with Session(self.engine) as session:
+            query = select(func.count(Document.id)).where(Document.status == "processing", *some)
+            return session.scalars(query).one() > 0
+
     def kill(self, victim: str) -> None:
         self.at_work[victim] += self.count("processing") > 0
+        self.halfway += victim == "worker" and self.begun()
         if victim == "broker":
             self.broker.kill()
         else:
@@ -153,10 +165,11 @@ def disturb(at: Round, dice: random.Random, pages: int) -> None:
     plan = [*VICTIMS, *dice.choices(VICTIMS, k=dice.randint(0, 2))]
     dice.shuffle(plan)
     for victim in plan:
-        if victim == "worker":
-            # Killed while it does nothing it proves nothing.
-            wait_for(lambda: at.count("processing") or at.count("ready") == pages, 60, "the worker is at work")
-        time.sleep(dice.uniform(0, 2))
+        aimed = victim == "worker" and not at.killed[victim]
+        if aimed:
+            # Once in the middle of a document, which a random moment hardly ever is.
+            wait_for(lambda: at.begun() or at.count("ready") == pages, PATIENCE, "a document is begun")
+        time.sleep(dice.uniform(0, 0.3 if aimed else 2))
         at.kill(victim)
         time.sleep(dice.uniform(0.1, 1.5))
         at.start(victim)
@@ -198,9 +211,11 @@ def run(at: Round, pages: Sequence[Page], dice: random.Random | None) -> Rows:
     if dice is not None:
         killer = threading.Thread(target=disturb, args=(at, random.Random(dice.random()), len(pages)))
         killer.start()
-    upload(at, admin, pages, lambda: dice.uniform(0, 0.4) if dice else 0.0)
+    in_order = dice.sample(pages, len(pages)) if dice else pages
+    upload(at, admin, in_order, lambda: dice.uniform(0, 0.4) if dice else 0.0)
     if killer is not None:
         killer.join()
+        assert set(at.killed) == set(VICTIMS), f"only {dict(at.killed)} killed"
     wait_for(lambda: at.count("queued", "processing") == 0, PATIENCE, "every document is ready")
     assert at.house.running("beat"), "beat has ended by itself"
     at.house.close()
@@ -259,6 +274,12 @@ def pages_in(folder: Path, limit: int) -> list[Page]:
     return list({content: (source, content) for source, content in found if content.strip()}.values())[:limit]
 
 
+def joined(pages: Sequence[Page]) -> list[Page]:
+    """Two long documents of the first pages."""
+    parts = (pages[:LONG], pages[LONG : 2 * LONG])
+    return [(f"long/{n}.md", b"\n\n".join(content for _, content in part)) for n, part in enumerate(parts) if part]
+
+
 def compared(wanted: Rows, folder: Path, database_url: str | None, pages: Sequence[Page], dice: random.Random) -> str:
     """A round: what was done to it, and what is different in the end. Ends with `same` when nothing is."""
     begin = time.monotonic()
@@ -268,8 +289,9 @@ def compared(wanted: Rows, folder: Path, database_url: str | None, pages: Sequen
         except AssertionError as error:
             different = [str(error)]
     killed = " ".join(f"{victim} {at.killed[victim]} ({at.at_work[victim]})" for victim in VICTIMS)
+    halfway = f"{at.halfway} in a document"
     outcome = "\n    ".join(["DIFFERENT", *different]) if different else "same"
-    return f"{time.monotonic() - begin:6.0f} s   {killed}   sent again {at.refused:3}   {outcome}"
+    return f"{time.monotonic() - begin:6.0f} s   {killed}   {halfway}   sent again {at.refused:3}   {outcome}"
 
 
 def main(rounds: int, given: Path, limit: int, seed: int, postgresql: bool) -> bool:
@@ -279,11 +301,12 @@ def main(rounds: int, given: Path, limit: int, seed: int, postgresql: bool) -> b
     with tempfile.TemporaryDirectory(prefix="chatbot-crash-") as temporary, databases(postgresql) as urls:
         folder = Path(temporary)
         pages = pages_in(unpacked(given, folder / "pages"), limit)
+        pages += joined(pages)
         with round_on(folder / "undisturbed", next(urls)) as at:
             begin = time.monotonic()
             wanted = run(at, pages, None)
         took = time.monotonic() - begin
-        print(f"undisturbed {took:4.0f} s   {len(pages)} pages, {len(wanted.chunks)} chunks", flush=True)
+        print(f"undisturbed {took:4.0f} s   {len(pages)} documents, {len(wanted.chunks)} chunks", flush=True)
         for number in range(1, rounds + 1):
             line = compared(wanted, folder / str(number), next(urls), pages, random.Random(f"{seed} {number}"))
             print(f"round {number:3}{line}", flush=True)
