@@ -253,7 +253,7 @@ def report(outcome: Outcome) -> None:
     for name, count in rows.items():
         print(f"{name:52}{count:7}")
     print(f"{'median answer':52}{1000 * statistics.median(seconds):7.0f} ms")
-    print(f"{'slowest answer before the first build':52}{1000 * max(before):7.0f} ms")
+    print(f"{'slowest answer before the first build':52}{1000 * max(before, default=0):7.0f} ms")
     print(f"{'slowest answer of all':52}{1000 * max(seconds):7.0f} ms")
     for failure in outcome.failures[:5]:
         print(f"  {failure}")
