@@ -131,6 +131,14 @@ class Round:
     at_work: Counter[str] = field(default_factory=Counter)
     halfway: int = 0
     refused: int = 0
+    # What ended without being killed, as a worker may whose broker was, and was started again as a host does.
+    ended: Counter[str] = field(default_factory=Counter)
+
+    def tend(self) -> None:
+        for name in ("web", "worker", "beat"):
+            if not self.house.running(name):
+                self.ended[name] += 1
+                self.house.start(name)
 
     def count(self, *statuses: str) -> int:
         with Session(self.engine) as session:
@@ -139,12 +147,14 @@ class Round:
 
     def begun(self) -> bool:
         """Whether some of a document's chunks are written, and others are not."""
+        self.tend()
         some = (Document.chunks_done > 0, Document.chunks_done < Document.chunks_total)
         with Session(self.engine) as session:
             query = select(func.count(Document.id)).where(Document.status == "processing", *some)
             return session.scalars(query).one() > 0
 
     def kill(self, victim: str) -> None:
+        self.tend()
         self.at_work[victim] += self.count("processing") > 0
         self.halfway += victim == "worker" and self.begun()
         if victim == "broker":
@@ -216,8 +226,12 @@ def run(at: Round, pages: Sequence[Page], dice: random.Random | None) -> Rows:
     if killer is not None:
         killer.join()
         assert set(at.killed) == set(VICTIMS), f"only {dict(at.killed)} killed"
-    wait_for(lambda: at.count("queued", "processing") == 0, PATIENCE, "every document is ready")
-    assert at.house.running("beat"), "beat has ended by itself"
+
+    def done() -> bool:
+        at.tend()
+        return at.count("queued", "processing") == 0
+
+    wait_for(done, PATIENCE, "every document is ready")
     at.house.close()
     for command in ("knowledge", "index"):
         at.house.run("flask", command, "verify")
@@ -290,8 +304,9 @@ def compared(wanted: Rows, folder: Path, database_url: str | None, pages: Sequen
             different = [str(error)]
     killed = " ".join(f"{victim} {at.killed[victim]} ({at.at_work[victim]})" for victim in VICTIMS)
     halfway = f"{at.halfway} in a document"
+    ended = f"   ended by itself: {' '.join(at.ended.elements())}" if at.ended else ""
     outcome = "\n    ".join(["DIFFERENT", *different]) if different else "same"
-    return f"{time.monotonic() - begin:6.0f} s   {killed}   {halfway}   sent again {at.refused:3}   {outcome}"
+    return f"{time.monotonic() - begin:6.0f} s   {killed}   {halfway}   sent again {at.refused:3}{ended}   {outcome}"
 
 
 def main(rounds: int, given: Path, limit: int, seed: int, postgresql: bool) -> bool:
