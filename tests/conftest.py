@@ -24,7 +24,7 @@ from chatbot.app import create_app
 from chatbot.auth import accounts, families
 from chatbot.config import Settings, load_settings
 from chatbot.extensions import db
-from chatbot.knowledge import ingest
+from chatbot.knowledge import ingest, keywords
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.service import NewDocument, add_document, get_document
 from tests.openai_server import OpenAIServer, running
@@ -148,6 +148,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if name not in _made:
         _sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
         _made[name] = _shape_of(url)
+    # What this process remembers of a database of that name is of another test.
+    keywords._counts._kept.clear()
     yield url
     if _emptied_again(url, _made[name]):
         _emptied.append(name)
