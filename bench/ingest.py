@@ -1,29 +1,85 @@
-"""Ingestion rate beside the bare embedder on the same chunks.
+"""Ingestion beside the bare embedder on the same texts, a second run over unchanged files, and the memory.
 
-    python -m bench.ingest
+    python -m bench.ingest [--chunks 2000]
 
-The project's own documentation goes in as files would; then the texts that were embedded go through the embedder
-alone. The ratio says what parsing, splitting and durable rows cost.
+Documents are made of sentences of the project's own documentation, in an order that does not come twice, and go in as
+files do, in one thread. The texts of each tenth document go through the embedder alone, in the same batches and
+between the documents, so that whatever else the machine does meets both.
 """
 
 from __future__ import annotations
 
+import argparse
+import random
+import re
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
 
 from bench.house import house
 from chatbot.config import ROOT
-from chatbot.knowledge.ingest import BATCH, in_context, ingest
-from chatbot.knowledge.models import ChunkRow, Document
+from chatbot.knowledge.ingest import BATCH, in_context, ingest, label_of
+from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.service import NewDocument, sync_file
-from chatbot.rag.embedders import Embedder
+from chatbot.rag.embedders import Embedder, Embedders
+
+# A page has so many sentences under each heading, and so many headings.
+SENTENCES, HEADINGS = 12, 12
+BARE_EVERY = 10
+REPORTS = 10
 
 
-def files() -> list[Path]:
-    """The project's own documents."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+@dataclass
+class Times:
+    """Seconds and chunks of both ways."""
+
+    whole: float = 0.0
+    chunks: int = 0
+    bare: float = 0.0
+    bare_chunks: int = 0
+
+    @property
+    def ratio(self) -> float:
+        """Ingestion's rate over the bare embedder's."""
+        return (self.chunks / self.whole) / (self.bare_chunks / self.bare)
+
+
+def sentences() -> list[str]:
+    """What the documentation says, sentence by sentence, without its tables and examples."""
+    text = "\n\n".join(path.read_text("utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    lines = [line for line in text.splitlines() if line and line[0] not in "#|>-"]
+    return [found for line in lines for found in re.split(r"(?<=[.!?]) ", line) if len(found) > 30]
+
+
+def pages(seed: int = 1) -> Iterator[NewDocument]:
+    """Files without an end, none like another."""
+    source, number = random.Random(seed), 0
+    known = sentences()
+    while True:
+        number += 1
+        parts = [
+            f"## Part {part + 1} of {number}\n\n{' '.join(source.choices(known, k=SENTENCES))}"
+            for part in range(HEADINGS)
+        ]
+        body = f"# Page {number}\n\n" + "\n\n".join(parts)
+        yield NewDocument(body.encode(), filename=f"{number}.md", source=f"pages/{number}.md")
+
+
+def embedded_texts(session: Session, document_id: str, embedder: Embedder) -> list[str]:
+    """What was embedded for a document."""
+    query = select(Document.title, Document.source, DocumentVersion.filename, ChunkRow.headings, ChunkRow.text)
+    query = query.join(Document, Document.id == ChunkRow.document_id)
+    query = query.join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
+    rows: list[Row[tuple[str, str, str, list[str], str]]] = list(
+        session.execute(query.where(Document.id == document_id).order_by(ChunkRow.ordinal))
+    )
+    session.rollback()
+    return [in_context(label_of(r[0], r[1], r[2]), r[3], r[4], embedder) for r in rows]
 
 
 def bare(embedder: Embedder, texts: list[str]) -> float:
@@ -34,26 +90,61 @@ def bare(embedder: Embedder, texts: list[str]) -> float:
     return time.perf_counter() - begin
 
 
+def memory() -> float:
+    """MiB that the process holds now."""
+    with Path("/proc/self/status").open() as lines:
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def first_run(session: Session, embedders: Embedders, wanted: int) -> tuple[Times, list[NewDocument]]:
+    """Ingests until there are so many chunks, and reports now and then."""
+    embedder, times, files = embedders.get(embedders.default), Times(), []
+    embedder.embed(["warm up"])
+    report = wanted / REPORTS
+    for number, new in enumerate(pages()):
+        begin = time.perf_counter()
+        document_id = sync_file(session, new)[1].id
+        ingest(session, embedders, document_id, 60)
+        times.whole += time.perf_counter() - begin
+        files.append(new)
+        texts = embedded_texts(session, document_id, embedder)
+        times.chunks += len(texts)
+        if number % BARE_EVERY == 0:
+            times.bare += bare(embedder, texts)
+            times.bare_chunks += len(texts)
+        if times.chunks >= report:
+            rate, so_far = times.chunks / times.whole, f"{times.chunks:,} chunks"
+            print(f"{so_far:>16}{rate:9.1f} chunks/s{times.ratio:9.3f} of the bare rate{memory():9.0f} MiB", flush=True)
+            report += wanted / REPORTS
+        if times.chunks >= wanted:
+            return times, files
+    raise AssertionError("there is always another page")
+
+
+def second_run(session: Session, files: list[NewDocument]) -> float:
+    """Seconds it takes to see that nothing has changed."""
+    begin = time.perf_counter()
+    for new in files:
+        if sync_file(session, new)[2]:
+            raise SystemExit("an unchanged file would be ingested again")
+    return time.perf_counter() - begin
+
+
 def main() -> None:
     """Prints the rates."""
+    parser = argparse.ArgumentParser(description="Ingestion beside the bare embedder.")
+    parser.add_argument("--chunks", type=int, default=2000)
+    wanted = parser.parse_args().chunks
     with house() as app:
-        embedders = app.extensions["embedders"]
-        embedder = embedders.get(embedders.default)
-        embedder.embed(["warm up"])
-        begin = time.perf_counter()
+        print("\nIngestion, one thread, rows durable")
         with app.extensions["sessions"]() as session:
-            for path in files():
-                new = NewDocument(path.read_bytes(), filename=path.name, source=path.name)
-                ingest(session, embedders, sync_file(session, new)[1].id, 60)
-            whole = time.perf_counter() - begin
-            query = select(Document.title, ChunkRow.headings, ChunkRow.text).join(
-                Document, Document.id == ChunkRow.document_id
-            )
-            texts = [in_context(title, headings, text, embedder) for title, headings, text in session.execute(query)]
-        alone = bare(embedder, texts)
-    print(f"\nIngestion of {len(files())} files, {len(texts)} chunks, one thread")
-    print(f"{'bare embedder':44}{len(texts) / alone:9.1f} chunks/s")
-    print(f"{'ingestion, rows durable':44}{len(texts) / whole:9.1f} chunks/s{alone / whole:11.2f} of the bare rate")
+            times, files = first_run(session, app.extensions["embedders"], wanted)
+            again = second_run(session, files)
+            stored = session.scalar(select(func.count(ChunkRow.id)))
+        print(f"{len(files)} files, {stored} chunks")
+        print(f"{'bare embedder':44}{times.bare_chunks / times.bare:9.1f} chunks/s")
+        print(f"{'ingestion':44}{times.chunks / times.whole:9.1f} chunks/s{times.ratio:11.3f} of the bare rate")
+        print(f"{'second run, nothing changed':44}{again:9.2f} s{again / times.whole:17.4f} of the first")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import click
 from flask.cli import AppGroup
-from rich.console import Console
 from rich.table import Table
 
 from chatbot.auth import accounts
@@ -16,13 +15,12 @@ from chatbot.auth.origin import Origin
 from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db, settings
+from chatbot.terminal import show_table
 
 users_cli = AppGroup("users", help="Accounts. ACCOUNT is an e-mail address or a user name.")
 
 FROM_HERE = Origin(device="the command line")
 PAGE = 100
-# The longest name and the longest address side by side.
-PIPE_WIDTH = 600
 
 
 @contextmanager
@@ -60,16 +58,8 @@ def list_users(query: str | None) -> None:
         count, cursor = count + len(page.items), page.next_cursor
         if cursor is None:
             break
-    _print(table)
+    show_table(table)
     click.echo(f"{count} account{'s' * (count != 1)}")
-
-
-def _print(table: Table) -> None:
-    """Prints a table of what people call themselves: `[/x]` in it is not markup. A pipe gets each row on one line."""
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    console.print(table)
 
 
 def _shown(text: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.db import begin_write, detached, utcnow
-from chatbot.knowledge.generations import active_generation
+from chatbot.knowledge.generations import active_generation, visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.errors import BadEmbeddings
@@ -66,11 +66,6 @@ def generations(session: Session) -> list[Listed]:
     ]  # fmt: skip
     session.rollback()
     return found
-
-
-def visible() -> tuple[ColumnElement[bool], ...]:
-    """What holds for the chunks that answer in their generation."""
-    return ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None)
 
 
 def _is_there() -> ColumnElement[bool]:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, lazyload, undefer
 from chatbot.db import Sessions, begin_write, detached, new_id, utcnow
 from chatbot.knowledge.activation import GenerationRefused, Lacking, get_generation, lacking
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
-from chatbot.knowledge.ingest import CONTEXT_TOKENS, LeaseLost, _mine, embed_missing, show
+from chatbot.knowledge.ingest import CONTEXT_TOKENS, LeaseLost, embed_missing, held, show
 from chatbot.knowledge.models import Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError
 from chatbot.rag.embedders import Embedder, Embedders
@@ -139,8 +139,8 @@ def _claim(session: Session, generation_id: int, dimension: int) -> tuple[Genera
     free = or_(Generation.lease_until.is_(None), Generation.lease_until < now)
     mine = (Generation.id == generation_id, Generation.active.is_(None), Generation.embedder != "")
     claim = update(Generation).where(*mine, free).values(lease_owner=owner, lease_until=now + LEASE)
-    claimed = session.scalar(claim.returning(Generation.id))
-    if claimed is None:
+    held = session.scalar(claim.returning(Generation.id))
+    if held is None:
         _refuse(session, generation_id)
     generation = session.get_one(Generation, generation_id, populate_existing=True)
     if generation.dimension != dimension:
@@ -246,7 +246,7 @@ def build_version(session: Session, embedders: Embedders, generation: Generation
     version = detached(session, version)
     try:
         embed_missing(session, step, version, generation, embedders.get(generation.embedder))
-        document = _mine(session, step)
+        document = held(session, step)
         show(session, document, version, generation)
         session.commit()
     except (LeaseLost, ParseError):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,8 +14,7 @@ from typing import Any
 import click
 from flask import current_app
 from flask.cli import AppGroup
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from chatbot.background import wake
@@ -30,6 +27,7 @@ from chatbot.knowledge.filters import conditions
 from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, MEMBERS, Document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
+from chatbot.terminal import progress_bar, quiet, show_table
 
 # A check names so many of what it found.
 MOST_SHOWN = 20
@@ -92,7 +90,7 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
     local = [path for path in paths if isinstance(path, Path)]
     folders = _folders(local) if prune else []
     files = list(_files(local))
-    with _quiet(), _progress(Console(stderr=True)) as bar:
+    with quiet(), progress_bar() as bar:
         for path, source in bar.track(files, description="Reading"):
             if summary.is_another(source, path):
                 continue
@@ -108,18 +106,6 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
     if prune:
         _prune(folders, collection, summary)
     raise SystemExit(1 if summary.failed else 0)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No log lines for what the summary says; the bar wants its line for itself."""
-    logger = logging.getLogger("chatbot")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -176,11 +162,6 @@ def _source(file: Path, elsewhere: str) -> str:
     """What a file is known by: its path below the current folder, or its folder's name and the path in it."""
     resolved, here = file.resolve(), Path.cwd()
     return resolved.relative_to(here).as_posix() if resolved.is_relative_to(here) else elsewhere
-
-
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)
 
 
 def _sync(path: Path, source: str, collection: str, summary: Summary) -> None:
@@ -262,7 +243,7 @@ def list_documents(status: str | None, limit: int) -> None:
         d, place = item.document, str(item.queue_position or "")
         reason = d.error_detail or item.blocked_because or ""
         table.add_row(d.id, d.status, place, str(d.version), str(d.chunk_count), d.source or d.title, reason)
-    _print(table)
+    show_table(table)
 
 
 @knowledge_cli.command("show")
@@ -282,12 +263,7 @@ def show(document_id: object) -> None:
         made, size = f"{v.created_at:%Y-%m-%d %H:%M}", str(v.size_bytes)
         characters = "" if v.characters is None else str(v.characters)
         table.add_row(str(v.version), made, size, characters, v.media_type, v.filename, v.content_hash[:12])
-    _print(table)
-
-
-def _print(table: Table) -> None:
-    """Prints a table whose cells are texts of documents and files: `[/x]` in them is not markup."""
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    show_table(table)
 
 
 @knowledge_cli.command("remove")
@@ -330,7 +306,7 @@ def search(question: str, k: int, mode: str, only: str | None) -> None:
     for p in passages:
         scores = ["" if p.scores[name] is None else f"{p.scores[name]:.3f}" for name in names]
         table.add_row(*scores, p.source or p.title, " ".join(p.text.split())[:120])
-    _print(table)
+    show_table(table)
 
 
 @knowledge_cli.command("stats")
@@ -357,7 +333,7 @@ def report_checks(checks: Sequence[verify.Check], fix: bool) -> None:
         results = list(verify.verify(session, checks, fix=fix))
     for result in results:
         table.add_row(result.name, str(result.looked_at), str(len(result.findings)), result.done)
-    _print(table)
+    show_table(table)
     for result in results:
         for finding in result.findings[:MOST_SHOWN]:
             click.echo(f"  {finding}: {result.name}", err=True)
@@ -384,4 +360,4 @@ def collections(name: str | None, members_only: bool) -> None:
         for row in page.items:
             table.add_row(row.id, row.name, row.visibility, str(row.document_count))
         cursor, is_end = page.next_cursor, page.next_cursor is None
-    _print(table)
+    show_table(table)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -24,6 +25,8 @@ from chatbot.knowledge.service import check_collection, clean_title, collection_
 from chatbot.web import idempotency
 from chatbot.web.idempotency import Held
 from chatbot.web.pages import Page, newest_first
+
+log = structlog.get_logger(__name__)
 
 
 class CollectionNotFound(NotFound):
@@ -204,6 +207,7 @@ def change_collection(session: Session, collection_id: str, changes: dict[str, s
     _flush(session)
     changed = _described(session, [collection])[0]
     session.commit()
+    log.info("collection_changed", collection_id=changed.id, visibility=changed.visibility)
     return changed
 
 
@@ -292,6 +296,7 @@ def add_member(session: Session, collection_id: str, username: str) -> tuple[Mem
         session.flush()
     member = Member(user.id, user.username, row.created_at)
     session.commit()
+    log.info("collection_member_added", collection_id=collection_id, member=member.user_id, is_new=is_new)
     return member, is_new
 
 
@@ -308,3 +313,4 @@ def remove_member(session: Session, collection_id: str, user_id: str) -> None:
     if not session.scalars(delete(CollectionMember).where(*which).returning(CollectionMember.user_id)).all():
         raise MemberNotFound()
     session.commit()
+    log.info("collection_member_removed", collection_id=collection_id, member=user_id)

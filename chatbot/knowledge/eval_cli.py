@@ -27,13 +27,13 @@ from chatbot.db import Sessions, engine_options, prepare_engine
 from chatbot.extensions import db, migrate
 from chatbot.knowledge import activation, evaluation
 from chatbot.knowledge import build as building
-from chatbot.knowledge.cli import _print, _progress, _quiet
 from chatbot.knowledge.evaluation import MODES, BadSet, EvalSet, Outcome
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
 from chatbot.knowledge.index_cli import index_cli, told
 from chatbot.knowledge.models import Generation
 from chatbot.knowledge.retrieval import Index, Mode
 from chatbot.rag.types import Passage
+from chatbot.terminal import progress_bar, quiet, show_table
 
 eval_cli = AppGroup("eval", help="How good the search is, in figures.")
 
@@ -98,7 +98,7 @@ def run(
     A corpus goes into a database of its own under the instance folder, never into the live one.
     """
     started = time.perf_counter()
-    with told(BadSet), _quiet():
+    with told(BadSet), quiet():
         questions = evaluation.read_set(folder, queries).limited(limit)
         index, names = (
             _own(questions, limit, embedding_model, chunk_size, fresh) if questions.corpus else _live(questions)
@@ -117,7 +117,7 @@ def run(
 def _ask(
     index: Index, questions: EvalSet, names: evaluation.Names, modes: Sequence[Mode], k: int
 ) -> list[Outcome]:  # fmt: skip
-    with _progress(Console(stderr=True)) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Asking", total=len(questions.judged) * len(modes))
         step: Callable[[], None] = lambda: bar.advance(task)  # noqa: E731
         return evaluation.run(index, questions, names, modes, k, step, os.cpu_count() or 1)
@@ -188,7 +188,7 @@ def _built(sessions: Sessions, embedder: str, chunk_tokens: int) -> Generation:
     embedders = current_app.extensions["embedders"]
     with sessions() as session:
         generation, owner = building.begin(session, embedders, embedder, chunk_tokens)
-    with _progress(Console(stderr=True)) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Ingesting", total=None)
         step: Callable[[int, int], None] = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
         building.build(sessions, embedders, generation, owner, step)
@@ -222,7 +222,7 @@ def _show(outcomes: Sequence[Outcome]) -> None:
     table = Table("mode", *outcomes[0].figures)
     for outcome in outcomes:
         table.add_row(outcome.mode, *(f"{value:.4f}" for value in outcome.figures.values()))
-    _print(table)
+    show_table(table)
     console = Console(markup=False, emoji=False, highlight=False)
     for measure in outcomes[0].figures:
         console.print(measure)
@@ -254,7 +254,7 @@ def _missed(goal: Goal, outcomes: Sequence[Outcome]) -> str | None:
 def compare(first: int, second: int, folder: Path, k: int, json_file: Path | None) -> None:
     """Measure two generations on a SET of questions about the knowledge base, side by side."""
     parts, reports, figures = current_app.extensions, [], []
-    with told(BadSet), _quiet():
+    with told(BadSet), quiet():
         questions = evaluation.read_set(folder)
         with parts["sessions"]() as session:
             names = live(evaluation.live_names(session, questions))
@@ -269,7 +269,7 @@ def compare(first: int, second: int, folder: Path, k: int, json_file: Path | Non
     for name, before in figures[0].items():
         after = figures[1][name]
         table.add_row(name, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
-    _print(table)
+    show_table(table)
     if json_file:
         difference = {name: round(figures[1][name] - before, 5) for name, before in figures[0].items()}
         content = {"generations": reports, "difference": difference}

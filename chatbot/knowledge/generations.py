@@ -61,6 +61,11 @@ def next_revision(session: Session, generation_id: int) -> int:
     return session.scalars(counted.returning(Generation.revision)).one()
 
 
+def visible() -> tuple[ColumnElement[bool], ...]:
+    """What holds for the chunks that answer in their generation."""
+    return ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None)
+
+
 def answering(document: Document) -> ColumnElement[bool]:
     """The chunks of the version of a document that answers, in every generation; those of an inactive one too.
 

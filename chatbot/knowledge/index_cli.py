@@ -10,7 +10,6 @@ from typing import Any
 import click
 from flask import current_app
 from flask.cli import AppGroup
-from rich.console import Console
 from rich.table import Table
 
 from chatbot.errors import ChatbotError
@@ -18,8 +17,9 @@ from chatbot.knowledge import activation, verify
 from chatbot.knowledge import build as building
 from chatbot.knowledge.activation import GenerationRefused
 from chatbot.knowledge.build import BuildLost, BuildStuck
-from chatbot.knowledge.cli import _print, _progress, _quiet, report_checks
+from chatbot.knowledge.cli import report_checks
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
+from chatbot.terminal import progress_bar, quiet, show_table
 
 index_cli = AppGroup("index", help="Generations of the index: build, compare, activate, go back.")
 
@@ -45,12 +45,12 @@ def build(embedding_model: str | None, chunk_size: int | None, generation_id: in
     if generation_id and (embedding_model or chunk_size):
         raise click.UsageError("--generation has its embedder and its chunk size already.")
     parts = current_app.extensions
-    with told(), _quiet():
+    with told(), quiet():
         with parts["sessions"]() as session:
             generation, owner = building.begin(
                 session, parts["embedders"], embedding_model, chunk_size, generation_id
             )  # fmt: skip
-        with _progress(Console(stderr=True)) as bar:
+        with progress_bar() as bar:
             task = bar.add_task(f"Generation {generation.id}", total=None)
             progress: Callable[[int, int], None] = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
             done = building.build(parts["sessions"], parts["embedders"], generation, owner, progress)
@@ -70,7 +70,7 @@ def list_generations() -> None:
         built = "building" if g.building else "yes" if g.built_at else "no"
         active = "yes" if g.active else ""
         table.add_row(str(g.id), g.embedder, str(g.chunk_tokens), str(g.chunks), built, active, _minute(g.activated_at))
-    _print(table)
+    show_table(table)
 
 
 def _minute(when: datetime | None) -> str:

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session, lazyload
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
 from chatbot.knowledge import keywords, urls
-from chatbot.knowledge.generations import ensure_generation, is_active, next_revision
+from chatbot.knowledge.generations import ensure_generation, is_active, next_revision, visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.parsing import ParseError, parse
@@ -175,7 +175,7 @@ def _embed_and_publish(session: Session, embedders: Embedders, job: Job, version
             log.info("ingest_follows_activation", document_id=job.document_id, left=generation.id)
 
 
-def _mine(session: Session, job: Hold) -> Document:
+def held(session: Session, job: Hold) -> Document:
     """The document, locked, if it is still this job's. Begins the writing transaction.
 
     Raises:
@@ -197,7 +197,7 @@ def _attempts(session: Session, job: Job) -> int:
 
 def _fail(session: Session, job: Job, code: str, detail: str) -> str:
     session.rollback()
-    _mine(session, job).mark_failed(code, detail)
+    held(session, job).mark_failed(code, detail)
     session.commit()
     log.warning("ingest_failed", document_id=job.document_id, code=code)
     return "failed"
@@ -205,7 +205,7 @@ def _fail(session: Session, job: Job, code: str, detail: str) -> str:
 
 def _wait(session: Session, job: Job, because: str) -> str:
     session.rollback()
-    _mine(session, job).wait(utcnow() + WAIT, because)
+    held(session, job).wait(utcnow() + WAIT, because)
     session.commit()
     log.warning("ingest_waits", document_id=job.document_id, because=because)
     return "queued"
@@ -222,7 +222,7 @@ def _fail_or_try_again(session: Session, job: Job, error: FetchFailed) -> str:
 
 
 def _give_back(session: Session, job: Job, because: str, wait: timedelta = WAIT) -> None:
-    document = _mine(session, job)
+    document = held(session, job)
     attempts = document.attempts
     document.wait(utcnow() + wait, because)
     document.attempts = attempts
@@ -236,7 +236,7 @@ def _fetch_missing(session: Session, job: Job, limits: Limits) -> Fetched | None
 
 
 def _is_unchanged(session: Session, job: Job, fetched: Fetched) -> bool:
-    unchanged = urls.go_back_if_unchanged(session, _mine(session, job), fetched)
+    unchanged = urls.go_back_if_unchanged(session, held(session, job), fetched)
     session.commit()
     if unchanged:
         log.info("fetched_unchanged", document_id=job.document_id)
@@ -256,7 +256,7 @@ def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentV
         session.rollback()
         parsed = parse(data, name, kind)
         bits = simhash(parsed.text)
-        document = _mine(session, job)
+        document = held(session, job)
         version = session.scalars(query).one()
         version.text, version.media_type, version.pages = parsed.text, parsed.media_type, list(parsed.pages)
         version.simhash = bits
@@ -296,7 +296,7 @@ def embed_missing(
     for batch in _batches(todo):
         rows = [_row(text, label, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
         _fill_vectors(session, rows, generation, embedder)
-        document = _mine(session, job)
+        document = held(session, job)
         session.add_all(row for row, _ in rows)
         session.flush()
         keywords.index_chunks(session, [row.id for row, _ in rows])
@@ -314,7 +314,7 @@ def _alive(session: Session, job: Hold, count_tokens: Callable[[str], int]) -> C
     def count(text: str) -> int:
         nonlocal renewed
         if time.monotonic() - renewed > pause:
-            _mine(session, job)
+            held(session, job)
             session.commit()
             session.expunge_all()
             renewed = time.monotonic()
@@ -324,7 +324,7 @@ def _alive(session: Session, job: Hold, count_tokens: Callable[[str], int]) -> C
 
 
 def _report(session: Session, job: Hold, done: int, total: int) -> None:
-    job.note(_mine(session, job), done, total)
+    job.note(held(session, job), done, total)
     session.commit()
 
 
@@ -404,7 +404,7 @@ def _publish(session: Session, job: Job, version: DocumentVersion, generation: G
         LeaseLost: somebody else has the document.
         GenerationChanged: the generation does not answer any more.
     """
-    document = _mine(session, job)
+    document = held(session, job)
     show(session, document, version, generation)
     # Counting the revision up has locked the generation: an activation waits, or is seen here.
     if not is_active(session, generation.id):
@@ -422,8 +422,7 @@ def show(session: Session, document: Document, version: DocumentVersion, generat
     mine = (ChunkRow.document_id == document.id, ChunkRow.generation_id == generation.id)
     current, others = ChunkRow.version_id == version.id, ChunkRow.version_id != version.id
     session.execute(delete(ChunkRow).where(*mine, others, ChunkRow.added_revision.is_(None)))
-    visible = (ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
-    session.execute(update(ChunkRow).where(*mine, others, *visible).values(removed_revision=revision))
+    session.execute(update(ChunkRow).where(*mine, others, *visible()).values(removed_revision=revision))
     fresh = (*mine, current, ChunkRow.added_revision.is_(None))
     session.execute(update(ChunkRow).where(*fresh).values(added_revision=revision))
     keywords.note_languages(session, generation.id, document.language or "")

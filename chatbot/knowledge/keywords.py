@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write
+from chatbot.knowledge.generations import visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.languages import language_of
 from chatbot.rag.terms import question_terms, terms_of
@@ -68,8 +69,7 @@ class Scope:
         """A query on ChunkRow, limited to the scope."""
         query = query.join(Document, Document.id == ChunkRow.document_id).where(
             ChunkRow.generation_id == self.generation_id,
-            ChunkRow.added_revision.is_not(None),
-            ChunkRow.removed_revision.is_(None),
+            *visible(),
             Document.is_active,
             Document.status != "deleted",
             *self.conditions,
@@ -93,8 +93,7 @@ def index_chunks(session: Session, chunk_ids: Sequence[int]) -> None:
 
 def index_document(session: Session, document_id: str) -> None:
     """Writes the terms of a document's visible chunks anew, in the caller's transaction."""
-    visible = (ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
-    chunk_ids = session.scalars(select(ChunkRow.id).where(ChunkRow.document_id == document_id, *visible)).all()
+    chunk_ids = session.scalars(select(ChunkRow.id).where(ChunkRow.document_id == document_id, *visible())).all()
     for start in range(0, len(chunk_ids), BATCH):
         index_chunks(session, chunk_ids[start : start + BATCH])
 

@@ -37,8 +37,12 @@ class OriginalMissing(NotFound):
     detail = "The original of this document is missing or damaged on the server's disk; add the file again."
 
 
-class NotFetched(Conflict):
-    code, detail = "text_not_ready", "This version has not been fetched from its URL yet, or could not be."
+class TextNotReady(Conflict):
+    code, detail = "text_not_ready", "This version has no text yet, or could not be read."
+
+
+class NotFetched(TextNotReady):
+    detail = "This version has not been fetched from its URL yet, or could not be."
 
 
 class StorageFull(Unavailable):

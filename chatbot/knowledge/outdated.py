@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from chatbot.knowledge.generations import visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 
 # (the document's id, the version it was quoted from, the quote)
@@ -29,8 +30,7 @@ def outdated(session: Session, quotes: Collection[Quote]) -> set[Quote]:
 
 def _newest_ready(session: Session, ids: set[str]) -> dict[str, int | None]:
     """The number of the version that answers, None while none does; a deleted document is not in it."""
-    published = and_(ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
-    answering = select(func.max(ChunkRow.version)).where(ChunkRow.document_id == Document.id, published)
+    answering = select(func.max(ChunkRow.version)).where(ChunkRow.document_id == Document.id, *visible())
     query = select(Document.id, Document.status, Document.version, answering.scalar_subquery().label("answering"))
     rows = session.execute(query.where(Document.id.in_(ids), Document.status != "deleted"))
     return {row.id: row.version if row.status == "ready" else row.answering for row in rows}

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, lazyload
 
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import FieldError, Invalid, NotFound
-from chatbot.knowledge.generations import active_generation, next_revision
+from chatbot.knowledge.generations import active_generation, next_revision, visible
 from chatbot.knowledge.models import (
     DEFAULT_COLLECTION,
     ChunkRow,
@@ -323,9 +323,8 @@ def stats(session: Session, configured_embedder: str) -> dict[str, Any]:
     by_status = session.execute(select(Document.status, func.count()).group_by(Document.status)).all()
     generation = active_generation(session)
     answering = ChunkRow.generation_id == (generation.id if generation else None)
-    visible = (answering, ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
     chunks, tokens = session.execute(
-        select(func.count(ChunkRow.id), func.coalesce(func.sum(ChunkRow.tokens), 0)).where(*visible)
+        select(func.count(ChunkRow.id), func.coalesce(func.sum(ChunkRow.tokens), 0)).where(answering, *visible())
     ).one()
     size = session.scalar(select(func.coalesce(func.sum(Document.size_bytes), 0)).where(Document.status != "deleted"))
     oldest = session.scalar(select(func.min(Document.next_attempt_at)).where(Document.status == "queued"))

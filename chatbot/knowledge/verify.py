@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import (
     BigInteger,
     ColumnClause,
-    ColumnElement,
     TableClause,
+    and_,
     column,
     delete,
     func,
@@ -24,12 +24,11 @@ from sqlalchemy import (
     table,
     update,
 )
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, lazyload, undefer
 
 from chatbot.db import Sessions, begin_write
 from chatbot.knowledge import keywords
-from chatbot.knowledge.activation import visible
-from chatbot.knowledge.generations import active_generation, next_revision
+from chatbot.knowledge.generations import active_generation, next_revision, visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.retrieval import Index
@@ -105,17 +104,12 @@ def _documents(session: Session, generation: Generation) -> tuple[int, list[Find
     mine = (ChunkRow.document_id == Document.id, ChunkRow.version == Document.version)
     rows = session.execute(
         select(Document.id, Document.chunk_count, counted)
-        .outerjoin(ChunkRow, (ChunkRow.generation_id == generation.id) & mine[0] & mine[1] & _visible())
+        .outerjoin(ChunkRow, (ChunkRow.generation_id == generation.id) & mine[0] & mine[1] & and_(*visible()))
         .where(Document.status == "ready")
         .group_by(Document.id, Document.chunk_count)
         .order_by(Document.id)
     ).all()
     return len(rows), [Finding(row[0]) for row in rows if row[2] == 0 or row[1] != row[2]]
-
-
-def _visible() -> ColumnElement[bool]:
-    added, removed = visible()
-    return added & removed
 
 
 def _strays(session: Session, generation: Generation) -> tuple[int, list[Finding]]:
@@ -222,19 +216,11 @@ def in_memory(sessions: Sessions, embedders: Embedders) -> Check:
     """The check that an index made from the rows holds exactly the visible chunks."""
 
     def look(session: Session, generation: Generation) -> tuple[int, list[Finding]]:
-        held = _held(Index(sessions, embedders, generation))
+        held = set(Index(sessions, embedders, generation).store.current().ids().tolist())
         rows = set(session.scalars(select(ChunkRow.id).where(ChunkRow.generation_id == generation.id, *visible())))
         return len(rows), [Finding(chunk_id=chunk_id) for chunk_id in sorted(held ^ rows)]
 
     return Check("the index in memory holds exactly the visible chunks", look, None)
-
-
-def _held(index: Index) -> set[int]:
-    try:
-        return set(index.store.current().ids().tolist())
-    except ValueError:
-        # A vector of another length: nothing can be loaded until it is mended.
-        return set()
 
 
 # Mending
@@ -247,6 +233,7 @@ def _queue_again(session: Session, generation: Generation, findings: Sequence[Fi
         document = session.scalar(
             select(Document)
             .where(Document.id == finding.document_id, Document.status == "ready")
+            .options(lazyload(Document.collection))
             .with_for_update(of=Document)
             .execution_options(populate_existing=True)
         )

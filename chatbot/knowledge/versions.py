@@ -12,10 +12,10 @@ from itertools import pairwise
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from chatbot.errors import Conflict, Invalid, NotFound
+from chatbot.errors import Invalid, NotFound
 from chatbot.knowledge.generations import active_generation, answering
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
-from chatbot.knowledge.originals import content_of
+from chatbot.knowledge.originals import TextNotReady, content_of
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
 from chatbot.knowledge.service import get_document
 from chatbot.web.pages import Page, highest_first, oldest_first
@@ -28,10 +28,6 @@ MAX_COMPARING = 100_000_000
 
 class VersionNotFound(NotFound):
     code, detail = "version_not_found", "The document has no such version."
-
-
-class TextNotReady(Conflict):
-    code, detail = "text_not_ready", "This version has no text yet, or could not be read."
 
 
 class TooLargeToCompare(Invalid):

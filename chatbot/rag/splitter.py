@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
@@ -18,6 +19,8 @@ _ANCHOR = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 SHORT_SECTION_TOKENS = 60
 SCRAP_TOKENS = 24
+# Pieces whose tokens were just counted.
+REMEMBERED = 1000
 _SEPARATORS = ["\n\n", "\n", ". ", "! ", "? ", "。", "！", "？", "; ", ", ", "、", " ", ""]
 
 
@@ -39,6 +42,8 @@ class _Section:
 
 def split(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[Chunk]:
     """Chunks of at most `limit` tokens, in order, without their outer white space; empty ones are left out."""
+    # LangChain asks for the length of a piece once to see whether it fits and once more to join it with the next.
+    count_tokens = lru_cache(REMEMBERED)(count_tokens)
     chunks: list[Chunk] = []
     for section in _joined(list(_sections(text)), text, limit, count_tokens):
         offset = section.start

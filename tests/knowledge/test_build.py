@@ -144,7 +144,7 @@ def test_another_embedder_embeds_everything_itself(app, embedder):
 
 STEPS = [
     (build, "embed_missing"), (ingestion, "_row"), (ingestion, "_fill_vectors"), (ingestion, "_report"),
-    (build, "show"), (build, "_mine"), (build, "_finished"), (build, "_next_round"),
+    (build, "show"), (build, "held"), (build, "_finished"), (build, "_next_round"),
 ]  # fmt: skip
 
 

@@ -629,8 +629,8 @@ def test_splitting_a_long_text_renews_the_lease(app, embedder, monkeypatch):
     id_ = add(app, HOURS)
     renewed = []
     monkeypatch.setattr(ingest.time, "monotonic", iter(range(0, 10**6, 100)).__next__)
-    before = ingest._mine
-    monkeypatch.setattr(ingest, "_mine", lambda session, job: renewed.append(1) or before(session, job))
+    before = ingest.held
+    monkeypatch.setattr(ingest, "held", lambda session, job: renewed.append(1) or before(session, job))
     ingest_now(app, id_)
     # Text, report, batch and publication take the document once each; the others are renewals during the split.
     assert len(renewed) > 4
