@@ -104,7 +104,8 @@ class Replies:
         yield Failed(failure) if failure or message is None else Done(turn, message)  # type: ignore[arg-type]
 
     def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Generator[Event, None, None]:
-        chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback)
+        embed = self._retriever.embedder().embed
+        chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback, embed)
         with closing(stream_parts(chain, turn.ask)) as parts:
             for part in parts:
                 yield from _taken_up(answer, part)
@@ -134,10 +135,13 @@ def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
         yield Sources(answer)
     if part.text:
         answer.text += part.text
-        answer.prompt_tokens = part.prompt_tokens
         yield Token(part.text)
     if part.citation is not None:
         answer.citations.append(part.citation)
         yield Cited(part.citation)
+    if part.prompt_tokens is not None:
+        answer.prompt_tokens = part.prompt_tokens
+    if part.checked is not None:
+        answer.check(part.checked)
     if part.usage is not None:
         answer.usage, answer.timings_ms = part.usage, dict(part.timings_ms)

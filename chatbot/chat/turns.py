@@ -23,7 +23,7 @@ from chatbot.errors import Forbidden, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.prompts import PROMPT_VERSION
 from chatbot.rag.tokens import cost_usd, count_tokens
-from chatbot.rag.types import Ask, Citation, Found, HistoryMessage, Usage
+from chatbot.rag.types import Ask, Checked, Citation, Found, HistoryMessage, Usage
 from chatbot.web import idempotency
 from chatbot.web.idempotency import Held, Made
 
@@ -61,6 +61,7 @@ class Answer:
     question: str | None = None
     found: Found | None = None
     grounding: str = "fallback"
+    checked: Checked | None = None
     citations: list[Citation] = field(default_factory=list)
     prompt_tokens: int | None = None
     usage: Usage | None = None
@@ -76,6 +77,13 @@ class Answer:
         done = count_tokens(self.text)
         return Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost_usd(self.model, self.prompt_tokens, done))
 
+    def check(self, checked: Checked) -> None:
+        """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
+        self.checked = checked
+        if self.grounding == "grounded" and (checked.unsupported or not (checked.claims or self.citations)):
+            nothing = 0 < checked.claims == checked.unsupported and not self.citations
+            self.grounding = "fallback" if nothing else "partial"
+
     def metadata(self) -> dict[str, Any]:
         """The contract's metadata of an answer, as far as it has come."""
         found, spent = self.found, self.spent
@@ -85,6 +93,7 @@ class Answer:
             "retrieved_docs": retrieved_docs(found),
             "grounding": self.grounding_object(),
             "citations": [asdict(citation) for citation in self.citations],
+            "removed_markers": self.checked.removed_markers if self.checked else 0,
             "usage": asdict(spent) | {"total_tokens": spent.total_tokens},
             "timings_ms": self.timings_ms,
             "question": self.question,
@@ -94,7 +103,8 @@ class Answer:
     def grounding_object(self) -> dict[str, Any]:
         """How well the answer stands on documents."""
         top, threshold = (self.found.top_score, self.found.threshold) if self.found else (None, None)
-        return {"status": self.grounding, "top_score": top, "threshold": threshold}
+        unsupported = self.checked.unsupported if self.checked else 0
+        return {"status": self.grounding, "top_score": top, "threshold": threshold, "unsupported": unsupported}
 
 
 def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:

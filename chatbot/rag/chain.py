@@ -7,7 +7,7 @@ the stream read the rest of the model's answer first, so a client who leaves wou
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any, Literal
 
@@ -15,19 +15,25 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.utils import AddableDict
 
 from chatbot.rag import prompts
-from chatbot.rag.citations import CitationFinder
+from chatbot.rag.citations import CitedText, Shown
 from chatbot.rag.models import Answerer, Piece
+from chatbot.rag.support import Embed
 from chatbot.rag.types import Ask, Found, Part, Usage
 
 Retrieve = Callable[[str, frozenset[str] | None], Found]
 Fallback = Literal["general", "refuse"]
 
 
-def retrieval_chain(retrieve: Retrieve, answerer: Answerer, fallback: Fallback) -> Runnable[Ask, AddableDict]:
-    """A runnable from an `Ask` to `{"parts": [Part, ...]}`; streamed, each chunk has one part."""
+def retrieval_chain(
+    retrieve: Retrieve, answerer: Answerer, fallback: Fallback, embed: Embed | None = None
+) -> Runnable[Ask, AddableDict]:
+    """A runnable from an `Ask` to `{"parts": [Part, ...]}`; streamed, each chunk has one part.
+
+    With `embed` a citation may also be carried by a passage that says the same in other words.
+    """
 
     def run(ask: Ask) -> Generator[AddableDict, None, None]:
-        with closing(_parts(ask, retrieve, answerer, fallback)) as parts:
+        with closing(_parts(ask, retrieve, answerer, fallback, embed)) as parts:
             for part in parts:
                 yield AddableDict(parts=[part])
 
@@ -43,7 +49,9 @@ def stream_parts(chain: Runnable[Ask, AddableDict], ask: Ask) -> Generator[Part,
             yield from chunk["parts"]
 
 
-def _parts(ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback) -> Generator[Part, None, None]:
+def _parts(
+    ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback, embed: Embed | None
+) -> Generator[Part, None, None]:
     clock = _Clock()
     question = answerer.condense(ask.question, ask.history)
     clock.lap("condense")
@@ -51,18 +59,38 @@ def _parts(ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback)
     found = retrieve(question, ask.collections)
     clock.lap("retrieve")
     yield Part(found=found, status="grounded" if found.passages else "fallback")
-    finder = CitationFinder(found.passages)
     with closing(_answer(ask, question, found, answerer, fallback)) as pieces:
-        for piece in pieces:
-            if piece.text:
-                clock.lap("first_token", once=True)
-                yield Part(text=piece.text, prompt_tokens=piece.prompt_tokens)
-                found_in = [] if answerer.cites else finder.feed(piece.text)
-                yield from (Part(citation=citation) for citation in found_in)
-            if piece.citation:
-                yield Part(citation=piece.citation)
-            if piece.usage:
-                yield Part(usage=piece.usage, timings_ms=clock.total())
+        yield from (
+            _as_said(pieces, clock) if answerer.cites else _as_checked(pieces, CitedText(found.passages, embed), clock)
+        )
+
+
+def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, None]:
+    """An answer that cites by itself."""
+    for piece in pieces:
+        if piece.text:
+            clock.lap("first_token", once=True)
+        timings = clock.total() if piece.usage else {}
+        yield Part(text=piece.text, citation=piece.citation, usage=piece.usage, timings_ms=timings)
+
+
+def _as_checked(pieces: Iterable[Piece], cited: CitedText, clock: _Clock) -> Generator[Part, None, None]:
+    """A model's answer: its markers become citations, or go."""
+    for piece in pieces:
+        if piece.text:
+            clock.lap("first_token", once=True)
+            yield Part(prompt_tokens=piece.prompt_tokens)
+            yield from _shown(cited.feed(piece.text))
+        if piece.usage:
+            yield from _shown(cited.end())
+            yield Part(checked=cited.checked())
+            yield Part(usage=piece.usage, timings_ms=clock.total())
+
+
+def _shown(shown: Shown) -> Generator[Part, None, None]:
+    if shown.text:
+        yield Part(text=shown.text)
+    yield from (Part(citation=citation) for citation in shown.citations)
 
 
 def _answer(

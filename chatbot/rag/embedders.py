@@ -69,7 +69,7 @@ class LocalEmbedder:
         """It has learnt English; other languages of Latin letters it knows some, others hardly."""
         letters = [letter for letter in question if letter.isalpha()]
         latin = sum(letter < "\u0250" for letter in letters)
-        return 0.5 if 2 * latin >= len(letters) else 0.15
+        return 0.5 if 2 * latin >= len(letters) else 0.1
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return _minilm(self._cache_dir).embed(texts)

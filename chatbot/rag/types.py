@@ -82,6 +82,16 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What reading an answer against its passages has found: markers that were taken out because nothing stood behind
+    them, sentences that claim something, and those of them that no passage supports."""
+
+    removed_markers: int
+    claims: int
+    unsupported: int
+
+
+@dataclass(frozen=True)
 class Part:
     """A step of an answer as it is made: any of these may be set, in this order over the stream."""
 
@@ -90,6 +100,7 @@ class Part:
     status: str | None = None
     text: str = ""
     citation: Citation | None = None
+    checked: Checked | None = None
     # With a model's text: about how large the prompt was, for an answer that is broken off.
     prompt_tokens: int | None = None
     usage: Usage | None = None

@@ -50,7 +50,7 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
 
     assert set(metadata) == {
         "model", "context_used", "retrieved_docs", "grounding", "citations", "usage", "timings_ms", "question",
-        "prompt_version",
+        "prompt_version", "removed_markers",
     }  # fmt: skip
     assert (metadata["model"], metadata["context_used"]) == ("extractive", True)
     assert (metadata["question"], metadata["prompt_version"]) == (QUESTION, prompts.PROMPT_VERSION)
@@ -98,7 +98,7 @@ def test_a_question_that_the_documents_do_not_answer_has_no_context(app: Flask, 
 def test_with_nothing_in_the_house_there_is_an_answer_all_the_same(sqlite_app: Flask) -> None:
     message = ask(sqlite_app, sign_up(sqlite_app, "ada")).json["message"]  # type: ignore[index]
 
-    assert message["metadata"]["grounding"] == {"status": "fallback", "top_score": None, "threshold": 0.0}
+    assert message["metadata"]["grounding"] == {"status": "fallback", "top_score": None, "threshold": 0.0, "unsupported": 0}
 
 
 def test_a_follow_up_is_understood_from_the_question_before(app: Flask, ada: Person) -> None:

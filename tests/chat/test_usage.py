@@ -113,7 +113,7 @@ def test_leaving_before_the_first_token_of_general_knowledge_is_paid_for_as_well
     openai_server.wait_for(lambda: len(stored(app)) == 2)
 
     partial = stored(app)[1]
-    assert partial.content == "This does not come from the documents: "
+    assert partial.content == "This does not come from the documents:"
     assert partial.extra["usage"]["prompt_tokens"] > 20
     assert rows(app)[""] == (1, partial.extra["usage"]["total_tokens"])
 

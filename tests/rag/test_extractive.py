@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from chatbot.config import load_settings
 from chatbot.rag import extractive
-from chatbot.rag.citations import CitationFinder
+from chatbot.rag.citations import CitedText
 from chatbot.rag.embedders import LocalEmbedder
 from chatbot.rag.types import Passage
 
@@ -16,11 +15,6 @@ HOURS = "We like visitors. The shop opens at nine in the morning. Parking is beh
 OPENS = "The shop opens at nine in the morning."
 RETURNS = "Goods can be returned within thirty days. The refund is paid to the card that was used."
 INSTALL = "Anybody can do it. Run this command to install the tool:\n```sh\npip install tool\n```\nThen restart."
-
-
-@pytest.fixture
-def embedder(tmp_path, models_path) -> LocalEmbedder:
-    return LocalEmbedder(load_settings(_env_file=None, instance_path=tmp_path, models_path=models_path))
 
 
 def passages(*texts: str) -> list[Passage]:
@@ -54,7 +48,9 @@ def test_everything_said_stands_in_the_passages_and_is_cited_as_verified(embedde
 
     text = "".join(answer(question, found, embedder))
 
-    citations = CitationFinder(found).feed(text)
+    cited = CitedText(found)
+    citations = [*cited.feed(text).citations, *cited.end().citations]
+    assert cited.text == text
     assert citations
     assert all(c.verified and c.quote in found[c.marker - 1].text for c in citations)
     said = re.sub(r"\s*\[\d\]\s*", "", text)
