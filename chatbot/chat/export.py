@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatbot.chat.models import ChatSession, DailyUsage, Message
+from chatbot.chat.models import ChatMember, ChatSession, DailyUsage, Message
 from chatbot.chat.schemas import ChatSessionSchema, MessageSchema
 
 _chat = ChatSessionSchema()
@@ -16,13 +16,15 @@ _messages = MessageSchema(many=True)
 
 
 def conversations(session: Session, user_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file name, content) of each conversation, read one by one, and of what answers have cost each day."""
+    """(file name, content) of each conversation, read one by one, of those of others in which the person takes part,
+    and of what answers have cost each day."""
     ids = session.scalars(select(ChatSession.id).where(ChatSession.user_id == user_id).order_by(ChatSession.created_at))
     for chat_id in ids.all():
         chat = session.get(ChatSession, chat_id)
         # One that is deleted in the meantime is not there any more.
         if chat is not None:
             yield f"conversations/{chat_id}.json", _with_messages(session, chat)
+    yield "memberships.json", {"conversations": _memberships(session, user_id)}
     yield "usage.json", {"days": _usage(session, user_id)}
 
 
@@ -31,6 +33,18 @@ def _with_messages(session: Session, chat: ChatSession) -> dict[str, Any]:
     messages = _messages.dump(session.scalars(query).all())
     shape: dict[str, Any] = _chat.dump({"chat": chat, "message_count": len(messages)})
     return shape | {"visitor": chat.visitor, "messages": messages}
+
+
+def _memberships(session: Session, user_id: str) -> list[dict[str, Any]]:
+    query = select(ChatMember, ChatSession.title).join(ChatSession).where(ChatMember.user_id == user_id)
+    return [
+        {
+            "chat_session_id": member.chat_session_id,
+            "title": title,
+            "created_at": member.created_at.isoformat().replace("+00:00", "Z"),
+        }
+        for member, title in session.execute(query.order_by(ChatMember.created_at))
+    ]
 
 
 def _usage(session: Session, user_id: str) -> list[dict[str, Any]]:

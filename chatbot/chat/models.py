@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, Date, ForeignKey, Index, String, Text, UniqueConstraint, and_
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Date,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    false,
+)
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,10 +40,28 @@ class ChatSession(Base):
     # Whose it is among the visitors of the user's product; empty for the user's own.
     visitor: Mapped[str] = mapped_column(String(128), default="")
     title: Mapped[str] = mapped_column(String(200))
+    # A title that a person has written is never written over.
+    titled_by_person: Mapped[bool] = mapped_column(default=False, server_default=false())
     # The place of the next message; counted up under the row's lock, so that places are unique and in order.
     next_position: Mapped[int] = mapped_column(default=0)
+    # The answer that is under way, and until when that counts unless whoever makes it says so again: one at a time.
+    answering_id: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
+    answering_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Somebody wants that answer to stop; whichever process makes it finds this here.
+    stop_asked: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class ChatMember(Base):
+    """Somebody who takes part in a conversation beside its owner."""
+
+    __tablename__ = "chat_members"
+    __table_args__ = (Index("ix_chat_members_user_id", "user_id"),)
+
+    chat_session_id: Mapped[str] = mapped_column(ForeignKey("chat_sessions.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 
 class Message(Base):
@@ -53,7 +83,18 @@ class Message(Base):
     content: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(20), default="complete")
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
+    # What a person said of an answer: up or down, in words, and when.
+    rating: Mapped[str | None] = mapped_column(String(10))
+    comment: Mapped[str | None] = mapped_column(Text)
+    rated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+    @property
+    def feedback(self) -> dict[str, Any] | None:
+        """The contract's feedback of an answer; None until somebody has said something of it."""
+        if self.rated_at is None:
+            return None
+        return {"rating": self.rating, "comment": self.comment, "at": self.rated_at}
 
 
 class DailyUsage(Base):

@@ -14,6 +14,7 @@ from chatbot.web.fields import VISIBLE, Flag, Id, PageArgs, Utc, text
 MAX_MESSAGE = 8_000
 MAX_MESSAGE_BYTES = 24_000
 STATUSES = ("complete", "interrupted", "failed")
+RATINGS = ("up", "down")
 _PLACE = {"document_id": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a", "version": 1, "chunk_id": 871, "page": None}
 _SENTENCE = "To add a document, send its title and content as JSON."
 ANSWER_METADATA = {
@@ -155,6 +156,16 @@ class ListedMessage:
         return extra | {"citations": [c | {"outdated": quote_of(c) in self.outdated} for c in extra["citations"]]}
 
 
+class FeedbackSchema(ma.Schema):
+    """What a person has said of an answer."""
+
+    rating = ma.fields.String(
+        allow_none=True, validate=ma.validate.OneOf(RATINGS), metadata={"description": "up or down.", "example": "up"}
+    )
+    comment = ma.fields.String(allow_none=True, metadata={"example": "Exactly what I was looking for."})
+    at = Utc(metadata=TIME)
+
+
 class MessageSchema(ma.Schema):
     """A question or an answer."""
 
@@ -175,7 +186,9 @@ class MessageSchema(ma.Schema):
         }
     )
     status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "complete"})
-    feedback = ma.fields.Dict(allow_none=True, metadata={"example": None})
+    feedback = ma.fields.Nested(
+        FeedbackSchema, allow_none=True, metadata={"description": "What was said of an answer; null until then."}
+    )
     metadata = ma.fields.Dict(
         metadata={
             "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question. In "
@@ -191,7 +204,7 @@ class MessageSchema(ma.Schema):
         same = [
             "id", "chat_session_id", "parent_id", "is_user", "author", "content", "status", "created_at",
         ]  # fmt: skip
-        return {name: getattr(message, name) for name in same} | {"metadata": extra, "feedback": None}
+        return {name: getattr(message, name) for name in same} | {"metadata": extra, "feedback": message.feedback}
 
 
 class ReplySchema(ma.Schema):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth import recovery
 from chatbot.auth.models import SecurityEvent, User
-from chatbot.chat.models import DailyUsage
+from chatbot.chat.models import ChatMember, ChatSession, DailyUsage
 from chatbot.db import Base, begin_write, new_id, utcnow
 from chatbot.knowledge.models import Collection, CollectionMember
 from chatbot.web.idempotency import IdempotencyKey
@@ -78,6 +78,8 @@ def _fill(app: Flask, user_id: str) -> None:
         session.add(collection)
         session.flush()
         session.add(CollectionMember(collection_id=collection.id, user_id=user_id))
+        talk = session.scalars(select(ChatSession.id).where(ChatSession.user_id == user_id)).first()
+        session.add(ChatMember(chat_session_id=talk, user_id=user_id))
         session.commit()
 
 

@@ -32,8 +32,10 @@ KEPT_BACK = {
     "users": {"password_hash", "username_key"},
     "token_families": {"current_jti", "parent_jti"},
     "api_keys": {"key_hash"},
-    "chat_sessions": {"user_id", "next_position"},
-    "messages": {"position"},
+    "chat_sessions": {"user_id", "next_position", "titled_by_person", "answering_id", "answering_until", "stop_asked"},
+    "chat_members": {"user_id"},
+    # What was said of an answer is there as its `feedback`.
+    "messages": {"position", "rating", "comment", "rated_at"},
     "daily_usage": {"user_id"},
 }
 NOT_TAKEN = {"idempotency_keys"}
@@ -79,7 +81,7 @@ def test_the_zip_has_a_file_for_each_subject(app):
     names = archive.namelist()
     assert len(names) == len(set(names))
     single = {"profile.json", "sessions.json", "api_keys.json", "letters.json", "security_events.json", "usage.json"}
-    single |= {"collections.json"}
+    single |= {"collections.json", "memberships.json"}
     assert single <= set(names)
     assert all(re.fullmatch(r"conversations/[0-9a-f-]{36}\.json", name) for name in set(names) - single)
     assert len(set(names) - single) == 3

@@ -31,7 +31,7 @@ def test_every_conversation_is_there_with_all_that_was_said(
     parts = dict(conversations(session, ada.id))
 
     files = [f"conversations/{c}.json" for c in (chat, veras["chat_session_id"])]
-    assert list(parts) == [*files, "usage.json"]
+    assert list(parts) == [*files, "memberships.json", "usage.json"]
     assert json.loads(json.dumps(parts)) == parts
     first, second = (parts[file] for file in files)
     assert [first["visitor"], second["visitor"]] == ["", "vera"]
@@ -53,7 +53,10 @@ def test_what_answers_have_cost_is_there_for_each_day(app: Flask, session: Sessi
 
 
 def test_who_has_nothing_gets_an_empty_list(session: Session, ada: Person) -> None:
-    assert list(conversations(session, ada.id)) == [("usage.json", {"days": []})]
+    assert list(conversations(session, ada.id)) == [
+        ("memberships.json", {"conversations": []}),
+        ("usage.json", {"days": []}),
+    ]
 
 
 def test_conversations_are_read_one_by_one(app: Flask, session: Session, ada: Person) -> None:
@@ -88,4 +91,4 @@ def test_a_conversation_that_is_deleted_meanwhile_is_left_out(app: Flask, sessio
     session.rollback()
     app.test_client().delete(f"/api/chat/sessions/{chats[1]}/", headers=ada.headers)
 
-    assert [name for name, _ in parts] == [f"conversations/{chats[2]}.json", "usage.json"]
+    assert [name for name, _ in parts] == [f"conversations/{chats[2]}.json", "memberships.json", "usage.json"]
