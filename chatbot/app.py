@@ -16,8 +16,8 @@ from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
 from chatbot.chat import export as chat_export
 from chatbot.chat import tasks as chat_tasks
+from chatbot.chat.message_routes import blp as chat_blueprint
 from chatbot.chat.replies import Replies
-from chatbot.chat.routes import blp as chat_blueprint
 from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
 from chatbot.egress.limits import limits_of

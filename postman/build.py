@@ -33,6 +33,7 @@ VARIABLES = {
     "access": "",
     "refresh": "",
     "session_id": "",
+    "message_id": "",
     "document_id": "",
     "number": "1",
     "collection_id": "",
@@ -43,7 +44,7 @@ VARIABLES = {
 STORES = {
     "login": {"access": "access", "refresh": "refresh"},
     "refresh": {"access": "access", "refresh": "refresh"},
-    "send": {"session_id": "chat_session_id"},
+    "send": {"session_id": "chat_session_id", "message_id": "message.id"},
     "add_document": {"document_id": "id"},
     "create_collection": {"collection_id": "id"},
     "add_member": {"user_id": "user_id"},

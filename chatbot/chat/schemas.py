@@ -15,6 +15,7 @@ MAX_MESSAGE = 8_000
 MAX_MESSAGE_BYTES = 24_000
 STATUSES = ("complete", "interrupted", "failed")
 RATINGS = ("up", "down")
+MAX_COMMENT = 2_000
 _PLACE = {"document_id": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a", "version": 1, "chunk_id": 871, "page": None}
 _SENTENCE = "To add a document, send its title and content as JSON."
 ANSWER_METADATA = {
@@ -154,6 +155,20 @@ class ListedMessage:
         if not extra.get("citations"):
             return extra
         return extra | {"citations": [c | {"outdated": quote_of(c) in self.outdated} for c in extra["citations"]]}
+
+
+class GiveFeedbackSchema(ma.Schema):
+    """What somebody says of an answer."""
+
+    rating = ma.fields.String(
+        required=True,
+        allow_none=True,
+        validate=ma.validate.OneOf(RATINGS),
+        metadata={"description": "up, down, or null for neither.", "example": "up"},
+    )
+    comment = text(
+        0, MAX_COMMENT, load_default=None, allow_none=True, metadata={"example": "Exactly what I was looking for."}
+    )
 
 
 class FeedbackSchema(ma.Schema):

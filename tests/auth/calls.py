@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from chatbot.auth import recovery, tokens
 from chatbot.auth.models import User
+from chatbot.chat.models import Message
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.collections import add_member, create_collection
 from chatbot.knowledge.models import Document, DocumentVersion
@@ -76,6 +77,16 @@ def _a_conversation(**more: Any) -> Build:
     def build(world: World, who: Who) -> Call:
         # A visitor's is anna's; everybody else is shown one of the owner's own.
         return {"ids": {"session_id": world.conversation(world.owner, "anna" if who.visitor else "").id}, **more}
+
+    return build
+
+
+def _an_answer(**more: Any) -> Build:
+    def build(world: World, who: Who) -> Call:
+        chat = world.conversation(world.owner, "anna" if who.visitor else "")
+        with world.app.extensions["sessions"]() as session:
+            answers = select(Message.id).where(Message.chat_session_id == chat.id, ~Message.is_user)
+            return {"ids": {"message_id": session.scalars(answers).one()}, **more}
 
     return build
 
@@ -205,6 +216,7 @@ CALLS: dict[tuple[str, str], Build] = {
     ("PATCH", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(json={"title": "Another title"}),
     ("DELETE", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(),
     ("GET", "/api/chat/sessions/<uuid:session_id>/messages/"): _a_conversation(),
+    ("POST", "/api/chat/messages/<uuid:message_id>/feedback/"): _an_answer(json={"rating": "up"}),
     ("POST", "/api/knowledge/documents/"): _new_document,
     ("GET", "/api/knowledge/documents/"): nothing,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,

@@ -158,6 +158,8 @@ def plain(route: str) -> str:
 
 def undocumented(spec: dict[str, Any], schema: dict[str, Any], value: Any, where: str = "") -> list[str]:
     """The keys of an answer that its schema does not name, at any depth."""
+    if "anyOf" in schema:
+        schema = schema["anyOf"][0]  # A reference to a schema, or null.
     if "$ref" in schema:
         schema = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     if isinstance(value, list):

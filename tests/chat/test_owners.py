@@ -37,7 +37,9 @@ def told(answer: Any) -> dict[str, Any]:
 
 def calls_with_a_conversation(app: Flask) -> list[tuple[str, str]]:
     """(method, path) of every call of this room that names a conversation in its path."""
-    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith(API) and "<uuid:" in rule.rule]
+    rules = [
+        rule for rule in app.url_map.iter_rules() if rule.rule.startswith(API) and "<uuid:session_id>" in rule.rule
+    ]
     calls = [(method, rule.rule) for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}]
     return sorted(calls)
 
