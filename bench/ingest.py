@@ -1,22 +1,27 @@
 """Ingestion beside the bare embedder on the same texts, a second run over unchanged files, and the memory.
 
-    python -m bench.ingest [--chunks 2000]
+    python -m bench.ingest [--chunks 2000] [--own]
 
 Documents are made of sentences of the project's own documentation, in an order that does not come twice, and go in as
 files do, in one thread. The texts of each tenth document go through the embedder alone, in the same batches and
 between the documents, so that whatever else the machine does meets both.
+
+With --own the embedder answers at once, with vectors that mean nothing: what is left is ingestion's own time, which
+shows in minutes whether it, or the memory, grows with what is there already.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
@@ -25,7 +30,7 @@ from chatbot.config import ROOT
 from chatbot.knowledge.ingest import BATCH, in_context, ingest, label_of
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.service import NewDocument, sync_file
-from chatbot.rag.embedders import Embedder, Embedders
+from chatbot.rag.embedders import Embedder, Embedders, Vectors
 
 # A page has so many sentences under each heading, and so many headings.
 SENTENCES, HEADINGS = 12, 12
@@ -90,6 +95,18 @@ def bare(embedder: Embedder, texts: list[str]) -> float:
     return time.perf_counter() - begin
 
 
+def blind(embedders: Embedders) -> None:
+    """Lets the default embedder answer at once."""
+    embedder = embedders.get(embedders.default)
+
+    def embed(texts: Sequence[str]) -> Vectors:
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little") for text in texts]
+        found = np.stack([np.random.default_rng(seed).standard_normal(384, dtype=np.float32) for seed in seeds])
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    embedder.embed = embed  # type: ignore[method-assign]
+
+
 def memory() -> float:
     """MiB that the process holds now."""
     with Path("/proc/self/status").open() as lines:
@@ -134,11 +151,15 @@ def main() -> None:
     """Prints the rates."""
     parser = argparse.ArgumentParser(description="Ingestion beside the bare embedder.")
     parser.add_argument("--chunks", type=int, default=2000)
-    wanted = parser.parse_args().chunks
+    parser.add_argument("--own", action="store_true", help="without the embedder's time")
+    arguments = parser.parse_args()
     with house() as app:
         print("\nIngestion, one thread, rows durable")
         with app.extensions["sessions"]() as session:
-            times, files = first_run(session, app.extensions["embedders"], wanted)
+            embedders = app.extensions["embedders"]
+            if arguments.own:
+                blind(embedders)
+            times, files = first_run(session, embedders, arguments.chunks)
             again = second_run(session, files)
             stored = session.scalar(select(func.count(ChunkRow.id)))
         print(f"{len(files)} files, {stored} chunks")
