@@ -91,6 +91,7 @@ class Answer:
             "model": self.model,
             "context_used": self.grounding != "fallback",
             "retrieved_docs": retrieved_docs(found),
+            "nearest_docs": nearest_docs(found),
             "grounding": self.grounding_object(),
             "citations": [asdict(citation) for citation in self.citations],
             "removed_markers": self.checked.removed_markers if self.checked else 0,
@@ -110,6 +111,13 @@ class Answer:
 def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:
     """The passages as the contract shows them."""
     return [asdict(passage) for passage in found.passages] if found else []
+
+
+def nearest_docs(found: Found | None) -> list[dict[str, str]]:
+    """The documents that came nearest where none can carry an answer."""
+    nearest = found.nearest if found else ()
+    documents = {p.document_id: {"document_id": p.document_id, "title": p.title, "source": p.source} for p in nearest}
+    return list(documents.values())
 
 
 def begin_turn(

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from chatbot import __version__
 from chatbot.config import ROOT
 from chatbot.db import Sessions, engine_options, prepare_engine
 from chatbot.extensions import db, migrate
-from chatbot.knowledge import activation, evaluation
+from chatbot.knowledge import activation, eval_parts, evaluation
 from chatbot.knowledge import build as building
 from chatbot.knowledge.evaluation import MODES, BadSet, EvalSet, Outcome
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
+from chatbot.knowledge.grounding import store_gate
 from chatbot.knowledge.index_cli import index_cli, told
 from chatbot.knowledge.models import Generation
 from chatbot.knowledge.retrieval import Index, Mode
@@ -38,6 +39,8 @@ from chatbot.terminal import progress_bar, quiet, show_table
 eval_cli = AppGroup("eval", help="How good the search is, in figures.")
 
 BAR = 40
+PARTS = ("search", "gate", "answers")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,19 @@ class ModesType(click.ParamType[tuple[Mode, ...]]):
         return tuple(mode for mode in MODES if mode in names)
 
 
+class PartsType(click.ParamType[tuple[str, ...]]):
+    """Names of parts between commas."""
+
+    name = "parts"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+        unknown = [name for name in names if name not in PARTS]
+        if unknown:
+            self.fail(f"{unknown[0]!r} is not one of {', '.join(PARTS)}", param, ctx)
+        return names
+
+
 @eval_cli.command("run")
 @click.argument("folder", metavar="SET", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--k", type=click.IntRange(1, 100), default=10, show_default=True, help="The place that counts.")
@@ -83,19 +99,24 @@ class ModesType(click.ParamType[tuple[Mode, ...]]):
 @click.option("--limit", type=click.IntRange(1), help="Only so many questions, and a part of the corpus: a quick look.")
 @click.option(
     "--queries",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Other questions than queries.jsonl.",
 )
 @click.option("--embedding-model", help="Another embedder than the configured one, for a set with a corpus.")
 @click.option("--chunk-size", type=click.IntRange(1), help="Tokens a chunk, for a set with a corpus.")
 @click.option("--fresh", is_flag=True, help="Ingest the set's corpus anew.")
+@click.option("--part", "parts", type=PartsType(), default=",".join(PARTS), show_default=True)
+@click.option("--far", type=FILE, help="Questions about something else, for the gate: a file as queries.jsonl.")
+@click.option("--model", help="The chat model that answers, if not the default one.")
 def run(
     folder: Path, k: int, json_file: Path | None, goals: tuple[Goal, ...], modes: tuple[Mode, ...], limit: int | None,
-    queries: Path | None, embedding_model: str | None, chunk_size: int | None, fresh: bool,
+    queries: Path | None, embedding_model: str | None, chunk_size: int | None, fresh: bool, parts: tuple[str, ...],
+    far: Path | None, model: str | None,
 ) -> None:  # fmt: skip
     """Measure search on a SET: a folder with queries.jsonl, qrels.tsv and, if it has its own, corpus.jsonl.
 
-    A corpus goes into a database of its own under the instance folder, never into the live one.
+    With unanswerable.jsonl also the gate is measured, and with answers.jsonl the answers. A corpus goes into a
+    database of its own under the instance folder, never into the live one.
     """
     started = time.perf_counter()
     with told(BadSet), quiet():
@@ -103,9 +124,14 @@ def run(
         index, names = (
             _own(questions, limit, embedding_model, chunk_size, fresh) if questions.corpus else _live(questions)
         )
-        outcomes = _ask(index, questions, names, modes, k)
+        outcomes = _ask(index, questions, names, modes, k) if "search" in parts else []
+        gate = eval_parts.gate_report(index, folder, far, limit) if "gate" in parts else None
+        answers = eval_parts.answers_report(index, questions, names, model) if "answers" in parts else None
     report = _report_of(folder, questions, index.generation, outcomes, time.perf_counter() - started)
-    _show(outcomes)
+    report |= {"gate": gate and asdict(gate), "answers": answers and asdict(answers)}
+    if outcomes:
+        _show(outcomes)
+    eval_parts.show(gate, answers)
     if json_file:
         json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     missed = [line for goal in goals if (line := _missed(goal, outcomes))]
@@ -240,6 +266,32 @@ def _missed(goal: Goal, outcomes: Sequence[Outcome]) -> str | None:
     if value is None:
         return f"{mode} {goal.measure} was not measured."
     return f"{mode} {goal.measure} is {value:.4f}, below {goal.least}." if value < goal.least else None
+
+
+@eval_cli.command("calibrate")
+@click.argument("folder", metavar="SET", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--generation", "generation_id", type=click.IntRange(1), help="Another one than the active.")
+@click.option("--far", type=FILE, help="Questions about something else, to measure it with: a file as queries.jsonl.")
+@click.option("--forget", is_flag=True, help="Forget what was learnt: the threshold decides again.")
+@click.option("--dry-run", is_flag=True, help="Measure only, and store nothing.")
+def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget: bool, dry_run: bool) -> None:
+    """Teach a generation which questions it can answer, from a SET of some that it can and some that it cannot.
+
+    One half of the questions is learnt from; the figures are of the other half.
+    """
+    sessions = current_app.extensions["sessions"]
+    with told(BadSet), quiet():
+        with sessions() as session:
+            found = active_generation(session)
+            number = generation_id or (found.id if found else 0)
+            generation = activation.get_generation(session, number)
+        index = Index(sessions, current_app.extensions["embedders"], generation)
+        gate, report = eval_parts.calibrated(index, folder, far)
+    eval_parts.show(report, None)
+    if not dry_run:
+        with sessions() as session:
+            store_gate(session, generation.id, None if forget else gate)
+        click.echo(f"Generation {generation.id} {'has forgotten its gate' if forget else 'is calibrated'}.")
 
 
 @index_cli.command("compare")

@@ -79,19 +79,20 @@ def read_set(folder: Path, questions: Path | None = None) -> EvalSet:
     Raises:
         BadSet: a file is missing or cannot be read.
     """
-    queries_file = questions or _one_of(folder, "queries.jsonl")
+    queries_file = questions or one_of(folder, "queries.jsonl")
     # Sets in several languages share one file of judgements.
-    qrels_file = _one_of(folder, "qrels.tsv", "qrels/test.tsv") or _one_of(folder.parent, "qrels.tsv")
+    qrels_file = one_of(folder, "qrels.tsv", "qrels/test.tsv") or one_of(folder.parent, "qrels.tsv")
     if queries_file is None or qrels_file is None:
         raise BadSet(f"{folder} needs queries.jsonl and qrels.tsv (or qrels/test.tsv).")
-    queries = {str(row["_id"]): str(row["text"]) for row in _json_lines(queries_file, "_id", "text")}
-    found = EvalSet(folder, queries, _qrels(qrels_file), _one_of(folder, "corpus.jsonl"))
+    queries = {str(row["_id"]): str(row["text"]) for row in json_lines(queries_file, "_id", "text")}
+    found = EvalSet(folder, queries, _qrels(qrels_file), one_of(folder, "corpus.jsonl"))
     if not found.judged:
         raise BadSet(f"{folder}: no question of {queries_file.name} has a relevant document in the judgements.")
     return found
 
 
-def _one_of(folder: Path, *names: str) -> Path | None:
+def one_of(folder: Path, *names: str) -> Path | None:
+    """The first file of these names that is there, packed or not."""
     paths = (folder / f"{name}{ending}" for name in names for ending in ("", ".gz"))
     return next((path for path in paths if path.is_file()), None)
 
@@ -106,7 +107,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise BadSet(f"{path}: cannot be read ({type(error).__name__}).") from None
 
 
-def _json_lines(path: Path, *needed: str) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path, *needed: str) -> Iterator[dict[str, Any]]:
+    """The objects of a file, each with the fields that are needed.
+
+    Raises:
+        BadSet: the file or a line cannot be read.
+    """
     for number, line in _lines(path):
         try:
             row = json.loads(line)
@@ -151,7 +157,7 @@ def corpus_of(questions: EvalSet, limit: int | None = None) -> list[Entry]:
         return []
     relevant = {document for query in questions.queries for document in questions.qrels.get(query, {})}
     entries, others = [], 0
-    for row in _json_lines(questions.corpus, "_id", "text"):
+    for row in json_lines(questions.corpus, "_id", "text"):
         entry = Entry(str(row["_id"]), str(row.get("title") or ""), str(row["text"] or ""))
         if limit is not None and entry.id not in relevant:
             others += 1

@@ -23,6 +23,7 @@ from chatbot.knowledge.generations import active_generation, warn_of_other_embed
 from chatbot.knowledge.keywords import Scope
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
+from chatbot.rag.gate import Gate, features
 from chatbot.rag.ranking import CANDIDATES, DEPTH, fuse, judged, varied
 from chatbot.rag.store import Changes, FaissStore
 from chatbot.rag.types import Found, Passage
@@ -34,6 +35,8 @@ Conditions = tuple[ColumnElement[bool], ...]
 
 # An answer's passages should not all say the same; more variety than this cost more than it gave.
 ANSWER_VARIETY = 0.2
+# So many documents are named to who asks what none of them answers.
+NEAREST = 3
 
 
 class SqlRows:
@@ -129,7 +132,12 @@ class Index:
         self.embedder = embedders.get(generation.embedder)
         self.rows = SqlRows(sessions, generation)
         self.store = FaissStore(LangChainEmbeddings(self.embedder), self.rows)
-        self._sessions = sessions
+        self.sessions = sessions
+
+    @property
+    def gate(self) -> Gate | None:
+        """What decides whether a question can be answered, once it was calibrated."""
+        return Gate.from_json(self.generation.gate)
 
     def search(
         self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",
@@ -150,7 +158,7 @@ class Index:
         """At least `k` passages, where there are so many, with their scores and their vectors, best first."""
         depth = max(k, DEPTH)
         query = self.store.query_vector(question) if mode != "keyword" else None
-        with self._sessions() as session:
+        with self.sessions() as session:
             generation = session.get_one(Generation, self.generation.id)
             scope = Scope(generation.id, collections, conditions)
             words = keywords.search(session, question, generation.languages, scope, depth) if mode != "dense" else []
@@ -186,6 +194,14 @@ class Candidates:
         return replace(self, passages=[p for p in self.passages if (p.scores["evidence"] or 0.0) >= threshold])
 
 
+NOTHING = Candidates([], {})
+
+
+def _decided(candidates: Candidates, fit: Candidates, k: int, score: float | None, threshold: float) -> Found:
+    passages = tuple(fit.best(k, ANSWER_VARIETY))
+    return Found(passages, score, threshold, () if passages else tuple(candidates.best(NEAREST)))
+
+
 def _scores(chunk_id: int, legs: Mapping[str, Mapping[int, float]]) -> dict[str, float | None]:
     return {name: round(leg[chunk_id], 4) if chunk_id in leg else None for name, leg in legs.items()}
 
@@ -201,16 +217,23 @@ class Retriever:
         self._active: Index | None = None
 
     def find(self, question: str, k: int, collections: frozenset[str] | None = None) -> Found:
-        """The `k` passages that say most together, of those that can carry an answer, and the best evidence there was.
+        """The `k` passages that say most together, if what was found can carry an answer.
 
-        `collections` are the ids of what may be searched; None is everything.
+        That is for the generation's gate to say; without one each passage needs evidence of its own. `collections` are
+        the ids of what may be searched; None is everything.
         """
         index = self.index()
         if index is None:
             return Found((), None, self._threshold or 0.0)
-        candidates, threshold = index.candidates(question, k, collections), self._threshold_of(index)
+        candidates = index.candidates(question, k, collections)
+        gate = index.gate if self._threshold is None else None
+        if gate is not None:
+            score = gate.score(features(question, candidates.passages))
+            fit = candidates if score >= gate.threshold else NOTHING
+            return _decided(candidates, fit, k, score, gate.threshold)
+        threshold = self._threshold_of(index)
         top = max((p.scores["evidence"] or 0.0 for p in candidates.passages), default=None)
-        return Found(tuple(candidates.above(threshold).best(k, ANSWER_VARIETY)), top, threshold)
+        return _decided(candidates, candidates.above(threshold), k, top, threshold)
 
     def search(
         self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",

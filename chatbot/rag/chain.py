@@ -96,8 +96,8 @@ def _shown(shown: Shown) -> Generator[Part, None, None]:
 def _answer(
     ask: Ask, question: str, found: Found, answerer: Answerer, fallback: Fallback
 ) -> Generator[Piece, None, None]:
-    if not found.passages and fallback == "refuse":
-        yield Piece(prompts.NOTHING_FOUND)
+    if not found.passages and (fallback == "refuse" or answerer.cites):
+        yield Piece(prompts.nothing_found(found.nearest))
         yield Piece(usage=Usage(0, 0, estimated=False, cost_usd="0.000000"))
         return
     with closing(answerer.answer(ask, question, found.passages)) as pieces:

@@ -36,6 +36,12 @@ NOT_FROM_DOCUMENTS = "This does not come from the documents: "
 NOTHING_FOUND = "I found nothing about this in the documents."
 
 
+def nothing_found(nearest: Sequence[Passage]) -> str:
+    """Says that the documents have no answer, and which of them are nearest."""
+    titles = dict.fromkeys(_one_line(passage.title) for passage in nearest)
+    return f"{NOTHING_FOUND} Nearest: {'; '.join(titles)}." if titles else NOTHING_FOUND
+
+
 def new_boundary() -> str:
     """A line that cannot be guessed, so no document can close its own quotation."""
     return f"=====passage-{secrets.token_hex(8)}====="

@@ -25,11 +25,16 @@ class Passage:
 
 @dataclass(frozen=True)
 class Found:
-    """The passages whose evidence reaches the threshold, best first, and the best evidence there was."""
+    """The passages that can carry an answer, best first; none where the evidence does not reach the threshold.
+
+    `top_score` is what was compared with the threshold: the gate's score where the generation is calibrated, else the
+    best evidence of a passage. `nearest` are the best ones where none can carry an answer.
+    """
 
     passages: tuple[Passage, ...]
     top_score: float | None
     threshold: float
+    nearest: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True)

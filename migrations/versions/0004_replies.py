@@ -27,6 +27,7 @@ def _columns() -> dict[str, list[sa.Column]]:
             sa.Column("answering_until", sa.DateTime(timezone=True), nullable=True),
             sa.Column("stop_asked", sa.Boolean(), nullable=False, server_default=sa.false()),
         ],
+        "generations": [sa.Column("gate", sa.JSON(), nullable=True)],
     }
 
 

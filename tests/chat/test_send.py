@@ -50,7 +50,7 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
 
     assert set(metadata) == {
         "model", "context_used", "retrieved_docs", "grounding", "citations", "usage", "timings_ms", "question",
-        "prompt_version", "removed_markers",
+        "prompt_version", "removed_markers", "nearest_docs",
     }  # fmt: skip
     assert (metadata["model"], metadata["context_used"]) == ("extractive", True)
     assert (metadata["question"], metadata["prompt_version"]) == (QUESTION, prompts.PROMPT_VERSION)
@@ -89,7 +89,8 @@ def test_a_question_that_the_documents_do_not_answer_has_no_context(app: Flask, 
 
     message = ask(app, ada, "Who painted the ceiling of the Sistine Chapel?").json["message"]  # type: ignore[index]
 
-    assert message["content"] == prompts.NOTHING_FOUND
+    assert message["content"].startswith(prompts.NOTHING_FOUND)
+    assert message["metadata"]["nearest_docs"][0]["title"] in message["content"]
     assert message["metadata"]["context_used"] is False
     assert message["metadata"]["grounding"]["status"] == "fallback"
     assert message["metadata"]["retrieved_docs"] == message["metadata"]["citations"] == []
@@ -98,7 +99,12 @@ def test_a_question_that_the_documents_do_not_answer_has_no_context(app: Flask, 
 def test_with_nothing_in_the_house_there_is_an_answer_all_the_same(sqlite_app: Flask) -> None:
     message = ask(sqlite_app, sign_up(sqlite_app, "ada")).json["message"]  # type: ignore[index]
 
-    assert message["metadata"]["grounding"] == {"status": "fallback", "top_score": None, "threshold": 0.0, "unsupported": 0}
+    assert message["metadata"]["grounding"] == {
+        "status": "fallback",
+        "top_score": None,
+        "threshold": 0.0,
+        "unsupported": 0,
+    }
 
 
 def test_a_follow_up_is_understood_from_the_question_before(app: Flask, ada: Person) -> None:
@@ -315,7 +321,8 @@ def test_with_refuse_no_model_is_called(make_app: MakeApp, openai_server: OpenAI
 
     message = ask(app, sign_up(app, "ada"), "Who painted the Sistine Chapel?").json["message"]  # type: ignore[index]
 
-    assert message["content"] == prompts.NOTHING_FOUND
+    assert message["content"].startswith(prompts.NOTHING_FOUND)
+    assert message["metadata"]["nearest_docs"][0]["title"] in message["content"]
     assert message["metadata"]["context_used"] is False
     assert openai_server.requests == []
 
