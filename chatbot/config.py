@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.policy import SMTP
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +32,14 @@ ROOT = Path(__file__).resolve().parent.parent
 WEAK_WORDS = ("yoursecurekeyhere", "changeme", "password", "secret", "chatbot", "test", "dev", "key")
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
+# What stands before the colon in the name of a model that is not OpenAI's, and the package that knows it.
+PROVIDERS = {
+    "anthropic": "langchain_anthropic", "google_genai": "langchain_google_genai", "mistralai": "langchain_mistralai",
+    "google_vertexai": "langchain_google_vertexai", "bedrock": "langchain_aws", "bedrock_converse": "langchain_aws",
+    "cohere": "langchain_cohere", "deepseek": "langchain_deepseek", "fireworks": "langchain_fireworks",
+    "groq": "langchain_groq", "ollama": "langchain_ollama", "openrouter": "langchain_openrouter",
+    "together": "langchain_together", "xai": "langchain_xai",
+}  # fmt: skip
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
 
 # A name whose last part has a letter: `10.1` is neither a name nor a network.
@@ -102,6 +111,7 @@ class Settings(BaseSettings):
     openai_base_url: str | None = None
     chat_model: str | None = None
     chat_models: CommaList = Field(default_factory=list)
+    chat_fallbacks: CommaList = Field(default_factory=list)
     embedding_model: str | None = None
     fallback: Literal["general", "refuse"] = "general"
     history_tokens: int = Field(default=1500, ge=0)
@@ -109,6 +119,14 @@ class Settings(BaseSettings):
     relevance_threshold: float | None = Field(default=None, ge=0, le=1)
     model_connect_seconds: float = Field(default=5, gt=0)
     model_read_seconds: float = Field(default=60, gt=0)
+    # Until a model's first token; as long as between two tokens unless it is set.
+    model_first_token_seconds: float | None = Field(default=None, gt=0)
+    model_answer_seconds: float = Field(default=300, gt=0)
+    model_answer_tokens: int = Field(default=1024, ge=1)
+    model_prices: Path | None = None
+    # A provider that fails so often in a row is left alone for so long.
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_seconds: float = Field(default=30, gt=0)
 
     # Documents.
     max_upload_mb: int = Field(default=25, ge=1, le=1024)
@@ -137,7 +155,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
 
-    @field_validator("cors_origins", "chat_models", "fetch_ports", "fetch_allow_hosts", mode="before")
+    @field_validator("cors_origins", "chat_models", "chat_fallbacks", "fetch_ports", "fetch_allow_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -152,6 +170,24 @@ class Settings(BaseSettings):
             if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("http", "https"):
                 raise ValueError("each entry is an exact origin like https://app.example.com, without a path")
         return origins
+
+    @field_validator("chat_model", "chat_models")
+    @classmethod
+    def _providers_are_installed(cls, models: str | list[str] | None) -> str | list[str] | None:
+        for name in models if isinstance(models, list) else [models or ""]:
+            package = PROVIDERS.get(name.partition(":")[0]) if ":" in name else None
+            if package is not None and find_spec(package) is None:
+                raise ValueError(f"this provider needs the package {package.replace('_', '-')}, which is not installed")
+        return models
+
+    @field_validator("chat_fallbacks")
+    @classmethod
+    def _fallbacks_are_models(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        # One that is missing here was set, and bad.
+        default = _default_model(info.data.get("chat_model"), info.data.get("openai_api_key"))
+        if not set(names) <= {default, *info.data.get("chat_models", names), EXTRACTIVE}:
+            raise ValueError("each entry is one of CHAT_MODEL and CHAT_MODELS, or extractive")
+        return names
 
     @field_validator("fetch_ports")
     @classmethod
@@ -271,7 +307,7 @@ class Settings(BaseSettings):
 
     @property
     def default_chat_model(self) -> str:
-        return self.chat_model or ("gpt-3.5-turbo" if self.openai_api_key else EXTRACTIVE)
+        return _default_model(self.chat_model, self.openai_api_key)
 
     @property
     def allowed_chat_models(self) -> list[str]:
@@ -293,6 +329,10 @@ class Settings(BaseSettings):
     @property
     def session_lifetime(self) -> timedelta:
         return timedelta(days=self.session_days)
+
+
+def _default_model(named: str | None, key: SecretStr | None) -> str:
+    return named or ("gpt-3.5-turbo" if key else EXTRACTIVE)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

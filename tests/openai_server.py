@@ -10,7 +10,7 @@
 Behaviours of a chat: answers · 429-once · 429-for-ever · http-500 http-502 http-503 · http-400 http-401 http-403
 http-404 · context-length · hang (no first token) · slow-first (1 s) · slow (25 tokens a second) · after three tokens:
 stall, cut (chunked framing broken off), cut-unframed, invalid-json, error-event · html · redirect · empty · no-done ·
-no-finish · no-usage.
+no-finish · no-usage · comments (for ever, and no token) · endless (tokens for ever) · huge-token (10 MB in one).
 Behaviours of embeddings: the statuses above, hang, html, redirect · too-few · ragged · nan · zero.
 """
 
@@ -295,6 +295,8 @@ class _Stream:
         self._headers()
         if self._behaviour == "slow-first":
             self._handler._wait(1.0)
+        if self._behaviour in ("comments", "endless", "huge-token"):
+            self._too_much()
         self._event(self._chunk({"role": "assistant", "content": ""}))
         for n, token in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", text)):
             if n == 3 and self._broken():
@@ -312,6 +314,19 @@ class _Stream:
         else:
             self._handler.send_header("Connection", "close")
         self._handler.end_headers()
+
+    def _too_much(self) -> None:
+        """Writes until the client leaves; of the huge token there is one."""
+        if self._behaviour == "huge-token":
+            self._event(self._chunk({"content": "a" * 10_000_000}))
+            return
+        while True:
+            if self._behaviour == "comments":
+                self._write(b": still thinking\n\n")
+                self._handler._wait(0.02)
+            else:
+                self._event(self._chunk({"content": "word "}))
+                self._seen.tokens_written += 1
 
     def _broken(self) -> bool:
         """Does what goes wrong after three tokens; whether anything has."""

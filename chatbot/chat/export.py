@@ -50,6 +50,7 @@ def _memberships(session: Session, user_id: str) -> list[dict[str, Any]]:
 def _usage(session: Session, user_id: str) -> list[dict[str, Any]]:
     query = select(DailyUsage).where(DailyUsage.user_id == user_id).order_by(DailyUsage.day, DailyUsage.visitor)
     return [
-        {"day": row.day.isoformat(), "visitor": row.visitor, "answers": row.answers, "tokens": row.tokens}
+        {"day": row.day.isoformat(), "visitor": row.visitor}
+        | {name: getattr(row, name) for name in ("answers", "tokens", "cost_micros", "unpriced")}
         for row in session.scalars(query)
     ]

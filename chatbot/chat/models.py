@@ -107,6 +107,9 @@ class DailyUsage(Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     answers: Mapped[int] = mapped_column(default=0)
     tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Millionths of a US dollar; what has no known price is not in it, and is counted.
+    cost_micros: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    unpriced: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 @dataclass(frozen=True)

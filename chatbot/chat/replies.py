@@ -22,7 +22,7 @@ from chatbot.errors import ChatbotError, Unavailable
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.models import Answerer, ChatModels
-from chatbot.rag.types import Citation, Found, Part
+from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class Replies:
 
     def reply(self, turn: Turn, answerer: Answerer) -> Generator[Event, None, None]:
         """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted."""
-        answer = Answer(answerer.name)
+        answer = Answer(answerer.name, price=self.models.prices.cost)
         status, failure, message = "interrupted", None, None
         try:
             yield Start(turn, answerer.name)
@@ -129,10 +129,12 @@ class Replies:
 def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
     """Adds a part to the answer and tells what a client wants to know of it."""
     if part.question is not None:
-        answer.question = part.question
+        answer.question, answer.condensing = part.question, part.condensing or NOTHING_SPENT
     if part.found is not None:
         answer.found, answer.grounding = part.found, part.status or "fallback"
         yield Sources(answer)
+    if part.by:
+        answer.model, answer.fallback_from = part.by, answer.model
     if part.text:
         answer.text += part.text
         yield Token(part.text)

@@ -20,6 +20,7 @@ _PLACE = {"document_id": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a", "version": 1, "
 _SENTENCE = "To add a document, send its title and content as JSON."
 ANSWER_METADATA = {
     "model": "extractive",
+    "fallback_from": None,
     "context_used": True,
     "retrieved_docs": [
         {"rank": 1, "title": "The knowledge base", "source": "docs/knowledge.md", **_PLACE}
@@ -99,6 +100,12 @@ class UsageSchema(ma.Schema):
             "`quota_exceeded`.",
             "example": 50000,
         },
+    )
+    cost_usd = ma.fields.String(
+        metadata={"description": "US dollars, as far as prices are known.", "example": "0.013720"}
+    )
+    unpriced_answers = ma.fields.Integer(
+        metadata={"description": "Answers of models without a known price; they are not in `cost_usd`.", "example": 0}
     )
     resets_at = Utc(metadata=TIME | {"description": "When the next day begins.", "example": "2026-11-23T00:00:00.000Z"})
 

@@ -7,6 +7,7 @@ none, has the same question answered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from chatbot.errors import Forbidden, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.prompts import PROMPT_VERSION
 from chatbot.rag.tokens import cost_usd, count_tokens
-from chatbot.rag.types import Ask, Checked, Citation, Found, HistoryMessage, Usage
+from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Citation, Found, HistoryMessage, Usage
 from chatbot.web import idempotency
 from chatbot.web.idempotency import Held, Made
 
@@ -65,6 +66,10 @@ class Answer:
     citations: list[Citation] = field(default_factory=list)
     prompt_tokens: int | None = None
     usage: Usage | None = None
+    condensing: Usage = NOTHING_SPENT
+    # The model that was asked, where another one has taken its place.
+    fallback_from: str | None = None
+    price: Callable[[str, int, int], str | None] = cost_usd
     timings_ms: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -73,9 +78,10 @@ class Answer:
         if self.usage:
             return self.usage
         if self.prompt_tokens is None:
-            return Usage(0, 0, estimated=True, cost_usd="0.000000")
+            return self.condensing + Usage(0, 0, estimated=True, cost_usd="0.000000")
         done = count_tokens(self.text)
-        return Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost_usd(self.model, self.prompt_tokens, done))
+        cost = self.price(self.model, self.prompt_tokens, done)
+        return self.condensing + Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost)
 
     def check(self, checked: Checked) -> None:
         """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
@@ -89,6 +95,7 @@ class Answer:
         found, spent = self.found, self.spent
         return {
             "model": self.model,
+            "fallback_from": self.fallback_from,
             "context_used": self.grounding != "fallback",
             "retrieved_docs": retrieved_docs(found),
             "nearest_docs": nearest_docs(found),
@@ -249,8 +256,8 @@ def store_answer(session: Session, turn: Turn, answer: Answer, status: str) -> M
     """
     begin_write(session)
     says_something = bool(answer.text) or status == "complete"
-    if says_something:
-        usage.count(session, turn.owner, answer.spent.total_tokens)
+    if says_something or answer.spent.total_tokens:
+        usage.count(session, turn.owner, answer.spent)
     if session.get(ChatSession, turn.session_id) is None:
         session.commit()
         return None

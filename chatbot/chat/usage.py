@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -20,9 +21,11 @@ from chatbot.auth.models import User, that_stay
 from chatbot.chat.models import DailyUsage, Owner
 from chatbot.db import utcnow
 from chatbot.errors import TooMany
+from chatbot.rag.types import Usage
 
 # Only today's tokens are ever asked for; an export shows the others.
 KEPT_DAYS = 90
+MICROS = 1_000_000
 
 
 class QuotaExceeded(TooMany):
@@ -37,18 +40,22 @@ def check_budget(session: Session, caller: Caller, account_budget: int | None) -
     """
     own = (caller.daily_tokens, Owner.of(caller).owns(DailyUsage))
     for budget, whose in (own, (account_budget, DailyUsage.user_id == caller.user_id)):
-        if budget is not None and _spent(session, whose)[1] >= budget:
+        if budget is not None and _spent(session, whose).tokens >= budget:
             now = utcnow()
             raise QuotaExceeded(retry_after=math.ceil((_day_after(now) - now).total_seconds()))
 
 
-def count(session: Session, owner: Owner, tokens: int) -> None:
+def count(session: Session, owner: Owner, taken: Usage) -> None:
     """Counts an answer in the transaction that stores it. Of an account that is gone nothing is counted."""
     if not hold_account(session, owner):
         return
     today = (owner.owns(DailyUsage), DailyUsage.day == utcnow().date())
     more = update(DailyUsage).where(*today)
-    more = more.values(answers=DailyUsage.answers + 1, tokens=DailyUsage.tokens + tokens)
+    more = more.values(answers=DailyUsage.answers + 1, tokens=DailyUsage.tokens + taken.total_tokens)
+    if taken.cost_usd is None:
+        more = more.values(unpriced=DailyUsage.unpriced + 1)
+    else:
+        more = more.values(cost_micros=DailyUsage.cost_micros + int(Decimal(taken.cost_usd) * MICROS))
     done = session.execute(more)
     assert isinstance(done, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.
     if done.rowcount == 0:
@@ -71,22 +78,31 @@ def forget_old(session: Session) -> None:
 def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, Any]:
     """What has been used today of the caller's budget: a visitor's own, or the whole account's."""
     mine = Owner.of(caller).owns(DailyUsage) if caller.visitor else DailyUsage.user_id == caller.user_id
-    answers, tokens = _spent(session, mine)
+    spent = _spent(session, mine)
     now = utcnow()
     return {
         "day": now.date(),
-        "answers": answers,
-        "tokens": tokens,
+        "answers": spent.answers,
+        "tokens": spent.tokens,
+        "cost_usd": f"{Decimal(spent.cost_micros) / MICROS:.6f}",
+        "unpriced_answers": spent.unpriced,
         "budget": caller.daily_tokens if caller.visitor else account_budget,
         "resets_at": _day_after(now),
     }
 
 
-def _spent(session: Session, whose: ColumnElement[bool]) -> tuple[int, int]:
-    """Answers and tokens of today."""
-    sums = (func.coalesce(func.sum(DailyUsage.answers), 0), func.coalesce(func.sum(DailyUsage.tokens), 0))
-    answers, tokens = session.execute(select(*sums).where(whose, DailyUsage.day == utcnow().date())).one()
-    return int(answers), int(tokens)
+class _Spent(NamedTuple):
+    answers: int
+    tokens: int
+    cost_micros: int
+    unpriced: int
+
+
+def _spent(session: Session, whose: ColumnElement[bool]) -> _Spent:
+    """What today has taken so far."""
+    columns = (DailyUsage.answers, DailyUsage.tokens, DailyUsage.cost_micros, DailyUsage.unpriced)
+    sums = [func.coalesce(func.sum(column), 0) for column in columns]
+    return _Spent(*map(int, session.execute(select(*sums).where(whose, DailyUsage.day == utcnow().date())).one()))
 
 
 def _day_after(now: datetime) -> datetime:

@@ -3,6 +3,7 @@
     fetch(url, limits)    a page or file that somebody has named, whose address nobody vouches for
     check(url, limits)    whether it might be fetched, and its one form; nothing but its name is looked up
     provider_client()     the client of the model provider, whose address the operator has set
+    waiting(patience)     how long and how much that provider is listened to meanwhile
 
 What `fetch` refuses, and why, stands in docs/security.md.
 """
@@ -11,10 +12,11 @@ from chatbot.egress.addresses import is_public
 from chatbot.egress.errors import FetchFailed, UrlNotAllowed
 from chatbot.egress.fetch import Fetched, check, fetch
 from chatbot.egress.limits import Limits
+from chatbot.egress.patience import Patience, waiting
 from chatbot.egress.provider import HttpError, HttpTimeout, provider_client
 from chatbot.egress.urls import Target, target_of
 
 __all__ = [
-    "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Target", "UrlNotAllowed", "check", "fetch",
-    "is_public", "provider_client", "target_of",
+    "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Patience", "Target", "UrlNotAllowed", "check",
+    "fetch", "is_public", "provider_client", "target_of", "waiting",
 ]  # fmt: skip

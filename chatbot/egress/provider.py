@@ -7,6 +7,8 @@ from functools import cache
 
 import httpx2
 
+from chatbot.egress.patience import make_patient
+
 HttpError = httpx2.HTTPError
 HttpTimeout = httpx2.TimeoutException
 
@@ -22,5 +24,6 @@ def provider_client() -> httpx2.Client:
         timeout=httpx2.Timeout(60, connect=5),
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
     )
+    make_patient(client)
     atexit.register(client.close)
     return client

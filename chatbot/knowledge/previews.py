@@ -17,8 +17,8 @@ from chatbot.knowledge.service import FileRefused, NewDocument, clean_title, sam
 from chatbot.knowledge.simhash import NEAR, distances, simhash, similarity
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.languages import language_of
+from chatbot.rag.prices import embedding_cost_usd
 from chatbot.rag.splitter import split
-from chatbot.rag.tokens import embedding_cost_usd
 
 MOST_SHOWN = 10
 

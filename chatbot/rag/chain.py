@@ -6,9 +6,11 @@ the stream read the rest of the model's answer first, so a client who leaves wou
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, Literal
 
 from langchain_core.runnables import Runnable, RunnableLambda
@@ -16,9 +18,9 @@ from langchain_core.runnables.utils import AddableDict
 
 from chatbot.rag import prompts
 from chatbot.rag.citations import CitedText, Shown
-from chatbot.rag.models import Answerer, Piece
+from chatbot.rag.models import Answerer
 from chatbot.rag.support import Embed
-from chatbot.rag.types import Ask, Found, Part, Usage
+from chatbot.rag.types import NOTHING_SPENT, Ask, Found, Part, Piece, Usage
 
 Retrieve = Callable[[str, frozenset[str] | None], Found]
 Fallback = Literal["general", "refuse"]
@@ -53,16 +55,26 @@ def _parts(
     ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback, embed: Embed | None
 ) -> Generator[Part, None, None]:
     clock = _Clock()
-    question = answerer.condense(ask.question, ask.history)
+    condensed = answerer.condense(ask.question, ask.history)
+    question = condensed.question
     clock.lap("condense")
-    yield Part(question=question)
+    yield Part(question=question, condensing=condensed.usage)
     found = retrieve(question, ask.collections)
     clock.lap("retrieve")
     yield Part(found=found, status="grounded" if found.passages else "fallback")
     with closing(_answer(ask, question, found, answerer, fallback)) as pieces:
-        yield from (
-            _as_said(pieces, clock) if answerer.cites else _as_checked(pieces, CitedText(found.passages, embed), clock)
-        )
+        begin = next(pieces, Piece())
+        if begin.by:
+            yield Part(by=begin.by)
+        said = _with_spent(itertools.chain([begin], pieces), condensed.usage)
+        cites = begin.cites if begin.by else answerer.cites
+        yield from _as_said(said, clock) if cites else _as_checked(said, CitedText(found.passages, embed), clock)
+
+
+def _with_spent(pieces: Iterable[Piece], spent: Usage) -> Generator[Piece, None, None]:
+    """The pieces, and what was spent before them added to what they took."""
+    for piece in pieces:
+        yield replace(piece, usage=spent + piece.usage) if piece.usage else piece
 
 
 def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, None]:
@@ -98,7 +110,7 @@ def _answer(
 ) -> Generator[Piece, None, None]:
     if not found.passages and (fallback == "refuse" or answerer.cites):
         yield Piece(prompts.nothing_found(found.nearest))
-        yield Piece(usage=Usage(0, 0, estimated=False, cost_usd="0.000000"))
+        yield Piece(usage=NOTHING_SPENT)
         return
     with closing(answerer.answer(ask, question, found.passages)) as pieces:
         yield from pieces

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from chatbot.rag.types import HistoryMessage
@@ -53,7 +54,9 @@ def join_with_last(question: str, history: Sequence[HistoryMessage]) -> str:
     return f"{base[:_LONGEST]} {question}".strip()
 
 
-def rewrite(model: BaseChatModel, question: str, history: Sequence[BaseMessage]) -> str:
-    """The question as the model rewrites it; the question itself when the model says nothing."""
+def rewrite(
+    model: BaseChatModel, question: str, history: Sequence[BaseMessage]
+) -> tuple[str, UsageMetadata | None]:  # fmt: skip
+    """The question as the model rewrites it, or itself when the model says nothing; and what the provider reports."""
     answer = (CONDENSE_PROMPT | model).invoke({"history": list(history), "question": question})
-    return answer.text.strip()[:_LONGEST] or question
+    return answer.text.strip()[:_LONGEST] or question, getattr(answer, "usage_metadata", None)

@@ -13,6 +13,8 @@ from langchain_core.embeddings import Embeddings
 
 from chatbot.config import LOCAL_EMBEDDER, Settings
 from chatbot.egress import provider_client
+from chatbot.errors import ChatbotError
+from chatbot.rag.breaker import Breaker
 from chatbot.rag.errors import (
     BadEmbeddings,
     EmbedderMisconfigured,
@@ -99,6 +101,7 @@ class OpenAIEmbedder:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self._settings = settings
+        self._breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
 
     def dense_weight(self, question: str) -> float:
         """As much as the words. Not measured."""
@@ -107,8 +110,26 @@ class OpenAIEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
+        seconds = self._breaker.refusal()
+        if seconds is not None:
+            raise EmbedderUnavailable(retry_after=seconds)
         try:
-            rows = self._client.embed_documents(list(texts))
+            rows = self._asked(texts)
+        except EmbedderUnavailable:
+            self._breaker.failed()
+            raise
+        except ChatbotError:
+            self._breaker.worked()
+            raise
+        except BaseException:
+            self._breaker.unknown()
+            raise
+        self._breaker.worked()
+        return _checked(rows, len(texts))
+
+    def _asked(self, texts: Sequence[str]) -> list[list[float]]:
+        try:
+            return self._client.embed_documents(list(texts))
         except AttributeError:
             # The SDK hands a body that is not JSON on as a string.
             raise EmbedderUnavailable(retry_after=5) from None
@@ -119,7 +140,6 @@ class OpenAIEmbedder:
             if is_provider_error(error):
                 raise translate_embedding(error) from None
             raise
-        return _checked(rows, len(texts))
 
     def count_tokens(self, text: str) -> int:
         return estimate_tokens(text)

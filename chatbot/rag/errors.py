@@ -28,6 +28,18 @@ class ModelSilent(ModelUnavailable):
     detail = "The language model gave an empty answer; try again."
 
 
+class ModelEndless(ModelUnavailable):
+    """The provider did not stop where it was told to."""
+
+    detail = "The language model did not come to an end; its answer was cut."
+
+
+class ModelResting(ModelUnavailable):
+    """The provider has failed several times in a row and is left alone for a while."""
+
+    detail = "The language model has failed several times in a row; it is asked again in a moment."
+
+
 class ModelMisconfigured(BadGateway):
     code, detail = "llm_misconfigured", "The language model refuses this server; an administrator has to look."
 
@@ -85,6 +97,11 @@ def is_provider_error(error: Exception) -> bool:
 def may_pass(error: Exception) -> bool:
     """Whether one more try could help."""
     return isinstance(translate(error), ModelUnavailable)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether an error says that the provider is not itself, and nothing of the request."""
+    return isinstance(translate(error), ModelUnavailable | ModelTimeout)
 
 
 def is_too_long(error: Exception) -> bool:

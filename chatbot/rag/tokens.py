@@ -59,18 +59,6 @@ def _cached_vocabulary() -> Path | None:
     return folder / name if folder else None
 
 
-# US dollars for 1,000 tokens; langchain-community's table has no embeddings.
-_EMBEDDING_PRICES = {
-    "text-embedding-3-small": 0.00002, "text-embedding-3-large": 0.00013, "text-embedding-ada-002": 0.0001,
-}  # fmt: skip
-
-
-def embedding_cost_usd(model: str, tokens: int) -> str | None:
-    """The price of embedding so many tokens in US dollars with six places, or None for a model without a known one."""
-    price = _EMBEDDING_PRICES.get(model)
-    return None if price is None else f"{price * tokens / 1000:.6f}"
-
-
 def cost_usd(model: str, prompt_tokens: int, completion_tokens: int) -> str | None:
     """The price of a call in US dollars with six places, or None for a model without a known price.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,34 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    def __add__(self, other: Usage) -> Usage:
+        """Both together; estimated or without a price where one of them is."""
+        costs = (self.cost_usd, other.cost_usd)
+        total = None if None in costs else f"{sum(Decimal(cost) for cost in costs if cost):.6f}"
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens,
+            self.estimated or other.estimated, total,
+        )  # fmt: skip
+
+
+NOTHING_SPENT = Usage(0, 0, estimated=False, cost_usd="0.000000")
+
 
 @dataclass(frozen=True)
 class HistoryMessage:
-    """One earlier message of the conversation."""
+    """One earlier message of the conversation. `told` is one that the client tells and nobody here has seen."""
 
     is_user: bool
     text: str
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Condensed:
+    """A question as it is to be searched, and what a model took to write it."""
+
+    question: str
+    usage: Usage = NOTHING_SPENT
 
 
 @dataclass(frozen=True)
@@ -97,6 +119,23 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A piece of an answer: text, a citation of it, or at the end what it took.
+
+    A model's text says with it about how large the prompt was: an answer that is broken off has cost that as well.
+    `by` names the model that took the place of the one that was asked, and `cites` is then whether it says itself
+    what it cites.
+    """
+
+    text: str = ""
+    citation: Citation | None = None
+    usage: Usage | None = None
+    prompt_tokens: int | None = None
+    by: str | None = None
+    cites: bool = False
+
+
+@dataclass(frozen=True)
 class Part:
     """A step of an answer as it is made: any of these may be set, in this order over the stream."""
 
@@ -108,5 +147,10 @@ class Part:
     checked: Checked | None = None
     # With a model's text: about how large the prompt was, for an answer that is broken off.
     prompt_tokens: int | None = None
+    # With the question: what a model took to write it.
+    condensing: Usage | None = None
+    # The model that took the place of the one that was asked.
+    by: str | None = None
+    # What all of it took, the condensing included.
     usage: Usage | None = None
     timings_ms: Mapping[str, int] = field(default_factory=dict)

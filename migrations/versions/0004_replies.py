@@ -1,4 +1,5 @@
-"""replies: what a person said of an answer, who answers in a conversation now, and who takes part in it
+"""replies: what a person said of an answer, who answers in a conversation now, and who takes part in it;
+what answers cost
 
 Revision: 0004, after 0003
 """
@@ -20,6 +21,10 @@ def _columns() -> dict[str, list[sa.Column]]:
             sa.Column("rating", sa.String(length=10), nullable=True),
             sa.Column("comment", sa.Text(), nullable=True),
             sa.Column("rated_at", sa.DateTime(timezone=True), nullable=True),
+        ],
+        "daily_usage": [
+            sa.Column("cost_micros", sa.BigInteger(), nullable=False, server_default="0"),
+            sa.Column("unpriced", sa.Integer(), nullable=False, server_default="0"),
         ],
         "chat_sessions": [
             sa.Column("titled_by_person", sa.Boolean(), nullable=False, server_default=sa.false()),
@@ -53,7 +58,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forgets who took part in conversations, and what was said of answers."""
+    """Forgets who took part in conversations, what was said of answers, and what they cost."""
     op.drop_table("chat_members")
     for table, columns in _columns().items():
         for column in columns:

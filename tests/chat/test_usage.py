@@ -17,6 +17,7 @@ from chatbot.chat.models import DailyUsage, Owner
 from chatbot.chat.turns import Answer, begin_turn, store_answer
 from chatbot.db import begin_write, utcnow
 from chatbot.rag.tokens import count_tokens
+from chatbot.rag.types import Usage
 from tests.chat.asking import (
     ask,
     at_once,
@@ -63,8 +64,12 @@ def read(app: Flask, person: Person) -> dict[str, Any]:
 def spend(app: Flask, owner: Owner, tokens: int) -> None:
     with app.extensions["sessions"]() as session:
         begin_write(session)
-        usage.count(session, owner, tokens)
+        usage.count(session, owner, taken(tokens))
         session.commit()
+
+
+def taken(tokens: int, cost_usd: str | None = "0.000000") -> Usage:
+    return Usage(tokens, 0, estimated=False, cost_usd=cost_usd)
 
 
 def test_an_answer_is_counted_with_what_the_provider_reports(model_app: Flask, ada: Person) -> None:
@@ -180,7 +185,7 @@ def test_two_first_answers_of_a_day_are_both_counted(app: Flask) -> None:
     second = threading.Thread(target=spend, args=(app, owner, 2))
     with app.extensions["sessions"]() as session:
         begin_write(session)
-        usage.count(session, owner, 1)
+        usage.count(session, owner, taken(1))
         second.start()
         # Long enough to find no row and to meet this one, which is not committed yet.
         second.join(0.5)
@@ -324,7 +329,9 @@ def test_everybody_can_read_what_they_have_used(make_app: MakeApp, database_url:
 
     told = {name: read(app, person) for name, person in {"ada": ada, "vera": vera, "karl": karl}.items()}
 
-    assert set(told["ada"]) == {"day", "answers", "tokens", "budget", "resets_at"}
+    assert set(told["ada"]) == {
+        "day", "answers", "tokens", "budget", "resets_at", "cost_usd", "unpriced_answers",
+    }  # fmt: skip
     numbers = {name: (u["answers"], u["tokens"], u["budget"]) for name, u in told.items()}
     assert numbers == {"ada": (2, 320, 5000), "vera": (1, 20, 700), "karl": (0, 0, None)}
     day, resets_at = told["ada"]["day"], told["ada"]["resets_at"]

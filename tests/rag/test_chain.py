@@ -10,7 +10,7 @@ from chatbot.errors import ChatbotError
 from chatbot.rag import prompts
 from chatbot.rag.chain import Fallback, retrieval_chain, stream_parts
 from chatbot.rag.models import Piece
-from chatbot.rag.types import Ask, Checked, Found, HistoryMessage, Part, Passage, Usage
+from chatbot.rag.types import Ask, Checked, Condensed, Found, HistoryMessage, Part, Passage, Usage
 
 TEXT = "The shop opens at nine. On Saturdays it opens at ten."
 PASSAGE = Passage(1, "doc", "Hours", "", 3, 7, 2, 100, 100 + len(TEXT), TEXT, {"dense": 0.7})
@@ -30,8 +30,8 @@ class Scripted:
         self.said = 0
         self.closed = False
 
-    def condense(self, question: str, history: Sequence[HistoryMessage]) -> str:
-        return f"{history[-1].text} {question}" if history else question
+    def condense(self, question: str, history: Sequence[HistoryMessage]) -> Condensed:
+        return Condensed(f"{history[-1].text} {question}" if history else question)
 
     def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         try:

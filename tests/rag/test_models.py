@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatbot.config import load_settings
 from chatbot.errors import ChatbotError, Invalid
 from chatbot.rag import errors, prompts
-from chatbot.rag.embedders import Embedders
 from chatbot.rag.models import ChatModels, Piece
 from chatbot.rag.tokens import count_tokens
 from chatbot.rag.types import Ask, HistoryMessage, Passage
 from tests.openai_server import ANSWER, OpenAIServer
+from tests.rag.conftest import KEY, MODEL, MakeModels
 
-KEY = "sk-test-canary-0123456789abcdef"
-MODEL = "gpt-3.5-turbo"
 PASSAGE = Passage(1, "d", "Hours", "", 1, 1, None, 0, 22, "The shop opens at nine", {"dense": 0.6})
 HISTORY = (HistoryMessage(True, "When does the shop open?"), HistoryMessage(False, "At nine [1]."))
 QUESTION = Ask("When does the shop open on Saturdays?")
-
-MakeModels = Callable[..., ChatModels]
-
-
-@pytest.fixture
-def make_models(tmp_path: Path, models_path: Path, openai_server: OpenAIServer) -> MakeModels:
-    def make(**settings: Any) -> ChatModels:
-        values = {
-            "instance_path": tmp_path, "models_path": models_path, "openai_api_key": KEY,
-            "openai_base_url": openai_server.base_url, "model_read_seconds": 0.5, "embedding_model": "all-MiniLM-L6-v2",
-        }  # fmt: skip
-        made = load_settings(_env_file=None, **(values | settings))
-        embedders = Embedders(made)
-        return ChatModels(made, lambda: embedders.get(embedders.default))
-
-    return make
 
 
 @pytest.fixture
@@ -135,7 +114,7 @@ def test_a_longer_wait_than_we_have_is_passed_on_to_the_client(
     models: ChatModels, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """L1"""
-    monkeypatch.setattr("chatbot.rag.models.LONGEST_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("chatbot.rag.answering.LONGEST_WAIT_SECONDS", 0.5)
     openai_server.behave(MODEL, "429-for-ever")
 
     error = failure(models)
@@ -242,8 +221,8 @@ def test_a_failure_of_the_second_try_that_is_ours_is_not_hidden(
     models: ChatModels, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     openai_server.behave(MODEL, "http-500")
-    monkeypatch.setattr("chatbot.rag.models.time.sleep", lambda _: openai_server.behave(MODEL, "answers"))
-    monkeypatch.setattr("chatbot.rag.models.Piece", _broken)
+    monkeypatch.setattr("chatbot.rag.answering.time.sleep", lambda _: openai_server.behave(MODEL, "answers"))
+    monkeypatch.setattr("chatbot.rag.answering.Piece", _broken)
 
     with pytest.raises(KeyError):
         answer(models)
@@ -252,7 +231,7 @@ def test_a_failure_of_the_second_try_that_is_ours_is_not_hidden(
 def test_a_mistake_of_ours_in_the_first_try_is_not_taken_for_the_providers(
     models: ChatModels, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatbot.rag.models.Piece", _broken)
+    monkeypatch.setattr("chatbot.rag.answering.Piece", _broken)
 
     with pytest.raises(KeyError):
         answer(models)
@@ -339,12 +318,12 @@ def test_a_model_that_fails_says_nothing_at_all(models: ChatModels, openai_serve
 
 
 def test_a_question_that_stands_alone_is_not_rewritten(models: ChatModels, openai_server: OpenAIServer) -> None:
-    assert models.get(None).condense(QUESTION.question, HISTORY) == QUESTION.question
+    assert models.get(None).condense(QUESTION.question, HISTORY).question == QUESTION.question
     assert openai_server.requests == []
 
 
 def test_the_first_question_is_never_rewritten(models: ChatModels, openai_server: OpenAIServer) -> None:
-    assert models.get(None).condense("And on Saturdays?", ()) == "And on Saturdays?"
+    assert models.get(None).condense("And on Saturdays?", ()).question == "And on Saturdays?"
     assert openai_server.requests == []
 
 
@@ -353,7 +332,7 @@ def test_a_question_that_leans_on_the_conversation_is_rewritten_by_the_model(
 ) -> None:
     openai_server.say(MODEL, "  When does the shop open on Saturdays?\n", plain=True)
 
-    assert models.get(None).condense("And on Saturdays?", HISTORY) == "When does the shop open on Saturdays?"
+    assert models.get(None).condense("And on Saturdays?", HISTORY).question == "When does the shop open on Saturdays?"
 
     (call,) = openai_server.requests
     assert not call.is_stream
@@ -367,7 +346,7 @@ def test_a_question_that_leans_on_the_conversation_is_rewritten_by_the_model(
 def test_a_model_that_rewrites_to_nothing_leaves_the_question(models: ChatModels, openai_server: OpenAIServer) -> None:
     openai_server.say(MODEL, "  ", plain=True)
 
-    assert models.get(None).condense("And on Saturdays?", HISTORY) == "And on Saturdays?"
+    assert models.get(None).condense("And on Saturdays?", HISTORY).question == "And on Saturdays?"
 
 
 @pytest.mark.parametrize("behaviour", ["http-500", "http-401", "html", "hang"])
@@ -376,7 +355,9 @@ def test_where_rewriting_fails_the_questions_are_joined(
 ) -> None:
     openai_server.behave(MODEL, behaviour, plain=True)
 
-    assert models.get(None).condense("And on Saturdays?", HISTORY) == "When does the shop open? And on Saturdays?"
+    assert (
+        models.get(None).condense("And on Saturdays?", HISTORY).question == "When does the shop open? And on Saturdays?"
+    )
 
 
 def test_a_mistake_of_ours_in_rewriting_is_not_hidden(models: ChatModels, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,5 +393,5 @@ def test_the_extractive_answerer_says_that_it_found_nothing(make_models: MakeMod
 def test_the_extractive_answerer_searches_a_follow_up_with_the_question_before(make_models: MakeModels) -> None:
     extractive = make_models(chat_model="extractive").get(None)
 
-    assert extractive.condense("And on Saturdays?", HISTORY) == "When does the shop open? And on Saturdays?"
-    assert extractive.condense(QUESTION.question, HISTORY) == QUESTION.question
+    assert extractive.condense("And on Saturdays?", HISTORY).question == "When does the shop open? And on Saturdays?"
+    assert extractive.condense(QUESTION.question, HISTORY).question == QUESTION.question

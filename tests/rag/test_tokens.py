@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.rag import tokens
+from chatbot.rag import prices, tokens
 
 
 @pytest.fixture(autouse=True)
@@ -103,4 +103,4 @@ def test_a_call_without_tokens_costs_nothing():
     ("model", "price"), [("text-embedding-3-small", "0.020000"), ("text-embedding-3-large", "0.130000"), ("mine", None)]
 )
 def test_the_price_of_embedding_a_million_tokens(model, price):
-    assert tokens.embedding_cost_usd(model, 1_000_000) == price
+    assert prices.embedding_cost_usd(model, 1_000_000) == price
