@@ -17,6 +17,7 @@ from chatbot.auth.routes import blp as users_blueprint
 from chatbot.chat import export as chat_export
 from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.message_routes import blp as chat_blueprint
+from chatbot.chat.openai_routes import blp as openai_blueprint
 from chatbot.chat.replies import Replies
 from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
@@ -156,7 +157,7 @@ def _init_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"info": {"description": API_DESCRIPTION}})
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     api.spec.components.schema("Problem", schema=ProblemSchema)
-    for blueprint in (users_blueprint, chat_blueprint, knowledge_blueprint):
+    for blueprint in (users_blueprint, chat_blueprint, openai_blueprint, knowledge_blueprint):
         api.register_blueprint(blueprint)
     docs.init_app(app, api)
     # What a person's export consists of; each room adds what it has stored about them.

@@ -149,8 +149,9 @@ def _item(
 def _url(path: str, parameters: list[Json]) -> Json:
     """The address; path variables take the stored ids, optional query parameters are there but off."""
     parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")]
-    # Postman would drop the last slash; the API answers with and without it.
-    url: Json = {"raw": "{{baseUrl}}/" + "/".join(parts) + "/", "host": ["{{baseUrl}}"], "path": [*parts, ""]}
+    # Postman would drop a last slash; the API answers with and without it.
+    parts += [""] if path.endswith("/") else []
+    url: Json = {"raw": "{{baseUrl}}/" + "/".join(parts), "host": ["{{baseUrl}}"], "path": parts}
     of_path = [p["name"] for p in parameters if p["in"] == "path"]
     if of_path:
         url["variable"] = [{"key": name, "value": f"{{{{{name}}}}}"} for name in of_path]

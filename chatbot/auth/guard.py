@@ -31,7 +31,7 @@ from chatbot.errors import ChatbotError, Forbidden, Unauthorized, Unavailable
 View = TypeVar("View", bound=Callable[..., Any])
 
 # What an API key needs for the calls of a room: to read, and to write.
-_ROOM_SCOPES = {"chat": (keys.CHAT, keys.CHAT), "knowledge": (keys.READ, keys.WRITE)}
+_ROOM_SCOPES = {"chat": (keys.CHAT, keys.CHAT), "openai": (keys.CHAT, keys.CHAT), "knowledge": (keys.READ, keys.WRITE)}
 # The last use of a session or key is told to the minute; writing it at every request would cost a commit each.
 SEEN_EVERY = timedelta(minutes=1)
 

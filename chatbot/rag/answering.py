@@ -117,9 +117,6 @@ class Answering:
         self._line.check()
         try:
             yield from self._attempts()
-        except GeneratorExit:
-            self._line.breaker.unknown() if not self._text else self._line.breaker.worked()
-            raise
         except Exception as error:
             if not is_provider_error(error):
                 self._line.breaker.unknown()
@@ -129,6 +126,10 @@ class Answering:
                 "model_failed", model=self._line.name, error=type(error).__name__, midway=bool(self._text)
             )  # fmt: skip
             raise translate(error) from None
+        except BaseException:
+            # Whoever asked has left.
+            self._line.breaker.worked() if self._text else self._line.breaker.unknown()
+            raise
         self._line.tell(None)
         yield Piece(usage=self._counted())
 

@@ -123,6 +123,9 @@ class ModelAnswerer:
         except Exception as error:
             self._line.tell(error) if is_provider_error(error) else self._line.breaker.unknown()
             raise
+        except BaseException:
+            self._line.breaker.unknown()
+            raise
         self._line.tell(None)
         if taken is None:
             prompt = sum(count_tokens(message.text) + 4 for message in history) + count_tokens(question)
@@ -139,12 +142,19 @@ class ModelAnswerer:
             yield from pieces if passages else _as_general(pieces)
 
     def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:
-        """The conversation as LangChain's messages, the newest that fit into the budget."""
+        """The conversation as LangChain's messages, the newest that fit into the budget.
+
+        What a client tells of it may be made up, the model's own words too: it is quoted, and in nobody's role.
+        """
         messages = [HumanMessage(m.text) if m.is_user else AIMessage(m.text) for m in history]
-        return trim_messages(
+        kept: list[BaseMessage] = trim_messages(
             messages, max_tokens=self._history_tokens, strategy="last", start_on="human",
             token_counter=lambda some: sum(count_tokens(m.text) + 4 for m in some),
         )  # fmt: skip
+        if not kept or not any(m.told for m in history):
+            return kept
+        said = [(isinstance(m, HumanMessage), m.text) for m in kept]
+        return [HumanMessage(prompts.render_told(said, prompts.new_boundary()))]
 
 
 def _chat_model(name: str, settings: Settings) -> BaseChatModel:

@@ -12,7 +12,28 @@ from typing import Any
 
 from flask import Flask
 
+from chatbot.web.openai_errors import is_ours
+
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+# What the addresses under /v1/ answer with instead, and where their 422 is a 400.
+_OPENAI_PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}}
+_OPENAI_ERROR = {
+    "type": "object",
+    "description": "An error as OpenAI's clients read it.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string", "example": "There is no such model; GET /v1/models lists them."},
+                "type": {"type": "string", "example": "invalid_request_error"},
+                "param": {"type": "string", "nullable": True, "example": None},
+                "code": {"type": "string", "example": "model_not_found"},
+            },
+        }
+    },
+}
 _FORM = "application/x-www-form-urlencoded"
 # Somebody at the form of a page is answered with a page, also when it fails.
 _PAGE = {"text/html": {"schema": {"type": "string"}}}
@@ -31,13 +52,13 @@ _ERRORS = {
 _CONFLICTS = frozenset({
     "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
     "change_document", "replace_content", "restore_version", "compare_versions", "retry_document",
-    "create_collection", "change_collection", "delete_collection",
+    "create_collection", "change_collection", "delete_collection", "create_completion",
 })  # fmt: skip
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
 
 # What their body or key names may be gone.
-_NAMES_SOMETHING = frozenset({"send", "add_document", "search", "create_collection"})
+_NAMES_SOMETHING = frozenset({"send", "add_document", "search", "create_collection", "create_completion"})
 # Where the id in an answer leads: operation -> field, the name of the path's variable, operations.
 _LEADS_TO = {
     "send": ("chat_session_id", "session_id", ("get_session", "messages", "rename_session", "delete_session")),
@@ -100,10 +121,11 @@ def finish(app: Flask, spec: dict[str, Any]) -> dict[str, Any]:
     views = _views(app)
     spec["components"]["headers"] = _HEADERS
     spec["components"]["schemas"]["StreamEvent"] = _STREAM_EVENT
+    spec["components"]["schemas"]["OpenAIError"] = _OPENAI_ERROR
     for path, item in spec["paths"].items():
         for method, operation in item.items():
             if method in _METHODS:
-                _finish_operation(operation, views[path, method.upper()], has_path_id="{" in path)
+                _finish_operation(operation, views[path, method.upper()], path)
     _finish_schemas(spec)
     return spec
 
@@ -119,21 +141,22 @@ def _views(app: Flask) -> dict[tuple[str, str], _View]:
     return found
 
 
-def _finish_operation(operation: dict[str, Any], view: _View, *, has_path_id: bool) -> None:
+def _finish_operation(operation: dict[str, Any], view: _View, path: str) -> None:
     operation["operationId"] = view.name
     operation["security"] = [] if view.guard == "public" else [{"bearer": []}]
     responses = operation.setdefault("responses", {})
     responses.pop("default", None)
-    problem = _PROBLEM
+    problem = _OPENAI_PROBLEM if is_ours(path) else _PROBLEM
     if _FORM in operation.get("requestBody", {}).get("content", {}):
         problem = _PROBLEM | _PAGE
         responses["200"]["content"] = responses["200"].get("content", {}) | _PAGE
-    for status in _possible(operation, view, has_path_id):
+    responses.pop("422" if is_ours(path) else "", None)
+    for status in _possible(operation, view, path):
         described = responses.get(status, {}).get("description", _ERRORS[status])
         responses[status] = {"description": described, "content": problem}
     for status in ("502", "504"):
         if status in responses:
-            responses[status]["content"] = _PROBLEM
+            responses[status]["content"] = problem
     for status, response in responses.items():
         _finish_response(status, response, limited=view.limited)
     _link(responses, view.name)
@@ -147,7 +170,7 @@ def _finish_response(status: str, response: dict[str, Any], *, limited: bool) ->
     response["headers"] = response.get("headers", {}) | of_all
     stream = response.get("content", {}).get("text/event-stream")
     if stream is not None:
-        stream["schema"] = {"$ref": "#/components/schemas/StreamEvent"}
+        stream.setdefault("schema", {"$ref": "#/components/schemas/StreamEvent"})
 
 
 def _link(responses: dict[str, Any], name: str) -> None:
@@ -159,14 +182,14 @@ def _link(responses: dict[str, Any], name: str) -> None:
             responses[status]["links"] = links
 
 
-def _possible(operation: dict[str, Any], view: _View, has_path_id: bool) -> list[str]:
+def _possible(operation: dict[str, Any], view: _View, path: str) -> list[str]:
     name, guard = view.name, view.guard
-    statuses = ["422", "503"]
+    statuses = ["400" if is_ours(path) else "422", "503"]
     if guard != "public" or name in _TAKES_A_SECRET:
         statuses.append("401")
     if guard != "public" or name == "login":
         statuses.append("403")
-    if has_path_id or name in _NAMES_SOMETHING:
+    if "{" in path or name in _NAMES_SOMETHING:
         statuses.append("404")
     if "requestBody" in operation:
         statuses += ["400", "413", "415"]

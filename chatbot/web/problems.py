@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from chatbot import errors
 from chatbot.errors import ChatbotError, FieldError, Invalid, Unavailable, problem
+from chatbot.web import openai_errors
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,11 @@ def as_problem(error: ChatbotError) -> dict[str, Any]:
 
 def respond(error: ChatbotError) -> Response:
     """The HTTP answer for an error, with the headers its status asks for."""
-    response = Response(json.dumps(as_problem(error)), status=error.status, mimetype=MEDIA_TYPE)
+    if openai_errors.is_ours(request.path):
+        body = json.dumps(openai_errors.body_of(error))
+        response = Response(body, status=openai_errors.status_of(error), mimetype="application/json")
+    else:
+        response = Response(json.dumps(as_problem(error)), status=error.status, mimetype=MEDIA_TYPE)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = f'Bearer realm="chatbot", error="{error.code}"'
     if error.retry_after is not None or error.status == 503:

@@ -217,6 +217,10 @@ CALLS: dict[tuple[str, str], Build] = {
     ("DELETE", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(),
     ("GET", "/api/chat/sessions/<uuid:session_id>/messages/"): _a_conversation(),
     ("POST", "/api/chat/messages/<uuid:message_id>/feedback/"): _an_answer(json={"rating": "up"}),
+    ("GET", "/v1/models"): nothing,
+    ("POST", "/v1/chat/completions"): body(
+        model="extractive", messages=[{"role": "user", "content": "When does the shop open?"}]
+    ),
     ("POST", "/api/knowledge/documents/"): _new_document,
     ("GET", "/api/knowledge/documents/"): nothing,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,

@@ -57,6 +57,10 @@ BEYOND_SCHEMAS = {
     "Write an IPv4 address as four decimal numbers.",
     "A URL is fetched by a worker; there is nothing to preview.",
     "This host leads to an address that is not on the public internet.",
+    # What an OpenAI client asks is its last message, and other rules hold for it than for the ones before.
+    "The last message has to be a question of the user.",
+    "Ask something.",
+    "A question has at most 8000 characters and 24000 bytes.",
     *SENTENCES.values(),  # What a file is, is known when it is read.
 }
 

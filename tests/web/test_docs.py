@@ -56,7 +56,7 @@ def test_what_is_limited_says_so_in_the_document(spec):
     limited = {o["operationId"]: o["responses"] for _, _, o in operations(spec) if "429" in o["responses"]}
     assert limited.keys() == {
         "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
-        "export_account",
+        "export_account", "create_completion",
     }  # fmt: skip
     for responses in limited.values():
         assert all({"RateLimit", "RateLimit-Policy"} <= response["headers"].keys() for response in responses.values())
@@ -67,7 +67,7 @@ def test_every_address_of_the_api_is_in_the_document(sqlite_app, spec):
     there = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in sqlite_app.url_map.iter_rules()
-        if rule.rule.startswith("/api/")
+        if rule.rule.startswith(("/api/", "/v1/"))
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     assert told == there
@@ -94,6 +94,7 @@ def test_every_error_is_told_as_a_problem(spec):
         for status, response in operation["responses"].items():
             if status >= "400":
                 kinds = ["application/problem+json"] + ["text/html"] * takes_form
+                kinds = ["application/json"] if path.startswith("/v1/") else kinds
                 assert list(response["content"]) == kinds, path
     assert set(spec["components"]["schemas"]["Problem"]["properties"]) == {
         "type", "title", "status", "detail", "instance", "code", "request_id", "errors",

@@ -1,0 +1,134 @@
+"""/v1/: the same questions and answers for OpenAI's clients, which change their base_url and api_key and nothing else.
+
+Guard, limits, ownership, budget and services are those of send/. A question is stored as a conversation of one turn,
+so usage, export, history and feedback know it; what the client tells of earlier turns is used for this one answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from flask import Response, current_app, jsonify
+from flask.typing import ResponseReturnValue
+
+from chatbot.auth.guard import caller, still_allowed, user_required
+from chatbot.chat import openai_frames, openai_schemas
+from chatbot.chat.frames import drain, reply_object
+from chatbot.chat.models import Owner
+from chatbot.chat.replies import Replies
+from chatbot.chat.turns import Turn, begin_turn, earlier_answer
+from chatbot.errors import NotFound
+from chatbot.extensions import db, settings
+from chatbot.rag.models import Answerer
+from chatbot.web import idempotency, limits, sse
+from chatbot.web.blueprint import Blueprint
+from chatbot.web.holding import holding, let_go
+from chatbot.web.idempotency import Held, IdempotencySchema
+from chatbot.web.openai_errors import body_of
+from chatbot.web.slots import Slots
+
+blp = Blueprint("openai", __name__, url_prefix="/v1", description="The same for clients of OpenAI's API.")
+blp.teardown_request(let_go)
+
+_STREAM = {
+    "responses": {
+        200: {
+            "description": "The completion; as a stream its chunks, and `[DONE]`.",
+            "headers": idempotency.REPLAYED_HEADER,
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}},
+                    "example": 'data: {"object": "chat.completion.chunk", "choices": []}\n\n',
+                }
+            },
+        },
+        404: {"description": "`model_not_found`: there is no such model."},
+        409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
+        429: {"description": "Too many questions, or `quota_exceeded`; `Retry-After` says when to come back."},
+        502: {"description": "The language model refuses this server."},
+        503: {"description": "The language model does not answer, or too many answers are under way."},
+        504: {"description": "The language model took too long."},
+    }
+}
+
+
+class ModelNotFound(NotFound):
+    code, detail = "model_not_found", "There is no such model; GET /v1/models lists them."
+
+
+def replies() -> Replies:
+    """This process's replies."""
+    found: Replies = current_app.extensions["replies"]
+    return found
+
+
+@blp.route("/models", methods=["GET"])
+@user_required
+@blp.response(200, openai_schemas.OpenAIModelsSchema)
+def list_models() -> Any:
+    """List the models, as OpenAI does"""
+    shape = {"object": "model", "created": 0, "owned_by": "chatbot"}
+    return {"object": "list", "data": [{"id": name} | shape for name in replies().models.names]}
+
+
+@blp.route("/chat/completions", methods=["POST"])
+@user_required
+@limits.send
+@blp.arguments(IdempotencySchema, location="headers")
+@blp.arguments(openai_schemas.CompletionSchema, unknown=None)
+@blp.response(200, openai_schemas.ChatCompletionSchema)
+@blp.doc(**_STREAM)
+def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
+    """Ask, as OpenAI's clients do
+
+    The last message is the question; it is answered from the documents. User and assistant messages before it help to
+    understand it. `system` and `developer` messages and the parameters of a model (temperature, max_tokens ...) are
+    ignored. Citations are the message's `annotations`, in a stream those of the last delta. What would change the
+    shape of an answer (`n`, `tools`, another `response_format`, `logprobs`) is refused.
+    """
+    answerer = _answerer(body["model"])
+    key = idempotency.taken(caller(), headers.get("key"))
+    earlier = earlier_answer(db.session(), Owner.of(caller()), key)
+    if earlier is not None:
+        return _again(reply_object(*earlier), body)
+    slots: Slots = current_app.extensions["slots"]
+    holding().callback(slots.take().release)
+    events = replies().reply(_turn(body, key), answerer)
+    if not body["stream"]:
+        return jsonify(openai_frames.completion(drain(events), settings().public_url))
+    return _stream(openai_frames.chunks(events, settings().public_url, _wants_usage(body)))
+
+
+def _answerer(name: str) -> Answerer:
+    if name not in replies().models.names:
+        raise ModelNotFound()
+    return replies().models.get(name)
+
+
+def _turn(body: dict[str, Any], key: Held) -> Turn:
+    question = body["messages"][-1]["content"]
+    turn = begin_turn(db.session(), caller(), question, None, None, settings().daily_tokens, key)
+    return replace(turn, ask=replace(turn.ask, history=openai_schemas.history_of(body)))
+
+
+def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
+    url = settings().public_url
+    again = openai_frames.chunks_again(reply, url, _wants_usage(body)) if body["stream"] else None
+    response = _stream(again) if again is not None else jsonify(openai_frames.completion(reply, url))
+    response.headers.update(idempotency.REPLAYED)
+    return response
+
+
+def _wants_usage(body: dict[str, Any]) -> bool:
+    return bool((body["stream_options"] or {}).get("include_usage"))
+
+
+def _stream(parts: sse.Frames) -> Response:
+    """A stream takes over what its request holds."""
+    allowed = partial(still_allowed, current_app.extensions["sessions"], caller())
+    on_end = holding().pop_all().close
+    response = sse.stream(parts, on_end=on_end, still_allowed=allowed, as_problem=body_of)
+    response.response = openai_frames.as_data_lines(response.response)  # type: ignore[arg-type]
+    return response

@@ -1,0 +1,210 @@
+"""What OpenAI's clients send, as far as it means something here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from chatbot.chat.schemas import MAX_MESSAGE, MAX_MESSAGE_BYTES
+from chatbot.errors import FieldError, Invalid
+from chatbot.rag.types import HistoryMessage
+from chatbot.web.fields import Flag, Whole, text
+
+# The newest messages of a request that are looked at: what the conversations of this server keep too.
+HISTORY_MESSAGES = 20
+ROLES = ("user", "assistant", "system", "developer")
+_EMPTY = ma.validate.Length(max=0, error="This server has no tools.")
+
+
+class Text(ma.fields.Field[str]):
+    """A message's text: a string, or OpenAI's list of parts, all of them texts."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, list) or not all(map(_is_text, value)):
+            raise ma.ValidationError("Only text can be read: a string, or parts of the type `text`.")
+        return "\n".join(part["text"] for part in value)
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+_PART = {
+    "type": "object",
+    "required": ["type", "text"],
+    "properties": {"type": {"type": "string", "enum": ["text"]}, "text": {"type": "string"}},
+}
+
+
+class TurnSchema(ma.Schema):
+    """A message of the request."""
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+    role = ma.fields.String(
+        required=True,
+        validate=ma.validate.OneOf(ROLES),
+        metadata={
+            "description": "The last message is the user's question. Those before it are this request's history. "
+            "`system` and `developer` are taken and ignored: the instructions of this server are its own.",
+            "example": "user",
+        },
+    )
+    content = Text(
+        required=True,
+        metadata={
+            "description": "A string, or a list of parts of the type `text`.",
+            "oneOf": [{"type": "string"}, {"type": "array", "items": _PART}],
+            "example": "How do I add a document?",
+        },
+    )
+
+
+class StreamOptionsSchema(ma.Schema):
+    """How a stream ends."""
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+    include_usage = Flag(
+        load_default=False, allow_none=True, metadata={"description": "One more chunk with the usage."}
+    )
+
+
+class FormatSchema(ma.Schema):
+    """Text, and nothing else."""
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+    type = ma.fields.String(required=True, validate=ma.validate.Equal("text"), metadata={"enum": ["text"]})
+
+
+class CompletionSchema(ma.Schema):
+    """A question as OpenAI's clients ask it."""
+
+    class Meta:
+        # Parameters of a model (temperature, max_tokens, seed ...) change no shape, and nothing here.
+        unknown = ma.INCLUDE
+
+    model = text(1, 100, required=True, metadata={"description": "One of GET /v1/models.", "example": "extractive"})
+    messages = ma.fields.List(ma.fields.Nested(TurnSchema), required=True, validate=ma.validate.Length(min=1, max=1000))
+    stream = Flag(load_default=False, allow_none=True)
+    stream_options = ma.fields.Nested(StreamOptionsSchema, load_default=None, allow_none=True)
+    n = Whole(load_default=1, allow_none=True, strict=True, validate=ma.validate.Range(min=1, max=1))
+    logprobs = Flag(
+        load_default=False, allow_none=True,
+        validate=ma.validate.Equal(False), metadata={"enum": [False, None]},
+    )  # fmt: skip
+    response_format = ma.fields.Nested(FormatSchema, load_default=None, allow_none=True)
+    tools = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)
+    functions = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)
+
+    @ma.post_load
+    def _something_to_ask(self, body: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        last = len(body["messages"]) - 1
+        asked = body["messages"][last]
+        if asked["role"] != "user":
+            raise Invalid(
+                errors=[FieldError(f"/messages/{last}/role", "The last message has to be a question of the user.")]
+            )
+        reason = _cannot_be_asked(asked["content"])
+        if reason:
+            raise Invalid(errors=[FieldError(f"/messages/{last}/content", reason)])
+        return body
+
+
+def _cannot_be_asked(question: str) -> str | None:
+    if not question.strip():
+        return "Ask something."
+    if len(question) > MAX_MESSAGE or len(question.encode()) > MAX_MESSAGE_BYTES:
+        return f"A question has at most {MAX_MESSAGE} characters and {MAX_MESSAGE_BYTES} bytes."
+    return None
+
+
+def history_of(body: dict[str, Any]) -> tuple[HistoryMessage, ...]:
+    """What was said before, as the client tells it; the newest part."""
+    before = [m for m in body["messages"][:-1] if m["role"] in ("user", "assistant") and m["content"].strip()]
+    return tuple(
+        HistoryMessage(m["role"] == "user", m["content"][:MAX_MESSAGE], told=True) for m in before[-HISTORY_MESSAGES:]
+    )
+
+
+class UrlCitationSchema(ma.Schema):
+    """Where a citation stands in the answer, and where it leads."""
+
+    start_index = ma.fields.Integer(metadata={"example": 0})
+    end_index = ma.fields.Integer(metadata={"example": 54})
+    title = ma.fields.String(metadata={"example": "The knowledge base"})
+    url = ma.fields.String(
+        metadata={"example": "https://chat.example.com/api/knowledge/documents/6d0f1f8e/versions/1/"}
+    )
+
+
+class AnnotationSchema(ma.Schema):
+    """A citation: in OpenAI's shape, and whole as `citation`."""
+
+    type = ma.fields.String(metadata={"example": "url_citation"})
+    url_citation = ma.fields.Nested(UrlCitationSchema)
+    citation = ma.fields.Dict(metadata={"description": "The citation as in the answers of send/."})
+
+
+class AnswerSchema(ma.Schema):
+    """The answer's message."""
+
+    role = ma.fields.String(metadata={"example": "assistant"})
+    content = ma.fields.String(metadata={"example": "To add a document, send its title and content as JSON. [1]"})
+    refusal = ma.fields.String(allow_none=True, metadata={"example": None})
+    annotations = ma.fields.List(ma.fields.Nested(AnnotationSchema))
+
+
+class ChoiceSchema(ma.Schema):
+    """The one choice."""
+
+    index = ma.fields.Integer(metadata={"example": 0})
+    message = ma.fields.Nested(AnswerSchema)
+    logprobs = ma.fields.Dict(allow_none=True, metadata={"example": None})
+    finish_reason = ma.fields.String(metadata={"example": "stop"})
+
+
+class TokensSchema(ma.Schema):
+    """What it took."""
+
+    prompt_tokens = ma.fields.Integer(metadata={"example": 812})
+    completion_tokens = ma.fields.Integer(metadata={"example": 64})
+    total_tokens = ma.fields.Integer(metadata={"example": 876})
+
+
+class ChatCompletionSchema(ma.Schema):
+    """An answer as OpenAI's clients read it, and beside it what tells where it comes from."""
+
+    id = ma.fields.String(metadata={"example": "chatcmpl-b3c0f7a8-0a4e-4d6c-8d5f-1f2e3d4c5b6a"})
+    object = ma.fields.String(metadata={"example": "chat.completion"})
+    created = ma.fields.Integer(metadata={"example": 1795600000})
+    model = ma.fields.String(metadata={"example": "extractive"})
+    choices = ma.fields.List(ma.fields.Nested(ChoiceSchema))
+    usage = ma.fields.Nested(TokensSchema)
+    system_fingerprint = ma.fields.String(metadata={"description": "The prompt's version.", "example": "8eafd5c3b1cb"})
+    chat_session_id = ma.fields.String(metadata={"example": "2f6b2d3e-5a53-4a0e-8f35-7d0b3f0a9c11"})
+    message_id = ma.fields.String(metadata={"example": "b3c0f7a8-0a4e-4d6c-8d5f-1f2e3d4c5b6a"})
+    metadata = ma.fields.Dict(metadata={"description": "The metadata of an answer of send/."})
+
+
+class OpenAIModelSchema(ma.Schema):
+    """A model."""
+
+    id = ma.fields.String(metadata={"example": "extractive"})
+    object = ma.fields.String(metadata={"example": "model"})
+    created = ma.fields.Integer(metadata={"example": 0})
+    owned_by = ma.fields.String(metadata={"example": "chatbot"})
+
+
+class OpenAIModelsSchema(ma.Schema):
+    """The models."""
+
+    object = ma.fields.String(metadata={"example": "list"})
+    data = ma.fields.List(ma.fields.Nested(OpenAIModelSchema))
