@@ -64,24 +64,22 @@ class TurnSchema(ma.Schema):
     )
 
 
-class StreamOptionsSchema(ma.Schema):
-    """How a stream ends."""
-
-    class Meta:
-        unknown = ma.INCLUDE
-
-    include_usage = Flag(
-        load_default=False, allow_none=True, metadata={"description": "One more chunk with the usage."}
-    )
+def _is_usage_flag(options: dict[str, Any]) -> None:
+    if not isinstance(options.get("include_usage"), bool | None):
+        raise ma.ValidationError({"include_usage": ["Not a valid boolean."]})
 
 
-class FormatSchema(ma.Schema):
-    """Text, and nothing else."""
+def _is_text_format(wanted: dict[str, Any]) -> None:
+    if wanted.get("type") != "text":
+        raise ma.ValidationError({"type": ["Only text can be given."]})
 
-    class Meta:
-        unknown = ma.INCLUDE
 
-    type = ma.fields.String(required=True, validate=ma.validate.Equal("text"), metadata={"enum": ["text"]})
+# Said here, because a nested schema that may be null allows any object in the document.
+_STREAM_OPTIONS = {
+    "description": "`include_usage` adds one more chunk with the usage.",
+    "properties": {"include_usage": {"type": "boolean", "nullable": True}},
+}
+_FORMAT = {"required": ["type"], "properties": {"type": {"type": "string", "enum": ["text"]}}}
 
 
 class CompletionSchema(ma.Schema):
@@ -94,13 +92,15 @@ class CompletionSchema(ma.Schema):
     model = text(1, 100, required=True, metadata={"description": "One of GET /v1/models.", "example": "extractive"})
     messages = ma.fields.List(ma.fields.Nested(TurnSchema), required=True, validate=ma.validate.Length(min=1, max=1000))
     stream = Flag(load_default=False, allow_none=True)
-    stream_options = ma.fields.Nested(StreamOptionsSchema, load_default=None, allow_none=True)
+    stream_options = ma.fields.Dict(
+        load_default=None, allow_none=True, validate=_is_usage_flag, metadata=_STREAM_OPTIONS
+    )  # fmt: skip
     n = Whole(load_default=1, allow_none=True, strict=True, validate=ma.validate.Range(min=1, max=1))
     logprobs = Flag(
         load_default=False, allow_none=True,
         validate=ma.validate.Equal(False), metadata={"enum": [False, None]},
     )  # fmt: skip
-    response_format = ma.fields.Nested(FormatSchema, load_default=None, allow_none=True)
+    response_format = ma.fields.Dict(load_default=None, allow_none=True, validate=_is_text_format, metadata=_FORMAT)
     tools = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)
     functions = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)
 
