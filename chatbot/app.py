@@ -14,8 +14,10 @@ from chatbot.auth import export, guard, letters, passwords, tokens
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
+from chatbot.cache import Cache
 from chatbot.chat import export as chat_export
 from chatbot.chat import tasks as chat_tasks
+from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.message_routes import blp as chat_blueprint
 from chatbot.chat.openai_routes import blp as openai_blueprint
 from chatbot.chat.replies import Replies
@@ -139,11 +141,14 @@ def _init_answers(app: Flask, settings: Settings) -> None:
     embedders = Embedders(settings)
     retriever = Retriever(sessions, embedders, settings.relevance_threshold)
     models = ChatModels(settings, retriever.embedder)
+    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    answers = AnswerCache(Cache(url, settings.secret()), retriever, settings)
     app.extensions.update(
         embedders=embedders,
         fetch_limits=limits_of(settings, MEDIA_TYPES),
         retriever=retriever,
-        replies=Replies(sessions, retriever, models, settings),
+        answer_cache=answers,
+        replies=Replies(sessions, retriever, models, settings, answers),
         slots=Slots(settings.web_threads),
     )
 

@@ -124,6 +124,8 @@ class Settings(BaseSettings):
     model_answer_seconds: float = Field(default=300, gt=0)
     model_answer_tokens: int = Field(default=1024, ge=1)
     model_prices: Path | None = None
+    # Whole answers for identical questions; 0 keeps none.
+    answer_cache_seconds: int = Field(default=0, ge=0)
     # A provider that fails so often in a row is left alone for so long.
     breaker_failures: int = Field(default=5, ge=1)
     breaker_seconds: float = Field(default=30, gt=0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.models import Message
 from chatbot.chat.turns import Answer, ChatSessionNotFound, Turn, store_answer
 from chatbot.config import Settings
@@ -79,8 +80,11 @@ Event = Start | Sources | Token | Cited | Done | Failed
 class Replies:
     """Makes replies. One a process; used by many threads."""
 
-    def __init__(self, sessions: Sessions, retriever: Retriever, models: ChatModels, settings: Settings) -> None:
+    def __init__(
+        self, sessions: Sessions, retriever: Retriever, models: ChatModels, settings: Settings, answers: AnswerCache
+    ) -> None:  # fmt: skip
         self._sessions = sessions
+        self._answers = answers
         self._retriever = retriever
         self._settings = settings
         self.models = models
@@ -106,7 +110,8 @@ class Replies:
     def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Generator[Event, None, None]:
         embed = self._retriever.embedder().embed
         chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback, embed)
-        with closing(stream_parts(chain, turn.ask)) as parts:
+        made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, turn.ask))
+        with closing(made) as parts:
             for part in parts:
                 yield from _taken_up(answer, part)
 
@@ -133,6 +138,8 @@ def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
     if part.found is not None:
         answer.found, answer.grounding = part.found, part.status or "fallback"
         yield Sources(answer)
+    if part.cached:
+        answer.cached = True
     if part.by:
         answer.model, answer.fallback_from = part.by, answer.model
     if part.text:

@@ -21,6 +21,7 @@ _SENTENCE = "To add a document, send its title and content as JSON."
 ANSWER_METADATA = {
     "model": "extractive",
     "fallback_from": None,
+    "cached": False,
     "context_used": True,
     "retrieved_docs": [
         {"rank": 1, "title": "The knowledge base", "source": "docs/knowledge.md", **_PLACE}

@@ -69,6 +69,8 @@ class Answer:
     condensing: Usage = NOTHING_SPENT
     # The model that was asked, where another one has taken its place.
     fallback_from: str | None = None
+    # Whether an earlier answer to the same question was given again.
+    cached: bool = False
     price: Callable[[str, int, int], str | None] = cost_usd
     timings_ms: dict[str, int] = field(default_factory=dict)
 
@@ -96,6 +98,7 @@ class Answer:
         return {
             "model": self.model,
             "fallback_from": self.fallback_from,
+            "cached": self.cached,
             "context_used": self.grounding != "fallback",
             "retrieved_docs": retrieved_docs(found),
             "nearest_docs": nearest_docs(found),

@@ -151,6 +151,8 @@ class Part:
     condensing: Usage | None = None
     # The model that took the place of the one that was asked.
     by: str | None = None
+    # What follows was answered before.
+    cached: bool = False
     # What all of it took, the condensing included.
     usage: Usage | None = None
     timings_ms: Mapping[str, int] = field(default_factory=dict)
