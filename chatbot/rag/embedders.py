@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
+from chatbot.cache import Cache
 from chatbot.config import LOCAL_EMBEDDER, Settings
 from chatbot.egress import provider_client
 from chatbot.errors import ChatbotError
@@ -28,6 +31,8 @@ from chatbot.rag.tokens import estimate_tokens
 if TYPE_CHECKING:
     from langchain_openai import OpenAIEmbeddings
 
+# How long Redis keeps the vector of a question.
+KEPT_SECONDS = 24 * 60 * 60
 # Asking once more would be refused once more.
 _REFUSALS = frozenset({400, 401, 403, 404, 422})
 
@@ -102,6 +107,10 @@ class OpenAIEmbedder:
         self.name = name
         self._settings = settings
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
+        # In the process the last questions' vectors are kept anyway, below.
+        self._kept = None
+        if settings.redis_url is not None:
+            self._kept = Cache(settings.redis_url.get_secret_value(), settings.secret())
 
     def dense_weight(self, question: str) -> float:
         """As much as the words. Not measured."""
@@ -110,6 +119,20 @@ class OpenAIEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
+        return self._one(texts[0], self._kept) if len(texts) == 1 and self._kept else self._made(texts)
+
+    def _one(self, text: str, kept: Cache) -> Vectors:
+        """The vector of one text, mostly a question: as another process has got it, if one has."""
+        name = json.dumps(["embedding", self._settings.openai_base_url, self.name, text])
+        value = kept.get(name)
+        if value is not None:
+            with suppress(ValueError, BadEmbeddings):
+                return _checked([json.loads(value)], 1)
+        vectors = self._made([text])
+        kept.put(name, json.dumps(vectors[0].tolist()).encode(), KEPT_SECONDS)
+        return vectors
+
+    def _made(self, texts: Sequence[str]) -> Vectors:
         seconds = self._breaker.refusal()
         if seconds is not None:
             raise EmbedderUnavailable(retry_after=seconds)

@@ -182,3 +182,32 @@ class TestLangChainsFace:
         with pytest.raises(EmbedderUnavailable):
             face.query_vector("a question")
         assert face.query_vector("a question").shape == (1, DIMENSION)
+
+
+def test_the_vector_of_a_question_is_asked_for_once_by_all_processes(make_settings, openai_server, redis_server):
+    """Each embedder stands for a process."""
+    settings = make_settings(openai_api_key=KEY, openai_base_url=openai_server.base_url, redis_url=redis_server)
+    one, other = OpenAIEmbedder("answers", settings), OpenAIEmbedder("answers", settings)
+    assert np.array_equal(one.embed(["the shop"]), other.embed(["the shop"]))
+    assert len(openai_server.requests) == 1
+    another = OpenAIEmbedder("another", settings)
+    openai_server.behave("another", "answers")
+    another.embed(["the shop"])
+    other.embed(["the refund"])
+    assert len(openai_server.requests) == 3
+
+
+@pytest.mark.parametrize("kept", [b"", b"null", b'"x"', b"[]", b"[0.0, 0.0]", b"[NaN, 1.0]"])
+def test_a_kept_vector_that_cannot_be_used_is_not(make_settings, openai_server, redis_server, monkeypatch, kept):
+    """N13, L10"""
+    monkeypatch.setattr(embedders_module.Cache, "get", lambda *_args: kept)
+    settings = make_settings(openai_api_key=KEY, openai_base_url=openai_server.base_url, redis_url=redis_server)
+    assert OpenAIEmbedder("answers", settings).embed(["the shop"]).shape == (1, DIMENSION)
+
+
+def test_with_redis_away_the_service_is_asked_each_time(make_settings, openai_server):
+    """N2"""
+    away = make_settings(openai_api_key=KEY, openai_base_url=openai_server.base_url, redis_url="redis://127.0.0.1:1/0")
+    embedder = OpenAIEmbedder("answers", away)
+    assert [embedder.embed(["the shop"]).shape for _ in range(2)] == [(1, DIMENSION)] * 2
+    assert len(openai_server.requests) == 2
