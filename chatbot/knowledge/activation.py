@@ -211,19 +211,19 @@ def _switch(session: Session, before: Generation | None, wanted: Generation) -> 
 
 
 def _recount(session: Session, generation_id: int) -> None:
-    """Documents say how many chunks they have in the active generation."""
-    count = (
-        select(func.count(ChunkRow.id))
-        .where(ChunkRow.document_id == Document.id, ChunkRow.generation_id == generation_id, *visible())
-        .correlate(Document)
-        .scalar_subquery()
-    )
-    session.execute(
-        update(Document)
-        .where(Document.status != "deleted", Document.chunk_count != count)
-        .values(chunk_count=count, updated_at=Document.updated_at)
-        .execution_options(synchronize_session=False)
-    )
+    """Documents say how many chunks they have in the active generation.
+
+    They are counted all at once: a count for each document would go through the generation's chunks as often as there
+    are documents.
+    """
+    mine = (ChunkRow.generation_id == generation_id, *visible())
+    counted = select(ChunkRow.document_id, func.count().label("chunks")).where(*mine).group_by(ChunkRow.document_id)
+    counts = counted.subquery()
+    stays = {"updated_at": Document.updated_at}
+    some = update(Document).where(Document.id == counts.c.document_id, Document.chunk_count != counts.c.chunks)
+    none = update(Document).where(Document.chunk_count != 0, Document.id.not_in(select(counts.c.document_id)))
+    for change in (some.values(chunk_count=counts.c.chunks, **stays), none.values(chunk_count=0, **stays)):
+        session.execute(change.where(Document.status != "deleted").execution_options(synchronize_session=False))
 
 
 def drop(session: Session, generation_id: int) -> int:
