@@ -41,6 +41,7 @@ from chatbot.rag.embedders import Embedders
 from chatbot.rag.models import ChatModels
 from chatbot.web import docs, headers, health, limits, problems, requests
 from chatbot.web.blueprint import Api
+from chatbot.web.feeds import Feeds
 from chatbot.web.fields import ProblemSchema
 from chatbot.web.slots import Slots
 
@@ -150,6 +151,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
         answer_cache=answers,
         replies=Replies(sessions, retriever, models, settings, answers),
         slots=Slots(settings.web_threads),
+        feeds=Feeds(),
     )
 
 

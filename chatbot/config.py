@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     ratelimit_enabled: bool = True
     send_per_minute: int = Field(default=60, ge=1)
     daily_tokens: int | None = Field(default=None, ge=1)
+    resume_seconds: float = Field(default=5, ge=0, le=60)
 
     # Models.
     openai_api_key: SecretStr | None = None

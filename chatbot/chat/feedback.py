@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from chatbot.chat.messages import my_message
+from chatbot.chat.messages import my_answer
 from chatbot.chat.models import Message, Owner
 from chatbot.db import begin_write, utcnow
-from chatbot.errors import Invalid
-
-
-class NotAnAnswer(Invalid):
-    code, detail = "not_an_answer", "This is for answers; the message is a question."
 
 
 def give_feedback(session: Session, owner: Owner, message_id: str, rating: str | None, comment: str | None) -> Message:
@@ -22,9 +17,7 @@ def give_feedback(session: Session, owner: Owner, message_id: str, rating: str |
         NotAnAnswer: it is a question.
     """
     begin_write(session)
-    message = my_message(session, owner, message_id)
-    if message.is_user:
-        raise NotAnAnswer()
+    message = my_answer(session, owner, message_id)
     message.rating, message.comment = rating, comment or None
     message.rated_at = utcnow() if message.rating or message.comment else None
     session.commit()

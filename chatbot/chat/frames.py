@@ -64,9 +64,14 @@ def _(event: Done) -> tuple[str, dict[str, Any]]:
     return "done", reply_object(event.turn.question, event.message)
 
 
-def reply_object(question: Message, answer: Message) -> dict[str, Any]:
+def done_again(reply: tuple[Message | None, Message]) -> Generator[tuple[str, dict[str, Any]], None, None]:
+    """The last event of a stored reply."""
+    yield "done", reply_object(*reply)
+
+
+def reply_object(question: Message | None, answer: Message) -> dict[str, Any]:
     """The contract's Reply."""
-    shape = {"chat_session_id": question.chat_session_id, "user_message": question, "message": answer}
+    shape = {"chat_session_id": answer.chat_session_id, "user_message": question, "message": answer}
     dumped: dict[str, Any] = _reply.dump(shape)
     return dumped
 

@@ -9,11 +9,40 @@ from flask import current_app
 from chatbot.auth.guard import caller, user_required
 from chatbot.chat import feedback, schemas
 from chatbot.chat.answer_cache import AnswerCache
+from flask.typing import ResponseReturnValue
+
+from chatbot.auth.guard import caller, user_required
+from chatbot.chat import feedback, running, schemas
+from chatbot.chat.frames import done_again
 from chatbot.chat.models import Owner
-from chatbot.chat.routes import blp
-from chatbot.extensions import db
+from chatbot.chat.routes import STREAM, answered, blp, feeds, replies, stream_response, take_slot
+from chatbot.chat.turns import Turn, begin_again
+from chatbot.errors import Conflict
+from chatbot.extensions import db, settings
+from chatbot.knowledge.collections import asked_for
+from chatbot.web import limits
+from chatbot.web.feeds import Feed
+from chatbot.web.idempotency import Held, IdempotencySchema
 
 __all__ = ["blp"]
+
+
+_PICKED_UP = {
+    "responses": {
+        200: {
+            "description": "The events after the one that was named.",
+            "content": {"text/event-stream": {"example": 'event: token\nid: 8\ndata: {"text": "it "}\n\n'}},
+        },
+        409: {"description": "`reply_elsewhere`: it is not streamed by this process; ask again soon."},
+    }
+}
+
+
+class ReplyElsewhere(Conflict):
+    code, detail = (
+        "reply_elsewhere",
+        "Another process makes this answer, or nobody streams it; read it when it is done.",
+    )
 
 
 @blp.route("/messages/<uuid:message_id>/feedback/", methods=["POST"])
@@ -32,3 +61,62 @@ def give_feedback(body: dict[str, Any], message_id: Any) -> Any:
         answers: AnswerCache = current_app.extensions["answer_cache"]
         answers.forget(id_)
     return rated
+    return feedback.give_feedback(db.session(), Owner.of(caller()), str(message_id), body["rating"], body["comment"])
+
+
+@blp.route("/messages/<uuid:message_id>/stop/", methods=["POST"])
+@user_required
+@blp.response(202, schemas.StopSchema)
+def stop(message_id: Any) -> Any:
+    """Stop an answer
+
+    Wherever it is being made, and also while it waits for the model's first word. What there is of it is stored as
+    `interrupted`, and whoever reads its stream gets `done` with that. To stop an answer that is stored changes nothing.
+    """
+    status = running.ask_to_stop(db.session(), Owner.of(caller()), str(message_id))
+    replies().running.stop(str(message_id))
+    return {"message_id": str(message_id), "status": status}
+
+
+@blp.route("/messages/<uuid:message_id>/regenerate/", methods=["POST"])
+@user_required
+@limits.send
+@blp.arguments(IdempotencySchema, location="headers")
+@blp.arguments(schemas.RegenerateSchema)
+@blp.response(200, schemas.ReplySchema)
+@blp.doc(**STREAM)
+def regenerate(headers: dict[str, Any], body: dict[str, Any], message_id: Any) -> ResponseReturnValue:
+    """Answer a question once more
+
+    The message is a question, or an answer to it. The new answer stands beside the ones there are, below the same
+    question, and knows what was said before that. It comes as JSON or as a stream, like the answers of send/.
+    """
+
+    def begin(key: Held) -> Turn:
+        only = asked_for(body["collections"])
+        return begin_again(db.session(), caller(), str(message_id), only, settings().daily_tokens, key)
+
+    return answered(headers, body, begin)
+
+
+@blp.route("/messages/<uuid:message_id>/stream/", methods=["GET"])
+@user_required
+@blp.arguments(schemas.LastEventSchema, location="headers")
+@blp.doc(**_PICKED_UP)
+def pick_up(headers: dict[str, Any], message_id: Any) -> ResponseReturnValue:
+    """Pick up a stream
+
+    The events of an answer that is being made: those after `Last-Event-ID`, or all. Of an answer that is stored
+    already the event `done`, with the whole of it. Nothing is asked of a model, and nothing is stored.
+    """
+    owner, session = Owner.of(caller()), db.session()
+    after = headers["after"]
+    if not running.under_way(session, owner, str(message_id)):
+        stored = running.stored_reply(session, owner, str(message_id))
+        return stream_response(Feed(done_again(stored), first=after + 1), after)
+    feed = feeds().get(str(message_id))
+    if feed is None:
+        raise ReplyElsewhere(retry_after=1)
+    session.rollback()
+    take_slot()
+    return stream_response(feed, after)

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import literal, select
+from sqlalchemy.orm import Session, aliased
 
 from chatbot.chat.models import ChatSession, Message, Owner
-from chatbot.errors import NotFound
+from chatbot.errors import Invalid, NotFound
 
 
 class MessageNotFound(NotFound):
     code, detail = "message_not_found", "There is no such message."
+
+
+class NotAnAnswer(Invalid):
+    code, detail = "not_an_answer", "This is for answers; the message is a question."
+
+
+def my_answer(session: Session, owner: Owner, message_id: str) -> Message:
+    """An answer in the owner's conversations.
+
+    Raises:
+        MessageNotFound: there is none, or it is somebody else's.
+        NotAnAnswer: it is a question.
+    """
+    message = my_message(session, owner, message_id)
+    if message.is_user:
+        raise NotAnAnswer()
+    return message
 
 
 def my_message(session: Session, owner: Owner, message_id: str) -> Message:
@@ -24,3 +41,16 @@ def my_message(session: Session, owner: Owner, message_id: str) -> Message:
     if message is None:
         raise MessageNotFound()
     return message
+
+
+def path_to(session: Session, message_id: str | None, at_most: int) -> list[Message]:
+    """The messages from the beginning of a branch to a message, oldest first; of a longer branch the newest ones."""
+    if message_id is None:
+        return []
+    walk = select(Message.id, Message.parent_id, literal(1).label("steps")).where(Message.id == message_id)
+    path = walk.cte("path", recursive=True)
+    up = aliased(Message)
+    above = select(up.id, up.parent_id, path.c.steps + 1).join(path, up.id == path.c.parent_id)
+    path = path.union_all(above.where(path.c.steps < at_most))
+    query = select(Message).join(path, Message.id == path.c.id).order_by(path.c.steps.desc())
+    return list(session.scalars(query))

@@ -16,9 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.models import Message
+from chatbot.chat.running import Running
 from chatbot.chat.turns import Answer, ChatSessionNotFound, Turn, store_answer
 from chatbot.config import Settings
 from chatbot.db import Sessions
+from chatbot.egress import Stopped, stop_if_asked, stoppable
 from chatbot.errors import ChatbotError, Unavailable
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.rag.chain import retrieval_chain, stream_parts
@@ -88,15 +90,24 @@ class Replies:
         self._retriever = retriever
         self._settings = settings
         self.models = models
+        self.running = Running(sessions)
 
     def reply(self, turn: Turn, answerer: Answerer) -> Generator[Event, None, None]:
         """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted."""
         answer = Answer(answerer.name, price=self.models.prices.cost)
+        """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted.
+
+        An answer that somebody stops is done as far as it came.
+        """
+        answer = Answer(answerer.name)
         status, failure, message = "interrupted", None, None
         try:
-            yield Start(turn, answerer.name)
-            yield from self._events(turn, answerer, answer)
+            with self.running.entered(turn.answer_id, turn.session_id) as asked, stoppable(asked):
+                yield Start(turn, answerer.name)
+                yield from self._events(turn, answerer, answer)
             status = "complete"
+        except Stopped:
+            log.info("reply_stopped", message_id=turn.answer_id)
         except ChatbotError as error:
             status, failure = ("interrupted" if answer.text else "failed"), error
         except Exception:
@@ -113,6 +124,7 @@ class Replies:
         made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, turn.ask))
         with closing(made) as parts:
             for part in parts:
+                stop_if_asked()
                 yield from _taken_up(answer, part)
 
     def _retrieve(self, question: str, collections: frozenset[str] | None) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from chatbot.extensions import db, settings
 from chatbot.knowledge.collections import asked_for
 from chatbot.web import idempotency, limits, sse
 from chatbot.web.blueprint import Blueprint
+from chatbot.web.feeds import Feed, Feeds, Frames
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.holding import holding, let_go
 from chatbot.web.idempotency import Held, IdempotencySchema
@@ -27,7 +29,7 @@ from chatbot.web.slots import Slots
 blp = Blueprint("chat", __name__, url_prefix="/api/chat", description="Conversations and answers.")
 blp.teardown_request(let_go)
 
-_STREAM = {
+STREAM = {
     "responses": {
         200: {
             "description": "The Reply; as a stream the events start, sources, token, citation, done or error.",
@@ -37,7 +39,10 @@ _STREAM = {
             },
         },
         403: {"description": "Not allowed for this account, or `collection_not_allowed`."},
-        409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
+        409: {
+            "description": "`reply_in_progress`: a question is being answered in this conversation; or "
+            "`idempotency_in_progress`: the first request with this key is still at work."
+        },
         422: {"description": "A field is not valid, or `idempotency_key_reused`: the key was used for another body."},
         429: {"description": "Too many questions, or `quota_exceeded`; `Retry-After` says when to come back."},
         502: {"description": "The language model refuses this server."},
@@ -59,47 +64,85 @@ def replies() -> Replies:
 @blp.arguments(IdempotencySchema, location="headers")
 @blp.arguments(schemas.SendSchema)
 @blp.response(200, schemas.ReplySchema)
-@blp.doc(**_STREAM)
+@blp.doc(**STREAM)
 def send(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
     """Ask
 
     Stores the question, finds the passages, and answers with citations: as one JSON object, or as server-sent events.
     With an Idempotency-Key a question that is sent again is not asked again: it gets the stored answer, and also the
-    part of one that was broken off.
+    part of one that was broken off. A conversation answers one question at a time. The question continues the newest
+    message, or the one that `parent_id` names: then a new branch begins there.
     """
+    return answered(headers, body, lambda key: _turn(body, key))
+
+
+def answered(
+    headers: dict[str, Any], body: dict[str, Any], begin: Callable[[Held], Turn]
+) -> ResponseReturnValue:  # fmt: skip
+    """The answer of a turn that `begin` makes, in the way the caller wants to read it."""
     answerer = replies().models.get(body["model"])
     key = idempotency.taken(caller(), headers.get("key"))
     earlier = earlier_answer(db.session(), Owner.of(caller()), key)
     if earlier is not None:
         return _again(reply_object(*earlier), body)
-    slots: Slots = current_app.extensions["slots"]
-    holding().callback(slots.take().release)
-    events = replies().reply(_turn(body, key), answerer)
+    take_slot()
+    turn = begin(key)
+    events = replies().reply(turn, answerer)
     if not _wants_stream(body):
         return jsonify(drain(events))
-    return _stream(frames(events, _as_problem()))
+    # Who names a key says that they will come back when the connection breaks.
+    linger = settings().resume_seconds if headers.get("key") else 0.0
+    return stream_response(_feed(turn.answer_id, frames(events, as_problem()), linger))
+
+
+def take_slot() -> None:
+    """Holds one of this process's places for answers until the request, or its stream, has ended.
+
+    Raises:
+        TooManyStreams: all are taken.
+    """
+    slots: Slots = current_app.extensions["slots"]
+    holding().callback(slots.take().release)
 
 
 def _turn(body: dict[str, Any], key: Held) -> Turn:
-    chat_id = str(body["chat_session_id"]) if body["chat_session_id"] else None
+    chat_id, parent_id = (str(body[name]) if body[name] else None for name in ("chat_session_id", "parent_id"))
     only = asked_for(body["collections"])
-    return begin_turn(db.session(), caller(), body["message"], chat_id, only, settings().daily_tokens, key)
+    budget = settings().daily_tokens
+    return begin_turn(db.session(), caller(), body["message"], chat_id, only, budget, key, parent_id)
 
 
 def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
-    response = _stream(frames_again(reply)) if _wants_stream(body) else jsonify(reply)
+    response = stream_response(frames_again(reply)) if _wants_stream(body) else jsonify(reply)
     response.headers.update(idempotency.REPLAYED)
     return response
 
 
-def _stream(parts: sse.Frames) -> Response:
-    """A stream takes over what its request holds."""
+def _feed(answer_id: str, parts: Frames, linger: float) -> Feed:
+    """A feed that takes over what its request holds, and that can be joined while it runs."""
+    held = holding().pop_all()
+    feed = Feed(parts, held.close, linger)
+    held.callback(feeds().keep(answer_id, feed))
+    return feed
+
+
+def feeds() -> Feeds:
+    """The streams that are under way in this process."""
+    found: Feeds = current_app.extensions["feeds"]
+    return found
+
+
+def stream_response(parts: Frames | Feed, after: int = 0) -> Response:
+    """The response of a stream, from behind the event `after` on."""
     allowed = partial(still_allowed, current_app.extensions["sessions"], caller())
-    on_end = holding().pop_all().close
-    return sse.stream(parts, on_end=on_end, still_allowed=allowed, as_problem=_as_problem())
+    response = sse.stream(parts, still_allowed=allowed, as_problem=as_problem(), after=after)
+    # Of a stream that is only read here, the request holds something until it has been read.
+    response.call_on_close(holding().pop_all().close)
+    return response
 
 
-def _as_problem() -> sse.AsProblem:
+def as_problem() -> sse.AsProblem:
+    """How a stream tells an error."""
     return partial(problem, instance=request.path, request_id=g.request_id)
 
 

@@ -9,7 +9,7 @@ import marshmallow as ma
 
 from chatbot.chat.models import Message
 from chatbot.errors import FieldError, Invalid
-from chatbot.web.fields import VISIBLE, Flag, Id, PageArgs, Utc, text
+from chatbot.web.fields import VISIBLE, Flag, Id, PageArgs, Utc, Whole, text
 
 MAX_MESSAGE = 8_000
 MAX_MESSAGE_BYTES = 24_000
@@ -77,6 +77,15 @@ class SendSchema(ma.Schema):
         metadata={"description": "Search only in these collections.", "example": ["default"]},
     )
 
+    parent_id = Id(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The message that the question goes below, which begins a new branch; without it the "
+            "newest. To ask anew from the beginning, name the conversation itself.",
+        },
+    )
+
     @ma.post_load
     def _something_to_ask(self, body: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         if not body["message"].strip():
@@ -84,6 +93,45 @@ class SendSchema(ma.Schema):
         if len(body["message"].encode()) > MAX_MESSAGE_BYTES:
             raise Invalid(errors=[FieldError("/message", f"Longer than {MAX_MESSAGE_BYTES} bytes.")])
         return body
+
+
+class RegenerateSchema(ma.Schema):
+    """How a question is answered once more."""
+
+    stream = Flag(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "As for send/.", "example": False},
+    )
+    model = text(1, 100, load_default=None, allow_none=True, metadata={"description": "One of GET models/."})
+    collections = ma.fields.List(
+        text(1, 100),
+        load_default=None,
+        allow_none=True,
+        validate=ma.validate.Length(min=1, max=50),
+        metadata={"description": "Search only in these collections.", "example": ["default"]},
+    )
+
+
+class LastEventSchema(ma.Schema):
+    """The header with which a reader comes back."""
+
+    after = Whole(
+        data_key="Last-Event-ID",
+        load_default=0,
+        validate=ma.validate.Range(min=0, max=2**31),
+        metadata={"description": "The `id` of the last event that arrived.", "example": 7},
+    )
+
+
+class StopSchema(ma.Schema):
+    """What becomes of an answer that was to stop."""
+
+    message_id = ma.fields.String(metadata={"example": "b3c0f7a8-0a4e-4d6c-8d5f-1f2e3d4c5b6a"})
+    status = ma.fields.String(
+        validate=ma.validate.OneOf(("stopping", *STATUSES)),
+        metadata={"description": "stopping, or how the answer that is stored has ended.", "example": "stopping"},
+    )
 
 
 class UsageSchema(ma.Schema):

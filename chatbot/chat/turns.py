@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import case, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth.guard import Caller
 from chatbot.auth.tokens import InvalidToken
 from chatbot.chat import usage
+from chatbot.chat.messages import MessageNotFound, my_message, path_to
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.db import begin_write, new_id, utcnow
-from chatbot.errors import Forbidden, NotFound
+from chatbot.errors import Conflict, Forbidden, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.prompts import PROMPT_VERSION
 from chatbot.rag.tokens import cost_usd, count_tokens
@@ -29,11 +30,17 @@ from chatbot.web import idempotency
 from chatbot.web.idempotency import Held, Made
 
 HISTORY_MESSAGES = 20
+# A conversation whose answer's process has died is free again after this; a living one prolongs it several times.
+LEASE = timedelta(seconds=30)
 TITLE_LENGTH = 60
 
 
 class ChatSessionNotFound(NotFound):
     code, detail = "chat_session_not_found", "There is no such conversation."
+
+
+class ReplyInProgress(Conflict):
+    code, detail = "reply_in_progress", "A question is being answered in this conversation; wait for it, or stop it."
 
 
 class CollectionNotAllowed(Forbidden):
@@ -51,6 +58,23 @@ class Turn:
     answer_position: int
     ask: Ask
     key_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stored question, the id its answer is to have, and the answer's place in the conversation."""
+
+    question: Message
+    answer_id: str
+    position: int
+
+    def made(self) -> Made:
+        """What is noted beside an Idempotency-Key."""
+        return {
+            "user_message_id": self.question.id,
+            "message_id": self.answer_id,
+            "position": str(self.position),
+        }
 
 
 @dataclass
@@ -132,37 +156,69 @@ def nearest_docs(found: Found | None) -> list[dict[str, str]]:
 
 def begin_turn(
     session: Session, caller: Caller, text: str, session_id: str | None, collections: frozenset[str] | None,
-    budget: int | None = None, key: Held | None = None,
+    budget: int | None = None, key: Held | None = None, parent_id: str | None = None,
 ) -> Turn:  # fmt: skip
     """Stores the question in the caller's conversation, or in a new one. `budget` is the account's, in tokens a day.
+
+    The question goes below the message `parent_id`, or below the newest one; with the conversation's own id for
+    `parent_id` it stands at the beginning of a branch of its own.
 
     Raises:
         InvalidToken: the account was deleted a moment ago.
         ChatSessionNotFound: the conversation is not theirs.
+        MessageNotFound: the message to go below is not in it.
+        ReplyInProgress: a question is being answered in that conversation.
         CollectionNotAllowed: their token does not reach there.
         CollectionNotFound: there is no such collection, or not for them.
         QuotaExceeded: today's tokens are used up.
         IdempotencyInProgress: another request has taken the key.
     """
-    reader = Reader.of(caller)
+    return _begin(
+        session, caller, collections, budget, key,
+        lambda: _new_question(session, caller, text, session_id, parent_id),
+    )  # fmt: skip
+
+
+def begin_again(
+    session: Session, caller: Caller, message_id: str, collections: frozenset[str] | None,
+    budget: int | None = None, key: Held | None = None,
+) -> Turn:  # fmt: skip
+    """Has a question of the caller answered once more, beside the answers it has. The message may be one of those.
+
+    Raises:
+        MessageNotFound: there is no such message, or its question was deleted.
+        InvalidToken, ReplyInProgress, CollectionNotAllowed, CollectionNotFound, QuotaExceeded, IdempotencyInProgress:
+            as for `begin_turn`.
+    """
+    owner = Owner.of(caller)
+    return _begin(session, caller, collections, budget, key, lambda: _asked_again(session, owner, message_id))
+
+
+def _begin(
+    session: Session, caller: Caller, collections: frozenset[str] | None, budget: int | None, key: Held | None,
+    find_place: Callable[[], Place],
+) -> Turn:  # fmt: skip
+    owner, reader = Owner.of(caller), Reader.of(caller)
     _refuse_ungranted(reader, collections)
     begin_write(session)
-    if not usage.hold_account(session, Owner.of(caller)):
+    if not usage.hold_account(session, owner):
         raise InvalidToken()
     usage.check_budget(session, caller, budget)
     searched = readable(session, reader, collections)
     if key is not None and key.made:
-        question, answer_id = _noted(session, Owner.of(caller), key.made)
+        place = _noted(session, owner, key.made)
+        hold(session, owner, place.question.chat_session_id, place.answer_id, places=0)
     else:
-        question, answer_id = _new_question(session, caller, text, session_id), new_id()
-    earlier = _earlier(session, question)
+        place = find_place()
+    question = place.question
+    earlier = path_to(session, question.parent_id, HISTORY_MESSAGES)
     key_id = key.id if key is not None else None
-    idempotency.note(session, key_id, {"user_message_id": question.id, "message_id": answer_id})
+    idempotency.note(session, key_id, place.made())
     session.commit()
     session.expunge(question)
-    ask = Ask(text, tuple(HistoryMessage(m.is_user, m.content) for m in earlier if m.content), searched)
-    place = question.position + 1
-    return Turn(Owner.of(caller), question.chat_session_id, question, answer_id, place, ask, key_id)
+    said = tuple(HistoryMessage(m.is_user, m.content) for m in earlier if m.content)
+    ask = Ask(question.content, said, searched)
+    return Turn(owner, question.chat_session_id, question, place.answer_id, place.position, ask, key_id)
 
 
 def _refuse_ungranted(reader: Reader, asked: frozenset[str] | None) -> None:
@@ -170,23 +226,46 @@ def _refuse_ungranted(reader: Reader, asked: frozenset[str] | None) -> None:
         raise CollectionNotAllowed()
 
 
-def _new_question(session: Session, caller: Caller, text: str, session_id: str | None) -> Message:
-    owner = Owner.of(caller)
+def _new_question(
+    session: Session, caller: Caller, text: str, session_id: str | None, parent_id: str | None
+) -> Place:  # fmt: skip
+    owner, answer_id = Owner.of(caller), new_id()
     if session_id is None:
-        session_id = _new_session(session, owner, text)
-    position = _take_places(session, owner, session_id)
-    last = session.scalar(_messages(session_id).where(Message.position < position).limit(1))
+        below = my_message(session, owner, parent_id) if parent_id else None
+        session_id = below.chat_session_id if below else _new_session(session, owner, text)
+    position = hold(session, owner, session_id, answer_id, places=2)
     question = Message(
         id=new_id(),
         chat_session_id=session_id,
-        parent_id=last.id if last else None,
+        parent_id=_parent(session, session_id, parent_id),
         position=position,
         author=caller.username,
         content=text,
     )
     session.add(question)
     session.flush()
-    return question
+    return Place(question, answer_id, position + 1)
+
+
+def _parent(session: Session, session_id: str, parent_id: str | None) -> str | None:
+    """The message that a question goes below: the one that was named, or else the newest."""
+    there = select(Message.id).where(Message.chat_session_id == session_id)
+    if parent_id is None:
+        return session.scalar(there.order_by(Message.position.desc()).limit(1))
+    if parent_id == session_id:
+        return None
+    if session.scalar(there.where(Message.id == parent_id)) is None:
+        raise MessageNotFound()
+    return parent_id
+
+
+def _asked_again(session: Session, owner: Owner, message_id: str) -> Place:
+    message = my_message(session, owner, message_id)
+    question = message if message.is_user else session.get(Message, message.parent_id or "")
+    if question is None:
+        raise MessageNotFound("The question of this answer was deleted.")
+    answer_id = new_id()
+    return Place(question, answer_id, hold(session, owner, question.chat_session_id, answer_id, places=1))
 
 
 def _new_session(session: Session, owner: Owner, text: str) -> str:
@@ -205,36 +284,46 @@ def title_of(text: str) -> str:
     return f"{cut}…"
 
 
-def _take_places(session: Session, owner: Owner, session_id: str) -> int:
-    """Takes the places of the question and its answer; ownership stands in the WHERE."""
+def hold(session: Session, owner: Owner, session_id: str, answer_id: str, places: int) -> int:
+    """Takes a conversation for one answer, and so many places in it, of which it gives the first.
+
+    It is held until the answer is stored. Whoever makes the answer says now and then that they are still at it;
+    after LEASE without a word the conversation is free again. Ownership stands in the WHERE.
+
+    Raises:
+        ChatSessionNotFound: the conversation is not theirs.
+        ReplyInProgress: another answer is under way in it.
+    """
+    now = utcnow()
+    mine = (ChatSession.id == session_id, owner.owns(ChatSession))
+    free = or_(ChatSession.answering_id.is_(None), ChatSession.answering_until < now)
     after = session.scalar(
         update(ChatSession)
-        .where(ChatSession.id == session_id, owner.owns(ChatSession))
-        .values(next_position=ChatSession.next_position + 2, updated_at=utcnow())
+        .where(*mine, free | (ChatSession.answering_id == answer_id))
+        .values(
+            next_position=ChatSession.next_position + places,
+            updated_at=now,
+            answering_id=answer_id,
+            answering_until=now + LEASE,
+            stop_asked=False,
+        )
         .returning(ChatSession.next_position)
+        .execution_options(synchronize_session=False)
     )
-    if after is None:
+    if after is not None:
+        return int(after) - places
+    if session.scalar(select(ChatSession.id).where(*mine)) is None:
         raise ChatSessionNotFound()
-    return int(after) - 2
+    raise ReplyInProgress(retry_after=1)
 
 
-def _messages(session_id: str) -> Select[Message]:
-    return select(Message).where(Message.chat_session_id == session_id).order_by(Message.position.desc())
-
-
-def _earlier(session: Session, question: Message) -> list[Message]:
-    """The newest messages before a question, oldest first."""
-    newest = _messages(question.chat_session_id).where(Message.position < question.position)
-    return list(session.scalars(newest.limit(HISTORY_MESSAGES)))[::-1]
-
-
-def _noted(session: Session, owner: Owner, made: Made) -> tuple[Message, str]:
-    """The question that an earlier request has stored, and the id its answer was to have."""
+def _noted(session: Session, owner: Owner, made: Made) -> Place:
+    """The question that an earlier request has stored, and the id and the place its answer was to have."""
     mine = select(Message).join(ChatSession).where(owner.owns(ChatSession))
     question = session.scalar(mine.where(Message.id == made["user_message_id"]))
     if question is None:
         raise ChatSessionNotFound()
-    return question, made["message_id"]
+    return Place(question, made["message_id"], int(made.get("position", question.position + 1)))
 
 
 def earlier_answer(session: Session, owner: Owner, key: Held) -> tuple[Message, Message] | None:
@@ -245,11 +334,11 @@ def earlier_answer(session: Session, owner: Owner, key: Held) -> tuple[Message, 
     """
     if not key.made:
         return None
-    question, answer_id = _noted(session, owner, key.made)
-    answer = session.get(Message, answer_id)
+    place = _noted(session, owner, key.made)
+    answer = session.get(Message, place.answer_id)
     session.expunge_all()
     session.rollback()
-    return (question, answer) if answer is not None and (answer.content or answer.status == "complete") else None
+    return (place.question, answer) if answer is not None and (answer.content or answer.status == "complete") else None
 
 
 def store_answer(session: Session, turn: Turn, answer: Answer, status: str) -> Message | None:
@@ -278,11 +367,18 @@ def store_answer(session: Session, turn: Turn, answer: Answer, status: str) -> M
     )
     # A question that is answered once more has a place with an answer that failed.
     message = session.merge(message)
-    session.execute(update(ChatSession).where(ChatSession.id == turn.session_id).values(updated_at=message.created_at))
+    _let_go(session, turn, message.created_at)
     if says_something:
         idempotency.finish(session, turn.key_id, 200)
     session.commit()
     return message
+
+
+def _let_go(session: Session, turn: Turn, now: datetime) -> None:
+    """The conversation is free for its next question, unless another one has it already."""
+    left = case((ChatSession.answering_id == turn.answer_id, null()), else_=ChatSession.answering_id)
+    chat = update(ChatSession).where(ChatSession.id == turn.session_id).values(updated_at=now, answering_id=left)
+    session.execute(chat.execution_options(synchronize_session=False))
 
 
 def _still_there(session: Session, message_id: str) -> str | None:

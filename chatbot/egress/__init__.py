@@ -4,6 +4,7 @@
     check(url, limits)    whether it might be fetched, and its one form; nothing but its name is looked up
     provider_client()     the client of the model provider, whose address the operator has set
     waiting(patience)     how long and how much that provider is listened to meanwhile
+    stoppable(asked)      inside it a call of the provider ends as soon as `asked()` is true
 
 What `fetch` refuses, and why, stands in docs/security.md.
 """
@@ -14,9 +15,12 @@ from chatbot.egress.fetch import Fetched, check, fetch
 from chatbot.egress.limits import Limits
 from chatbot.egress.patience import Patience, waiting
 from chatbot.egress.provider import HttpError, HttpTimeout, provider_client
+from chatbot.egress.stopping import Stopped, stop_if_asked, stoppable
 from chatbot.egress.urls import Target, target_of
 
 __all__ = [
     "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Patience", "Target", "UrlNotAllowed", "check",
     "fetch", "is_public", "provider_client", "target_of", "waiting",
+    "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Stopped", "Target", "UrlNotAllowed", "check",
+    "fetch", "is_public", "provider_client", "stop_if_asked", "stoppable", "target_of",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from functools import cache
 import httpx2
 
 from chatbot.egress.patience import make_patient
+from chatbot.egress.stopping import StoppableNetwork
 
 HttpError = httpx2.HTTPError
 HttpTimeout = httpx2.TimeoutException
@@ -25,5 +26,8 @@ def provider_client() -> httpx2.Client:
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
     )
     make_patient(client)
+    for transport in (client._transport, *client._mounts.values()):
+        # The client has no parameter for it; a proxy's pool has the same field.
+        transport._pool._network_backend = StoppableNetwork()  # type: ignore[union-attr]
     atexit.register(client.close)
     return client

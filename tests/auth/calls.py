@@ -221,6 +221,9 @@ CALLS: dict[tuple[str, str], Build] = {
     ("POST", "/v1/chat/completions"): body(
         model="extractive", messages=[{"role": "user", "content": "When does the shop open?"}]
     ),
+    ("POST", "/api/chat/messages/<uuid:message_id>/stop/"): _an_answer(),
+    ("POST", "/api/chat/messages/<uuid:message_id>/regenerate/"): _an_answer(json={}),
+    ("GET", "/api/chat/messages/<uuid:message_id>/stream/"): _an_answer(),
     ("POST", "/api/knowledge/documents/"): _new_document,
     ("GET", "/api/knowledge/documents/"): nothing,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,

@@ -166,8 +166,11 @@ class World:
         asked = Message(
             id=new_id(), chat_session_id=chat.id, position=0, author=visitor or user.username, content="Hm?"
         )
-        answer = Message(id=new_id(), chat_session_id=chat.id, position=1, is_user=False, content="Hm.")
-        self.add(asked, answer)
+        answer = Message(
+            id=new_id(), chat_session_id=chat.id, parent_id=asked.id, position=1, is_user=False, content="Hm."
+        )
+        self.add(asked)
+        self.add(answer)
         return chat
 
 

@@ -178,12 +178,14 @@ def test_a_strangers_conversation_is_as_missing_as_none(
 
 
 def test_questions_asked_at_once_keep_strict_places(app: Flask, ada: Person) -> None:
-    """M15"""
+    """M15 K11: who is told that another question is being answered asks again."""
     chat = begin(app, ada, "Question 0")
     statuses: list[int] = []
 
     def one(n: int) -> None:
-        statuses.append(ask(app, ada, f"Question {n}", chat_session_id=chat).status_code)
+        while (answer := ask(app, ada, f"Question {n}", chat_session_id=chat)).status_code == 409:
+            assert (answer.json["code"], answer.headers["Retry-After"]) == ("reply_in_progress", "1")  # type: ignore[index]
+        statuses.append(answer.status_code)
 
     threads = [threading.Thread(target=one, args=(n,)) for n in range(1, 6)]
     for thread in threads:

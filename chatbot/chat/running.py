@@ -1,0 +1,125 @@
+"""Replies that are under way: stopping one, from whichever process, and saying now and then that it is being made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from chatbot.chat.messages import my_answer
+from chatbot.chat.models import ChatSession, Message, Owner
+from chatbot.chat.turns import LEASE
+from chatbot.db import Sessions, begin_write, utcnow
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+RENEW_SECONDS = 10.0
+
+
+def under_way(session: Session, owner: Owner, message_id: str) -> bool:
+    """Whether a process is making that answer of the owner's now."""
+    return session.scalar(select(ChatSession.id).where(*_made_now(owner, message_id))) is not None
+
+
+def ask_to_stop(session: Session, owner: Owner, message_id: str) -> str:
+    """Asks whichever process makes an answer to stop. `stopping`, or the status of an answer that is stored already.
+
+    Raises:
+        MessageNotFound: there is no such answer, or it is somebody else's.
+        NotAnAnswer: it is a question.
+    """
+    begin_write(session)
+    wish = update(ChatSession).where(*_made_now(owner, message_id)).values(stop_asked=True)
+    found = session.scalar(wish.returning(ChatSession.id).execution_options(synchronize_session=False))
+    session.commit()
+    return "stopping" if found is not None else my_answer(session, owner, message_id).status
+
+
+def stored_reply(session: Session, owner: Owner, message_id: str) -> tuple[Message | None, Message]:
+    """A stored answer and its question, if that is still there.
+
+    Raises:
+        MessageNotFound, NotAnAnswer: as for `ask_to_stop`.
+    """
+    answer = my_answer(session, owner, message_id)
+    question = session.get(Message, answer.parent_id) if answer.parent_id else None
+    session.expunge_all()
+    session.rollback()
+    return question, answer
+
+
+def _made_now(owner: Owner, message_id: str) -> tuple[ColumnElement[bool], ...]:
+    return owner.owns(ChatSession), ChatSession.answering_id == message_id, ChatSession.answering_until > utcnow()
+
+
+@dataclass(frozen=True)
+class _Reply:
+    session_id: str
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Running:
+    """The replies of this process.
+
+    Each asks several times a second whether it is to stop. Once a second one of them looks into the database for all,
+    and every ten seconds it prolongs the lease of all: a query a second for a process, however many replies it has.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._replies: dict[str, _Reply] = {}
+        self._looking = threading.Lock()
+        self._look_due = self._renew_due = 0.0
+
+    @contextmanager
+    def entered(self, answer_id: str, session_id: str) -> Iterator[Callable[[], bool]]:
+        """Inside, the reply is known; what it gives says whether the reply is to stop."""
+        if not self._replies:
+            self._look_due, self._renew_due = time.monotonic() + LOOK_SECONDS, time.monotonic() + RENEW_SECONDS
+        reply = self._replies[answer_id] = _Reply(session_id)
+        try:
+            yield lambda: self._asked(reply)
+        finally:
+            self._replies.pop(answer_id, None)
+
+    def stop(self, answer_id: str) -> None:
+        """Stops a reply of this process, if there is one of that id."""
+        reply = self._replies.get(answer_id)
+        if reply is not None:
+            reply.stop.set()
+
+    def _asked(self, reply: _Reply) -> bool:
+        if not reply.stop.is_set() and time.monotonic() >= self._look_due and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            except SQLAlchemyError as error:
+                log.warning("replies_not_looked_up", error=type(error).__name__)
+            finally:
+                self._look_due = time.monotonic() + LOOK_SECONDS
+                self._looking.release()
+        return reply.stop.is_set()
+
+    def _look(self) -> None:
+        replies = dict(self._replies)
+        ours = (
+            ChatSession.id.in_({reply.session_id for reply in replies.values()}),
+            ChatSession.answering_id.in_(replies),
+        )
+        with self._sessions() as session:
+            if time.monotonic() >= self._renew_due:
+                begin_write(session)
+                later = update(ChatSession).where(*ours).values(answering_until=utcnow() + LEASE)
+                session.execute(later.execution_options(synchronize_session=False))
+                self._renew_due = time.monotonic() + RENEW_SECONDS
+            wanted = session.scalars(select(ChatSession.answering_id).where(*ours, ChatSession.stop_asked)).all()
+            session.commit()
+        for answer_id in wanted:
+            replies[str(answer_id)].stop.set()

@@ -1,0 +1,111 @@
+"""A feed: the events of a work that runs in a thread of its own, kept as long as it runs, for everybody who reads them.
+
+A reader who lost the connection comes back with the number of the last event that arrived and gets the others. When
+the last reader has left, the work goes on for `linger` seconds in case one comes back, and is stopped then. What is
+kept is no more than the work itself holds, and there are no more feeds than a process has slots.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any
+
+from chatbot.egress import stoppable
+
+Event = tuple[str, dict[str, Any]]
+Frames = Generator[Event, None, None]
+
+
+class Feed:
+    """The events of one work, numbered from `first`. `on_end` is called when it is over, or when it never began."""
+
+    def __init__(
+        self, frames: Frames, on_end: Callable[[], None] = lambda: None, linger: float = 0.0, first: int = 1
+    ) -> None:  # fmt: skip
+        self._frames = frames
+        self._on_end = on_end
+        self._linger = linger
+        self._changed = threading.Condition()
+        self._events: list[Event] = []
+        self._before = first - 1
+        self._began = self._over = False
+        self._readers = 0
+        self._stop_at = float("inf")
+
+    def join(self) -> None:
+        """Adds a reader; with the first one the work begins, in this context's log fields."""
+        with self._changed:
+            self._readers += 1
+            self._stop_at = float("inf")
+            begins, self._began = not self._began, True
+        if begins:
+            run = contextvars.copy_context().run
+            threading.Thread(target=run, args=(self._pump,), name="reply", daemon=True).start()
+
+    def leave(self, linger: bool = True) -> None:
+        """Takes a reader away. Without `linger` nobody who comes back is waited for."""
+        with self._changed:
+            self._readers -= 1
+            if self._readers == 0:
+                self._stop_at = time.monotonic() + (self._linger if linger else 0.0)
+
+    def never_began(self) -> None:
+        """Ends a work whose response was closed before its first byte."""
+        with self._changed:
+            begins, self._began = not self._began, True
+        if begins:
+            self._frames.close()
+            self._on_end()
+
+    def next(self, after: int, until: float) -> tuple[Event | None, bool]:
+        """The event behind the number `after`, and whether there will be none; neither when the time is up first."""
+        place = max(0, after - self._before)
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._events) > place or self._over, max(0.0, until - time.monotonic()))
+            if len(self._events) > place:
+                return self._events[place], False
+            return None, self._over
+
+    def _unwanted(self) -> bool:
+        return time.monotonic() >= self._stop_at
+
+    def _pump(self) -> None:
+        try:
+            with closing(self._frames), stoppable(self._unwanted):
+                for event in self._frames:
+                    with self._changed:
+                        self._events.append(event)
+                        self._changed.notify_all()
+                    if self._unwanted():
+                        return
+        finally:
+            try:
+                self._on_end()
+            finally:
+                with self._changed:
+                    self._over = True
+                    self._changed.notify_all()
+
+
+class Feeds:
+    """The feeds of this process by the id of what they tell."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[str, Feed] = {}
+
+    def keep(self, name: str, feed: Feed) -> Callable[[], None]:
+        """Keeps a feed, and gives what is called when it is over."""
+        self._feeds[name] = feed
+        return lambda: self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Keeps it no longer."""
+        self._feeds.pop(name, None)
+
+    def get(self, name: str) -> Feed | None:
+        """The feed of that name, if this process has it."""
+        return self._feeds.get(name)
