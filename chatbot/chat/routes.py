@@ -14,6 +14,7 @@ from chatbot.chat import schemas, service, usage
 from chatbot.chat.frames import drain, frames, frames_again, reply_object
 from chatbot.chat.models import Owner
 from chatbot.chat.replies import Replies
+from chatbot.chat.transcripts import as_markdown, transcript
 from chatbot.chat.turns import Turn, begin_turn, earlier_answer
 from chatbot.errors import problem
 from chatbot.extensions import db, settings
@@ -48,6 +49,25 @@ STREAM = {
         502: {"description": "The language model refuses this server."},
         503: {"description": "The language model does not answer, or too many answers are under way."},
         504: {"description": "The language model took too long."},
+    }
+}
+
+
+_DOWNLOAD = {
+    "responses": {
+        200: {
+            "description": "The file.",
+            "headers": {
+                "Content-Disposition": {
+                    "description": "A download, with its name.",
+                    "schema": {"type": "string", "example": "attachment; filename=conversation-2f6b2d3e.md"},
+                }
+            },
+            "content": {
+                "application/json": {"schema": schemas.TranscriptSchema},
+                "text/markdown": {"schema": {"type": "string"}, "example": "# How do I add a document?\n"},
+            },
+        }
     }
 }
 
@@ -220,3 +240,21 @@ def messages(args: dict[str, Any], session_id: Any) -> Any:
     Oldest first.
     """
     return service.list_messages(db.session(), Owner.of(caller()), str(session_id), args["limit"], args["cursor"])
+
+
+@blp.route("/sessions/<uuid:session_id>/export/", methods=["GET"])
+@user_required
+@blp.arguments(schemas.ExportArgs, location="query")
+@blp.doc(**_DOWNLOAD)
+def export_session(args: dict[str, Any], session_id: Any) -> Response:
+    """Download a conversation
+
+    As JSON with everything, or as Markdown for reading, in which each citation is a footnote with the document's
+    title, version, page and the quote.
+    """
+    talk = transcript(db.session(), Owner.of(caller()), str(session_id))
+    markdown = args["format"] == "markdown"
+    response = Response(as_markdown(talk), mimetype="text/markdown") if markdown else jsonify(talk)
+    name = f"conversation-{session_id}.{'md' if markdown else 'json'}"
+    response.headers["Content-Disposition"] = f"attachment; filename={name}"
+    return response

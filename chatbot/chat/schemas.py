@@ -297,3 +297,19 @@ class ModelListSchema(ma.Schema):
     """The models a request may name."""
 
     items = ma.fields.List(ma.fields.Nested(ModelSchema))
+
+
+class ExportArgs(ma.Schema):
+    """In which form."""
+
+    format = ma.fields.String(
+        load_default="json",
+        validate=ma.validate.OneOf(("json", "markdown")),
+        metadata={"description": "`json` has everything, `markdown` is for reading."},
+    )
+
+
+class TranscriptSchema(ChatSessionSchema):
+    """A conversation with all its messages."""
+
+    messages = ma.fields.List(ma.fields.Nested(MessageSchema))

@@ -216,6 +216,7 @@ CALLS: dict[tuple[str, str], Build] = {
     ("PATCH", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(json={"title": "Another title"}),
     ("DELETE", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(),
     ("GET", "/api/chat/sessions/<uuid:session_id>/messages/"): _a_conversation(),
+    ("GET", "/api/chat/sessions/<uuid:session_id>/export/"): _a_conversation(),
     ("POST", "/api/chat/messages/<uuid:message_id>/feedback/"): _an_answer(json={"rating": "up"}),
     ("GET", "/v1/models"): nothing,
     ("POST", "/v1/chat/completions"): body(

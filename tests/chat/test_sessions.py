@@ -80,6 +80,14 @@ def test_a_search_looks_into_messages_as_well(app: Flask, client: FlaskClient, a
     assert ids(history(client, ada, q="ZEPPELIN")) == [chat]
 
 
+@pytest.mark.parametrize("q", ["grüße", "GRÜSSE AUS KÖLN", "Grüße aus KÖLN", "köln", "日本", "👋🏽"])
+def test_a_search_knows_letters_of_every_script(app: Flask, client: FlaskClient, ada: Person, q: str) -> None:
+    chat = begin(app, ada, "Grüße aus Köln, 日本語 👋🏽")
+    begin(app, ada, "Something else")
+
+    assert ids(history(client, ada, q=q)) == ([] if "SS" in q else [chat])
+
+
 def test_a_search_finds_nothing_of_others(app: Flask, client: FlaskClient, ada: Person, bob: Person) -> None:
     """F2"""
     begin(app, ada, "My zeppelin")
