@@ -23,6 +23,7 @@ from chatbot.db import Sessions
 from chatbot.egress import Stopped, stop_if_asked, stoppable
 from chatbot.errors import ChatbotError, Unavailable
 from chatbot.knowledge.retrieval import Retriever
+from chatbot.knowledge.suggestions import suggestions
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.models import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
@@ -105,6 +106,7 @@ class Replies:
             with self.running.entered(turn.answer_id, turn.session_id) as asked, stoppable(asked):
                 yield Start(turn, answerer.name)
                 yield from self._events(turn, answerer, answer)
+            answer.suggestions = self._suggestions(turn, answer)
             status = "complete"
         except Stopped:
             log.info("reply_stopped", message_id=turn.answer_id)
@@ -129,6 +131,18 @@ class Replies:
 
     def _retrieve(self, question: str, collections: frozenset[str] | None) -> Found:
         return self._retriever.find(question, self._settings.passages, collections)
+
+    def _suggestions(self, turn: Turn, answer: Answer) -> list[str]:
+        """What might be asked next. An answer is none the worse without."""
+        asked = [message.text for message in turn.ask.history if message.is_user]
+        passages = answer.found.passages if answer.found else ()
+        used = {citation.chunk_id for citation in answer.citations}
+        try:
+            with self._sessions() as session:
+                return suggestions(session, passages, used, [turn.ask.question, answer.question or "", *asked])
+        except SQLAlchemyError as error:
+            log.warning("no_suggestions", message_id=turn.answer_id, error=type(error).__name__)
+            return []
 
     def _store(self, turn: Turn, answer: Answer, status: str) -> tuple[Message | None, ChatbotError | None]:
         """Stores the answer in a short transaction of its own; a busy database is asked again."""

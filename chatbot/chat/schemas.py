@@ -47,6 +47,7 @@ ANSWER_METADATA = {
     "timings_ms": {"condense": 0, "retrieve": 7, "first_token": 12, "total": 14},
     "question": "How do I add a document?",
     "prompt_version": "8eafd5c3b1cb",
+    "suggestions": ["How do I update or retry a document?"],
 }
 TIME = {"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"}
 

@@ -97,6 +97,7 @@ class Answer:
     cached: bool = False
     price: Callable[[str, int, int], str | None] = cost_usd
     timings_ms: dict[str, int] = field(default_factory=dict)
+    suggestions: list[str] = field(default_factory=list)
 
     @property
     def spent(self) -> Usage:
@@ -133,6 +134,7 @@ class Answer:
             "timings_ms": self.timings_ms,
             "question": self.question,
             "prompt_version": PROMPT_VERSION,
+            "suggestions": self.suggestions,
         }
 
     def grounding_object(self) -> dict[str, Any]:
