@@ -7,9 +7,11 @@ import datetime
 import gzip
 import socket
 import ssl
+import threading
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
+import httpx2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,8 +20,21 @@ from cryptography.x509.oid import NameOID
 
 from chatbot import egress
 from chatbot.config import ConfigError, load_settings
-from chatbot.egress import FetchFailed, Limits, UrlNotAllowed, check, fetch, is_public, target_of
+from chatbot.egress import (
+    FetchFailed,
+    Limits,
+    Stopped,
+    UrlNotAllowed,
+    check,
+    fetch,
+    is_public,
+    provider_client,
+    stop_if_asked,
+    stoppable,
+    target_of,
+)
 from chatbot.egress.limits import limits_of
+from chatbot.egress.stopping import make_stoppable
 from tests.conftest import ROOT
 from tests.web_server import WebServer, serving
 
@@ -654,3 +669,72 @@ def test_a_redirect_leads_from_http_to_https_and_never_back(secure, server):
 def test_a_server_that_speaks_no_tls_is_a_failure(server):
     with pytest.raises(FetchFailed):
         fetch(server.url("/", scheme="https"), here(server))
+
+
+def slowly(server, *pieces, seconds=0.5):
+    """A script that writes pieces, and waits behind each."""
+
+    def script(out):
+        out.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % sum(map(len, pieces)))
+        for piece in pieces:
+            out.write(piece)
+            out.flush()
+            server.closing.wait(seconds)
+
+    return script
+
+
+@pytest.fixture
+def stoppable_client(secure):
+    """A client like the provider's that trusts the test's certificate."""
+    trusts = secure[1].tls
+    trusts.check_hostname = False
+    client = httpx2.Client(verify=trusts, timeout=5)
+    make_stoppable(client)
+    yield client
+    client.close()
+
+
+def test_the_providers_client_can_be_stopped():
+    """Its field is not public; a version that has another one would be noticed here."""
+    assert type(provider_client()._transport._pool._network_backend).__module__.startswith("chatbot.egress")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_slow_answer_is_read_whole_while_somebody_may_stop_it(stoppable_client, secure, server, scheme):
+    to = secure[0] if scheme == "https" else server
+    to.script("/slow", slowly(to, b"one ", b"two ", b"three"))
+    with stoppable(lambda: False):
+        assert stoppable_client.get(to.url("/slow", host="localhost", scheme=scheme)).text == "one two three"
+
+
+def test_a_read_ends_when_it_is_asked_to(stoppable_client, server):
+    """Before the first byte, and between two; the connection is closed."""
+    asked = threading.Event()
+    server.script("/slow", slowly(server, b"one ", b"two", seconds=30))
+    server.script("/silent", lambda _out: server.closing.wait(30))
+
+    def read():
+        with stoppable(asked.is_set), stoppable_client.stream("GET", server.url("/slow")) as answer:
+            for _ in answer.iter_bytes():
+                asked.set()
+
+    with pytest.raises(Stopped):
+        read()
+    with pytest.raises(Stopped), stoppable(asked.is_set):
+        stoppable_client.get(server.url("/silent"))
+    asked.clear()
+    threading.Timer(0.3, asked.set).start()
+    with pytest.raises(Stopped), stoppable(lambda: False), stoppable(asked.is_set):
+        stoppable_client.get(server.url("/silent"))
+    with stoppable(asked.is_set), stoppable(lambda: False), pytest.raises(Stopped):
+        stop_if_asked()
+    stop_if_asked()
+    assert stoppable_client._transport._pool.connections == []
+
+
+def test_a_time_out_is_one_all_the_same(stoppable_client, server):
+    """L6"""
+    server.script("/silent", lambda _out: server.closing.wait(30))
+    with stoppable(lambda: False), pytest.raises(httpx2.ReadTimeout):
+        stoppable_client.get(server.url("/silent"), timeout=0.3)

@@ -69,7 +69,7 @@ def rename_session(session: Session, owner: Owner, session_id: str, title: str) 
     """
     begin_write(session)
     mine = (ChatSession.id == session_id, owner.owns(ChatSession))
-    session.execute(update(ChatSession).where(*mine).values(title=title))
+    session.execute(update(ChatSession).where(*mine).values(title=title, titled_by_person=True))
     session.commit()
     return get_session(session, owner, session_id)
 

@@ -9,6 +9,7 @@ import httpx2
 
 from chatbot.egress.patience import make_patient
 from chatbot.egress.stopping import StoppableNetwork
+from chatbot.egress.stopping import make_stoppable
 
 HttpError = httpx2.HTTPError
 HttpTimeout = httpx2.TimeoutException
@@ -29,5 +30,6 @@ def provider_client() -> httpx2.Client:
     for transport in (client._transport, *client._mounts.values()):
         # The client has no parameter for it; a proxy's pool has the same field.
         transport._pool._network_backend = StoppableNetwork()  # type: ignore[union-attr]
+    make_stoppable(client)
     atexit.register(client.close)
     return client

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import httpcore2
+import httpx2
 
 LOOK_SECONDS = 0.2
 
@@ -49,11 +50,21 @@ def stop_if_asked() -> None:
         raise Stopped()
 
 
-class StoppableNetwork(httpcore2.NetworkBackend):
-    """Connections whose reads can be stopped."""
+def make_stoppable(client: httpx2.Client) -> None:
+    """Lets the reads of a client's connections, those through a proxy as well, be stopped.
 
-    def __init__(self) -> None:
-        self._network = httpcore2.SyncBackend()
+    What bounds their time by itself has to stand in front of this: a slice that is over is no time-out.
+    """
+    # Handing the client a transport of our own would switch the environment's proxies off, so its pools are reached
+    # into; tests/test_egress.py notices when that is no longer possible.
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx2.HTTPTransport):
+            transport._pool._network_backend = _Network(transport._pool._network_backend)
+
+
+class _Network(httpcore2.NetworkBackend):
+    def __init__(self, network: httpcore2.NetworkBackend) -> None:
+        self._network = network
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
