@@ -1,4 +1,4 @@
-"""/api/chat/messages/: what is done with one message."""
+"""/api/chat/messages/: what is done with one message; and the members of conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatbot.chat.answer_cache import AnswerCache
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, user_required
-from chatbot.chat import feedback, running, schemas
+from chatbot.chat import feedback, members, running, schemas
 from chatbot.chat.frames import done_again
 from chatbot.chat.models import Owner
 from chatbot.chat.routes import STREAM, answered, blp, feeds, replies, stream_response, take_slot
@@ -120,3 +120,40 @@ def pick_up(headers: dict[str, Any], message_id: Any) -> ResponseReturnValue:
     session.rollback()
     take_slot()
     return stream_response(feed, after)
+
+
+@blp.route("/sessions/<uuid:session_id>/members/", methods=["GET"])
+@user_required
+@blp.response(200, schemas.MembersSchema)
+def chat_members(session_id: Any) -> Any:
+    """List the members of a conversation
+
+    Those who take part in it beside its owner.
+    """
+    return {"members": members.list_members(db.session(), Owner.of(caller()), str(session_id))}
+
+
+@blp.route("/sessions/<uuid:session_id>/members/", methods=["POST"])
+@user_required
+@blp.arguments(schemas.NameOfMemberSchema)
+@blp.response(200, schemas.MembersSchema)
+def add_chat_member(body: dict[str, Any], session_id: Any) -> Any:
+    """Let somebody take part in a conversation
+
+    The owner does it. Members read, ask, stop and rate; each asks in the collections that they may read, and pays
+    from their own budget. What an answer quotes is read by everybody who takes part.
+    """
+    found = members.add_member(db.session(), Owner.of(caller()), str(session_id), body["username"])
+    return {"members": found}
+
+
+@blp.route("/sessions/<uuid:session_id>/members/", methods=["DELETE"])
+@user_required
+@blp.arguments(schemas.NameOfMemberSchema, location="query")
+@blp.response(204)
+def remove_chat_member(args: dict[str, Any], session_id: Any) -> None:
+    """End somebody's part in a conversation
+
+    The owner may do it for everybody, and each member for themselves.
+    """
+    members.remove_member(db.session(), Owner.of(caller()), str(session_id), args["username"])

@@ -18,7 +18,7 @@ class NotAnAnswer(Invalid):
 
 
 def my_answer(session: Session, owner: Owner, message_id: str) -> Message:
-    """An answer in the owner's conversations.
+    """An answer in a conversation in which the owner takes part.
 
     Raises:
         MessageNotFound: there is none, or it is somebody else's.
@@ -31,13 +31,13 @@ def my_answer(session: Session, owner: Owner, message_id: str) -> Message:
 
 
 def my_message(session: Session, owner: Owner, message_id: str) -> Message:
-    """A message of the owner's conversations.
+    """A message of a conversation in which the owner takes part.
 
     Raises:
         MessageNotFound: there is none, or it is somebody else's.
     """
-    mine = select(Message).join(ChatSession, ChatSession.id == Message.chat_session_id).where(owner.owns(ChatSession))
-    message = session.scalar(mine.where(Message.id == message_id))
+    mine = select(Message).join(ChatSession, ChatSession.id == Message.chat_session_id)
+    message = session.scalar(mine.where(Message.id == message_id, owner.takes_part(ChatSession)))
     if message is None:
         raise MessageNotFound()
     return message

@@ -18,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     false,
+    select,
 )
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, mapped_column
@@ -126,3 +127,10 @@ class Owner:
     def owns(self, model: type[ChatSession] | type[DailyUsage]) -> ColumnElement[bool]:
         """What stands in the WHERE of every query."""
         return and_(model.user_id == self.user_id, model.visitor == self.visitor)
+
+    def takes_part(self, model: type[ChatSession]) -> ColumnElement[bool]:
+        """The same for what members of a conversation may do as well; a visitor is never one."""
+        if self.visitor:
+            return self.owns(model)
+        theirs = select(ChatMember.chat_session_id).where(ChatMember.user_id == self.user_id)
+        return self.owns(model) | model.id.in_(theirs)

@@ -57,7 +57,7 @@ def stored_reply(session: Session, owner: Owner, message_id: str) -> tuple[Messa
 
 
 def _made_now(owner: Owner, message_id: str) -> tuple[ColumnElement[bool], ...]:
-    return owner.owns(ChatSession), ChatSession.answering_id == message_id, ChatSession.answering_until > utcnow()
+    return owner.takes_part(ChatSession), ChatSession.answering_id == message_id, ChatSession.answering_until > utcnow()
 
 
 @dataclass(frozen=True)

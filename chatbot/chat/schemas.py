@@ -188,7 +188,7 @@ class ChatSessionSchema(ma.Schema):
     def _shape(self, row: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         chat = row["chat"]
         same = {name: getattr(chat, name) for name in ("id", "title", "created_at", "updated_at")}
-        return same | {"message_count": row["message_count"], "members": []}
+        return same | {"message_count": row["message_count"], "members": row.get("members", [])}
 
 
 Quote = tuple[str, int, str]
@@ -314,3 +314,15 @@ class TranscriptSchema(ChatSessionSchema):
     """A conversation with all its messages."""
 
     messages = ma.fields.List(ma.fields.Nested(MessageSchema))
+
+
+class MembersSchema(ma.Schema):
+    """Who takes part in a conversation beside its owner."""
+
+    members = ma.fields.List(ma.fields.String(), metadata={"example": ["bob"]})
+
+
+class NameOfMemberSchema(ma.Schema):
+    """Somebody by their user name."""
+
+    username = text(1, 150, required=True, metadata={"example": "bob"})

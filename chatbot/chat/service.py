@@ -11,6 +11,7 @@ from sqlalchemy import CursorResult, Select, delete, exists, func, or_, select, 
 from sqlalchemy.orm import Session
 
 from chatbot.chat import usage
+from chatbot.chat.members import check_owner, names_of
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.chat.schemas import ListedMessage, quote_of
 from chatbot.chat.turns import ChatSessionNotFound
@@ -28,7 +29,7 @@ class Cleaned:
 
 
 def _mine(owner: Owner) -> Select[ChatSession]:
-    return select(ChatSession).where(owner.owns(ChatSession))
+    return select(ChatSession).where(owner.takes_part(ChatSession))
 
 
 def list_sessions(session: Session, owner: Owner, q: str | None, limit: int, cursor: str | None) -> Page:
@@ -46,7 +47,10 @@ def with_counts(session: Session, chats: Any) -> list[dict[str, Any]]:
     ids = [chat.id for chat in chats]
     query = select(Message.chat_session_id, func.count()).where(Message.chat_session_id.in_(ids))
     counts = dict(session.execute(query.group_by(Message.chat_session_id)).all())
-    return [{"chat": chat, "message_count": counts.get(chat.id, 0)} for chat in chats]
+    names = names_of(session, ids)
+    return [
+        {"chat": chat, "message_count": counts.get(chat.id, 0), "members": names.get(chat.id, [])} for chat in chats
+    ]
 
 
 def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, Any]:
@@ -66,8 +70,10 @@ def rename_session(session: Session, owner: Owner, session_id: str, title: str) 
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
+        OwnerRequired: they only take part in it.
     """
     begin_write(session)
+    check_owner(session, owner, session_id)
     mine = (ChatSession.id == session_id, owner.owns(ChatSession))
     session.execute(update(ChatSession).where(*mine).values(title=title, titled_by_person=True))
     session.commit()
@@ -79,8 +85,10 @@ def delete_session(session: Session, owner: Owner, session_id: str) -> None:
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
+        OwnerRequired: they only take part in it.
     """
     begin_write(session)
+    check_owner(session, owner, session_id)
     done = session.execute(delete(ChatSession).where(ChatSession.id == session_id, owner.owns(ChatSession)))
     session.commit()
     assert isinstance(done, CursorResult)  # noqa: S101 - a DELETE's result has a row count.

@@ -297,7 +297,7 @@ def hold(session: Session, owner: Owner, session_id: str, answer_id: str, places
         ReplyInProgress: another answer is under way in it.
     """
     now = utcnow()
-    mine = (ChatSession.id == session_id, owner.owns(ChatSession))
+    mine = (ChatSession.id == session_id, owner.takes_part(ChatSession))
     free = or_(ChatSession.answering_id.is_(None), ChatSession.answering_until < now)
     after = session.scalar(
         update(ChatSession)
@@ -321,7 +321,7 @@ def hold(session: Session, owner: Owner, session_id: str, answer_id: str, places
 
 def _noted(session: Session, owner: Owner, made: Made) -> Place:
     """The question that an earlier request has stored, and the id and the place its answer was to have."""
-    mine = select(Message).join(ChatSession).where(owner.owns(ChatSession))
+    mine = select(Message).join(ChatSession).where(owner.takes_part(ChatSession))
     question = session.scalar(mine.where(Message.id == made["user_message_id"]))
     if question is None:
         raise ChatSessionNotFound()

@@ -54,6 +54,7 @@ _CONFLICTS = frozenset({
     "change_document", "replace_content", "restore_version", "compare_versions", "retry_document",
     "create_collection", "change_collection", "delete_collection", "create_completion",
     "create_collection", "change_collection", "delete_collection", "regenerate", "pick_up",
+    "create_collection", "change_collection", "delete_collection", "regenerate", "pick_up", "add_chat_member",
 })  # fmt: skip
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})

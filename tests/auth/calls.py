@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from chatbot.auth import recovery, tokens
 from chatbot.auth.models import User
-from chatbot.chat.models import Message
+from chatbot.chat.models import ChatMember, Message
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.collections import add_member, create_collection
 from chatbot.knowledge.models import Document, DocumentVersion
@@ -77,6 +77,17 @@ def _a_conversation(**more: Any) -> Build:
     def build(world: World, who: Who) -> Call:
         # A visitor's is anna's; everybody else is shown one of the owner's own.
         return {"ids": {"session_id": world.conversation(world.owner, "anna" if who.visitor else "").id}, **more}
+
+    return build
+
+
+def _with_a_member(*, in_body: bool) -> Build:
+    def build(world: World, who: Who) -> Call:
+        chat = world.conversation(world.owner, "anna" if who.visitor else "")
+        name = {"username": world.disabled.username if not in_body else world.unverified.username}
+        if not in_body:
+            world.add(ChatMember(chat_session_id=chat.id, user_id=world.disabled.id))
+        return {"ids": {"session_id": chat.id}, **({"json": name} if in_body else {"query_string": name})}
 
     return build
 
@@ -217,6 +228,9 @@ CALLS: dict[tuple[str, str], Build] = {
     ("DELETE", "/api/chat/sessions/<uuid:session_id>/"): _a_conversation(),
     ("GET", "/api/chat/sessions/<uuid:session_id>/messages/"): _a_conversation(),
     ("GET", "/api/chat/sessions/<uuid:session_id>/export/"): _a_conversation(),
+    ("GET", "/api/chat/sessions/<uuid:session_id>/members/"): _a_conversation(),
+    ("POST", "/api/chat/sessions/<uuid:session_id>/members/"): _with_a_member(in_body=True),
+    ("DELETE", "/api/chat/sessions/<uuid:session_id>/members/"): _with_a_member(in_body=False),
     ("POST", "/api/chat/messages/<uuid:message_id>/feedback/"): _an_answer(json={"rating": "up"}),
     ("GET", "/v1/models"): nothing,
     ("POST", "/v1/chat/completions"): body(

@@ -16,7 +16,7 @@ from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer
 
 API = "/api/chat"
-BODIES: dict[str, dict[str, str]] = {"PATCH": {"title": "mine now"}}
+BODIES: dict[str, dict[str, str]] = {"PATCH": {"title": "mine now"}, "POST": {"username": "ada"}}
 
 
 def begin(app: Flask, person: Person, message: str = QUESTION) -> str:
@@ -82,7 +82,9 @@ def test_no_call_reaches_a_conversation_across_the_line(app: Flask, client: Flas
     for stranger, chat in ((karl, veras), (ada, veras), (vera, adas)):
         for method, rule in calls:
             paths = [rule.replace("<uuid:session_id>", wanted) for wanted in (chat, str(uuid4()))]
-            answers = [client.open(p, method=method, json=BODIES.get(method), headers=stranger.headers) for p in paths]
+            fields = {"username": "ada"} if (method, rule.endswith("members/")) == ("DELETE", True) else None
+            call: dict[str, Any] = {"method": method, "json": BODIES.get(method), "query_string": fields}
+            answers = [client.open(path, headers=stranger.headers, **call) for path in paths]
             assert [answer.status_code for answer in answers] == [404, 404], (method, rule)
             assert told(answers[0]) == told(answers[1])
 
