@@ -42,7 +42,7 @@ GENERAL = NOT_FROM_DOCUMENTS + ANSWER.replace(" [1]", "")
 @pytest.fixture
 def app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     """Answers of the scripted model, on each kind of database."""
-    app = with_model(make_app, openai_server, database_url=database_url, resume_seconds=0.1)
+    app = with_model(make_app, openai_server, database_url=database_url, resume_seconds=0)
     put_in(app, HOURS)
     return app
 
