@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app
-
-from chatbot.auth.guard import caller, user_required
-from chatbot.chat import feedback, schemas
-from chatbot.chat.answer_cache import AnswerCache
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, user_required
 from chatbot.chat import feedback, members, running, schemas
+from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.frames import done_again
 from chatbot.chat.models import Owner
 from chatbot.chat.routes import STREAM, answered, blp, feeds, replies, stream_response, take_slot
@@ -61,7 +58,6 @@ def give_feedback(body: dict[str, Any], message_id: Any) -> Any:
         answers: AnswerCache = current_app.extensions["answer_cache"]
         answers.forget(id_)
     return rated
-    return feedback.give_feedback(db.session(), Owner.of(caller()), str(message_id), body["rating"], body["comment"])
 
 
 @blp.route("/messages/<uuid:message_id>/stop/", methods=["POST"])

@@ -94,13 +94,11 @@ class Replies:
         self.running = Running(sessions)
 
     def reply(self, turn: Turn, answerer: Answerer) -> Generator[Event, None, None]:
-        """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted."""
-        answer = Answer(answerer.name, price=self.models.prices.cost)
         """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted.
 
         An answer that somebody stops is done as far as it came.
         """
-        answer = Answer(answerer.name)
+        answer = Answer(answerer.name, price=self.models.prices.cost)
         status, failure, message = "interrupted", None, None
         try:
             with self.running.entered(turn.answer_id, turn.session_id) as asked, stoppable(asked):

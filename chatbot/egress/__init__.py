@@ -19,8 +19,6 @@ from chatbot.egress.stopping import Stopped, stop_if_asked, stoppable
 from chatbot.egress.urls import Target, target_of
 
 __all__ = [
-    "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Patience", "Target", "UrlNotAllowed", "check",
-    "fetch", "is_public", "provider_client", "target_of", "waiting",
-    "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Stopped", "Target", "UrlNotAllowed", "check",
-    "fetch", "is_public", "provider_client", "stop_if_asked", "stoppable", "target_of",
+    "FetchFailed", "Fetched", "HttpError", "HttpTimeout", "Limits", "Patience", "Stopped", "Target", "UrlNotAllowed",
+    "check", "fetch", "is_public", "provider_client", "stop_if_asked", "stoppable", "target_of", "waiting",
 ]  # fmt: skip

@@ -8,7 +8,6 @@ from functools import cache
 import httpx2
 
 from chatbot.egress.patience import make_patient
-from chatbot.egress.stopping import StoppableNetwork
 from chatbot.egress.stopping import make_stoppable
 
 HttpError = httpx2.HTTPError
@@ -26,10 +25,7 @@ def provider_client() -> httpx2.Client:
         timeout=httpx2.Timeout(60, connect=5),
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
     )
-    make_patient(client)
-    for transport in (client._transport, *client._mounts.values()):
-        # The client has no parameter for it; a proxy's pool has the same field.
-        transport._pool._network_backend = StoppableNetwork()  # type: ignore[union-attr]
     make_stoppable(client)
+    make_patient(client)
     atexit.register(client.close)
     return client

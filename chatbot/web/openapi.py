@@ -52,9 +52,8 @@ _ERRORS = {
 _CONFLICTS = frozenset({
     "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
     "change_document", "replace_content", "restore_version", "compare_versions", "retry_document",
-    "create_collection", "change_collection", "delete_collection", "create_completion",
-    "create_collection", "change_collection", "delete_collection", "regenerate", "pick_up",
-    "create_collection", "change_collection", "delete_collection", "regenerate", "pick_up", "add_chat_member",
+    "create_collection", "change_collection", "delete_collection", "create_completion", "regenerate", "pick_up",
+    "add_chat_member",
 })  # fmt: skip
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
