@@ -24,6 +24,7 @@ from chatbot.extensions import db, settings
 from chatbot.rag.models import Answerer
 from chatbot.web import idempotency, limits, sse
 from chatbot.web.blueprint import Blueprint
+from chatbot.web.feeds import Frames
 from chatbot.web.holding import holding, let_go
 from chatbot.web.idempotency import Held, IdempotencySchema
 from chatbot.web.openai_errors import body_of
@@ -125,7 +126,7 @@ def _wants_usage(body: dict[str, Any]) -> bool:
     return bool((body["stream_options"] or {}).get("include_usage"))
 
 
-def _stream(parts: sse.Frames) -> Response:
+def _stream(parts: Frames) -> Response:
     """A stream takes over what its request holds."""
     allowed = partial(still_allowed, current_app.extensions["sessions"], caller())
     on_end = holding().pop_all().close
