@@ -178,3 +178,4 @@ def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
         answer.check(part.checked)
     if part.usage is not None:
         answer.usage, answer.timings_ms = part.usage, dict(part.timings_ms)
+        answer.removed_links = part.removed_links

@@ -45,6 +45,7 @@ ANSWER_METADATA = {
         "cost_usd": "0.000000",
     },
     "timings_ms": {"condense": 0, "retrieve": 7, "first_token": 12, "total": 14},
+    "removed_links": 0,
     "question": "How do I add a document?",
     "prompt_version": "8eafd5c3b1cb",
     "suggestions": ["How do I update or retry a document?"],
@@ -263,8 +264,9 @@ class MessageSchema(ma.Schema):
     )
     metadata = ma.fields.Dict(
         metadata={
-            "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question. In "
-            "the list of messages each citation also says whether its document has changed there since (`outdated`).",
+            "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question, "
+            "removed_links. In the list of messages each citation also says whether its document has changed "
+            "since (`outdated`).",
             "example": ANSWER_METADATA,
         }
     )

@@ -98,6 +98,7 @@ class Answer:
     price: Callable[[str, int, int], str | None] = cost_usd
     timings_ms: dict[str, int] = field(default_factory=dict)
     suggestions: list[str] = field(default_factory=list)
+    removed_links: int = 0
 
     @property
     def spent(self) -> Usage:
@@ -132,6 +133,7 @@ class Answer:
             "removed_markers": self.checked.removed_markers if self.checked else 0,
             "usage": asdict(spent) | {"total_tokens": spent.total_tokens},
             "timings_ms": self.timings_ms,
+            "removed_links": self.removed_links,
             "question": self.question,
             "prompt_version": PROMPT_VERSION,
             "suggestions": self.suggestions,

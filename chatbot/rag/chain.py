@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Literal
@@ -17,7 +17,9 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.utils import AddableDict
 
 from chatbot.rag import prompts
+from chatbot.rag.addresses import Addresses
 from chatbot.rag.citations import CitedText, Shown
+from chatbot.rag.links import LinkFilter
 from chatbot.rag.models import Answerer
 from chatbot.rag.support import Embed
 from chatbot.rag.types import NOTHING_SPENT, Ask, Found, Part, Piece, Usage
@@ -68,7 +70,10 @@ def _parts(
             yield Part(by=begin.by)
         said = _with_spent(itertools.chain([begin], pieces), condensed.usage)
         cites = begin.cites if begin.by else answerer.cites
-        yield from _as_said(said, clock) if cites else _as_checked(said, CitedText(found.passages, embed), clock)
+        if cites:
+            yield from _as_said(said, clock)
+        else:
+            yield from _as_checked(_only_known_links(said, found), CitedText(found.passages, embed), clock)
 
 
 def _with_spent(pieces: Iterable[Piece], spent: Usage) -> Generator[Piece, None, None]:
@@ -89,14 +94,14 @@ def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, No
 def _as_checked(pieces: Iterable[Piece], cited: CitedText, clock: _Clock) -> Generator[Part, None, None]:
     """A model's answer: its markers become citations, or go."""
     for piece in pieces:
-        if piece.text:
+        if piece.text or piece.prompt_tokens is not None:
             clock.lap("first_token", once=True)
             yield Part(prompt_tokens=piece.prompt_tokens)
-            yield from _shown(cited.feed(piece.text))
+        yield from _shown(cited.feed(piece.text))
         if piece.usage:
             yield from _shown(cited.end())
             yield Part(checked=cited.checked())
-            yield Part(usage=piece.usage, timings_ms=clock.total())
+            yield Part(usage=piece.usage, timings_ms=clock.total(), removed_links=piece.removed_links)
 
 
 def _shown(shown: Shown) -> Generator[Part, None, None]:
@@ -114,6 +119,16 @@ def _answer(
         return
     with closing(answerer.answer(ask, question, found.passages)) as pieces:
         yield from pieces
+
+
+def _only_known_links(pieces: Iterable[Piece], found: Found) -> Iterator[Piece]:
+    """A model's pieces without the links and images that are in no passage."""
+    links = LinkFilter(Addresses.of(found.passages))
+    for piece in pieces:
+        if piece.usage:
+            yield Piece(links.end())
+            piece = replace(piece, removed_links=links.removed)
+        yield replace(piece, text=links.feed(piece.text))
 
 
 class _Clock:

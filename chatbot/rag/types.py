@@ -133,6 +133,8 @@ class Piece:
     prompt_tokens: int | None = None
     by: str | None = None
     cites: bool = False
+    # With the usage: how many links and images were taken out.
+    removed_links: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,3 +158,5 @@ class Part:
     # What all of it took, the condensing included.
     usage: Usage | None = None
     timings_ms: Mapping[str, int] = field(default_factory=dict)
+    # With the usage: how many links and images of the answer were taken out.
+    removed_links: int = 0
