@@ -24,6 +24,7 @@ from chatbot.extensions import db
 from chatbot.knowledge import ingest, queue, schemas, service, urls, verify, versions
 from chatbot.knowledge.collections import Reader, create_collection, list_collections
 from chatbot.knowledge.filters import conditions
+from chatbot.knowledge.instructions import SUSPICIOUS
 from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, MEMBERS, Document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
@@ -234,10 +235,12 @@ def _report(summary: Summary, *, waited: bool) -> None:
 
 @knowledge_cli.command("list")
 @click.option("--status", type=click.Choice(["queued", "processing", "ready", "failed"]), help="Only these.")
+@click.option("--suspicious", is_flag=True, help="Only those whose text looks like orders to a model.")
 @click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
-def list_documents(status: str | None, limit: int) -> None:
+def list_documents(status: str | None, suspicious: bool, limit: int) -> None:
     """List documents, newest first."""
-    page = service.list_documents(db.session(), {"status": status}, limit, None)
+    filters = {"status": status, "min_instruction_score": SUSPICIOUS if suspicious else None}
+    page = service.list_documents(db.session(), filters, limit, None)
     table = Table("id", "status", "place", "v", "chunks", "source", "reason")
     for item in queue.described(db.session(), page.items):
         d, place = item.document, str(item.queue_position or "")

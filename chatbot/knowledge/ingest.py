@@ -28,6 +28,7 @@ from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
 from chatbot.knowledge import keywords, urls
 from chatbot.knowledge.generations import ensure_generation, is_active, next_revision, visible
+from chatbot.knowledge.instructions import score, signs
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.parsing import ParseError, parse
@@ -255,11 +256,11 @@ def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentV
             data, name, kind = fetched.body, urls.name_to_judge_by(fetched), fetched.media_type
         session.rollback()
         parsed = parse(data, name, kind)
-        bits = simhash(parsed.text)
+        bits, suspicion = simhash(parsed.text), score(signs(parsed.text, data, parsed.media_type))
         document = held(session, job)
         version = session.scalars(query).one()
         version.text, version.media_type, version.pages = parsed.text, parsed.media_type, list(parsed.pages)
-        version.simhash = bits
+        version.simhash, version.instruction_score = bits, suspicion
         document.language = language_of(parsed.text)
         if fetched is not None:
             urls.store(session, document, version, fetched)

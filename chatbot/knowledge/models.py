@@ -139,6 +139,8 @@ class DocumentVersion(Base):
     content: Mapped[bytes] = deferred(mapped_column(LargeBinary))
     # 64 bits that texts of nearly the same words have nearly in common, for finding near duplicates.
     simhash: Mapped[int | None] = mapped_column(BigInteger)
+    # How much its text looks like orders to a model, 0 to 1; NULL where it was never looked at.
+    instruction_score: Mapped[float | None]
     text: Mapped[str | None] = deferred(mapped_column(Text))
     pages: Mapped[list[int]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

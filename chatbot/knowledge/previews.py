@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import detached
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
+from chatbot.knowledge.instructions import score, signs
 from chatbot.knowledge.models import Collection, Document, DocumentVersion
 from chatbot.knowledge.parsing import Parsed, ParseError, parse
 from chatbot.knowledge.parsing.encoding import encoding_of
@@ -46,6 +47,8 @@ class Preview:
     chunk_count: int
     tokens: int
     price_usd: str | None
+    instruction_score: float
+    warnings: list[str]
     exact_duplicate: str | None
     near_duplicates: list[NearDuplicate]
 
@@ -67,6 +70,7 @@ def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview
     chunks = split(parsed.text, limit, embedder.count_tokens)
     tokens = sum(embedder.count_tokens(parsed.text[chunk.start : chunk.end]) for chunk in chunks)
     bits = simhash(parsed.text)
+    suspicious = signs(parsed.text, new.data, parsed.media_type)
     exact = _exact(session, new)
     empty = [page for page in _page_texts(parsed) if not page.strip()]
     return Preview(
@@ -80,6 +84,8 @@ def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview
         chunk_count=len(chunks),
         tokens=tokens,
         price_usd=embedding_cost_usd(embedder.name, tokens),
+        instruction_score=score(suspicious),
+        warnings=[f"Looks like an order to a model: {sign.name} ({sign.weight}): {sign.quote}" for sign in suspicious],
         exact_duplicate=exact,
         near_duplicates=near_duplicates(session, bits, exact),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, utcnow
-from chatbot.knowledge.models import Document, WorkerRow
+from chatbot.knowledge.models import Document, DocumentVersion, WorkerRow
 from chatbot.web.pages import Page
 
 # How often a worker says that it is there, and after how long without a word it is thought to be gone.
@@ -26,6 +26,8 @@ class Described:
     document: Document
     queue_position: int | None
     blocked_because: str | None
+    # How much its newest text looks like orders to a model, 0 to 1; None while it is not known.
+    instruction_score: float | None = None
 
 
 def note_worker(session: Session, name: str) -> None:
@@ -62,12 +64,13 @@ def describe(session: Session, document: Document) -> Described:
 
 
 def described(session: Session, documents: Sequence[Document]) -> list[Described]:
-    """Documents with their places in the queue, read with two queries for all of them."""
+    """Documents with their places in the queue, read with a few queries for all of them."""
     now = utcnow()
     waiting = [document for document in documents if _waits(document, now)]
     places = _places(session, [document.id for document in waiting]) if waiting else {}
     nobody = absence(session) if waiting else None
-    found = [Described(d, places.get(d.id), d.blocked_because) for d in documents]
+    scores = _scores(session, [document.id for document in documents])
+    found = [Described(d, places.get(d.id), d.blocked_because, scores.get(d.id)) for d in documents]
     stuck = {document.id for document in waiting}
     return [
         replace(each, blocked_because=each.blocked_because or nobody) if each.document.id in stuck else each
@@ -85,6 +88,13 @@ def _waits(document: Document, now: datetime) -> bool:
     if document.status == "processing":
         return document.lease_until is not None and document.lease_until < now
     return document.status == "queued"
+
+
+def _scores(session: Session, ids: Sequence[str]) -> dict[str, float | None]:
+    newest = select(DocumentVersion.document_id, DocumentVersion.instruction_score).join(
+        Document, (Document.id == DocumentVersion.document_id) & (Document.version == DocumentVersion.version)
+    )
+    return {row[0]: row[1] for row in session.execute(newest.where(Document.id.in_(ids)))}
 
 
 def _places(session: Session, ids: Sequence[str]) -> dict[str, int]:

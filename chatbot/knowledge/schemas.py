@@ -139,6 +139,12 @@ class PreviewSchema(ma.Schema):
     price_usd = ma.fields.String(
         allow_none=True, metadata={"description": "Of embedding them; null where none is known.", "example": None}
     )
+    instruction_score = ma.fields.Float(
+        metadata={"description": "How much its text looks like orders to a language model, 0 to 1.", "example": 0.0}
+    )
+    warnings = ma.fields.List(
+        ma.fields.String(), metadata={"description": "What makes it look so, and in which words.", "example": []}
+    )
     exact_duplicate = ma.fields.String(
         allow_none=True, metadata={"description": "The id of the document with the same content.", "example": None}
     )
@@ -151,6 +157,11 @@ class DocumentFilterArgs(PageArgs):
     status = ma.fields.String(load_default=None, validate=ma.validate.OneOf(STATUSES))
     collection = text(1, 100, load_default=None)
     document_type = text(1, 50, load_default=None)
+    min_instruction_score = Real(
+        load_default=None,
+        validate=ma.validate.Range(min=0, max=1),
+        metadata={"description": "Only documents whose text looks like orders to a model this much.", "example": 0.5},
+    )
     q = text(1, 200, load_default=None, metadata={"description": "A part of the title or the source."})
 
 
@@ -179,6 +190,14 @@ class DocumentSchema(ma.Schema):
     size_bytes = ma.fields.Integer(metadata={"example": 57})
     chunk_count = ma.fields.Integer(metadata={"example": 3})
     language = ma.fields.String(allow_none=True, metadata={"example": None})
+    instruction_score = ma.fields.Float(
+        allow_none=True,
+        metadata={
+            "description": "How much its text looks like orders to a language model, 0 to 1; from 0.5 on somebody "
+            "should read it. null while it is not known.",
+            "example": 0.0,
+        },
+    )
     content_hash = ma.fields.String(
         metadata={"description": "SHA-256 of the bytes, in hexadecimal.", "example": "4970e497…"}
     )
@@ -202,6 +221,7 @@ class DocumentSchema(ma.Schema):
             "error": error,
             "blocked_because": described.blocked_because,
             "queue_position": described.queue_position,
+            "instruction_score": described.instruction_score,
             "metadata": document.extra,
         }
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, lazyload
 
@@ -210,7 +210,10 @@ def get_document(session: Session, document_id: str, *, for_update: bool = False
 
 
 def list_documents(session: Session, filters: dict[str, Any], limit: int, cursor: str | None) -> Page:
-    """A page of documents, newest first. `filters`: status, collection, document_type, q (in title and source)."""
+    """A page of documents, newest first.
+
+    `filters`: status, collection, document_type, min_instruction_score, q (in title and source).
+    """
     query = select(Document)
     status = filters.get("status")
     query = query.where(Document.status == status) if status else query.where(Document.status != "deleted")
@@ -218,6 +221,10 @@ def list_documents(session: Session, filters: dict[str, Any], limit: int, cursor
         query = query.where(Document.document_type == filters["document_type"])
     if filters.get("collection"):
         query = query.where(Document.collection.has(Collection.name == clean_title(filters["collection"])))
+    if filters.get("min_instruction_score") is not None:
+        newest = (DocumentVersion.document_id == Document.id, DocumentVersion.version == Document.version)
+        least = DocumentVersion.instruction_score >= filters["min_instruction_score"]
+        query = query.where(exists().where(*newest, least))
     if filters.get("q"):
         in_title = Document.title.icontains(filters["q"], autoescape=True)
         query = query.where(in_title | Document.source.icontains(filters["q"], autoescape=True))

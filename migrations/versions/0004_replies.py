@@ -26,6 +26,7 @@ def _columns() -> dict[str, list[sa.Column]]:
             sa.Column("cost_micros", sa.BigInteger(), nullable=False, server_default="0"),
             sa.Column("unpriced", sa.Integer(), nullable=False, server_default="0"),
         ],
+        "document_versions": [sa.Column("instruction_score", sa.Double(), nullable=True)],
         "chat_sessions": [
             sa.Column("titled_by_person", sa.Boolean(), nullable=False, server_default=sa.false()),
             sa.Column("answering_id", sa.Uuid(as_uuid=False), nullable=True),

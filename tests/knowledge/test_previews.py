@@ -46,7 +46,7 @@ def test_a_dry_run_tells_what_would_be_stored_and_stores_nothing(client, app, ro
     assert body == {
         "encoding": "utf-8", "language": "en", "media_type": "text/markdown", "title": "T", "pages": None,
         "pages_without_text": None, "characters": len(TEXT), "chunk_count": 3, "price_usd": None,
-        "exact_duplicate": None, "near_duplicates": [],
+        "exact_duplicate": None, "near_duplicates": [], "instruction_score": 0.0, "warnings": [],
     }  # fmt: skip
 
 

@@ -120,7 +120,18 @@ def _pieces(element: Element) -> Iterator[str]:
 
 def _is_hidden(run: Element) -> bool:
     vanish = run.find("{*}rPr/{*}vanish")
-    return vanish is not None and next(iter(vanish.attrib.values()), "1") not in ("0", "false", "off")
+    hidden = vanish is not None and next(iter(vanish.attrib.values()), "1") not in ("0", "false", "off")
+    return hidden or _is_white_on_white(run)
+
+
+def _is_white_on_white(run: Element) -> bool:
+    """White text where nothing says that its background is not: outside tables and boxes, without any shading."""
+    if _attribute(run, "w:rPr/w:color").upper() != "FFFFFF":
+        return False
+    on_run = "w:rPr/w:shd | w:rPr/w:highlight | w:rPr/w:rStyle"
+    on_paragraph = "ancestor::w:p/w:pPr/w:shd | ancestor::w:p/w:pPr/w:pStyle"
+    around = "ancestor::w:tc | ancestor::w:txbxContent | //w:document/w:background"
+    return not run.xpath(f"{on_run} | {on_paragraph} | {around}")
 
 
 def _within(element: Element, wanted: str) -> Iterator[Element]:

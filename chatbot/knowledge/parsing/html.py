@@ -27,6 +27,10 @@ _SILENT: Final = frozenset((
 _HIDING: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(font-size|opacity)\s*:\s*0(\.0+)?(?![.\d])", re.I
 )
+# Text in the colour of what is behind it: of its own background, or of a page that has no colours but its text's.
+_COLOUR: Final = re.compile(r"(?:^|;)\s*(background(?:-color)?|color)\s*:\s*([^;]+)", re.I)
+_COLOURED_PAGE: Final = re.compile(r"<style|<link[^>]+stylesheet|background|bgcolor", re.I)
+_WHITE: Final = frozenset(("white", "#fff", "#ffffff", "#fffffe", "#fefefe", "rgb(255,255,255)"))
 _BLOCKS: Final = frozenset((
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
     "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html",
@@ -50,7 +54,8 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     _check_depth(source, limits.html_depth)
     page = LexborHTMLParser(source)
     writer = _Writer()
-    for node, entering in _walk(page.root, limits.html_depth):
+    on_white = not _COLOURED_PAGE.search(source)
+    for node, entering in _walk(page.root, limits.html_depth, on_white):
         writer.visit(node, entering)
     return Extracted(writer.text(), _title(page) or writer.first_heading)
 
@@ -66,7 +71,7 @@ def _check_depth(source: str, deepest: int) -> None:
         depth = max(depth, 0)
 
 
-def _walk(root: LexborNode | None, deepest: int) -> Iterator[tuple[LexborNode, bool]]:
+def _walk(root: LexborNode | None, deepest: int, on_white: bool) -> Iterator[tuple[LexborNode, bool]]:
     """Each visible node as (node, True) and, after its children, (node, False). A loop, not a recursion."""
     open_nodes: list[LexborNode] = []
     node = root
@@ -75,7 +80,7 @@ def _walk(root: LexborNode | None, deepest: int) -> Iterator[tuple[LexborNode, b
             parent = open_nodes.pop()
             yield parent, False
             node = parent.next
-        elif _is_hidden(node):
+        elif _is_hidden(node, on_white):
             node = node.next
         else:
             yield node, True
@@ -85,13 +90,20 @@ def _walk(root: LexborNode | None, deepest: int) -> Iterator[tuple[LexborNode, b
             node = node.child
 
 
-def _is_hidden(node: LexborNode) -> bool:
+def _is_hidden(node: LexborNode, on_white: bool) -> bool:
     if not node.is_element_node:
         return not node.is_text_node
     if node.tag in _SILENT:
         return True
     attributes = node.attributes
-    return "hidden" in attributes or bool(_HIDING.search(attributes.get("style") or ""))
+    style = attributes.get("style") or ""
+    return "hidden" in attributes or bool(_HIDING.search(style)) or _cannot_be_seen(style, on_white)
+
+
+def _cannot_be_seen(style: str, on_white: bool) -> bool:
+    colours = {name.lower()[:10]: "".join(value.lower().split()) for name, value in _COLOUR.findall(style)}
+    text, behind = colours.get("color", ""), colours.get("background")
+    return text == "transparent" or (text == behind if behind else on_white and text in _WHITE)
 
 
 def _title(page: LexborHTMLParser) -> str | None:

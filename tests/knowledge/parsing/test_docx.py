@@ -104,6 +104,21 @@ def test_hidden_text_is_left_out():
     assert extract(word(f"<w:p>{body}</w:p>"), DEFAULT).text == "yxyxy"
 
 
+def test_white_text_on_white_is_left_out_and_on_a_colour_is_read():
+    """J6"""
+    white = "<w:color w:val='ffffff'/>"
+
+    def run(marks: str, word: str) -> str:
+        return f"<w:r><w:rPr>{marks}</w:rPr><w:t>{word}</w:t></w:r>"
+
+    shaded = f"<w:p><w:pPr><w:shd w:fill='000000'/></w:pPr>{run(white, ' shaded')}</w:p>"
+    cell = f"<w:tbl><w:tr><w:tc><w:p>{run(white, 'cell')}</w:p></w:tc></w:tr></w:tbl>"
+    seen = run(white + "<w:highlight w:val='black'/>", " marked") + run("<w:color w:val='000000'/>", " black")
+    body = f"<w:p>{run('', 'seen')}{run(white, ' secret')}{seen}</w:p>{shaded}{cell}"
+
+    assert extract(word(body), DEFAULT).text == "seen marked black\n\nshaded\n\ncell"
+
+
 def test_rows_with_missing_cells_and_tables_in_cells_are_read():
     def cell(inner: str) -> str:
         return f"<w:tc>{inner}</w:tc>"

@@ -43,11 +43,27 @@ def test_without_a_title_the_first_heading_is_the_title():
         '<b style="visibility:hidden">secret</b>',
         '<b style="font-size:0px">secret</b>', '<b style="opacity: 0">secret</b>', "<iframe>secret</iframe>",
         "<meta http-equiv=refresh content='0;url=http://secret'>", "<base href='http://secret/'>",
+        '<b style="color:#FFF">secret</b>', '<b style="color : white">secret</b>',
+        '<b style="color:transparent">secret</b>', '<p style="color:#123; background-color: #123">secret</p>',
     ],
 )  # fmt: skip
 def test_nothing_invisible_comes_out(hidden):
     """H6 J6"""
     assert text_of(f"<body><p>before</p>{hidden}<p>after</p>") == "before\n\nafter"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<div style="background:#000"><b style="color:white">x</b></div>',
+        '<style>body{background:black}</style><b style="color:white">x</b>',
+        '<link rel="stylesheet" href="a.css"><b style="color:white">x</b>',
+        '<b style="color:white;background:navy">x</b>', '<b style="background-color:white">x</b>',
+    ],
+)  # fmt: skip
+def test_white_text_on_another_colour_is_visible(page):
+    """J6"""
+    assert text_of(page) == "x"
 
 
 def test_small_or_translucent_text_is_visible():
