@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from chatbot.translations import ENGLISH, translated
+
 
 @dataclass(frozen=True)
 class FieldError:
@@ -89,13 +91,20 @@ class GatewayTimeout(ChatbotError):
     status, code, detail = 504, "timeout", "A service this answer needs took too long; try again."
 
 
-def problem(error: ChatbotError, *, instance: str | None, request_id: str | None) -> dict[str, Any]:
-    """The RFC 9457 object for an error: `type title status detail instance code request_id errors?`."""
+def problem(
+    error: ChatbotError, *, instance: str | None, request_id: str | None, language: str = ENGLISH
+) -> dict[str, Any]:  # fmt: skip
+    """The RFC 9457 object for an error: `type title status detail instance code request_id errors?`.
+
+    `title` and `detail` are in that language where there is a translation; `code` is the same in all.
+    """
+    phrase = HTTPStatus(error.status).phrase
+    title = phrase if language == ENGLISH else translated(str(error.status), language)
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(error.status).phrase,
+        "title": phrase if title == str(error.status) else title,
         "status": error.status,
-        "detail": str(error),
+        "detail": translated(str(error), language),
         "instance": instance,
         "code": error.code,
         "request_id": request_id,

@@ -27,6 +27,7 @@ from chatbot.web.blueprint import Blueprint
 from chatbot.web.feeds import Frames
 from chatbot.web.holding import holding, let_go
 from chatbot.web.idempotency import Held, IdempotencySchema
+from chatbot.web.languages import language
 from chatbot.web.openai_errors import body_of
 from chatbot.web.slots import Slots
 
@@ -111,7 +112,7 @@ def _answerer(name: str) -> Answerer:
 def _turn(body: dict[str, Any], key: Held) -> Turn:
     question = body["messages"][-1]["content"]
     turn = begin_turn(db.session(), caller(), question, None, None, settings().daily_tokens, key)
-    return replace(turn, ask=replace(turn.ask, history=openai_schemas.history_of(body)))
+    return replace(turn, ask=replace(turn.ask, history=openai_schemas.history_of(body), language=language()))
 
 
 def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from chatbot.web.feeds import Feed, Feeds, Frames
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.holding import holding, let_go
 from chatbot.web.idempotency import Held, IdempotencySchema
+from chatbot.web.languages import language
 from chatbot.web.slots import Slots
 
 blp = Blueprint("chat", __name__, url_prefix="/api/chat", description="Conversations and answers.")
@@ -107,6 +109,7 @@ def answered(
         return _again(reply_object(*earlier), body)
     take_slot()
     turn = begin(key)
+    turn = replace(turn, ask=replace(turn.ask, language=language()))
     events = replies().reply(turn, answerer)
     if not _wants_stream(body):
         return jsonify(drain(events))
@@ -163,7 +166,7 @@ def stream_response(parts: Frames | Feed, after: int = 0) -> Response:
 
 def as_problem() -> sse.AsProblem:
     """How a stream tells an error."""
-    return partial(problem, instance=request.path, request_id=g.request_id)
+    return partial(problem, instance=request.path, request_id=g.request_id, language=language())
 
 
 def _wants_stream(body: dict[str, Any]) -> bool:

@@ -114,7 +114,7 @@ def _answer(
     ask: Ask, question: str, found: Found, answerer: Answerer, fallback: Fallback
 ) -> Generator[Piece, None, None]:
     if not found.passages and (fallback == "refuse" or answerer.cites):
-        yield Piece(prompts.nothing_found(found.nearest))
+        yield Piece(prompts.nothing_found(found.nearest, ask))
         yield Piece(usage=NOTHING_SPENT)
         return
     with closing(answerer.answer(ask, question, found.passages)) as pieces:

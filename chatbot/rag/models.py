@@ -63,7 +63,7 @@ class ExtractiveAnswerer:
 
     def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         if not passages:
-            yield Piece(prompts.NOTHING_FOUND)
+            yield Piece(prompts.said(prompts.NOTHING_FOUND, ask))
         # The passages were found with the question before in front; among their sentences the new words decide.
         wanted = ask.question if content_words(ask.question) else searched
         length = 0
@@ -139,7 +139,7 @@ class ModelAnswerer:
             inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
         prompt = prompts.GROUNDED if passages else prompts.GENERAL
         with closing(Answering(self._line, prompt, inputs).pieces()) as pieces:
-            yield from pieces if passages else _as_general(pieces)
+            yield from pieces if passages else _as_general(pieces, prompts.said(prompts.NOT_FROM_DOCUMENTS, ask))
 
     def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:
         """The conversation as LangChain's messages, the newest that fit into the budget.
@@ -175,12 +175,12 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
     return model
 
 
-def _as_general(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def _as_general(pieces: Iterable[Piece], said_first: str) -> Iterator[Piece]:
     """Says first that an answer is not from the documents, and only when there is an answer."""
     said = False
     for piece in pieces:
         if piece.text and not said:
-            yield replace(piece, text=prompts.NOT_FROM_DOCUMENTS)
+            yield replace(piece, text=said_first)
             said = True
         yield piece
 

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
+from chatbot.rag.languages import language_of
 from chatbot.rag.quoting import as_quotation, on_one_line
-from chatbot.rag.types import Passage
+from chatbot.rag.types import Ask, Passage
+from chatbot.translations import LANGUAGES, translated
 
 _GROUNDED = (
     "You answer questions from the passages below, which come from this product's own documents. "
@@ -36,12 +38,20 @@ PROMPT_VERSION = hashlib.sha256((_GROUNDED + _GENERAL).encode()).hexdigest()[:12
 
 NOT_FROM_DOCUMENTS = "This does not come from the documents: "
 NOTHING_FOUND = "I found nothing about this in the documents."
+NEAREST = "Nearest:"
 
 
-def nothing_found(nearest: Sequence[Passage]) -> str:
+def nothing_found(nearest: Sequence[Passage], ask: Ask) -> str:
     """Says that the documents have no answer, and which of them are nearest."""
-    titles = dict.fromkeys(_one_line(passage.title) for passage in nearest)
-    return f"{NOTHING_FOUND} Nearest: {'; '.join(titles)}." if titles else NOTHING_FOUND
+    titles = dict.fromkeys(" ".join(passage.title.split()) for passage in nearest)
+    found = said(NOTHING_FOUND, ask)
+    return f"{found} {said(NEAREST, ask)} {'; '.join(titles)}." if titles else found
+
+
+def said(sentence: str, ask: Ask) -> str:
+    """A sentence of the software's own, in the question's language where that is certain, else in the request's."""
+    of_question = language_of(ask.question)
+    return translated(sentence, of_question if of_question in LANGUAGES else ask.language)
 
 
 def new_boundary() -> str:

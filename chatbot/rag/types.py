@@ -106,6 +106,8 @@ class Ask:
     question: str
     history: tuple[HistoryMessage, ...] = ()
     collections: frozenset[str] | None = None
+    # What the software says itself is said in this language where the question does not tell its own.
+    language: str = "en"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from chatbot import errors
 from chatbot.errors import ChatbotError, FieldError, Invalid, Unavailable, problem
 from chatbot.web import openai_errors
+from chatbot.web.languages import language, name_language
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ def init_app(app: Flask) -> None:
 
 def as_problem(error: ChatbotError) -> dict[str, Any]:
     """The problem object for this request."""
-    return problem(error, instance=request.path, request_id=g.get("request_id"))
+    return problem(error, instance=request.path, request_id=g.get("request_id"), language=language())
 
 
 def respond(error: ChatbotError) -> Response:
@@ -59,6 +60,7 @@ def respond(error: ChatbotError) -> Response:
         response = Response(body, status=openai_errors.status_of(error), mimetype="application/json")
     else:
         response = Response(json.dumps(as_problem(error)), status=error.status, mimetype=MEDIA_TYPE)
+        name_language(response, language())
     if error.status == 401:
         response.headers["WWW-Authenticate"] = f'Bearer realm="chatbot", error="{error.code}"'
     if error.retry_after is not None or error.status == 503:

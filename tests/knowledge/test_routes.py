@@ -17,8 +17,8 @@ DOCUMENTS = "/api/knowledge/documents/"
 NOBODY = "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"
 KEYS = {
     "id", "title", "source", "url", "document_type", "collection", "is_active", "status", "progress", "error",
-    "version", "size_bytes", "chunk_count", "language", "instruction_score", "content_hash", "uploaded_at", "updated_at",
-    "metadata", "blocked_because", "queue_position",
+    "version", "size_bytes", "chunk_count", "language", "instruction_score", "content_hash", "uploaded_at",
+    "updated_at", "metadata", "blocked_because", "queue_position",
 }  # fmt: skip
 
 
