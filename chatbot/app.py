@@ -16,6 +16,7 @@ from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
 from chatbot.cache import Cache
 from chatbot.chat import export as chat_export
+from chatbot.chat import gap_routes
 from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.message_routes import blp as chat_blueprint
@@ -45,8 +46,9 @@ from chatbot.web.feeds import Feeds
 from chatbot.web.fields import ProblemSchema
 from chatbot.web.slots import Slots
 
-# The tasks that no route wakes have to be imported by somebody, or a worker does not know them.
-__all__ = ["auth_tasks", "chat_tasks", "create_app"]
+# The tasks that no route wakes have to be imported by somebody, or a worker does not know them; so do routes and
+# commands that one room gives to another.
+__all__ = ["auth_tasks", "chat_tasks", "create_app", "gap_routes"]
 
 
 class _Json(DefaultJSONProvider):

@@ -254,6 +254,7 @@ CALLS: dict[tuple[str, str], Build] = {
     ("POST", "/api/knowledge/documents/<uuid:document_id>/retry/"): _a_failed_document,
     ("GET", "/api/knowledge/search/"): always(query_string={"q": "When does the shop open?"}),
     ("GET", "/api/knowledge/stats/"): nothing,
+    ("GET", "/api/knowledge/gaps/"): nothing,
     ("GET", "/api/knowledge/collections/"): nothing,
     ("POST", "/api/knowledge/collections/"): _some_name,
     ("GET", "/api/knowledge/collections/<uuid:collection_id>/"): _a_collection(),
