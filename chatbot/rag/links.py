@@ -80,6 +80,7 @@ class LinkFilter:
         self._fences_count = True
         self._loose = False
         self._cut = False
+        self._ends_sentence = False
 
     def feed(self, piece: str) -> str:
         """Takes the next piece; gives the text that is certain by now."""
@@ -166,11 +167,17 @@ class LinkFilter:
 
     def _joint(self, final: bool) -> str | None:
         """A blank where what was left out kept two things apart."""
+        if self._last in "]】" and self._ends_sentence and self._held[0] in ".,;!?":
+            self._cut = False
+            return ""
         if self._held[0] in _STOPS and len(self._held) == 1 and not final:
             return None
         self._cut = False
         if self._last in "]】" and (self._held[0] in "[【" or not self._held[0].isascii()):
             return ""
+        if self._last == "]" and self._held[0] == ":":
+            # That would define a link.
+            return " "
         stops = self._held[0] in _STOPS and self._held[1:2] in ("", " ", "\n")
         return "" if stops or self._held[0] in _APART or self._last in " \n\t" else " "
 
@@ -178,7 +185,7 @@ class LinkFilter:
         """Puts plain text in the place of the first characters."""
         self._take(end)
         self.removed += 1
-        self._cut = True
+        self._cut, self._ends_sentence = True, False
         apart = not instead or self._last in " \n\t(\"'*_|" or not self._last.isascii()
         return instead if apart else f" {instead}"
 
@@ -248,6 +255,8 @@ class LinkFilter:
         if not _NUMBERED.fullmatch(marker) or BARE.search(marker):
             return ""
         self._cut = True
+        # Behind `www` a full stop would go on with an address.
+        self._ends_sentence = self._line.rstrip()[-1:] not in ("w", "W")
         return self._take(close + 1)
 
     def _wide_bracket(self, final: bool) -> str | None:

@@ -61,6 +61,8 @@ CASES = [
 ]  # fmt: skip
 # What a filter that looks at one thing at a time would put together itself.
 ASSEMBLED = [
+    ("[x]\n\n[x]<b>: //evil", "[x]\n\n[x] : //evil"),
+    ("www [9].evil.example/q and nine [9].", "www [9] .evil.example/q and nine [9]."),
     (
         "ht[9]tps://evil.example <[9]img src=x> www【9】.evil.example",
         "ht[9] tps://evil.example <[9] img src=x> www【9】 .evil.example",
