@@ -43,7 +43,8 @@ def raised() -> Iterator[str]:
 
 def sentences(app: Flask) -> set[str]:
     plain = {kind.detail for kind in kinds() if "chatbot." in kind.__module__ and not re.search(r"\d", kind.detail)}
-    return plain | set(raised()) | {prompts.NOTHING_FOUND, prompts.NEAREST, prompts.NOT_FROM_DOCUMENTS} | set(map(str, STATUSES))
+    said = {prompts.NOTHING_FOUND, prompts.NEAREST, prompts.NOT_FROM_DOCUMENTS}
+    return plain | set(raised()) | said | set(map(str, STATUSES))
 
 
 @pytest.mark.parametrize("language", OTHERS)
