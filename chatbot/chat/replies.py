@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -110,6 +110,9 @@ class Replies:
             log.info("reply_stopped", message_id=turn.answer_id)
         except ChatbotError as error:
             status, failure = ("interrupted" if answer.text else "failed"), error
+            if not answer.text:
+                # What a provider refuses it does not charge.
+                answer.prompt_tokens = None
         except Exception:
             log.exception("reply_failed", message_id=turn.answer_id)
             status, failure = "failed", ChatbotError()
@@ -121,7 +124,8 @@ class Replies:
     def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Generator[Event, None, None]:
         embed = self._retriever.embedder().embed
         chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback, embed)
-        made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, turn.ask))
+        ask = replace(turn.ask, on_sent=answer.sent)
+        made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, ask))
         with closing(made) as parts:
             for part in parts:
                 stop_if_asked()

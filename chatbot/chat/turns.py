@@ -111,6 +111,10 @@ class Answer:
         cost = self.price(self.model, self.prompt_tokens, done)
         return self.condensing + Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost)
 
+    def sent(self, prompt_tokens: int) -> None:
+        """Notes that a model is asked, with a prompt of about this size."""
+        self.prompt_tokens = prompt_tokens
+
     def check(self, checked: Checked) -> None:
         """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
         self.checked = checked

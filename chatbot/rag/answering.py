@@ -156,7 +156,7 @@ class Answering:
         return True
 
     def _attempt(self) -> Generator[Piece, None, None]:
-        prompt_tokens, self._patience = self._prompt_tokens(), self._line.bounds.patience()
+        prompt_tokens, self._patience = self.prompt_tokens(), self._line.bounds.patience()
         stream: Any = self._chain.stream(self._inputs)
         with closing(stream):
             while (chunk := self._next(stream)) is not _NOTHING_MORE:
@@ -185,7 +185,8 @@ class Answering:
     def _counted(self) -> Usage:
         if self._usage:
             return self._line.usage(self._usage["input_tokens"], self._usage["output_tokens"], estimated=False)
-        return self._line.usage(self._prompt_tokens(), count_tokens(self._text), estimated=True)
+        return self._line.usage(self.prompt_tokens(), count_tokens(self._text), estimated=True)
 
-    def _prompt_tokens(self) -> int:
+    def prompt_tokens(self) -> int:
+        """About how large the prompt is."""
         return sum(count_tokens(message.text) + 4 for message in self._prompt.format_messages(**self._inputs))

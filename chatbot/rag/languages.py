@@ -11,10 +11,13 @@ import unicodedata
 from collections import Counter
 
 SAMPLE = 20_000
-# Fewer little words than this say nothing.
+# Fewer different little words than this say nothing, nor does a smaller part of all words: a list of addresses is full
+# of "com" and no Portuguese.
 ENOUGH = 3
+LEAST_PART = 0.1
 
 _WORD = re.compile(r"[^\W\d_]+")
+_ADDRESS = re.compile(r"https?://\S+|\b[\w-]+(?:\.[\w-]+){2,}\S*")
 _SCRIPTS = (
     ("ja", "\u3040-\u30ff"), ("ko", "\u1100-\u11ff\uac00-\ud7af"), ("zh", "\u3400-\u9fff"), ("th", "\u0e00-\u0e7f"),
     ("ru", "\u0400-\u04ff"), ("ar", "\u0600-\u06ff"), ("he", "\u0590-\u05ff"), ("el", "\u0370-\u03ff"),
@@ -24,7 +27,9 @@ _OF_SCRIPT = [(language, re.compile(f"[{letters}]")) for language, letters in _S
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _LITTLE_WORDS = {
     "en": "the of and to in is that it for was with as are this be on by at from which or an have not but you they "
-    "can has were will if their when what there we your how would",
+    "can has were will if their when what there we your how would a i do no me so us all any may also use used using "
+    "more other into then than see get only such these those been its about over my our does did why who where while "
+    "through between each must should could because before after",
     "de": "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er "
     "hat dass sie nach wird bei einer um am sind noch wie einem über so zum oder wenn ich wir ihr wurde kann",
     "fr": "de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se le ce il sont cette avec "
@@ -64,17 +69,16 @@ def language_of(text: str) -> str | None:
     if script is not None:
         return script
     # A word that several languages have counts for each in part.
+    words = Counter(_WORD.findall(_ADDRESS.sub(" ", sample)))
     counts: Counter[str] = Counter()
-    hits = 0
-    for word in _WORD.findall(sample):
-        known = _BY_WORD.get(word, ())
-        hits += bool(known)
-        for language in known:
-            counts[language] += 1
-    if hits < ENOUGH:
-        return None
-    (best, most), *others = [*counts.most_common(2), ("", 0)][:2]
-    return best if most >= ENOUGH and most > others[0][1] else None
+    different: Counter[str] = Counter()
+    for word, often in words.items():
+        for language in _BY_WORD.get(word, ()):
+            counts[language] += often
+            different[language] += 1
+    (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
+    sure = different[best] >= ENOUGH and most >= LEAST_PART * words.total()
+    return best if sure and most > second else None
 
 
 def _script_of(sample: str) -> str | None:

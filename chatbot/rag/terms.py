@@ -45,10 +45,16 @@ def terms_of(text: str, language: str | None) -> list[str]:
 
 
 def question_terms(question: str, languages: Iterable[str | None]) -> list[str]:
-    """The different terms of a question, stemmed in each of the languages, in their order."""
+    """The different terms of a question, stemmed in each of the languages, in their order.
+
+    English stop words are left out in all of them: English texts have none, so "the" would be a rare term, and stand
+    for whatever text was taken for one in another language.
+    """
     ways = [(language, _stemmer(language)) for language in languages]
-    found = (term for word in _words(question) for language, stem in ways for term in _terms(word, language, stem))
-    return list(dict.fromkeys(found))
+    words = [word for word in _words(question) if word not in _STOP]
+    return list(
+        dict.fromkeys(term for word in words for language, stem in ways for term in _terms(word, language, stem))
+    )
 
 
 def _words(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -108,6 +108,8 @@ class Ask:
     collections: frozenset[str] | None = None
     # What the software says itself is said in this language where the question does not tell its own.
     language: str = "en"
+    # Told how large the prompt is when it is sent: who leaves before the first token has had it read all the same.
+    on_sent: Callable[[int], None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

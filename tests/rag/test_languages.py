@@ -55,3 +55,17 @@ def test_paragraphs_of_real_texts_are_told_apart(language):
     with corpus.open() as lines:
         found = [language_of(json.loads(line)["text"]) for line in lines]
     assert found.count(language) >= 0.98 * len(found)
+
+
+def test_a_list_of_addresses_is_of_no_language():
+    links = "\n".join(f"* [Page {n}](https://cloud.example.com/docs/eu-de?topic=os-da-{n})" for n in range(30))
+    assert language_of(links) is None
+
+
+def test_a_few_little_words_among_many_others_are_no_language():
+    assert language_of("com e " + "alpha beta gamma delta epsilon zeta eta theta " * 10 + "os") is None
+
+
+def test_a_technical_text_in_english_is_english():
+    text = 'Set the flag a do no. Use it as in {"e": 1, "os": "linux", "com": 3} and then run the command on a host.'
+    assert language_of(text) == "en"

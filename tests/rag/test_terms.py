@@ -83,3 +83,8 @@ def test_threads_stem_at_the_same_time():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_an_english_stop_word_is_no_term_of_a_question_in_any_language():
+    """A few texts that are taken for Portuguese would else be the only ones with "the"."""
+    assert question_terms("What is the price?", ["en", "pt", None]) == ["what", "price", "pric"]
