@@ -131,8 +131,8 @@ class Replies:
                 stop_if_asked()
                 yield from _taken_up(answer, part)
 
-    def _retrieve(self, question: str, collections: frozenset[str] | None) -> Found:
-        return self._retriever.find(question, self._settings.passages, collections)
+    def _retrieve(self, question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
+        return self._retriever.find(question, self._settings.passages, collections, beside)
 
     def _suggestions(self, turn: Turn, answer: Answer) -> list[str]:
         """What might be asked next. An answer is none the worse without."""

@@ -83,7 +83,7 @@ def measure(
 def _answered(
     index: Index, answerer: Answerer, question: str, count: int
 ) -> tuple[str, Sequence[Passage], Sequence[Citation]]:
-    def retrieve(searched: str, _collections: frozenset[str] | None) -> Found:
+    def retrieve(searched: str, _collections: frozenset[str] | None, _beside: str | None) -> Found:
         return Found(tuple(index.search(searched, count, variety=ANSWER_VARIETY)), None, 0.0)
 
     chain = retrieval_chain(retrieve, answerer, "refuse", index.embedder.embed)

@@ -122,7 +122,7 @@ def run(
     with told(BadSet), quiet():
         questions = evaluation.read_set(folder, queries).limited(limit)
         index, names = (
-            _own(questions, limit, embedding_model, chunk_size, fresh) if questions.corpus else _live(questions)
+            own_index(questions, limit, embedding_model, chunk_size, fresh) if questions.corpus else _live(questions)
         )
         outcomes = _ask(index, questions, names, modes, k) if "search" in parts else []
         gate = eval_parts.gate_report(index, folder, far, limit) if "gate" in parts else None
@@ -166,9 +166,10 @@ def live(names: Mapping[str, Sequence[str]]) -> evaluation.Names:
     return lambda passage: names.get(passage.document_id, (passage.document_id,))
 
 
-def _own(
-    questions: EvalSet, limit: int | None, model: str | None, chunk_tokens: int | None, fresh: bool
-) -> tuple[Index, evaluation.Names]:
+def own_index(
+    questions: EvalSet, limit: int | None = None, model: str | None = None, chunk_tokens: int | None = None,
+    fresh: bool = False,
+) -> tuple[Index, evaluation.Names]:  # fmt: skip
     """The set's corpus in a database of its own, made at the first run and continued after a break."""
     parts = current_app.extensions
     embedders, entries = parts["embedders"], evaluation.corpus_of(questions, limit)

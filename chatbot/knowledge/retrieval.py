@@ -35,6 +35,8 @@ Conditions = tuple[ColumnElement[bool], ...]
 
 # An answer's passages should not all say the same; more variety than this cost more than it gave.
 ANSWER_VARIETY = 0.2
+# What a longer follow-up finds as it was typed weighs so much of 1, and with the question before it the rest.
+BESIDE = 0.65
 # So many documents are named to who asks what none of them answers.
 NEAREST = 3
 
@@ -189,12 +191,34 @@ class Candidates:
         """The best `k`; with `variety` those that say most together."""
         return varied(self.passages, self.vectors, k, variety)
 
+    def joined(self, other: Candidates, weight: float) -> Candidates:
+        """These and others, in the order of their fused scores together; those of `other` weigh `weight` of 1. The
+        better evidence counts."""
+        both: dict[int, Passage] = {}
+        for some, share in ((self.passages, 1 - weight), (other.passages, weight)):
+            for passage in some:
+                both[passage.chunk_id] = _added(both.get(passage.chunk_id), passage, share)
+        ordered = sorted(both.values(), key=lambda p: (-(p.scores["fused"] or 0.0), p.chunk_id))
+        return Candidates(ordered, {**self.vectors, **other.vectors})
+
     def above(self, threshold: float) -> Candidates:
         """Those whose evidence reaches a threshold."""
         return replace(self, passages=[p for p in self.passages if (p.scores["evidence"] or 0.0) >= threshold])
 
 
 NOTHING = Candidates([], {})
+
+
+def _added(known: Passage | None, passage: Passage, share: float) -> Passage:
+    """A passage with its share of the fused score added to what another search gave it."""
+    before = known.scores if known else {}
+    scores = {name: _most(before.get(name), score) for name, score in passage.scores.items()}
+    scores["fused"] = round((before.get("fused") or 0.0) + share * (passage.scores["fused"] or 0.0), 4)
+    return replace(passage, scores=scores)
+
+
+def _most(one: float | None, other: float | None) -> float | None:
+    return max((score for score in (one, other) if score is not None), default=None)
 
 
 def _decided(candidates: Candidates, fit: Candidates, k: int, score: float | None, threshold: float) -> Found:
@@ -216,16 +240,20 @@ class Retriever:
         self._lock = threading.Lock()
         self._active: Index | None = None
 
-    def find(self, question: str, k: int, collections: frozenset[str] | None = None) -> Found:
+    def find(
+        self, question: str, k: int, collections: frozenset[str] | None = None, beside: str | None = None
+    ) -> Found:  # fmt: skip
         """The `k` passages that say most together, if what was found can carry an answer.
 
         That is for the generation's gate to say; without one each passage needs evidence of its own. `collections` are
-        the ids of what may be searched; None is everything.
+        the ids of what may be searched; None is everything. `beside` is searched as well, and weighs more.
         """
         index = self.index()
         if index is None:
             return Found((), None, self._threshold or 0.0)
         candidates = index.candidates(question, k, collections)
+        if beside is not None:
+            candidates = candidates.joined(index.candidates(beside, k, collections), BESIDE)
         gate = index.gate if self._threshold is None else None
         if gate is not None:
             score = gate.score(features(question, candidates.passages))

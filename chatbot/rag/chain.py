@@ -24,7 +24,8 @@ from chatbot.rag.models import Answerer
 from chatbot.rag.support import Embed
 from chatbot.rag.types import NOTHING_SPENT, Ask, Found, Part, Piece, Usage
 
-Retrieve = Callable[[str, frozenset[str] | None], Found]
+# The question, what may be searched, and the question as it was typed where that is searched as well.
+Retrieve = Callable[[str, frozenset[str] | None, str | None], Found]
 Fallback = Literal["general", "refuse"]
 
 
@@ -61,7 +62,7 @@ def _parts(
     question = condensed.question
     clock.lap("condense")
     yield Part(question=question, condensing=condensed.usage)
-    found = retrieve(question, ask.collections)
+    found = retrieve(question, ask.collections, condensed.beside)
     clock.lap("retrieve")
     yield Part(found=found, status="grounded" if found.passages else "fallback")
     with closing(_answer(ask, question, found, answerer, fallback)) as pieces:

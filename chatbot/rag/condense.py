@@ -1,7 +1,8 @@
 """Making a follow-up question stand alone before it is searched.
 
 "And for production?" finds nothing by itself. With a language model the model rewrites it; without one the question
-before it is put in front. A question that stands alone is left as it is, which also saves the model's time.
+before it is put in front, and a longer one is also searched as it is. A question that stands alone is left as it is,
+which saves the model's time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
-from chatbot.rag.types import HistoryMessage
+from chatbot.rag.types import Condensed, HistoryMessage
 from chatbot.rag.words import content_words
 
 _LEANS = re.compile(
@@ -24,6 +25,8 @@ _LEANS = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 600
+# A follow-up with so few words of its own is only searched together with the question before it.
+FEW_WORDS = 3
 
 CONDENSE_PROMPT = ChatPromptTemplate.from_messages(
     [
@@ -52,6 +55,19 @@ def join_with_last(question: str, history: Sequence[HistoryMessage]) -> str:
     earlier = [message.text for message in history if message.is_user]
     base = next((text for text in reversed(earlier) if not leans_on_history(text)), earlier[-1] if earlier else "")
     return f"{base[:_LONGEST]} {question}".strip()
+
+
+def stand_alone(question: str, history: Sequence[HistoryMessage]) -> Condensed:
+    """What is searched for a question without a model: itself, or where it leans on the conversation, with the newest
+    question that stood alone in front of it.
+
+    A long follow-up often says enough by itself, and the question before it then leads elsewhere; so it is searched
+    both ways.
+    """
+    if not history or not leans_on_history(question):
+        return Condensed(question)
+    beside = question if len(content_words(question)) > FEW_WORDS else None
+    return Condensed(join_with_last(question, history), beside=beside)
 
 
 def rewrite(

@@ -21,7 +21,7 @@ from chatbot.errors import FieldError, Invalid
 from chatbot.rag import extractive, prompts
 from chatbot.rag.answering import Answering, Bounds, Line
 from chatbot.rag.breaker import Breaker
-from chatbot.rag.condense import join_with_last, leans_on_history, rewrite
+from chatbot.rag.condense import leans_on_history, rewrite, stand_alone
 from chatbot.rag.embedders import Embedder
 from chatbot.rag.errors import ModelMisconfigured, is_provider_error
 from chatbot.rag.fallbacks import WithFallbacks
@@ -59,7 +59,7 @@ class ExtractiveAnswerer:
         self._embedder = embedder
 
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> Condensed:
-        return Condensed(join_with_last(question, history) if history and leans_on_history(question) else question)
+        return stand_alone(question, history)
 
     def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         if not passages:
@@ -113,7 +113,7 @@ class ModelAnswerer:
                 raise
             # The answer itself may still succeed, and the question is searched all the same.
             log.warning("condense_failed", model=self.name, error=type(error).__name__)
-            return Condensed(join_with_last(question, history))
+            return stand_alone(question, history)
 
     def _rewritten(self, question: str, history: list[BaseMessage]) -> Condensed:
         self._line.check()

@@ -92,10 +92,15 @@ class HistoryMessage:
 
 @dataclass(frozen=True)
 class Condensed:
-    """A question as it is to be searched, and what a model took to write it."""
+    """A question as it is to be searched, and what a model took to write it.
+
+    `beside` is the question as it was typed, where it may stand alone as well: both are searched then, and what the
+    typed one finds weighs more.
+    """
 
     question: str
     usage: Usage = NOTHING_SPENT
+    beside: str | None = None
 
 
 @dataclass(frozen=True)

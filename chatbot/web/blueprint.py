@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request
+from flask import Flask, Request
 from marshmallow import ValidationError
 from webargs.flaskparser import FlaskParser
 
@@ -61,7 +62,31 @@ class Blueprint(flask_smorest.Blueprint):
 
 
 class Api(flask_smorest.Api):
-    """The API whose document is served at /openapi.json; errors are the application's own."""
+    """The API whose document is served at /openapi.json; errors are the application's own.
+
+    The document is written when it is first asked for: it takes longer than everything else of a start.
+    """
+
+    def __init__(self, app: Flask, **options: Any) -> None:
+        self._blueprints: list[flask_smorest.Blueprint] = []
+        self._lock = threading.Lock()
+        super().__init__(app, **options)
+
+    def register_blueprint(self, blp: flask_smorest.Blueprint, **options: Any) -> None:
+        """Serves what a blueprint has; its part of the document waits."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._blueprints.append(blp)
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        with self._lock:
+            while self._blueprints:
+                blueprint = self._blueprints.pop(0)
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+            found: dict[str, Any] = self.spec.to_dict()
+            return found
 
     def _register_error_handlers(self) -> None:
         """Errors keep the one shape of chatbot.web.problems."""

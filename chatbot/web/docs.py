@@ -23,7 +23,7 @@ def init_app(app: Flask, api: Api) -> None:
     """Registers the document and the page; both are public."""
 
     def openapi() -> ResponseReturnValue:
-        return finish(app, api.spec.to_dict())
+        return finish(app, api.document())
 
     views: dict[tuple[str, str], Any] = {
         ("/openapi.json", "openapi"): openapi,

@@ -143,7 +143,7 @@ def test_making_and_revoking_a_key_is_on_the_record(app, ada):
 @pytest.mark.parametrize("short", list(SCOPES_OF))
 def test_each_scope_reaches_exactly_its_calls(short):
     """What the table says of a key is what the documentation promises; the matrix tries the table."""
-    rooms = {"chat": {"/api/chat/"}, "visitors": {"/api/users/visitor-tokens/"}}
+    rooms = {"chat": {"/api/chat/", "/v1/models/", "/v1/chat/"}, "visitors": {"/api/users/visitor-tokens/"}}
     for line in LINES:
         if line["guard"] == "public":
             continue

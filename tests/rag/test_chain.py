@@ -59,16 +59,16 @@ def test_the_parts_come_in_the_order_of_the_contract() -> None:
 
 
 def test_the_rewritten_question_is_what_is_searched() -> None:
-    searched: list[tuple[str, frozenset[str] | None]] = []
+    searched: list[tuple[str, frozenset[str] | None, str | None]] = []
 
-    def retrieve(question: str, collections: frozenset[str] | None) -> Found:
-        searched.append((question, collections))
+    def retrieve(question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
+        searched.append((question, collections, beside))
         return SOME
 
     ask = Ask("And then?", (HistoryMessage(True, "Hello."),), frozenset({"shop"}))
     parts = list(stream_parts(retrieval_chain(retrieve, Scripted("Yes."), "general"), ask))
 
-    assert searched == [("Hello. And then?", frozenset({"shop"}))]
+    assert searched == [("Hello. And then?", frozenset({"shop"}), None)]
     assert parts[0].question == "Hello. And then?"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.rag.condense import join_with_last, leans_on_history
-from chatbot.rag.types import HistoryMessage
+from chatbot.rag.condense import join_with_last, leans_on_history, stand_alone
+from chatbot.rag.types import Condensed, HistoryMessage
 
 
 def said(*texts: str) -> list[HistoryMessage]:
@@ -65,3 +65,19 @@ def test_a_very_long_earlier_question_is_cut() -> None:
 )  # fmt: skip
 def test_a_short_question_that_stands_alone_is_not_joined_with_the_one_before(question):
     assert not leans_on_history(question)
+
+
+def test_a_question_that_stands_alone_is_searched_as_it_is() -> None:
+    question = "When does the shop open on Saturdays?"
+    assert stand_alone(question, said("How is a refund paid?")) == Condensed(question)
+
+
+def test_a_short_follow_up_is_searched_only_with_the_question_before_it() -> None:
+    condensed = stand_alone("And on Saturdays?", said("When does the shop open?"))
+    assert condensed == Condensed("When does the shop open? And on Saturdays?")
+
+
+def test_a_longer_follow_up_is_searched_with_the_question_before_it_and_by_itself() -> None:
+    question = "Can it store random objects without declaring their fields?"
+    condensed = stand_alone(question, said("Which document databases are offered?"))
+    assert condensed == Condensed(f"Which document databases are offered? {question}", beside=question)
