@@ -15,6 +15,7 @@ SAMPLE = 20_000
 # of "com" and no Portuguese.
 ENOUGH = 3
 LEAST_PART = 0.1
+SHORT_PART = 0.25
 
 _WORD = re.compile(r"[^\W\d_]+")
 _ADDRESS = re.compile(r"https?://\S+|\b[\w-]+(?:\.[\w-]+){2,}\S*")
@@ -32,8 +33,8 @@ _LITTLE_WORDS = {
     "through between each must should could because before after",
     "de": "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er "
     "hat dass sie nach wird bei einer um am sind noch wie einem über so zum oder wenn ich wir ihr wurde kann",
-    "fr": "de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se le ce il sont cette avec "
-    "ou son aux mais comme nous vous être ont été elle leur c'est d'un",
+    "fr": "à de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se le ce il sont cette "
+    "avec ou son aux mais comme nous vous être ont été elle leur c'est d'un",
     "es": "de la que el en y a los se del las un por con no una su para es al lo como más o pero sus le ha me si sin "
     "sobre este ya entre cuando todo esta ser son dos también fue había",
     "it": "di e che la il un a per in una mi sono ho non ma lo ha le si ti con cosa come da io questo qui del della "
@@ -77,7 +78,9 @@ def language_of(text: str) -> str | None:
             counts[language] += often
             different[language] += 1
     (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
-    sure = different[best] >= ENOUGH and most >= LEAST_PART * words.total()
+    # A short text may repeat its few little words, but has them everywhere.
+    least = LEAST_PART if different[best] >= ENOUGH else SHORT_PART
+    sure = most >= ENOUGH and different[best] > 1 and most >= least * words.total()
     return best if sure and most > second else None
 
 
