@@ -83,7 +83,8 @@ def test_an_answer_that_waits_for_the_model_is_stopped_as_well(
     """L6: for its first word, or for the next one; and the model's call is closed."""
     openai_server.behave(MODEL, behaviour)
     start, events = begun(app, ada, until="sources" if behaviour == "hang" else "token")
-    openai_server.wait_for(lambda: behaviour == "hang" or openai_server.streams()[0].tokens_written == 3)
+    written = 0 if behaviour == "hang" else 3
+    openai_server.wait_for(lambda: [stream.tokens_written for stream in openai_server.streams()] == [written])
 
     stop(app, ada, start["message_id"])
 
