@@ -45,10 +45,10 @@ run: $(VENV)/.installed ## Install, migrate, load the sample documents once, and
 	@PATH="$(CURDIR)/$(BIN):$$PATH" BIND_HOST=$${BIND_HOST:-127.0.0.1} $(HERE) $(BIN)/honcho start --port $(PORT) web worker beat
 
 test: $(VENV)/.installed-dev ## Run the whole test suite, real PostgreSQL, Redis and SMTP included
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 coverage: $(VENV)/.installed-dev ## The same, and which lines and branches it has run (half as long again)
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: $(VENV)/.installed-dev ## Check style, types and import contracts
 	$(BIN)/ruff check .
