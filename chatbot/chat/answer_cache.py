@@ -80,7 +80,7 @@ class AnswerCache:
         return "answer:" + json.dumps([
             __version__, PROMPT_VERSION, model, settings.chat_fallbacks, settings.fallback, settings.passages,
             settings.relevance_threshold, settings.history_tokens, settings.model_answer_tokens,
-            generation and [generation.id, generation.revision, generation.threshold],
+            generation and [generation.id, generation.revision, generation.threshold, generation.gate], ask.language,
             None if ask.collections is None else sorted(ask.collections),
             ask.question, [asdict(message) for message in ask.history],
         ])  # fmt: skip
@@ -102,7 +102,7 @@ def _closing(parts: Parts) -> Parts:
 
 def _without_cost(part: Part, begun: float) -> Part:
     """A kept part as it is given again: nobody is paid for it, and it took no longer than this."""
-    part = replace(part, prompt_tokens=None, condensing=None)
+    part = replace(part, condensing=None)
     if part.usage is None:
         return part
     return replace(part, usage=NOTHING_SPENT, timings_ms={"total": round((time.perf_counter() - begun) * 1000)})

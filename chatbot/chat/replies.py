@@ -176,8 +176,6 @@ def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
     if part.citation is not None:
         answer.citations.append(part.citation)
         yield Cited(part.citation)
-    if part.prompt_tokens is not None:
-        answer.prompt_tokens = part.prompt_tokens
     if part.checked is not None:
         answer.check(part.checked)
     if part.usage is not None:

@@ -30,7 +30,7 @@ from chatbot.rag.errors import (
     translate,
 )
 from chatbot.rag.tokens import count_tokens
-from chatbot.rag.types import Piece, Usage
+from chatbot.rag.types import OnSent, Piece, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -101,8 +101,11 @@ class Line:
 class Answering:
     """One answer: repeats once before the first token, never after it."""
 
-    def __init__(self, line: Line, prompt: ChatPromptTemplate, inputs: dict[str, object]) -> None:
+    def __init__(
+        self, line: Line, prompt: ChatPromptTemplate, inputs: dict[str, object], on_sent: OnSent | None = None
+    ) -> None:  # fmt: skip
         self._line, self._prompt, self._chain, self._inputs = line, prompt, prompt | line.model, inputs
+        self._on_sent, self._prompt_tokens = on_sent, 0
         self._most = line.bounds.tokens * CHARACTERS_A_TOKEN
         self._usage: UsageMetadata | None = None
         self._finished = False
@@ -156,14 +159,15 @@ class Answering:
         return True
 
     def _attempt(self) -> Generator[Piece, None, None]:
-        prompt_tokens, self._patience = self.prompt_tokens(), self._line.bounds.patience()
+        self._patience = self._line.bounds.patience()
+        self._tell_sent()
         stream: Any = self._chain.stream(self._inputs)
         with closing(stream):
             while (chunk := self._next(stream)) is not _NOTHING_MORE:
                 self._usage = getattr(chunk, "usage_metadata", None) or self._usage
                 self._finished |= bool(chunk.response_metadata.get("finish_reason"))
                 if chunk.text:
-                    yield Piece(self._within_bounds(chunk.text), prompt_tokens=prompt_tokens)
+                    yield Piece(self._within_bounds(chunk.text))
                     self._patience.again()
                 if len(self._text) > self._most:
                     raise ModelEndless(retry_after=5)
@@ -185,8 +189,11 @@ class Answering:
     def _counted(self) -> Usage:
         if self._usage:
             return self._line.usage(self._usage["input_tokens"], self._usage["output_tokens"], estimated=False)
-        return self._line.usage(self.prompt_tokens(), count_tokens(self._text), estimated=True)
+        return self._line.usage(self._prompt_tokens, count_tokens(self._text), estimated=True)
 
-    def prompt_tokens(self) -> int:
-        """About how large the prompt is."""
-        return sum(count_tokens(message.text) + 4 for message in self._prompt.format_messages(**self._inputs))
+    def _tell_sent(self) -> None:
+        """Counts about how large the prompt is, and tells it before it is sent."""
+        messages = self._prompt.format_messages(**self._inputs)
+        self._prompt_tokens = sum(count_tokens(message.text) + 4 for message in messages)
+        if self._on_sent:
+            self._on_sent(self._prompt_tokens)

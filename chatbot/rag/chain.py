@@ -69,7 +69,7 @@ def _parts(
         begin = next(pieces, Piece())
         if begin.by:
             yield Part(by=begin.by)
-        said = _with_spent(itertools.chain([begin], pieces), condensed.usage)
+        said = _accounted(itertools.chain([begin], pieces), condensed.usage, clock)
         cites = begin.cites if begin.by else answerer.cites
         if cites:
             yield from _as_said(said, clock)
@@ -77,17 +77,17 @@ def _parts(
             yield from _as_checked(_only_known_links(said, found), CitedText(found.passages, embed), clock)
 
 
-def _with_spent(pieces: Iterable[Piece], spent: Usage) -> Generator[Piece, None, None]:
-    """The pieces, and what was spent before them added to what they took."""
+def _accounted(pieces: Iterable[Piece], spent: Usage, clock: _Clock) -> Generator[Piece, None, None]:
+    """The pieces, with the time of the first text, and what was spent before them added to what they took."""
     for piece in pieces:
+        if piece.text:
+            clock.lap("first_token", once=True)
         yield replace(piece, usage=spent + piece.usage) if piece.usage else piece
 
 
 def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, None]:
     """An answer that cites by itself."""
     for piece in pieces:
-        if piece.text:
-            clock.lap("first_token", once=True)
         timings = clock.total() if piece.usage else {}
         yield Part(text=piece.text, citation=piece.citation, usage=piece.usage, timings_ms=timings)
 
@@ -95,9 +95,6 @@ def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, No
 def _as_checked(pieces: Iterable[Piece], cited: CitedText, clock: _Clock) -> Generator[Part, None, None]:
     """A model's answer: its markers become citations, or go."""
     for piece in pieces:
-        if piece.text or piece.prompt_tokens is not None:
-            clock.lap("first_token", once=True)
-            yield Part(prompt_tokens=piece.prompt_tokens)
         yield from _shown(cited.feed(piece.text))
         if piece.usage:
             yield from _shown(cited.end())

@@ -138,10 +138,7 @@ class ModelAnswerer:
             boundary = prompts.new_boundary()
             inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
         prompt = prompts.GROUNDED if passages else prompts.GENERAL
-        answering = Answering(self._line, prompt, inputs)
-        if ask.on_sent:
-            ask.on_sent(answering.prompt_tokens())
-        with closing(answering.pieces()) as pieces:
+        with closing(Answering(self._line, prompt, inputs, ask.on_sent).pieces()) as pieces:
             yield from pieces if passages else _as_general(pieces, prompts.said(prompts.NOT_FROM_DOCUMENTS, ask))
 
     def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:

@@ -103,6 +103,10 @@ class Condensed:
     beside: str | None = None
 
 
+# Is told about how many tokens the prompt has.
+OnSent = Callable[[int], None]
+
+
 @dataclass(frozen=True)
 class Ask:
     """What the chain is asked: a question, the conversation so far (oldest first), and what may be searched: the ids
@@ -114,7 +118,7 @@ class Ask:
     # What the software says itself is said in this language where the question does not tell its own.
     language: str = "en"
     # Told how large the prompt is when it is sent: who leaves before the first token has had it read all the same.
-    on_sent: Callable[[int], None] | None = field(default=None, compare=False)
+    on_sent: OnSent | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,6 @@ class Checked:
 class Piece:
     """A piece of an answer: text, a citation of it, or at the end what it took.
 
-    A model's text says with it about how large the prompt was: an answer that is broken off has cost that as well.
     `by` names the model that took the place of the one that was asked, and `cites` is then whether it says itself
     what it cites.
     """
@@ -139,7 +142,6 @@ class Piece:
     text: str = ""
     citation: Citation | None = None
     usage: Usage | None = None
-    prompt_tokens: int | None = None
     by: str | None = None
     cites: bool = False
     # With the usage: how many links and images were taken out.
@@ -156,8 +158,6 @@ class Part:
     text: str = ""
     citation: Citation | None = None
     checked: Checked | None = None
-    # With a model's text: about how large the prompt was, for an answer that is broken off.
-    prompt_tokens: int | None = None
     # With the question: what a model took to write it.
     condensing: Usage | None = None
     # The model that took the place of the one that was asked.

@@ -11,6 +11,8 @@ from flask import Flask
 
 from chatbot.cache import Cache, Memory
 from chatbot.knowledge.collections import add_member, create_collection
+from chatbot.knowledge.grounding import store_gate
+from chatbot.rag.gate import Gate
 from tests.chat.asking import QUESTION, ask, events_of, open_stream, stored, stream, text_of, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, free_port, put_in, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
@@ -102,6 +104,25 @@ def test_whatever_an_answer_depends_on_makes_another_one(app: Flask, openai_serv
     assert not cached(app, ada, chat_session_id=follow_up)
     put_in(app, RETURNS)
     assert [cached(app, ada), cached(app, ada)] == [False, True]
+    with app.extensions["sessions"]() as session:
+        # One that lets every question pass.
+        store_gate(session, 1, Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, bias=0.0, floor=0.0, threshold=0.0))
+    assert [cached(app, ada), cached(app, ada)] == [False, True]
+
+
+def test_what_the_software_says_itself_is_kept_for_each_language(app: Flask) -> None:
+    """J13: the documents have nothing, and the question does not tell its language."""
+    ada, client = sign_up(app, "ada"), app.test_client()
+    asked = {"message": "zzyzx", "model": "extractive"}
+
+    said = {
+        language: client.post("/api/chat/send/", json=asked, headers=ada.headers | {"Accept-Language": language})
+        for language in ("en", "de")
+    }
+
+    answers = [answer.json["message"] for answer in said.values() if answer.json]
+    assert [answer["metadata"]["cached"] for answer in answers] == [False, False]
+    assert len({answer["content"] for answer in answers}) == 2
 
 
 def test_an_answer_that_did_not_come_to_its_end_is_not_kept(app: Flask, openai_server: OpenAIServer) -> None:
