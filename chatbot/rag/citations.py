@@ -15,10 +15,12 @@ from chatbot.rag.sentences import Span, units
 from chatbot.rag.support import Embed, claims, support
 from chatbot.rag.types import Checked, Citation, Passage
 
-# [1], [1, 2], [^3], [doc:4], [Passage 5], 【6】: what models write. The longest that is waited for is LONGEST.
+# [1], [1, 2], [^3], [doc:4], [Passage 5], 【6】: what models write; but not [2019], a year. The longest that is waited
+# for is LONGEST.
 _NAME = r"(?:docs?|documents?|passages?|sources?|refs?|quellen?|fuentes?|dokumente?|passagen?|id)"
+_YEAR = r"(?:1[5-9]|20)\d\d"
 _MARKER = re.compile(
-    rf"[\[【]\s*(?:{_NAME}\b\.?)?\s*[:#^†]?\s*(?P<numbers>-?\d+(?:\s*(?:[,;]|and|und)\s*(?:{_NAME}\b)?\s*[:#^]?\s*\d+)*)"
+    rf"[\[【](?!\s*{_YEAR}\s*[\]】])\s*(?:{_NAME}\b\.?)?\s*[:#^†]?\s*(?P<numbers>-?\d+(?:\s*(?:[,;]|and|und)\s*(?:{_NAME}\b)?\s*[:#^]?\s*\d+)*)"
     r"(?:†\w*)?\s*[\]】](?!\()",
     re.IGNORECASE,
 )
@@ -38,6 +40,24 @@ class Shown:
 
 
 @dataclass
+class _CodeState:
+    """Whether the text read so far ends inside code: `a[1]` there is no marker."""
+
+    _fence: bool = False
+    _line: str = ""
+
+    @property
+    def inside(self) -> bool:
+        return self._fence or self._line.replace("```", "").count("`") % 2 == 1
+
+    def read(self, text: str) -> None:
+        *lines, rest = (self._line + text).split("\n")
+        for line in lines:
+            self._fence ^= line.lstrip().startswith(("```", "~~~"))
+        self._line = rest
+
+
+@dataclass
 class CitedText:
     """An answer that arrives in pieces. `text` is what was shown so far, `removed` counts the markers that were not."""
 
@@ -50,7 +70,7 @@ class CitedText:
     _claim: Span = (0, 0)
     _cited: set[int] = field(default_factory=set)
     _proven: list[Span] = field(default_factory=list)
-    _code: _CodeState = field(default_factory=lambda: _CodeState())
+    _code: _CodeState = field(default_factory=_CodeState)
 
     def feed(self, piece: str) -> Shown:
         """Takes the next piece; gives what can be shown now. A few characters that may begin a marker are kept."""
@@ -151,21 +171,3 @@ class CitedText:
         shown, self._held = self._held[:length], self._held[length:]
         self._code.read(shown)
         self.text += shown
-
-
-@dataclass
-class _CodeState:
-    """Whether the text read so far ends inside code: `a[1]` there is no marker."""
-
-    _fence: bool = False
-    _line: str = ""
-
-    @property
-    def inside(self) -> bool:
-        return self._fence or self._line.replace("```", "").count("`") % 2 == 1
-
-    def read(self, text: str) -> None:
-        *lines, rest = (self._line + text).split("\n")
-        for line in lines:
-            self._fence ^= line.lstrip().startswith(("```", "~~~"))
-        self._line = rest

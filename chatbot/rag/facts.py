@@ -1,4 +1,4 @@
-"""What has no synonym: numbers, days, months and technical names. A text that has another one says something else."""
+"""What has no synonym: numbers, days, months, technical names and "not". With another one a text says other things."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 # OAuth2, docs_url, PostgreSQL, HTTP.
 _NAME = re.compile(r"\b(?:\w*[a-z]\w*[A-Z]\w*|\w+_\w+|[A-Z]{3,}\w*|[A-Za-z]+\d\w*)\b")
+_NOT = re.compile(
+    r"\b(?:not?|never|none|cannot|without|neither|nor|nicht|kein\w*|nie|niemals|ohne|nunca|jamás|sin|jamais|aucune?|sans)\b"
+    r"|n['’]t\b|\bne\b.{1,40}\bpas\b|[不没無无]",
+    re.IGNORECASE,
+)
 # Words that are also others are left out: one, may, march.
 _COUNTED = (
     ("0", "zero null cero zéro"), ("2", "two zwei dos deux"), ("3", "three drei tres trois"),
@@ -43,3 +48,8 @@ def facts(text: str) -> set[str]:
 def names(text: str) -> list[str]:
     """Words with a capital, a digit or an underscore inside, and abbreviations."""
     return _NAME.findall(text)
+
+
+def says_not(text: str) -> bool:
+    """Whether there is a "not" in it, in English, German, Spanish, French or Chinese."""
+    return bool(_NOT.search(text))

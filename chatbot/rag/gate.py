@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from chatbot.rag.facts import says_not
 from chatbot.rag.sentences import units
 from chatbot.rag.types import Passage
 from chatbot.rag.words import content_words
@@ -44,9 +45,6 @@ _PERSON = re.compile(r"\b(?:who|whose|whom|wer|wessen|wem|quién|quiénes|qui)\b
 _DIGITS = re.compile(r"\d[\d.,]*")
 _COUNT = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|half|once|twice)\b")
 _CAPITAL = re.compile(r"\b[^\W\d_a-zß-öø-ÿ]\w{2,}")
-_NEGATION = re.compile(
-    r"\b(?:not|never|no|without|cannot|nicht|kein\w*|nie|ohne|nunca|sin|jamais|sans)\b|n['’]t\b|\bne\b.{1,40}\bpas\b"
-)
 
 
 def features(question: str, passages: Sequence[Passage]) -> tuple[float, ...]:
@@ -67,7 +65,7 @@ def features(question: str, passages: Sequence[Passage]) -> tuple[float, ...]:
         max((_part(weights, sentence.casefold()) for sentence in nearest), default=0.0),
         _pairs(question.casefold(), " ".join(read).casefold()),
         _kind(question, " ".join(nearest)),
-        _negated(question.casefold(), " ".join(nearest).casefold()),
+        float(says_not(question) and not says_not(" ".join(nearest))),
     )
 
 
@@ -95,10 +93,6 @@ def _kind(question: str, text: str) -> float:
     if _PERSON.search(asked):
         return float(any(name.casefold() not in asked for name in _CAPITAL.findall(text)))
     return 1.0
-
-
-def _negated(question: str, text: str) -> float:
-    return float(bool(_NEGATION.search(question)) and not _NEGATION.search(text))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ LEAST_PART = 0.1
 SHORT_PART = 0.25
 
 _WORD = re.compile(r"[^\W\d_]+")
-_ADDRESS = re.compile(r"https?://\S+|\b[\w-]+(?:\.[\w-]+){2,}\S*")
+_ADDRESS = re.compile(r"https?://\S+|(?<![\w-])[\w-]++(?:\.[\w-]++){2,}\S*")
 _SCRIPTS = (
     ("ja", "\u3040-\u30ff"), ("ko", "\u1100-\u11ff\uac00-\ud7af"), ("zh", "\u3400-\u9fff"), ("th", "\u0e00-\u0e7f"),
     ("ru", "\u0400-\u04ff"), ("ar", "\u0600-\u06ff"), ("he", "\u0590-\u05ff"), ("el", "\u0370-\u03ff"),

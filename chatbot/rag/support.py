@@ -12,11 +12,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from chatbot.rag.embedders import Vectors
-from chatbot.rag.facts import facts, names
+from chatbot.rag.facts import facts, names, says_not
 from chatbot.rag.sentences import Span, is_code, units
 from chatbot.rag.types import Passage
 from chatbot.rag.words import content_words
@@ -34,11 +35,6 @@ LONGEST = 3
 LONGER = 0.1
 
 _QUOTED = re.compile(r"[\"“„«»「]([^\"“”„«»「」\n]{8,}?)[\"”“«»」]")
-_NOT = re.compile(
-    r"\b(?:not?|never|none|cannot|without|neither|nor|nicht|kein\w*|nie|niemals|ohne|nunca|jamás|sin|jamais|aucune?|sans)\b"
-    r"|n['’]t\b|\bne\b.{1,40}\bpas\b|[不没無无]",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -58,28 +54,41 @@ class _Stretch:
     length: int
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What a passage says, read once for all the claims that are held against it."""
+
+    flat: str
+    facts: frozenset[str]
+    stretches: tuple[_Stretch, ...]
+
+
 def support(claim: str, passage: Passage, embed: Embed | None = None) -> Support | None:
     """The stretch of a passage that supports a claim, or None. `embed` gives unit vectors."""
     at = passage.text.find(claim)
     if claim.strip() and at >= 0:
         return Support(at, at + len(claim), 1.0)
     wanted = content_words(claim)
-    if not wanted or not _could_hold(claim, passage):
+    said = _said(passage.title, passage.text)
+    if not wanted or not _could_hold(claim, said):
         return None
-    stretches = list(_stretches(passage.text))
-    found = _by_words(claim, wanted, stretches, passage.text)
+    found = _by_words(claim, wanted, said.stretches, passage.text)
     if found is None and embed is not None:
-        found = _by_nearness(claim, stretches, passage.text, embed)
+        found = _by_nearness(claim, said.stretches, passage.text, embed)
     return found
 
 
-def _could_hold(claim: str, passage: Passage) -> bool:
-    """Whether a passage has the numbers and the quotations of a claim."""
-    said = f"{passage.title}\n{passage.text}"
-    flat = _flat(said)
-    known = all(name.casefold() in flat for name in names(claim))
-    quotations = all(_flat(quoted) in flat for quoted in _QUOTED.findall(claim))
-    return known and quotations and facts(claim) <= facts(said)
+@lru_cache(maxsize=64)
+def _said(title: str, text: str) -> _Said:
+    whole = f"{title}\n{text}"
+    return _Said(_flat(whole), frozenset(facts(whole)), tuple(_stretches(text)))
+
+
+def _could_hold(claim: str, said: _Said) -> bool:
+    """Whether a passage has the names, the numbers and the quotations of a claim."""
+    known = all(name.casefold() in said.flat for name in names(claim))
+    quotations = all(_flat(quoted) in said.flat for quoted in _QUOTED.findall(claim))
+    return known and quotations and facts(claim) <= said.facts
 
 
 def _flat(text: str) -> str:
@@ -109,7 +118,7 @@ def _by_words(claim: str, wanted: set[str], stretches: Sequence[_Stretch], text:
 
 def _contradicts(claim: str, stretch: _Stretch, text: str) -> bool:
     """Whether one says "not" and the other does not; of several sentences that cannot be told."""
-    return stretch.length == 1 and bool(_NOT.search(claim)) != bool(_NOT.search(text[stretch.start : stretch.end]))
+    return stretch.length == 1 and says_not(claim) != says_not(text[stretch.start : stretch.end])
 
 
 def _by_nearness(claim: str, stretches: Sequence[_Stretch], text: str, embed: Embed) -> Support | None:

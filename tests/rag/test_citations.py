@@ -100,7 +100,7 @@ def test_however_a_marker_is_written_it_is_shown_in_one_way(marker):
 @pytest.mark.parametrize(
     "answer",
     ["```py\nshop[1] = nine[9]\n```\n", "Use `opens[1]` for it.", "A list [] and [see below].", "Open [",
-     "[1](/hours) is a link",     "[a, b]", "[2024-01-01T00:00]"],
+     "[1](/hours) is a link", "[a, b]", "[2024-01-01T00:00]", "As R v Smith [2019] UKSC 7 has it."],
 )  # fmt: skip
 def test_a_bracket_that_is_no_marker_stays(answer):
     cited, citations = follow(answer)
