@@ -33,8 +33,8 @@ from chatbot.egress import (
     stoppable,
     target_of,
 )
+from chatbot.egress.connections import guard
 from chatbot.egress.limits import limits_of
-from chatbot.egress.stopping import make_stoppable
 from tests.conftest import ROOT
 from tests.web_server import WebServer, serving
 
@@ -690,7 +690,7 @@ def stoppable_client(secure):
     trusts = secure[1].tls
     trusts.check_hostname = False
     client = httpx2.Client(verify=trusts, timeout=5)
-    make_stoppable(client)
+    guard(client)
     yield client
     client.close()
 

@@ -7,14 +7,12 @@ Who asks carries a `Patience`; every read of the connection meanwhile is cut by 
 from __future__ import annotations
 
 import math
-import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import httpcore2
-import httpx2
 
 
 class Patience:
@@ -70,48 +68,6 @@ def waiting(patience: Patience) -> Iterator[None]:
         _current.reset(token)
 
 
-def make_patient(client: httpx2.Client) -> None:
-    """Lets the client's connections, those through a proxy as well, be bounded by `waiting`."""
-    # Handing the client a transport of our own would switch the environment's proxies off, so its pools are reached
-    # into; tests/test_egress.py notices when that is no longer possible.
-    for transport in (client._transport, *client._mounts.values()):
-        if isinstance(transport, httpx2.HTTPTransport):
-            transport._pool._network_backend = _Network(transport._pool._network_backend)
-
-
-class _Network(httpcore2.NetworkBackend):
-    def __init__(self, network: httpcore2.NetworkBackend) -> None:
-        self._network = network
-
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.NetworkStream:  # fmt: skip
-        return _Stream(self._network.connect_tcp(host, port, timeout, local_address, socket_options))
-
-
-class _Stream(httpcore2.NetworkStream):
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        patience = _current.get()
-        if patience is None:
-            return self._stream.read(max_bytes, timeout)
-        data = self._stream.read(max_bytes, patience.cut(timeout))
-        patience.take(len(data))
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)
+def current_patience() -> Patience | None:
+    """The one that reads are bounded by here, if any."""
+    return _current.get()

@@ -7,8 +7,7 @@ from functools import cache
 
 import httpx2
 
-from chatbot.egress.patience import make_patient
-from chatbot.egress.stopping import make_stoppable
+from chatbot.egress.connections import guard
 
 HttpError = httpx2.HTTPError
 HttpTimeout = httpx2.TimeoutException
@@ -25,7 +24,6 @@ def provider_client() -> httpx2.Client:
         timeout=httpx2.Timeout(60, connect=5),
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
     )
-    make_stoppable(client)
-    make_patient(client)
+    guard(client)
     atexit.register(client.close)
     return client

@@ -1,0 +1,77 @@
+"""The connections to a model provider: what is read from one can be stopped, and is bounded in time and size."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable
+
+import httpcore2
+import httpx2
+
+from chatbot.egress.patience import current_patience
+from chatbot.egress.stopping import LOOK_SECONDS, may_be_stopped, stop_if_asked
+
+
+def guard(client: httpx2.Client) -> None:
+    """Lets the client's connections, those through a proxy as well, follow `stoppable` and `waiting`."""
+    # Handing the client a transport of our own would switch the environment's proxies off, so its pools are reached
+    # into; tests/test_egress.py notices when that is no longer possible.
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx2.HTTPTransport):
+            transport._pool._network_backend = _Network(transport._pool._network_backend)
+
+
+class _Network(httpcore2.NetworkBackend):
+    def __init__(self, network: httpcore2.NetworkBackend) -> None:
+        self._network = network
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:  # fmt: skip
+        stop_if_asked()
+        return _Stream(self._network.connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        patience = current_patience()
+        if patience is None:
+            return self._read(max_bytes, timeout)
+        data = self._read(max_bytes, patience.cut(timeout))
+        patience.take(len(data))
+        return data
+
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Reads in short slices where it may be stopped: a thread that reads from a socket hears nothing else."""
+        if not may_be_stopped():
+            return self._stream.read(max_bytes, timeout)
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while True:
+            stop_if_asked()
+            left = until - time.monotonic()
+            try:
+                # A time-out of nothing would make the socket one that never waits.
+                return self._stream.read(max_bytes, max(0.001, min(LOOK_SECONDS, left)))
+            except httpcore2.ReadTimeout:
+                if left <= LOOK_SECONDS:
+                    raise
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        stop_if_asked()
+        self._stream.write(buffer, timeout)
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
