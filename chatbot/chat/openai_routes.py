@@ -7,29 +7,27 @@ so usage, export, history and feedback know it; what the client tells of earlier
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from flask import Response, current_app, jsonify
+from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import caller, still_allowed, user_required
+from chatbot.auth.guard import caller, user_required
 from chatbot.chat import openai_frames, openai_schemas
 from chatbot.chat.frames import drain, reply_object
 from chatbot.chat.models import Owner
-from chatbot.chat.replies import Replies
+from chatbot.chat.routes import replies, stream_response, take_slot
 from chatbot.chat.turns import Turn, begin_turn, earlier_answer
 from chatbot.errors import NotFound
 from chatbot.extensions import db, settings
 from chatbot.rag.models import Answerer
-from chatbot.web import idempotency, limits, sse
+from chatbot.web import idempotency, limits
 from chatbot.web.blueprint import Blueprint
-from chatbot.web.feeds import Frames
+from chatbot.web.feeds import Feed, Frames
 from chatbot.web.holding import holding, let_go
 from chatbot.web.idempotency import Held, IdempotencySchema
 from chatbot.web.languages import language
 from chatbot.web.openai_errors import body_of
-from chatbot.web.slots import Slots
 
 blp = Blueprint("openai", __name__, url_prefix="/v1", description="The same for clients of OpenAI's API.")
 blp.teardown_request(let_go)
@@ -58,12 +56,6 @@ _STREAM = {
 
 class ModelNotFound(NotFound):
     code, detail = "model_not_found", "There is no such model; GET /v1/models lists them."
-
-
-def replies() -> Replies:
-    """This process's replies."""
-    found: Replies = current_app.extensions["replies"]
-    return found
 
 
 @blp.route("/models", methods=["GET"])
@@ -95,8 +87,7 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     earlier = earlier_answer(db.session(), Owner.of(caller()), key)
     if earlier is not None:
         return _again(reply_object(*earlier), body)
-    slots: Slots = current_app.extensions["slots"]
-    holding().callback(slots.take().release)
+    take_slot()
     events = replies().reply(_turn(body, key), answerer)
     if not body["stream"]:
         return jsonify(openai_frames.completion(drain(events), settings().public_url))
@@ -128,9 +119,6 @@ def _wants_usage(body: dict[str, Any]) -> bool:
 
 
 def _stream(parts: Frames) -> Response:
-    """A stream takes over what its request holds."""
-    allowed = partial(still_allowed, current_app.extensions["sessions"], caller())
-    on_end = holding().pop_all().close
-    response = sse.stream(parts, on_end=on_end, still_allowed=allowed, as_problem=body_of)
+    response = stream_response(Feed(parts, holding().pop_all().close), tell=body_of)
     response.response = openai_frames.as_data_lines(response.response)  # type: ignore[arg-type]
     return response

@@ -155,10 +155,10 @@ def feeds() -> Feeds:
     return found
 
 
-def stream_response(parts: Frames | Feed, after: int = 0) -> Response:
-    """The response of a stream, from behind the event `after` on."""
+def stream_response(parts: Frames | Feed, after: int = 0, tell: sse.AsProblem | None = None) -> Response:
+    """The response of a stream, from behind the event `after` on; `tell` is how it tells an error."""
     allowed = partial(still_allowed, current_app.extensions["sessions"], caller())
-    response = sse.stream(parts, still_allowed=allowed, as_problem=as_problem(), after=after)
+    response = sse.stream(parts, still_allowed=allowed, as_problem=tell or as_problem(), after=after)
     # Of a stream that is only read here, the request holds something until it has been read.
     response.call_on_close(holding().pop_all().close)
     return response
