@@ -26,32 +26,41 @@ from chatbot.app import create_app
 from chatbot.config import ROOT
 from chatbot.knowledge import evaluation
 from chatbot.knowledge.eval_cli import own_index
+from chatbot.knowledge.retrieval import BESIDE, Index
 from chatbot.rag.condense import rewrite, stand_alone
-from chatbot.rag.types import HistoryMessage
+from chatbot.rag.types import Condensed, HistoryMessage, Passage
 
 DATA = ROOT.parent / "shared" / "data"
 
 Turns = Sequence[str]
-Way = Callable[[Turns, str], str]
+Way = Callable[[Turns, str], Condensed]
 
 
-def condensed(turns: Turns, _rewritten: str) -> str:
+def condensed(turns: Turns, _rewritten: str) -> Condensed:
     """As the project does without a model."""
     return stand_alone(turns[-1], [HistoryMessage(True, text) for text in turns[:-1]])
 
 
-def scripted(_turns: Turns, rewritten: str) -> str:
+def scripted(_turns: Turns, rewritten: str) -> Condensed:
     """As the project does with a model that says what people wrote."""
-    return rewrite(FakeListChatModel(responses=[rewritten]), "?", [])[0]
+    return Condensed(rewrite(FakeListChatModel(responses=[rewritten]), "?", [])[0])
 
 
 WAYS: dict[str, Way] = {
-    "the last turn alone": lambda turns, _: turns[-1],
-    "all turns joined": lambda turns, _: " ".join(turns),
+    "the last turn alone": lambda turns, _: Condensed(turns[-1]),
+    "all turns joined": lambda turns, _: Condensed(" ".join(turns)),
     "condensed without a model": condensed,
     "condensed by a model that gives the rewrites": scripted,
-    "the rewrites of people": lambda _, rewritten: rewritten,
+    "the rewrites of people": lambda _, rewritten: Condensed(rewritten),
 }
+
+
+def search(index: Index, asked: Condensed, k: int) -> list[Passage]:
+    """The best passages for a question as an answer's are searched: also beside, where that is called for."""
+    found = index.candidates(asked.question, k)
+    if asked.beside is not None:
+        found = found.joined(index.candidates(asked.beside, k), BESIDE)
+    return found.passages[:k]
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -69,10 +78,10 @@ def pages(app: Flask, folder: Path) -> dict[str, float]:
         with tarfile.open(folder / "fastapi-docs-en.tar.gz") as archive:
             archive.extractall(unpacked, filter="data")
         ingest(app, Path(unpacked))
-    search = app.extensions["retriever"].search
+    index = app.extensions["retriever"].index()
 
     def hits(way: Way) -> float:
-        found = [list(dict.fromkeys(p.source for p in search(way(t, r), 30)[0]))[:5] for t, r, _ in asked]
+        found = [list(dict.fromkeys(p.source for p in search(index, way(t, r), 30)))[:5] for t, r, _ in asked]
         right = [any(d.endswith(tuple(docs)) for d in five) for five, (_, _, docs) in zip(found, asked, strict=True)]
         return sum(right) / len(right)
 
@@ -89,7 +98,7 @@ def passages(folder: Path) -> dict[str, float]:
         rankings = {}
         for query in questions.judged:
             text = way(turns[query], questions.queries[query])
-            rankings[query] = evaluation.rank_documents(lambda k, text=text: index.search(text, k), names)
+            rankings[query] = evaluation.rank_documents(lambda k, text=text: search(index, text, k), names)
         return evaluation.measures(rankings, questions.qrels)["ndcg@10"]
 
     return {name: measured(way) for name, way in WAYS.items()}

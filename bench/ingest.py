@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import random
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -147,12 +148,12 @@ def second_run(session: Session, files: list[NewDocument]) -> float:
     return time.perf_counter() - begin
 
 
-def main() -> None:
+def main(given: Sequence[str] = ()) -> None:
     """Prints the rates."""
     parser = argparse.ArgumentParser(description="Ingestion beside the bare embedder.")
     parser.add_argument("--chunks", type=int, default=2000)
     parser.add_argument("--own", action="store_true", help="without the embedder's time")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     with house() as app:
         print("\nIngestion, one thread, rows durable")
         with app.extensions["sessions"]() as session:
@@ -169,4 +170,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
