@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session, lazyload
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
 from chatbot.knowledge import keywords, urls
-from chatbot.knowledge.generations import ensure_generation, is_active, next_revision, visible
+from chatbot.knowledge.generations import ensure_generation, is_active, next_revision, visible, within
 from chatbot.knowledge.instructions import score, signs
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
@@ -420,7 +420,7 @@ def _publish(session: Session, job: Job, version: DocumentVersion, generation: G
 def show(session: Session, document: Document, version: DocumentVersion, generation: Generation) -> None:
     """Makes the version visible in the generation and the one before invisible, in one revision."""
     revision = next_revision(session, generation.id)
-    mine = (ChunkRow.document_id == document.id, ChunkRow.generation_id == generation.id)
+    mine = (ChunkRow.document_id == document.id, within(generation.id))
     current, others = ChunkRow.version_id == version.id, ChunkRow.version_id != version.id
     session.execute(delete(ChunkRow).where(*mine, others, ChunkRow.added_revision.is_(None)))
     session.execute(update(ChunkRow).where(*mine, others, *visible()).values(removed_revision=revision))

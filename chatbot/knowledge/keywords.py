@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write
-from chatbot.knowledge.generations import visible
+from chatbot.knowledge.generations import visible, within
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.languages import language_of
 from chatbot.rag.terms import question_terms, terms_of
@@ -68,7 +68,7 @@ class Scope:
     def chunks(self, query: Select[Any]) -> Select[Any]:
         """A query on ChunkRow, limited to the scope."""
         query = query.join(Document, Document.id == ChunkRow.document_id).where(
-            ChunkRow.generation_id == self.generation_id,
+            within(self.generation_id),
             *visible(),
             Document.is_active,
             Document.status != "deleted",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, lazyload
 
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import FieldError, Invalid, NotFound
-from chatbot.knowledge.generations import active_generation, next_revision, visible
+from chatbot.knowledge.generations import active_generation, next_revision, visible, within
 from chatbot.knowledge.models import (
     DEFAULT_COLLECTION,
     ChunkRow,
@@ -300,7 +300,7 @@ def _remove_chunks(session: Session, document_id: str) -> int:
     total, active = 0, active_generation(session)
     for generation_id in session.scalars(select(ChunkRow.generation_id).where(*visible).distinct()).all():
         values = {"removed_revision": next_revision(session, generation_id)}
-        rows = update(ChunkRow).where(*visible, ChunkRow.generation_id == generation_id).values(values)
+        rows = update(ChunkRow).where(*visible, within(generation_id)).values(values)
         removed = len(session.scalars(rows.returning(ChunkRow.id)).all())
         total += removed if active is not None and generation_id == active.id else 0
     session.execute(update(ChunkRow).where(mine).values(text="", embedding=b"", headings=[]))

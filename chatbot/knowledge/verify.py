@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session, lazyload, undefer
 
 from chatbot.db import Sessions, begin_write
 from chatbot.knowledge import keywords
-from chatbot.knowledge.generations import active_generation, next_revision, visible
+from chatbot.knowledge.generations import active_generation, next_revision, visible, within
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.retrieval import Index
@@ -239,7 +239,7 @@ def _queue_again(session: Session, generation: Generation, findings: Sequence[Fi
         )
         if document is not None:
             revision = next_revision(session, generation.id)
-            mine = (ChunkRow.document_id == document.id, ChunkRow.generation_id == generation.id)
+            mine = (ChunkRow.document_id == document.id, within(generation.id))
             session.execute(delete(ChunkRow).where(*mine))
             # Rows went without a trace: every process reads all of them again.
             values = {"purged_revision": revision}
