@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatbot.chat.models import ChatMember, ChatSession, DailyUsage, Message
+from chatbot.chat.models import ChatMember, ChatSession, DailyUsage, Message, MessageTrace
 from chatbot.chat.schemas import ChatSessionSchema, MessageSchema
 
 _chat = ChatSessionSchema()
@@ -32,7 +32,20 @@ def _with_messages(session: Session, chat: ChatSession) -> dict[str, Any]:
     query = select(Message).where(Message.chat_session_id == chat.id).order_by(Message.position)
     messages = _messages.dump(session.scalars(query).all())
     shape: dict[str, Any] = _chat.dump({"chat": chat, "message_count": len(messages)})
-    return shape | {"visitor": chat.visitor, "messages": messages}
+    return shape | {"visitor": chat.visitor, "messages": messages, "traces": _traces(session, chat.id)}
+
+
+def _traces(session: Session, chat_id: str) -> list[dict[str, Any]]:
+    """How the answers were made, as it is stored: of documents only their ids."""
+    query = select(MessageTrace).join(Message).where(Message.chat_session_id == chat_id).order_by(Message.position)
+    return [
+        {
+            "message_id": row.message_id,
+            "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
+            "trace": row.trace,
+        }
+        for row in session.scalars(query)
+    ]
 
 
 def _memberships(session: Session, user_id: str) -> list[dict[str, Any]]:

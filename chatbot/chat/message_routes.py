@@ -8,15 +8,16 @@ from flask import current_app
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, user_required
-from chatbot.chat import feedback, members, running, schemas
+from chatbot.chat import feedback, members, running, schemas, traces
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.frames import done_again
 from chatbot.chat.models import Owner
 from chatbot.chat.routes import STREAM, answered, blp, feeds, replies, stream_response, take_slot
+from chatbot.chat.trace_schemas import TraceSchema
 from chatbot.chat.turns import Turn, begin_again
 from chatbot.errors import Conflict
 from chatbot.extensions import db, settings
-from chatbot.knowledge.collections import asked_for
+from chatbot.knowledge.collections import Reader, asked_for
 from chatbot.web import limits
 from chatbot.web.feeds import Feed
 from chatbot.web.idempotency import Held, IdempotencySchema
@@ -58,6 +59,20 @@ def give_feedback(body: dict[str, Any], message_id: Any) -> Any:
         answers: AnswerCache = current_app.extensions["answer_cache"]
         answers.forget(id_)
     return rated
+
+
+@blp.route("/messages/<uuid:message_id>/trace/", methods=["GET"])
+@user_required
+@blp.response(200, TraceSchema)
+def trace(message_id: Any) -> Any:
+    """Tell why an answer says what it says
+
+    The question as it was searched, every passage that was looked at with its scores and why it was kept or dropped,
+    what the gate decided, which models were asked, and how long each step took. A passage that you may not read, or
+    not any more, is shown without its text and its place. For a question it is 422 `not_an_answer`.
+    """
+    who = caller()
+    return traces.read_trace(db.session(), Owner.of(who), Reader.of(who), str(message_id))
 
 
 @blp.route("/messages/<uuid:message_id>/stop/", methods=["POST"])

@@ -98,6 +98,16 @@ class Message(Base):
         return {"rating": self.rating, "comment": self.comment, "at": self.rated_at}
 
 
+class MessageTrace(Base):
+    """How an answer was made (chatbot/chat/traces.py); gone with its message."""
+
+    __tablename__ = "message_traces"
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    trace: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
 class DailyUsage(Base):
     """What answers have cost an account, or a visitor of theirs, on a day (UTC)."""
 

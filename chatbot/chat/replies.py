@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.models import Message
 from chatbot.chat.running import Running
+from chatbot.chat.traces import trace_of
 from chatbot.chat.turns import Answer, ChatSessionNotFound, Turn, store_answer
 from chatbot.config import Settings
 from chatbot.db import Sessions
@@ -117,14 +118,14 @@ class Replies:
             log.exception("reply_failed", message_id=turn.answer_id)
             status, failure = "failed", ChatbotError()
         finally:
-            message, trouble = self._store(turn, answer, status)
+            message, trouble = self._store(turn, answer, status, failure)
             failure = failure or trouble
         yield Failed(failure) if failure or message is None else Done(turn, message)  # type: ignore[arg-type]
 
     def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Generator[Event, None, None]:
         embed = self._retriever.embedder().embed
         chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback, embed)
-        ask = replace(turn.ask, on_sent=answer.sent)
+        ask = replace(turn.ask, on_sent=answer.sent, on_failed=answer.failed)
         made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, ask))
         with closing(made) as parts:
             for part in parts:
@@ -146,12 +147,15 @@ class Replies:
             log.warning("no_suggestions", message_id=turn.answer_id, error=type(error).__name__)
             return []
 
-    def _store(self, turn: Turn, answer: Answer, status: str) -> tuple[Message | None, ChatbotError | None]:
+    def _store(
+        self, turn: Turn, answer: Answer, status: str, failure: ChatbotError | None
+    ) -> tuple[Message | None, ChatbotError | None]:
         """Stores the answer in a short transaction of its own; a busy database is asked again."""
+        trace = trace_of(turn, answer, failure)
         for attempt in range(1, STORE_ATTEMPTS + 1):
             try:
                 with self._sessions() as session:
-                    message = store_answer(session, turn, answer, status)
+                    message = store_answer(session, turn, answer, status, trace)
                 return message, None if message else ChatSessionNotFound()
             except SQLAlchemyError as error:
                 log.error("answer_not_stored", message_id=turn.answer_id, error=type(error).__name__, attempt=attempt)

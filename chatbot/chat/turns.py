@@ -19,13 +19,13 @@ from chatbot.auth.guard import Caller
 from chatbot.auth.tokens import InvalidToken
 from chatbot.chat import usage
 from chatbot.chat.messages import MessageNotFound, my_message, path_to
-from chatbot.chat.models import ChatSession, Message, Owner
+from chatbot.chat.models import ChatSession, Message, MessageTrace, Owner
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import Conflict, Forbidden, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.prompts import PROMPT_VERSION
 from chatbot.rag.tokens import cost_usd, count_tokens
-from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Citation, Found, HistoryMessage, Usage
+from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Citation, Found, HistoryMessage, Sent, Usage
 from chatbot.web import idempotency
 from chatbot.web.idempotency import Held, Made
 
@@ -99,6 +99,8 @@ class Answer:
     timings_ms: dict[str, int] = field(default_factory=dict)
     suggestions: list[str] = field(default_factory=list)
     removed_links: int = 0
+    prompts: list[Sent] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def spent(self) -> Usage:
@@ -111,9 +113,14 @@ class Answer:
         cost = self.price(self.model, self.prompt_tokens, done)
         return self.condensing + Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost)
 
-    def sent(self, prompt_tokens: int) -> None:
-        """Notes that a model is asked, with a prompt of about this size."""
-        self.prompt_tokens = prompt_tokens
+    def sent(self, prompt: Sent) -> None:
+        """Notes that a model is asked."""
+        self.prompts.append(prompt)
+        self.prompt_tokens = prompt.tokens
+
+    def failed(self, model: str, code: str) -> None:
+        """Notes that another model takes the place of one that failed."""
+        self.failures.append((model, code))
 
     def check(self, checked: Checked) -> None:
         """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
@@ -349,8 +356,11 @@ def earlier_answer(session: Session, owner: Owner, key: Held) -> tuple[Message, 
     return (place.question, answer) if answer is not None and (answer.content or answer.status == "complete") else None
 
 
-def store_answer(session: Session, turn: Turn, answer: Answer, status: str) -> Message | None:
-    """Stores the answer in its place and what it has cost. None when the conversation was deleted in the meantime.
+def store_answer(
+    session: Session, turn: Turn, answer: Answer, status: str, trace: dict[str, Any] | None = None
+) -> Message | None:
+    """Stores the answer in its place, what it has cost, and how it was made. None when the conversation was deleted in
+    the meantime.
 
     An answer that says nothing costs nothing, and its key goes to whoever sends the question again.
     """
@@ -375,6 +385,9 @@ def store_answer(session: Session, turn: Turn, answer: Answer, status: str) -> M
     )
     # A question that is answered once more has a place with an answer that failed.
     message = session.merge(message)
+    if trace is not None:
+        session.flush()
+        session.merge(MessageTrace(message_id=message.id, trace=trace))
     _let_go(session, turn, message.created_at)
     if says_something:
         idempotency.finish(session, turn.key_id, 200)

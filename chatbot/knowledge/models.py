@@ -19,6 +19,8 @@ from chatbot.db import Base, UtcDateTime, new_id, utcnow
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 DEFAULT_COLLECTION = "default"
+# The type of a document that is the answer to the question in its title: it comes first where that is asked.
+CURATED = "curated"
 
 
 EVERYONE, MEMBERS = "everyone", "members"
@@ -206,3 +208,16 @@ class ChunkRow(Base):
     embedding: Mapped[bytes] = deferred(mapped_column(LargeBinary))
     added_revision: Mapped[int | None] = mapped_column(BigInteger)
     removed_revision: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class EvaluationCase(Base):
+    """A question of a stored set, and the ids of the documents that answer it: search is measured with it."""
+
+    __tablename__ = "evaluation_cases"
+    __table_args__ = (Index("ix_evaluation_cases_set_name_created_at", "set_name", "created_at"),)
+
+    id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
+    set_name: Mapped[str] = mapped_column(String(100))
+    question: Mapped[str] = mapped_column(Text)
+    relevant: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

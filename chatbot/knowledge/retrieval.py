@@ -7,6 +7,7 @@ What a reader may not find is left out inside both searches, before the best are
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,12 +22,13 @@ from chatbot.db import Sessions
 from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
 from chatbot.knowledge.keywords import Scope
-from chatbot.knowledge.models import ChunkRow, Document, Generation
+from chatbot.knowledge.models import CURATED, ChunkRow, Document, Generation
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.gate import Gate, features
-from chatbot.rag.ranking import CANDIDATES, DEPTH, fuse, judged, varied
+from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, judged, varied
+from chatbot.rag.same_question import same_question
 from chatbot.rag.store import Changes, FaissStore
-from chatbot.rag.types import Found, Passage
+from chatbot.rag.types import Found, Passage, Searched
 
 log = structlog.get_logger(__name__)
 
@@ -95,22 +97,30 @@ class SqlRows:
         return list(session.scalars(query))
 
     def passages(self, found: Sequence[tuple[int, float]]) -> list[Passage]:
-        """The passages of the ids, in that order. A chunk that was removed a moment ago is not there any more."""
+        """The passages of the ids, in that order. A chunk that was removed a moment ago is not there any more.
+
+        Those of a curated answer have a score of that name, still without a value.
+        """
         scores = dict(found)
         with self._sessions() as session:
             # Columns, not objects: fifty rows a search are read, and mapping them would take as long as the search.
             rows = session.execute(
-                select(*_PASSAGE_COLUMNS)
+                select(*_PASSAGE_COLUMNS, Document.document_type)
                 .join(Document, Document.id == ChunkRow.document_id)
                 .where(ChunkRow.id.in_(scores), ChunkRow.removed_revision.is_(None))
                 .where(Document.status != "deleted", Document.is_active)
             ).all()
-        by_id = {row.chunk_id: row._mapping for row in rows}
+        by_id = {row.chunk_id: dict(row._mapping) for row in rows}
+        curated = {chunk_id for chunk_id, row in by_id.items() if row.pop("document_type") == CURATED}
         kept = [(chunk_id, score) for chunk_id, score in found if chunk_id in by_id]
         return [
-            Passage(rank=rank, scores={"dense": round(score, 4)}, **by_id[chunk_id])
+            Passage(rank=rank, scores=_of_row(score, chunk_id in curated), **by_id[chunk_id])
             for rank, (chunk_id, score) in enumerate(kept, 1)
         ]
+
+
+def _of_row(score: float, curated: bool) -> dict[str, float | None]:
+    return {"dense": round(score, 4)} | ({"curated": None} if curated else {})
 
 
 _PASSAGE_COLUMNS = (
@@ -149,7 +159,8 @@ class Index:
 
         `collections` are ids, `conditions` on Document; both limit what is searched. Scores: `dense` (cosine),
         `keyword` (BM25), `fused` (by which passages are ordered) and `evidence` (what an answer asks of them); a
-        score that was not asked for, or that a leg did not come to, is None.
+        score that was not asked for, or that a leg did not come to, is None. An answer that was curated for this
+        question has `curated` as well, the cosine of the two questions; it comes first, with 1 added to `fused`.
         """
         return self.candidates(question, k, collections, mode=mode, conditions=conditions).best(k, variety)
 
@@ -176,8 +187,21 @@ class Index:
             {chunk_id: float(query[0] @ vector) for chunk_id, vector in vectors.items()} if query is not None else {}
         )
         legs = {"dense": cosines, "keyword": dict(words), "fused": dict(fused)}
-        passages = [replace(p, scores=_scores(p.chunk_id, legs)) for p in self.rows.passages(fused)]
-        return Candidates(judged(question, passages), vectors)
+        rows = self.rows.passages(fused)
+        passages = judged(question, [replace(p, scores=_scores(p.chunk_id, legs)) for p in rows])
+        curated = {p.chunk_id for p in rows if "curated" in p.scores}
+        if query is not None and curated:
+            passages = [self._curated(question, query, p) if p.chunk_id in curated else p for p in passages]
+            passages.sort(key=lambda p: "curated" not in p.scores)
+        return Candidates(passages, vectors)
+
+    def _curated(self, question: str, query: Vectors, passage: Passage) -> Passage:
+        """A passage of a curated answer, put first where it was written for this question."""
+        near = float(query[0] @ self.store.query_vector(passage.title)[0])
+        if not same_question(question, passage.title, near):
+            return passage
+        first = round((passage.scores["fused"] or 0.0) + 1, 4)
+        return replace(passage, scores={**passage.scores, "fused": first, "curated": round(near, 4)})
 
 
 @dataclass(frozen=True)
@@ -202,17 +226,15 @@ class Candidates:
         return Candidates(ordered, {**self.vectors, **other.vectors})
 
     def above(self, threshold: float) -> Candidates:
-        """Those whose evidence reaches a threshold."""
-        return replace(self, passages=[p for p in self.passages if (p.scores["evidence"] or 0.0) >= threshold])
-
-
-NOTHING = Candidates([], {})
+        """Those whose evidence reaches a threshold, and those that were written for the question."""
+        fit = [p for p in self.passages if "curated" in p.scores or (p.scores["evidence"] or 0.0) >= threshold]
+        return replace(self, passages=fit)
 
 
 def _added(known: Passage | None, passage: Passage, share: float) -> Passage:
     """A passage with its share of the fused score added to what another search gave it."""
     before = known.scores if known else {}
-    scores = {name: _most(before.get(name), score) for name, score in passage.scores.items()}
+    scores = {**before, **{name: _most(before.get(name), score) for name, score in passage.scores.items()}}
     scores["fused"] = round((before.get("fused") or 0.0) + share * (passage.scores["fused"] or 0.0), 4)
     return replace(passage, scores=scores)
 
@@ -221,9 +243,13 @@ def _most(one: float | None, other: float | None) -> float | None:
     return max((score for score in (one, other) if score is not None), default=None)
 
 
-def _decided(candidates: Candidates, fit: Candidates, k: int, score: float | None, threshold: float) -> Found:
+def _decided(
+    candidates: Candidates, fit: Candidates, k: int, score: float | None, threshold: float, searched: Searched
+) -> Found:  # fmt: skip
     passages = tuple(fit.best(k, ANSWER_VARIETY))
-    return Found(passages, score, threshold, () if passages else tuple(candidates.best(NEAREST)))
+    refusal = "threshold" if searched.features is None else "gate"
+    searched = replace(searched, candidates=explained(candidates.passages, fit.passages, passages, refusal))
+    return Found(passages, score, threshold, () if passages else tuple(candidates.best(NEAREST)), searched)
 
 
 def _scores(chunk_id: int, legs: Mapping[str, Mapping[int, float]]) -> dict[str, float | None]:
@@ -241,27 +267,33 @@ class Retriever:
         self._active: Index | None = None
 
     def find(
-        self, question: str, k: int, collections: frozenset[str] | None = None, beside: str | None = None
+        self, question: str, k: int, collections: frozenset[str] | None = None, beside: str | None = None,
+        index: Index | None = None,
     ) -> Found:  # fmt: skip
         """The `k` passages that say most together, if what was found can carry an answer.
 
         That is for the generation's gate to say; without one each passage needs evidence of its own. `collections` are
-        the ids of what may be searched; None is everything. `beside` is searched as well, and weighs more.
+        the ids of what may be searched; None is everything. `beside` is searched as well, and weighs more. `index` is
+        another one than that of the active generation.
         """
-        index = self.index()
+        index = index or self.index()
         if index is None:
             return Found((), None, self._threshold or 0.0)
         candidates = index.candidates(question, k, collections)
         if beside is not None:
             candidates = candidates.joined(index.candidates(beside, k, collections), BESIDE)
+        generation = index.generation
+        searched = Searched(generation.id, generation.revision, generation.embedder, (), beside=beside)
         gate = index.gate if self._threshold is None else None
         if gate is not None:
-            score = gate.score(features(question, candidates.passages))
-            fit = candidates if score >= gate.threshold else NOTHING
-            return _decided(candidates, fit, k, score, gate.threshold)
+            seen = features(question, candidates.passages)
+            score = gate.score(seen)
+            fit = candidates if score >= gate.threshold else candidates.above(math.inf)
+            searched = replace(searched, features=tuple(round(float(value), 4) for value in seen))
+            return _decided(candidates, fit, k, score, gate.threshold, searched)
         threshold = self._threshold_of(index)
         top = max((p.scores["evidence"] or 0.0 for p in candidates.passages), default=None)
-        return _decided(candidates, candidates.above(threshold), k, top, threshold)
+        return _decided(candidates, candidates.above(threshold), k, top, threshold, searched)
 
     def search(
         self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",

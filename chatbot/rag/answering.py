@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections.abc import Callable, Generator
@@ -29,8 +30,9 @@ from chatbot.rag.errors import (
     retry_after,
     translate,
 )
+from chatbot.rag.prompts import without_boundaries
 from chatbot.rag.tokens import count_tokens
-from chatbot.rag.types import OnSent, Piece, Usage
+from chatbot.rag.types import OnSent, Piece, Sent, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -193,7 +195,10 @@ class Answering:
 
     def _tell_sent(self) -> None:
         """Counts about how large the prompt is, and tells it before it is sent."""
-        messages = self._prompt.format_messages(**self._inputs)
-        self._prompt_tokens = sum(count_tokens(message.text) + 4 for message in messages)
+        texts = [(message.type, message.text) for message in self._prompt.format_messages(**self._inputs)]
+        sizes = [count_tokens(text) + 4 for _, text in texts]
+        self._prompt_tokens = sum(sizes)
         if self._on_sent:
-            self._on_sent(self._prompt_tokens)
+            hashes = [hashlib.sha256(without_boundaries(text).encode()).hexdigest() for _, text in texts]
+            messages = tuple((role, size, name) for (role, _), size, name in zip(texts, sizes, hashes, strict=True))
+            self._on_sent(Sent(self._line.name, self._prompt_tokens, messages))

@@ -28,6 +28,8 @@ _OPEN = re.compile(r"[\[【]")
 # Behind a complete one an opening parenthesis would make it a link.
 _BEGUN = re.compile(r"[\[【][\w\s,;:#^†.-]*[\]】]?", re.IGNORECASE)
 LONGEST = 60
+# Of so many markers that were taken out it is noted why.
+MOST_NOTED = 50
 _BETWEEN = " \n.,;"
 
 
@@ -70,6 +72,7 @@ class CitedText:
     _claim: Span = (0, 0)
     _cited: set[int] = field(default_factory=set)
     _proven: list[Span] = field(default_factory=list)
+    _refused: list[tuple[int, int, str]] = field(default_factory=list)
     _code: _CodeState = field(default_factory=_CodeState)
 
     def feed(self, piece: str) -> Shown:
@@ -84,7 +87,9 @@ class CitedText:
     def checked(self) -> Checked:
         """What is known of the answer at its end. A claim is supported by a citation, or by a passage's own words."""
         claimed = claims(self.text)
-        return Checked(self.removed, len(claimed), sum(self._is_unsupported(*span) for span in claimed))
+        return Checked(
+            self.removed, len(claimed), sum(self._is_unsupported(*span) for span in claimed), tuple(self._refused)
+        )
 
     def _is_unsupported(self, start: int, end: int) -> bool:
         if any(start < span[1] and span[0] < end for span in self._proven):
@@ -128,9 +133,15 @@ class CitedText:
         fresh = [number for number in dict.fromkeys(numbers) if number not in self._cited]
         found = [citation for number in fresh if (citation := self._cite(number, claim))]
         self.removed += len(fresh) - len(found)
+        self._note_removed(set(fresh) - {citation.marker for citation in found})
         self._cited |= {citation.marker for citation in found}
         self._proven += [(citation.answer_start, citation.answer_end) for citation in found]
         return found
+
+    def _note_removed(self, numbers: set[int]) -> None:
+        for number in sorted(numbers)[: MOST_NOTED - len(self._refused)]:
+            reason = "not_supported" if 1 <= number <= len(self.passages) else "no_such_passage"
+            self._refused.append((number, len(self.text), reason))
 
     def _claimed(self) -> Span:
         """What a marker is about: the words since the last marker, or the same words for a second marker in a row."""

@@ -70,7 +70,10 @@ def _quotation(unit: _Unit, previous: _Unit | None) -> Quotation:
 
 
 def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[_Unit]:
-    found = [(m, span, p.text[slice(*span)]) for m, p in enumerate(passages, 1) for span in _quotable(p.text)]
+    # Where somebody has written the answer to this very question, nobody else is quoted.
+    curated = any("curated" in passage.scores for passage in passages)
+    read = [(m, p) for m, p in enumerate(passages, 1) if not curated or "curated" in p.scores]
+    found = [(m, span, p.text[slice(*span)]) for m, p in read for span in _quotable(p.text)]
     if not found:
         return []
     vectors = embedder.embed([question, *(text for _, _, text in found)])

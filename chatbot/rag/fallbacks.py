@@ -54,6 +54,8 @@ class WithFallbacks:
                 except ChatbotError as error:
                     failures.append(error)
                     log.warning("model_falls_back", model=answerer.name, code=error.code)
+                    if ask.on_failed:
+                        ask.on_failed(answerer.name, error.code)
                     continue
                 yield replace(begin, by=answerer.name, cites=answerer.cites) if failures else begin
                 yield from pieces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 
@@ -36,6 +37,8 @@ GENERAL = ChatPromptTemplate.from_messages(
 # Names the wording, so that an answer can be traced to the prompt that made it.
 PROMPT_VERSION = hashlib.sha256((_GROUNDED + _GENERAL).encode()).hexdigest()[:12]
 
+_BOUNDARY = re.compile(r"=====passage-[0-9a-f]{16}=====")
+
 NOT_FROM_DOCUMENTS = "This does not come from the documents: "
 NOTHING_FOUND = "I found nothing about this in the documents."
 NEAREST = "Nearest:"
@@ -57,6 +60,11 @@ def said(sentence: str, ask: Ask) -> str:
 def new_boundary() -> str:
     """A line that cannot be guessed, so no document can close its own quotation."""
     return f"=====passage-{secrets.token_hex(8)}====="
+
+
+def without_boundaries(prompt: str) -> str:
+    """A prompt without the lines that cannot be guessed, so that the same one is the same another time."""
+    return _BOUNDARY.sub("", prompt)
 
 
 def render_passages(passages: Sequence[Passage], boundary: str) -> str:

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from chatbot.rag.embedders import Vectors
-from chatbot.rag.types import Passage
+from chatbot.rag.types import Candidate, Passage
 from chatbot.rag.words import content_words
 
 Hits = Sequence[tuple[int, float]]
@@ -102,3 +102,27 @@ def _nearest(passage: Passage, chosen: Sequence[Passage], vectors: Mapping[int, 
     here = vectors.get(passage.chunk_id)
     others = [vectors[other.chunk_id] for other in chosen if other.chunk_id in vectors]
     return max((float(here @ other) for other in others), default=0.0) if here is not None else 0.0
+
+
+def explained(
+    candidates: Sequence[Passage], fit: Sequence[Passage], chosen: Sequence[Passage], refusal: str
+) -> tuple[Candidate, ...]:  # fmt: skip
+    """Everything that was looked at, in its order, with why it was kept or dropped.
+
+    `fit` are those of them with enough evidence and `chosen` those of these that were taken; `refusal` is the reason
+    of those that are not fit.
+    """
+    best = {passage.chunk_id for passage in fit[: len(chosen)]}
+    fitting, taken = ({passage.chunk_id for passage in some} for some in (fit, chosen))
+
+    def reason(passage: Passage) -> str:
+        if passage.chunk_id in taken:
+            return "curated" if "curated" in passage.scores else "best" if passage.chunk_id in best else "variety"
+        if passage.chunk_id not in fitting:
+            return refusal
+        return "similar" if passage.chunk_id in best else "rank"
+
+    return tuple(
+        Candidate(p.document_id, p.version, p.chunk_id, p.page, p.scores, p.chunk_id in taken, reason(p))
+        for p in candidates
+    )

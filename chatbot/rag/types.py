@@ -25,6 +25,36 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A passage that was looked at for an answer, without its text; `reason` says why it was kept or dropped.
+
+    Kept: `best` by its score, `curated` for this question, or `variety`, because it says what better ones do not.
+    Dropped: `gate` or `threshold` (too little evidence), `similar` to better ones, or `rank` behind them.
+    """
+
+    document_id: str
+    version: int
+    chunk_id: int
+    page: int | None
+    scores: Mapping[str, float | None]
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Searched:
+    """How passages were found: in which generation at which revision, everything that was looked at, best first, and
+    what the gate saw (in the order of its FEATURES; None where the generation is not calibrated)."""
+
+    generation: int
+    revision: int
+    embedder: str
+    candidates: tuple[Candidate, ...]
+    features: tuple[float, ...] | None = None
+    beside: str | None = None
+
+
+@dataclass(frozen=True)
 class Found:
     """The passages that can carry an answer, best first; none where the evidence does not reach the threshold.
 
@@ -36,6 +66,7 @@ class Found:
     top_score: float | None
     threshold: float
     nearest: tuple[Passage, ...] = ()
+    searched: Searched | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +134,18 @@ class Condensed:
     beside: str | None = None
 
 
-# Is told about how many tokens the prompt has.
-OnSent = Callable[[int], None]
+@dataclass(frozen=True)
+class Sent:
+    """A prompt as it went out to a model: about how many tokens, and of each message its role, its tokens and the
+    SHA-256 of its text, the boundaries around passages left out, which are others each time."""
+
+    model: str
+    tokens: int
+    messages: tuple[tuple[str, int, str], ...]
+
+
+# Is told of a prompt before it goes out.
+OnSent = Callable[[Sent], None]
 
 
 @dataclass(frozen=True)
@@ -117,8 +158,10 @@ class Ask:
     collections: frozenset[str] | None = None
     # What the software says itself is said in this language where the question does not tell its own.
     language: str = "en"
-    # Told how large the prompt is when it is sent: who leaves before the first token has had it read all the same.
+    # Told of the prompt when it is sent: who leaves before the first token has had it read all the same.
     on_sent: OnSent | None = field(default=None, compare=False)
+    # Told which model failed, and how, when another one takes its place.
+    on_failed: Callable[[str, str], None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -129,6 +172,8 @@ class Checked:
     removed_markers: int
     claims: int
     unsupported: int
+    # Of the first of those markers: its number, where it stood in the answer, and `no_such_passage` or `not_supported`.
+    removed: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(frozen=True)

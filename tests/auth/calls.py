@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from chatbot.auth import recovery, tokens
 from chatbot.auth.models import User
-from chatbot.chat.models import ChatMember, Message
+from chatbot.chat.models import ChatMember, Message, MessageTrace
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.collections import add_member, create_collection
 from chatbot.knowledge.models import Document, DocumentVersion
@@ -19,6 +19,14 @@ from tests.auth.world import HOUR, Who, World, family_of, key_of
 from tests.conftest import PASSWORD
 
 ANOTHER = "a lighthouse in the fog"
+NO_METADATA = {
+    "question": "When?", "prompt_version": "", "timings_ms": {}, "usage": {}, "citations": [], "model": "extractive",
+    "cached": False, "grounding": {"top_score": None, "threshold": None},
+}  # fmt: skip
+NO_TRACE = {
+    "asked": "When?", "history": {}, "language": "en", "collections": [], "search": None, "model": "extractive",
+    "failures": [], "prompts": [], "removed_markers": [], "error": None,
+}  # fmt: skip
 Call = dict[str, Any]
 Build = Callable[[World, Who], Call]
 
@@ -100,6 +108,17 @@ def _an_answer(**more: Any) -> Build:
             return {"ids": {"message_id": session.scalars(answers).one()}, **more}
 
     return build
+
+
+def _a_traced_answer(world: World, who: Who) -> Call:
+    call = _an_answer()(world, who)
+    id_ = call["ids"]["message_id"]
+    with world.app.extensions["sessions"]() as session:
+        begin_write(session)
+        session.get_one(Message, id_).extra = NO_METADATA
+        session.add(MessageTrace(message_id=id_, trace=NO_TRACE))
+        session.commit()
+    return call
 
 
 def _a_document(world: World, who: Who) -> Call:
@@ -239,6 +258,7 @@ CALLS: dict[tuple[str, str], Build] = {
     ("POST", "/api/chat/messages/<uuid:message_id>/stop/"): _an_answer(),
     ("POST", "/api/chat/messages/<uuid:message_id>/regenerate/"): _an_answer(json={}),
     ("GET", "/api/chat/messages/<uuid:message_id>/stream/"): _an_answer(),
+    ("GET", "/api/chat/messages/<uuid:message_id>/trace/"): _a_traced_answer,
     ("POST", "/api/knowledge/documents/"): _new_document,
     ("GET", "/api/knowledge/documents/"): nothing,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,

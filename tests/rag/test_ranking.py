@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, fuse, judged, stretched, varied
+from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, explained, fuse, judged, stretched, varied
 from chatbot.rag.types import Passage
 
 
@@ -113,3 +113,16 @@ def test_with_variety_what_says_the_same_gives_way_to_what_says_something_else()
 
 def test_a_passage_whose_vector_is_not_there_is_like_no_other():
     assert [p.chunk_id for p in varied([passage(1, fused=0.9), passage(2, fused=0.8)], {1: SAME}, 5, 0.5)] == [1, 2]
+
+
+def test_each_passage_that_was_looked_at_says_why_it_was_kept_or_dropped():
+    looked_at = [passage(n, fused=1 - n / 10) for n in range(1, 6)]
+    written = passage(9, fused=1.5)
+    written = type(written)(**{**vars(written), "scores": {**written.scores, "curated": 0.95}})
+    candidates, fit = [written, *looked_at], [written, *looked_at[:4]]
+    reasons = [(c.chunk_id, c.kept, c.reason) for c in explained(candidates, fit, [written, looked_at[0], looked_at[2]],
+                                                                 "gate")]  # fmt: skip
+    assert reasons == [
+        (9, True, "curated"), (1, True, "best"), (2, False, "similar"), (3, True, "variety"), (4, False, "rank"),
+        (5, False, "gate"),
+    ]  # fmt: skip
