@@ -19,6 +19,7 @@ from chatbot.chat import export as chat_export
 from chatbot.chat import gap_routes
 from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.answer_cache import AnswerCache
+from chatbot.chat.cli import chat_cli
 from chatbot.chat.message_routes import blp as chat_blueprint
 from chatbot.chat.openai_routes import blp as openai_blueprint
 from chatbot.chat.replies import Replies
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.cli.add_command(index_cli)
     app.cli.add_command(eval_cli)
     app.cli.add_command(mail_cli)
+    app.cli.add_command(chat_cli)
     return app
 
 

@@ -4,46 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-import marshmallow as ma
-from flask import current_app
-from rich.table import Table
+from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required
+from chatbot.background import wake
+from chatbot.chat.gap_schemas import GapArgs, GapListSchema, ResolvedSchema, ResolveSchema
 from chatbot.chat.gaps import list_gaps
-from chatbot.errors import ChatbotError
 from chatbot.extensions import db
-from chatbot.knowledge.cli import knowledge_cli
-from chatbot.knowledge.routes.blueprint import blp, retriever
-from chatbot.terminal import show_table
-from chatbot.web.fields import Utc, Whole
-
-_QUESTION = "Do you ship to Iceland?"
-
-
-class GapArgs(ma.Schema):
-    """How many."""
-
-    limit = Whole(load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"example": 20})
-
-
-class GapSchema(ma.Schema):
-    """Questions of one meaning that the documents did not answer well."""
-
-    question = ma.fields.String(metadata={"description": "The newest of them.", "example": _QUESTION})
-    questions = ma.fields.List(
-        ma.fields.String(), metadata={"description": "The newest wordings, at most five.", "example": [_QUESTION]}
-    )
-    count = ma.fields.Integer(metadata={"description": "How often it was asked.", "example": 3})
-    fell_back = ma.fields.Integer(metadata={"description": "How often nothing was found.", "example": 3})
-    voted_down = ma.fields.Integer(metadata={"description": "How often the answer was voted down.", "example": 1})
-    last_asked_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
-
-
-class GapListSchema(ma.Schema):
-    """What the documents do not answer."""
-
-    items = ma.fields.List(ma.fields.Nested(GapSchema))
+from chatbot.knowledge import curated, queue
+from chatbot.knowledge.models import DEFAULT_COLLECTION
+from chatbot.knowledge.routes.blueprint import blp, retriever, waited
+from chatbot.knowledge.schemas import WaitArgs
+from chatbot.knowledge.tasks import ingest_document
 
 
 @blp.route("/gaps/", methods=["GET"])
@@ -54,20 +26,34 @@ def gaps(args: dict[str, Any]) -> Any:
     """List what the documents do not answer
 
     Questions that found nothing, or whose answer was voted down, grouped by meaning; those asked most often first. Of
-    who asked nothing is told. The newest 500 are looked at.
+    who asked nothing is told. The newest 500 are looked at. One that somebody has dealt with is there with
+    `status=resolved`; when it is asked again without success it is open again.
     """
-    return {"items": list_gaps(db.session(), retriever().embedder(), args["limit"])}
+    return {"items": list_gaps(db.session(), retriever().embedder(), args["limit"], args["status"])}
 
 
-@knowledge_cli.command("gaps")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-def print_gaps(limit: int) -> None:
-    """List questions that found nothing or were voted down, grouped by meaning."""
-    try:
-        found = list_gaps(db.session(), current_app.extensions["retriever"].embedder(), limit)
-    except ChatbotError as error:
-        raise click.ClickException(str(error)) from None
-    table = Table("asked", "nothing found", "voted down", "question")
-    for gap in found:
-        table.add_row(str(gap.count), str(gap.fell_back), str(gap.voted_down), gap.question)
-    show_table(table)
+@blp.route("/gaps/resolve/", methods=["POST"])
+@admin_required
+@blp.arguments(WaitArgs, location="query")
+@blp.arguments(ResolveSchema)
+@blp.response(202, ResolvedSchema)
+@blp.doc(responses={200: {"description": "That answer is there."}, 201: {"description": "It is done."}})
+def resolve_gap(args: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
+    """Close a gap
+
+    With an `answer` of your own: it becomes a document, with the question as its title, and comes first wherever that
+    question is asked, in nearly the same words; sent again it becomes its next version. Or with the documents that
+    are `relevant`: the question becomes a case of a stored set, with which `flask eval run` measures the search.
+    """
+    session = db.session()
+    if body["relevant"] is not None:
+        ids = [str(document_id) for document_id in body["relevant"]]
+        case = curated.add_case(session, body["question"], ids, body["set"] or curated.GAPS_SET)
+        return {"document": None, "case": case}, 201
+    collection = body["collection"] or DEFAULT_COLLECTION
+    outcome, document, to_ingest = curated.curate(session, body["question"], body["answer"], collection)
+    if to_ingest:
+        wake(ingest_document, document.id)
+        document = waited(session, document, args["wait"])
+    status = 200 if outcome == "unchanged" else 201 if document.status == "ready" else 202
+    return {"document": queue.describe(session, document), "case": None}, status

@@ -1,20 +1,26 @@
 """What the documents do not answer: questions that found nothing or whose answer was voted down, grouped by meaning.
 
-Only what was asked is shown and how often, never who asked.
+Only what was asked is shown and how often, never who asked. What somebody has dealt with since (knowledge/curated.py)
+is resolved; asked again without success after that, it is open again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.chat.models import Message
-from chatbot.rag.embedders import Embedder
+from chatbot.knowledge.curated import Resolution, resolutions
+from chatbot.rag.embedders import Embedder, Vectors
+from chatbot.rag.same_question import may_be_same
+
+Status = Literal["open", "resolved", "all"]
 
 # Questions this near each other in the embedder's space (cosine) count as the same.
 NEAR = 0.75
@@ -31,11 +37,18 @@ class Asked:
     fell_back: bool
     voted_down: bool
     at: datetime
+    resolved: Resolution | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has dealt with it since it was asked."""
+        return self.resolved is None or self.at > self.resolved.at
 
 
 @dataclass
 class Gap:
-    """Questions of one meaning: the newest wordings, and how often."""
+    """Questions of one meaning: the newest wordings, how often, and what was done about the newest of them that
+    anything was done about."""
 
     question: str
     questions: list[str] = field(default_factory=list)
@@ -43,6 +56,7 @@ class Gap:
     fell_back: int = 0
     voted_down: int = 0
     last_asked_at: datetime | None = None
+    resolved: Resolution | None = None
 
     def add(self, asked: Asked) -> None:
         """Counts one more question; the newest come first."""
@@ -50,20 +64,34 @@ class Gap:
         self.fell_back += asked.fell_back
         self.voted_down += asked.voted_down
         self.last_asked_at = self.last_asked_at or asked.at
+        self.resolved = self.resolved or asked.resolved
         if asked.text not in self.questions and len(self.questions) < MOST_SHOWN:
             self.questions.append(asked.text)
 
 
-def list_gaps(session: Session, embedder: Embedder, limit: int) -> list[Gap]:
+def list_gaps(session: Session, embedder: Embedder, limit: int, status: Status = "open") -> list[Gap]:
     """The gaps asked for most often first. No connection is held while the questions are embedded.
+
+    `open` are those that nobody has dealt with since they were asked; one with `resolved` has come back.
 
     Raises:
         EmbedderUnavailable: the embedding service does not answer.
     """
-    asked = _unanswered(session)
+    asked, done = _unanswered(session), resolutions(session)
     session.rollback()
-    grouped = _grouped(asked, embedder)
-    return sorted(grouped, key=lambda gap: -gap.count)[:limit]
+    texts = list(dict.fromkeys([question.text for question in asked] + [resolution.question for resolution in done]))
+    if not asked:
+        return []
+    vectors = dict(zip(texts, np.asarray(embedder.embed(texts)), strict=True))
+    asked = [replace(question, resolved=_resolved(question.text, done, vectors)) for question in asked]
+    wanted = [question for question in asked if status == "all" or question.is_open == (status == "open")]
+    return sorted(_grouped(wanted, vectors), key=lambda gap: -gap.count)[:limit]
+
+
+def _resolved(asked: str, done: Sequence[Resolution], vectors: Mapping[str, Vectors]) -> Resolution | None:
+    """What was done last about a question of this meaning."""
+    near = (r for r in done if float(vectors[asked] @ vectors[r.question]) >= NEAR and may_be_same(asked, r.question))
+    return next(near, None)
 
 
 def _unanswered(session: Session) -> list[Asked]:
@@ -83,15 +111,11 @@ def _unanswered(session: Session) -> list[Asked]:
     ]
 
 
-def _grouped(asked: Sequence[Asked], embedder: Embedder) -> list[Gap]:
+def _grouped(asked: Sequence[Asked], vectors: Mapping[str, Vectors]) -> list[Gap]:
     """Each question goes to the first gap whose first question is near enough, or begins one."""
-    texts = list(dict.fromkeys(question.text for question in asked))
-    if not texts:
-        return []
-    place, vectors = {text: n for n, text in enumerate(texts)}, np.asarray(embedder.embed(texts))
     gaps: list[Gap] = []
     for question in asked:
-        near = (gap for gap in gaps if float(vectors[place[gap.question]] @ vectors[place[question.text]]) >= NEAR)
+        near = (gap for gap in gaps if float(vectors[gap.question] @ vectors[question.text]) >= NEAR)
         gap = next(near, None)
         if gap is None:
             gap = Gap(question.text)

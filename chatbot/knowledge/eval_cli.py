@@ -25,7 +25,7 @@ from chatbot import __version__
 from chatbot.config import ROOT
 from chatbot.db import Sessions, engine_options, prepare_engine
 from chatbot.extensions import db, migrate
-from chatbot.knowledge import activation, eval_parts, evaluation
+from chatbot.knowledge import activation, curated, eval_parts, evaluation
 from chatbot.knowledge import build as building
 from chatbot.knowledge.evaluation import MODES, BadSet, EvalSet, Outcome
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
@@ -77,6 +77,27 @@ class ModesType(click.ParamType[tuple[Mode, ...]]):
         return tuple(mode for mode in MODES if mode in names)
 
 
+class SetType(click.Path):
+    """A folder that exists, or the name of a stored set, which stays the text it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value, param, ctx) if Path(value).exists() else str(value)
+
+
+def read_set(name: Path | str, queries: Path | None = None) -> EvalSet:
+    """The set in a folder, or the stored one of that name.
+
+    Raises:
+        BadSet: there is none, or it cannot be read.
+    """
+    if isinstance(name, Path):
+        return evaluation.read_set(name, queries)
+    if queries is not None:
+        raise BadSet("--queries goes with a folder.")
+    with current_app.extensions["sessions"]() as session:
+        return curated.stored_set(session, name)
+
+
 class PartsType(click.ParamType[tuple[str, ...]]):
     """Names of parts between commas."""
 
@@ -91,7 +112,7 @@ class PartsType(click.ParamType[tuple[str, ...]]):
 
 
 @eval_cli.command("run")
-@click.argument("folder", metavar="SET", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("name", metavar="SET", type=SetType(file_okay=False, path_type=Path))
 @click.option("--k", type=click.IntRange(1, 100), default=10, show_default=True, help="The place that counts.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
 @click.option("--fail-under", "goals", type=GoalType(), multiple=True, help="As ndcg@10=0.6; exit status 1 below it.")
@@ -109,18 +130,20 @@ class PartsType(click.ParamType[tuple[str, ...]]):
 @click.option("--far", type=FILE, help="Questions about something else, for the gate: a file as queries.jsonl.")
 @click.option("--model", help="The chat model that answers, if not the default one.")
 def run(
-    folder: Path, k: int, json_file: Path | None, goals: tuple[Goal, ...], modes: tuple[Mode, ...], limit: int | None,
-    queries: Path | None, embedding_model: str | None, chunk_size: int | None, fresh: bool, parts: tuple[str, ...],
-    far: Path | None, model: str | None,
+    name: Path | str, k: int, json_file: Path | None, goals: tuple[Goal, ...], modes: tuple[Mode, ...],
+    limit: int | None, queries: Path | None, embedding_model: str | None, chunk_size: int | None, fresh: bool,
+    parts: tuple[str, ...], far: Path | None, model: str | None,
 ) -> None:  # fmt: skip
-    """Measure search on a SET: a folder with queries.jsonl, qrels.tsv and, if it has its own, corpus.jsonl.
+    """Measure search on a SET: a folder with queries.jsonl, qrels.tsv and, if it has its own, corpus.jsonl; or the
+    name of a stored set, as `gaps`.
 
     With unanswerable.jsonl also the gate is measured, and with answers.jsonl the answers. A corpus goes into a
     database of its own under the instance folder, never into the live one.
     """
     started = time.perf_counter()
     with told(BadSet), quiet():
-        questions = evaluation.read_set(folder, queries).limited(limit)
+        questions = read_set(name, queries).limited(limit)
+        folder = questions.folder
         index, names = (
             own_index(questions, limit, embedding_model, chunk_size, fresh) if questions.corpus else _live(questions)
         )
@@ -267,6 +290,26 @@ def _missed(goal: Goal, outcomes: Sequence[Outcome]) -> str | None:
     if value is None:
         return f"{mode} {goal.measure} was not measured."
     return f"{mode} {goal.measure} is {value:.4f}, below {goal.least}." if value < goal.least else None
+
+
+@eval_cli.command("export")
+@click.argument("name")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def export(name: str, folder: Path) -> None:
+    """Write the stored set NAME into a FOLDER, in the layout of BEIR: queries.jsonl and qrels/test.tsv.
+
+    Its documents are those of the knowledge base, by their ids.
+    """
+    with told(BadSet):
+        questions = read_set(name)
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    queries = [json.dumps({"_id": q, "text": text}, ensure_ascii=False) for q, text in questions.queries.items()]
+    qrels = [f"{q}\t{document}\t{relevance:g}" for q in questions.judged for document, relevance in
+             questions.qrels[q].items()]  # fmt: skip
+    lines = {"queries.jsonl": queries, "qrels/test.tsv": ["query-id\tcorpus-id\tscore", *qrels]}
+    for file, content in lines.items():
+        (folder / file).write_text("\n".join(content) + "\n", encoding="utf-8")
+    click.echo(f"{len(queries)} question(s) in {folder}.")
 
 
 @eval_cli.command("calibrate")

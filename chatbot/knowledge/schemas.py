@@ -352,7 +352,8 @@ class PassageSchema(ma.Schema):
     scores = ma.fields.Dict(
         metadata={
             "description": "`dense`: cosine; `keyword`: BM25; `fused`: by which passages are ordered; `evidence`: what "
-            "an answer asks of them. null where a search did not come to it.",
+            "an answer asks of them. null where a search did not come to it. An answer that was curated for this "
+            "question has `curated` too.",
             "example": {"dense": 0.71, "keyword": 9.2, "fused": 0.94, "evidence": 0.76},
         }
     )

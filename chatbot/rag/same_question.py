@@ -30,7 +30,12 @@ _NAME = re.compile(r"(?<=\s)[A-ZÀ-ÖØ-Þ][\w-]*")
 def same_question(asked: str, written: str, cosine: float) -> bool:
     """Whether they are one question; `cosine` is that of their vectors."""
     enough = SAME_WORDS if content_words(asked) == content_words(written) else SAME
-    return cosine >= enough and _frame(asked) == _frame(written) and _named(asked, written) and _named(written, asked)
+    return cosine >= enough and may_be_same(asked, written)
+
+
+def may_be_same(asked: str, written: str) -> bool:
+    """Whether nothing tells two questions apart: a name, a number, a "not", or the word that asks."""
+    return _frame(asked) == _frame(written) and _named(asked, written) and _named(written, asked)
 
 
 def _frame(question: str) -> tuple[set[str], set[str], bool]:

@@ -161,6 +161,10 @@ def _new_document(world: World, who: Who) -> Call:
     return {"json": {"title": "Hours", "content": f"Open at {uuid.uuid4().hex}."}}
 
 
+def _a_resolution(world: World, who: Who) -> Call:
+    return {"json": {"question": f"What is {uuid.uuid4().hex}?", "answer": "A number."}}
+
+
 def _a_collection(**more: Any) -> Build:
     def build(world: World, who: Who) -> Call:
         return {"ids": {"collection_id": _new_collection(world)}, **more}
@@ -275,6 +279,7 @@ CALLS: dict[tuple[str, str], Build] = {
     ("GET", "/api/knowledge/search/"): always(query_string={"q": "When does the shop open?"}),
     ("GET", "/api/knowledge/stats/"): nothing,
     ("GET", "/api/knowledge/gaps/"): nothing,
+    ("POST", "/api/knowledge/gaps/resolve/"): _a_resolution,
     ("GET", "/api/knowledge/collections/"): nothing,
     ("POST", "/api/knowledge/collections/"): _some_name,
     ("GET", "/api/knowledge/collections/<uuid:collection_id>/"): _a_collection(),
