@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,7 +146,7 @@ def search(
 
 
 def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
-    found = dict(session.execute(_HOW_OFTEN, {"terms": terms}).all())
+    found = _counts.having(session, terms)
     match = _match(found, terms, _counts.of(session)[0])
     return _best_in(session, _RANKED, {"match": match}, scope, k) if match else []
 
@@ -196,7 +196,7 @@ def _search_postgresql(session: Session, terms: Sequence[str], scope: Scope, k: 
     if not needed:
         return []
     bound: dict[str, Any] = {"match": " | ".join(f"'{term}'" for term in needed), "mean": mean}
-    live = [term for term in terms if found[term]]
+    live = [term for term in terms if term in found]
     for n, term in enumerate(live):
         most = max(chunks, found[term])
         bound |= {f"t{n}": f"'{term}'", f"i{n}": math.log(1 + (most - found[term] + 0.5) / (found[term] + 0.5))}
@@ -233,33 +233,48 @@ class _Counts:
 
     def of(self, session: Session) -> tuple[int, float]:
         """The number of chunks and, on PostgreSQL, the mean number of their terms, at least 1."""
-        mean = "1" if _is_sqlite(session) else "avg(length)"
-        statement = text(f"SELECT count(*), coalesce({mean}, 1) FROM chunk_terms")  # noqa: S608  one of two words
-        chunks, length = self._fresh(session, "", lambda: tuple(session.execute(statement).one()))
-        return chunks, max(1.0, float(length))
+        kept = self._get(session, "")
+        if kept is None:
+            mean = "1" if _is_sqlite(session) else "avg(length)"
+            statement = text(f"SELECT count(*), coalesce({mean}, 1) FROM chunk_terms")  # noqa: S608  one of two words
+            chunks, length = session.execute(statement).one()
+            kept = (chunks, max(1.0, float(length)))
+            self._put(session, "", kept)
+        return kept
 
     def having(self, session: Session, terms: Sequence[str]) -> dict[str, int]:
-        """How many chunks have each term (PostgreSQL)."""
-        statement = text("SELECT count(*), 0 FROM chunk_terms WHERE terms @@ CAST(:term AS tsquery)")
+        """How many chunks have each of the terms that any has."""
+        kept = {term: counts[0] for term in terms if (counts := self._get(session, term))}
+        missing = [term for term in terms if term not in kept]
+        read = _how_often(session, missing) if missing else {}
+        for term, count in read.items():
+            self._put(session, term, (count, 0.0))
+        return kept | read
 
-        def counted(term: str) -> Callable[[], tuple[int, float]]:
-            return lambda: tuple(session.execute(statement, {"term": f"'{term}'"}).one())
-
-        return {term: self._fresh(session, term, counted(term))[0] for term in terms}
-
-    def _fresh(self, session: Session, term: str, count: Callable[[], tuple[int, float]]) -> tuple[int, float]:
-        """The count as it was read a moment ago, or now. That there is nothing is not kept."""
-        key, now = (str(session.get_bind().engine.url), term), time.monotonic()
+    def _get(self, session: Session, term: str) -> tuple[int, float] | None:
+        """What was read a moment ago. That there is nothing is not kept."""
         with self._lock:
-            read, counts = self._kept.get(key, (-math.inf, (0, 0.0)))
-        if now - read < COUNTS_SECONDS and counts[0]:
-            return counts
-        counts = count()
+            read, counts = self._kept.get(_key(session, term), (-math.inf, (0, 0.0)))
+        return counts if time.monotonic() - read < COUNTS_SECONDS and counts[0] else None
+
+    def _put(self, session: Session, term: str, counts: tuple[int, float]) -> None:
         with self._lock:
             if len(self._kept) >= COUNTS_KEPT:
                 self._kept.clear()
-            self._kept[key] = (now, counts)
-        return counts
+            self._kept[_key(session, term)] = (time.monotonic(), counts)
+
+
+def _key(session: Session, term: str) -> tuple[str, str]:
+    return str(session.get_bind().engine.url), term
+
+
+def _how_often(session: Session, terms: Sequence[str]) -> dict[str, int]:
+    """How many chunks have each term. To SQLite it is as much work as there are such chunks."""
+    if _is_sqlite(session):
+        return dict(session.execute(_HOW_OFTEN, {"terms": terms}).all())
+    statement = text("SELECT count(*) FROM chunk_terms WHERE terms @@ CAST(:term AS tsquery)")
+    counts = {term: session.execute(statement, {"term": f"'{term}'"}).scalar_one() for term in terms}
+    return {term: count for term, count in counts.items() if count}
 
 
 _counts = _Counts()
@@ -268,11 +283,11 @@ _counts = _Counts()
 def _best_in(
     session: Session, ranked: Select[tuple[int, float]], bound: dict[str, Any], scope: Scope, k: int
 ) -> list[tuple[int, float]]:
-    """The best `k` of what is ranked that are in the scope: of the first few, and where these do not do, of all.
+    """The best `k` of what is ranked that are in the scope: of the first, and where these do not do, of more, of all.
 
     Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
     """
-    for most in (4 * k, None):
+    for most in (k + k // 4, 4 * k, None):
         hits = [(int(row.id), float(row.score)) for row in session.execute(ranked.limit(most), bound)]
         found = _inside(session, hits, scope, k)
         if len(found) == k or (most and len(hits) < most):
