@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatbot.config import load_settings
+from chatbot.web.stalled import close_stalled
 
 _settings = load_settings()
 
@@ -25,9 +26,16 @@ accesslog = None
 control_socket_disable = True
 
 
+def when_ready(server: Any) -> None:
+    """Before the first connection comes."""
+    for listener in server.LISTENERS:
+        close_stalled(listener.sock, _settings.stalled_reader_seconds)
+
+
 def post_worker_init(worker: Any) -> None:
     """Loads the model and the vectors after the fork, before the first question."""
     app = worker.wsgi
+    app.extensions["sockets"].leaving = lambda: not worker.alive
     try:
         app.extensions["retriever"].warm_up()
     except Exception as error:

@@ -23,6 +23,7 @@ from chatbot.chat.cli import chat_cli
 from chatbot.chat.message_routes import blp as chat_blueprint
 from chatbot.chat.openai_routes import blp as openai_blueprint
 from chatbot.chat.replies import Replies
+from chatbot.chat.socket_routes import blp as socket_blueprint
 from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
 from chatbot.egress.limits import limits_of
@@ -41,7 +42,7 @@ from chatbot.mail.cli import mail_cli
 from chatbot.mail.letters import LetterBuilders
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.models import ChatModels
-from chatbot.web import docs, headers, health, limits, problems, requests
+from chatbot.web import docs, headers, health, limits, problems, requests, sockets
 from chatbot.web.blueprint import Api
 from chatbot.web.feeds import Feeds
 from chatbot.web.fields import ProblemSchema
@@ -157,6 +158,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
         slots=Slots(settings.web_threads),
         feeds=Feeds(),
     )
+    sockets.init_app(app, app.extensions["slots"])
 
 
 def _init_api(app: Flask) -> None:
@@ -170,6 +172,7 @@ def _init_api(app: Flask) -> None:
     api.spec.components.schema("Problem", schema=ProblemSchema)
     for blueprint in (users_blueprint, chat_blueprint, openai_blueprint, knowledge_blueprint):
         api.register_blueprint(blueprint)
+    app.register_blueprint(socket_blueprint)
     docs.init_app(app, api)
     # What a person's export consists of; each room adds what it has stored about them.
     app.extensions["exports"] = (export.account_parts, chat_export.conversations, knowledge_export.memberships)

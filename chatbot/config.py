@@ -155,6 +155,8 @@ class Settings(BaseSettings):
     # The processes.
     web_concurrency: int = Field(default=1, ge=1)
     web_threads: int = Field(default=32, ge=4)
+    # A client that reads nothing of what was sent to it for so long is closed.
+    stalled_reader_seconds: int = Field(default=30, ge=1, le=3600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
 

@@ -56,6 +56,10 @@ class SessionEnded(Unauthorized):
     code, detail = "session_ended", "The session or the key has ended."
 
 
+class RoleChanged(Unauthorized):
+    code, detail = "role_changed", "The account's role has changed; begin anew."
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who is asking, as plain values.
@@ -166,11 +170,7 @@ def _check(app: Flask, sessions: Sessions, require_verified: bool) -> None:
     if kind is None:
         current_app.logger.error("endpoint without a guard: %s", request.endpoint)
         raise Forbidden()
-    with sessions() as session:
-        who = identify(session, bearer())
-    g.caller = who
-    structlog.contextvars.bind_contextvars(user_id=who.user_id)
-    _note_use(sessions, who)
+    who = _known(sessions, bearer())
     if kind == "admin" and not who.is_admin:
         raise Forbidden("This is for administrators.", code="admin_required")
     if kind != "signed_in" and require_verified and not who.is_verified:
@@ -178,6 +178,29 @@ def _check(app: Flask, sessions: Sessions, require_verified: bool) -> None:
     if who.via == "session" and hasattr(app.view_functions[request.endpoint], "key_scope"):
         raise KeyRequired()
     _check_scope(who, scope_of(app, request.endpoint, request.method))
+
+
+def _known(sessions: Sessions, token: str) -> Caller:
+    """Who a token stands for; from here on the caller of this request."""
+    with sessions() as session:
+        who = identify(session, token)
+    g.caller = who
+    structlog.contextvars.bind_contextvars(user_id=who.user_id)
+    _note_use(sessions, who)
+    return who
+
+
+def let_into_chat(sessions: Sessions, token: str, require_verified: bool) -> Caller:
+    """What `user_required` does for the chat, for a token that has come in another way than in a header.
+
+    Raises:
+        InvalidToken, EmailNotVerified, ScopeMissing: it may not be used there.
+    """
+    who = _known(sessions, token)
+    if require_verified and not who.is_verified:
+        raise EmailNotVerified()
+    _check_scope(who, keys.CHAT)
+    return who
 
 
 def _check_scope(who: Caller, scope: str | None) -> None:
@@ -263,22 +286,23 @@ def _caller(row: Any, **how: Any) -> Caller:
 
 
 def still_allowed(sessions: Sessions, who: Caller) -> ChatbotError | None:
-    """Why a caller who was let pass may not go on: None while the session or key and the account are alive.
+    """Why a caller who was let pass may not go on: None while session or key, account and role are what they were.
 
     For long streams. The expiry of an access token is not looked at: what has begun may come to its end.
     """
     try:
         with sessions() as session:
             if who.via == "session":
-                _person(session, TokenFamily.id == who.credential_id, User.id == who.user_id)
+                now = _person(session, TokenFamily.id == who.credential_id, User.id == who.user_id)
             else:
                 key_of = _signer if who.via == "visitor" else _key_owner
-                key_of(session, ApiKey.id == who.credential_id, User.id == who.user_id)
+                now = key_of(session, ApiKey.id == who.credential_id, User.id == who.user_id)
     except tokens.InvalidToken:
         return SessionEnded()
     except SQLAlchemyError:
         return Unavailable()
-    return None
+    # A visitor has nothing of the owner's role.
+    return None if who.via == "visitor" or now.is_admin == who.is_admin else RoleChanged()
 
 
 def _note_use(sessions: Sessions, who: Caller) -> None:

@@ -95,7 +95,7 @@ def send(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
     part of one that was broken off. A conversation answers one question at a time. The question continues the newest
     message, or the one that `parent_id` names: then a new branch begins there.
     """
-    return answered(headers, body, lambda key: _turn(body, key))
+    return answered(headers, body, lambda key: new_turn(body, key))
 
 
 def answered(
@@ -128,7 +128,8 @@ def take_slot() -> None:
     holding().callback(slots.take().release)
 
 
-def _turn(body: dict[str, Any], key: Held) -> Turn:
+def new_turn(body: dict[str, Any], key: Held) -> Turn:
+    """Stores the question of a body of send/; errors as for `begin_turn`."""
     chat_id, parent_id = (str(body[name]) if body[name] else None for name in ("chat_session_id", "parent_id"))
     only = asked_for(body["collections"])
     budget = settings().daily_tokens
