@@ -125,6 +125,8 @@ class Settings(BaseSettings):
     model_answer_seconds: float = Field(default=300, gt=0)
     model_answer_tokens: int = Field(default=1024, ge=1)
     model_prices: Path | None = None
+    # Whether the model words the titles of conversations, with a call for each new one.
+    model_titles: bool = True
     # Whole answers for identical questions; 0 keeps none.
     answer_cache_seconds: int = Field(default=0, ge=0)
     # A provider that fails so often in a row is left alone for so long.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,12 +12,15 @@ from flask import Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, still_allowed, user_required
+from chatbot.background import wake
 from chatbot.chat import schemas, service, usage
 from chatbot.chat.frames import drain, frames, frames_again, reply_object
 from chatbot.chat.models import Owner
 from chatbot.chat.replies import Replies
+from chatbot.chat.tasks import make_title
 from chatbot.chat.transcripts import as_markdown, transcript
 from chatbot.chat.turns import Turn, begin_turn, earlier_answer
+from chatbot.config import EXTRACTIVE
 from chatbot.errors import problem
 from chatbot.extensions import db, settings
 from chatbot.knowledge.collections import asked_for
@@ -111,11 +115,14 @@ def answered(
     turn = begin(key)
     turn = replace(turn, ask=replace(turn.ask, language=language()))
     events = replies().reply(turn, answerer)
+    afterwards = titled_later(turn, answerer.name)
     if not _wants_stream(body):
-        return jsonify(drain(events))
+        response = jsonify(drain(events))
+        response.call_on_close(afterwards)
+        return response
     # Who names a key says that they will come back when the connection breaks.
     linger = settings().resume_seconds if headers.get("key") else 0.0
-    return stream_response(_feed(turn.answer_id, frames(events, as_problem()), linger))
+    return stream_response(_feed(turn.answer_id, frames(events, as_problem()), linger, afterwards))
 
 
 def take_slot() -> None:
@@ -142,9 +149,18 @@ def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
     return response
 
 
-def _feed(answer_id: str, parts: Frames, linger: float) -> Feed:
+def titled_later(turn: Turn, model: str) -> Callable[[], None]:
+    """What is called when an answer is over: for a conversation's first one, a worker has its title written."""
+    if not settings().model_titles or turn.answer_position != 1 or model == EXTRACTIVE:
+        return lambda: None
+    return partial(wake, make_title, turn.session_id)
+
+
+def _feed(answer_id: str, parts: Frames, linger: float, afterwards: Callable[[], None]) -> Feed:
     """A feed that takes over what its request holds, and that can be joined while it runs."""
-    held = holding().pop_all()
+    held = ExitStack()
+    held.callback(afterwards)
+    held.push(holding().pop_all())
     feed = Feed(parts, held.close, linger)
     held.callback(feeds().keep(answer_id, feed))
     return feed

@@ -8,8 +8,8 @@ events of a stream. What is refused is an `error` event, and the socket stays op
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from chatbot.auth.guard import Caller, let_into_chat, public, still_allowed
 from chatbot.chat import running, schemas
 from chatbot.chat.frames import frames
 from chatbot.chat.models import Owner
-from chatbot.chat.routes import as_problem, feeds, new_turn, replies
+from chatbot.chat.routes import as_problem, feeds, new_turn, replies, titled_later
 from chatbot.chat.turns import ReplyInProgress, Turn
 from chatbot.db import Sessions
 from chatbot.errors import ChatbotError, FieldError, Invalid
@@ -200,6 +200,9 @@ def _id(frame: dict[str, Any]) -> str:
 def _feed(turn: Turn, answerer: Answerer) -> Feed:
     """An answer that others may join while it is made, and that ends with the socket."""
     events = frames(replies().reply(turn, answerer), as_problem())
-    feed = Feed(events, partial(feeds().forget, turn.answer_id))
+    over = ExitStack()
+    over.callback(titled_later(turn, answerer.name))
+    over.callback(feeds().forget, turn.answer_id)
+    feed = Feed(events, over.close)
     feeds().keep(turn.answer_id, feed)
     return feed

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
+from flask import current_app
 
-from chatbot.chat import service
+from chatbot.chat import service, titles
 from chatbot.extensions import db, settings
 from chatbot.web import idempotency
 
@@ -19,3 +20,9 @@ def cleanup() -> None:
 def forget_idempotency_keys() -> None:
     """Deletes Idempotency-Keys of more than 24 hours ago."""
     idempotency.forget(db.session())
+
+
+@shared_task(name="chat.make_title", ignore_result=True)
+def make_title(session_id: str) -> None:
+    """Has a language model word a conversation's title."""
+    titles.make_title(db.session(), current_app.extensions["replies"].models, session_id)

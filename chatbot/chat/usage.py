@@ -45,15 +45,18 @@ def check_budget(session: Session, caller: Caller, account_budget: int | None) -
             raise QuotaExceeded(retry_after=math.ceil((_day_after(now) - now).total_seconds()))
 
 
-def count(session: Session, owner: Owner, taken: Usage) -> None:
-    """Counts an answer in the transaction that stores it. Of an account that is gone nothing is counted."""
+def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> None:
+    """Counts an answer in the transaction that stores it, or what belongs to one already counted: `answers=0`.
+
+    Of an account that is gone nothing is counted.
+    """
     if not hold_account(session, owner):
         return
     today = (owner.owns(DailyUsage), DailyUsage.day == utcnow().date())
     more = update(DailyUsage).where(*today)
-    more = more.values(answers=DailyUsage.answers + 1, tokens=DailyUsage.tokens + taken.total_tokens)
+    more = more.values(answers=DailyUsage.answers + answers, tokens=DailyUsage.tokens + taken.total_tokens)
     if taken.cost_usd is None:
-        more = more.values(unpriced=DailyUsage.unpriced + 1)
+        more = more.values(unpriced=DailyUsage.unpriced + answers)
     else:
         more = more.values(cost_micros=DailyUsage.cost_micros + int(Decimal(taken.cost_usd) * MICROS))
     done = session.execute(more)

@@ -23,11 +23,12 @@ from chatbot.rag.answering import Answering, Bounds, Line
 from chatbot.rag.breaker import Breaker
 from chatbot.rag.condense import leans_on_history, rewrite, stand_alone
 from chatbot.rag.embedders import Embedder
-from chatbot.rag.errors import ModelMisconfigured, is_provider_error
+from chatbot.rag.errors import ModelMisconfigured, is_provider_error, translate
 from chatbot.rag.fallbacks import WithFallbacks
 from chatbot.rag.prices import Prices, load_prices
+from chatbot.rag.titles import write_title
 from chatbot.rag.tokens import count_tokens
-from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Piece
+from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Piece, Usage
 from chatbot.rag.words import content_words
 
 log = structlog.get_logger(__name__)
@@ -116,10 +117,29 @@ class ModelAnswerer:
             return stand_alone(question, history)
 
     def _rewritten(self, question: str, history: list[BaseMessage]) -> Condensed:
+        prompt = sum(count_tokens(message.text) + 4 for message in history) + count_tokens(question)
+        return Condensed(*self._once(lambda: rewrite(self._line.model, question, history), prompt))
+
+    def title(self, question: str, answer: str) -> tuple[str, Usage]:
+        """A title for a conversation that begins so, empty where the model has none; and what it took.
+
+        Raises:
+            ChatbotError: the model has failed.
+        """
+        prompt = count_tokens(question) + count_tokens(answer)
+        try:
+            return self._once(lambda: write_title(self._line.model, question, answer), prompt)
+        except Exception as error:
+            if not is_provider_error(error):
+                raise
+            raise translate(error) from None
+
+    def _once(self, call: Callable[[], tuple[str, Any]], prompt: int) -> tuple[str, Usage]:
+        """What a call that is not streamed says, and what it took: `prompt` tokens, if the provider does not tell."""
         self._line.check()
         try:
             with waiting(self._line.bounds.patience()):
-                text, taken = rewrite(self._line.model, question, history)
+                text, taken = call()
         except Exception as error:
             self._line.tell(error) if is_provider_error(error) else self._line.breaker.unknown()
             raise
@@ -128,9 +148,8 @@ class ModelAnswerer:
             raise
         self._line.tell(None)
         if taken is None:
-            prompt = sum(count_tokens(message.text) + 4 for message in history) + count_tokens(question)
-            return Condensed(text, self._line.usage(prompt, count_tokens(text), estimated=True))
-        return Condensed(text, self._line.usage(taken["input_tokens"], taken["output_tokens"], estimated=False))
+            return text, self._line.usage(prompt, count_tokens(text), estimated=True)
+        return text, self._line.usage(taken["input_tokens"], taken["output_tokens"], estimated=False)
 
     def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
         inputs: dict[str, object] = {"history": self._messages(ask.history), "question": ask.question}
@@ -212,6 +231,16 @@ class ChatModels:
         if not others or name == EXTRACTIVE:
             return self._one(name)
         return WithFallbacks(self._one(name), [self._one(other) for other in others])
+
+    def title(self, name: str | None, question: str, answer: str) -> tuple[str, Usage]:
+        """A title by the model of that name; empty and for nothing where that is no language model, or is gone.
+
+        Raises:
+            ChatbotError: the model has failed.
+        """
+        known = {*self.names, *self._settings.chat_fallbacks}
+        model = self._one(name) if name in known else None
+        return model.title(question, answer) if isinstance(model, ModelAnswerer) else ("", NOTHING_SPENT)
 
     def _one(self, name: str) -> Answerer:
         if name not in self._made:
