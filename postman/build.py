@@ -36,6 +36,7 @@ VARIABLES = {
     "message_id": "",
     "document_id": "",
     "number": "1",
+    "model": "extractive",
     "collection_id": "",
     "user_id": "",
     "key_id": "",

@@ -63,8 +63,25 @@ class ModelNotFound(NotFound):
 @blp.response(200, openai_schemas.OpenAIModelsSchema)
 def list_models() -> Any:
     """List the models, as OpenAI does"""
-    shape = {"object": "model", "created": 0, "owned_by": "chatbot"}
-    return {"object": "list", "data": [{"id": name} | shape for name in replies().models.names]}
+    return {"object": "list", "data": [_model(name) for name in replies().models.names]}
+
+
+@blp.route("/models/<path:model>", methods=["GET"])
+@user_required
+@blp.response(200, openai_schemas.OpenAIModelSchema)
+def retrieve_model(model: str) -> Any:
+    """Read one model, as OpenAI does
+
+    The names of some models have a slash in them.
+    """
+    name = model.rstrip("/")
+    if name not in replies().models.names:
+        raise ModelNotFound()
+    return _model(name)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "chatbot"}
 
 
 @blp.route("/chat/completions", methods=["POST"])

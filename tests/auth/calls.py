@@ -256,6 +256,7 @@ CALLS: dict[tuple[str, str], Build] = {
     ("DELETE", "/api/chat/sessions/<uuid:session_id>/members/"): _with_a_member(in_body=False),
     ("POST", "/api/chat/messages/<uuid:message_id>/feedback/"): _an_answer(json={"rating": "up"}),
     ("GET", "/v1/models"): nothing,
+    ("GET", "/v1/models/<path:model>"): lambda _world, _who: {"ids": {"model": "extractive"}},
     ("POST", "/v1/chat/completions"): body(
         model="extractive", messages=[{"role": "user", "content": "When does the shop open?"}]
     ),

@@ -78,6 +78,23 @@ def test_the_official_client_lists_the_models(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == [MODEL, "extractive"]
 
 
+def test_the_official_client_reads_one_model(client: openai.OpenAI) -> None:
+    found = client.models.retrieve("extractive")
+    assert (found.id, found.object, found.owned_by) == ("extractive", "model", "chatbot")
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.models.retrieve("gpt-9")
+    assert (refused.value.code, refused.value.type) == ("model_not_found", "invalid_request_error")
+
+
+def test_a_model_may_have_a_slash_in_its_name(make_app: MakeApp, openai_server: OpenAIServer) -> None:
+    app = with_model(make_app, openai_server, chat_models="meta/llama-4")
+    headers = sign_up(app, "ada").headers
+    for address in ("/v1/models/meta/llama-4", "/v1/models/meta%2Fllama-4", "/v1/models/meta/llama-4/"):
+        answer = app.test_client().get(address, headers=headers)
+        assert (answer.status_code, answer.json["id"]) == (200, "meta/llama-4")  # type: ignore[index]
+    assert error_of(app.test_client().get("/v1/models/meta", headers=headers))["code"] == "model_not_found"
+
+
 def test_the_official_client_gets_an_answer_with_its_proof(client: openai.OpenAI, app: Flask) -> None:
     answer = client.chat.completions.create(model="extractive", messages=[USER], temperature=0.2, max_tokens=50)
 
