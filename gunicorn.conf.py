@@ -1,22 +1,91 @@
-"""gunicorn, from the application's own settings."""
+"""gunicorn, from the application's own settings: greenlets for connections, native threads for what computes.
+
+An answer is a connection that waits for seconds. Greenlets wait for nothing, so a thousand answers at once are as
+quick as one (docs/adr/0016-greenlets-and-native-threads.md); what would keep the others waiting goes to native
+threads (chatbot/native.py).
+"""
 
 from __future__ import annotations
 
+# Before anything else is imported: what has the blocking functions already keeps them.
+from gevent import monkey
+
+monkey.patch_all()
+
+import errno
+import resource
+import time
 from typing import Any
+
+import gevent
+from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.workers.ggevent import GeventWorker
 
 from chatbot.config import load_settings
 from chatbot.web.stalled import close_stalled
 
 _settings = load_settings()
 
+# A body has this long, and a second more for so many bytes of it, in seconds and bytes.
+BODY_SECONDS, BODY_RATE = 15.0, 16_384
+# What is left at the end of the graceful time-out for answers to say that the server stops, in seconds.
+LAST_WORDS_SECONDS = 5.0
+
+
+class _Client:
+    """A client's socket. Who sends a body too slowly is hung up on; the wait for headers is bounded by `keepalive`."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._begun = self._came = 0.0
+        self.in_body = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, size: int, *flags: int) -> bytes:
+        if not self.in_body:
+            self._begun = self._came = 0.0
+            return self._sock.recv(size, *flags)  # type: ignore[no-any-return]
+        now = time.monotonic()
+        self._begun = self._begun or now
+        left = self._begun + BODY_SECONDS + self._came / BODY_RATE - now
+        with gevent.Timeout(max(0.001, left), ConnectionResetError(errno.ECONNRESET, "the body came too slowly")):
+            data: bytes = self._sock.recv(size, *flags)
+        self._came += len(data)
+        return data
+
+
+class Worker(GeventWorker):
+    """gevent's worker, with a deadline for bodies, and a last word to answers that outlast the graceful time-out."""
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        client.setblocking(1)
+        AsyncWorker.handle(self, listener, _Client(client), addr)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        sock.in_body = True
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            sock.in_body = False
+
+    def handle_exit(self, sig: Any, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        replies = self.wsgi.extensions["replies"]
+        gevent.spawn_later(max(0.0, self.cfg.graceful_timeout - LAST_WORDS_SECONDS), replies.running.shut_down)
+
+
 bind = _settings.bind
 workers = _settings.web_concurrency
-# A thread a request; answers may hold all but a reserve of them (chatbot/web/slots.py).
-worker_class = "gthread"
-threads = _settings.web_threads
+worker_class = Worker
+# More than there may be answers, so that login and health always get in.
+worker_connections = 2 * _settings.web_streams + 200
+backlog = 2048
 # A worker that is told to stop lets its answers come to an end.
 graceful_timeout = 30
 timeout = 120
+# The headers of a request have to come in so many seconds, and the next request on the same connection.
 keepalive = 5
 # Headers beyond this are refused before the application sees them.
 limit_request_line = 8190
@@ -24,6 +93,10 @@ limit_request_fields = 100
 accesslog = None
 # Its socket lies in the home folder, one for every instance on the machine; nothing here uses it.
 control_socket_disable = True
+
+# An answer takes two files, its client's connection and the model's.
+_files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 
 
 def when_ready(server: Any) -> None:

@@ -155,7 +155,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
         retriever=retriever,
         answer_cache=answers,
         replies=Replies(sessions, retriever, models, settings, answers),
-        slots=Slots(settings.web_threads),
+        slots=Slots(settings.web_streams),
         feeds=Feeds(),
     )
     sockets.init_app(app, app.extensions["slots"])

@@ -156,6 +156,7 @@ class Settings(BaseSettings):
 
     # The processes.
     web_concurrency: int = Field(default=1, ge=1)
+    web_streams: int = Field(default=1000, ge=1, le=20_000)
     web_threads: int = Field(default=32, ge=4)
     # A client that reads nothing of what was sent to it for so long is closed.
     stalled_reader_seconds: int = Field(default=30, ge=1, le=3600)

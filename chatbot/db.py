@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, event
 from sqlalchemy.engine import Dialect
@@ -19,7 +21,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from chatbot.native import in_native_thread
+
 BUSY_TIMEOUT_MS = 5_000
+# A writer waits so many times as long for those of its own process that came before it.
+TURN_TIMES = 4
+# Between two looks whether another process still writes, in seconds.
+POLL_SECONDS = 0.002
+# An option of statements that may take long: SQLite computes them while other requests go on.
+SLOW = {"chatbot_slow": True}
 _WRITES = "chatbot_writes"
 _TURN = "chatbot_turn"
 _WRITE_WORDS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
@@ -82,7 +92,17 @@ def begin_write(session: Session) -> None:
         if not session.connection().get_execution_options().get(_WRITES):
             raise RuntimeError("begin_write must come before the session's first query")
         return
-    session.connection(execution_options={_WRITES: True})
+    turns = _turns.get(session.get_bind())
+    if turns is None:
+        session.connection(execution_options={_WRITES: True})
+        return
+    # Before the connection: writers who wait for each other hold none, and readers find one.
+    turn = _Turn(turns)
+    try:
+        session.connection(execution_options={_WRITES: turn})
+    except BaseException:
+        turn.give_back()
+        raise
 
 
 def detached(session: Session, row: T) -> T:
@@ -109,7 +129,9 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
         "pool_size": threads, "max_overflow": 8, "pool_timeout": 5, "pool_pre_ping": True, "hide_parameters": True,
     }  # fmt: skip
     if url.startswith("sqlite"):
-        options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+        options["connect_args"] = {
+            "check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000, "factory": _Connection,
+        }  # fmt: skip
     return options
 
 
@@ -117,10 +139,11 @@ def prepare_engine(engine: Engine) -> Sessions:
     """Arms the SQLite rules on an engine and gives the factory of short sessions on it."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
-        turn = threading.Lock()
-        event.listen(engine, "begin", lambda connection: _begin(connection, turn))
+        turns = _turns[engine] = threading.Lock()
+        event.listen(engine, "begin", lambda connection: _begin(connection, turns))
         event.listen(engine, "checkin", _give_turn)
         event.listen(engine, "before_cursor_execute", _refuse_unannounced_write)
+        event.listen(engine, "do_execute", _execute_slow)
     return sessionmaker(engine, expire_on_commit=False)
 
 
@@ -141,33 +164,87 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _begin(connection: Connection, turn: threading.Lock) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    if writes:
-        _take_turn(connection, turn)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+class _Connection(sqlite3.Connection):
+    """A commit waits for the disk; other requests go on meanwhile."""
+
+    def commit(self) -> None:
+        if self.in_transaction:
+            in_native_thread(super().commit)
 
 
-def _take_turn(connection: Connection, turn: threading.Lock) -> None:
-    """Lets the writers of one engine wait for each other; the connection has its turn until the pool has it back.
+class _Turn:
+    """The turn of one of an engine's writers, after a wait perhaps. Giving it back twice does nothing.
 
-    SQLite's own waiting is a poll with growing pauses: of many writers some are overtaken until their time is over.
-    Now only processes poll against each other.
+    SQLite's own waiting is a poll with growing pauses: of many writers some are overtaken until their time is over,
+    and where greenlets serve the requests it would keep the writer it waits for from going on.
 
     Raises:
-        OperationalError: as of SQLite itself, when the others took longer than the busy time-out.
+        OperationalError: as of SQLite itself, when the others took too long.
     """
-    if _TURN in connection.info:
+
+    def __init__(self, turns: threading.Lock) -> None:
+        if not turns.acquire(timeout=TURN_TIMES * BUSY_TIMEOUT_MS / 1000):
+            raise _busy(sqlite3.OperationalError("database is locked"))
+        self._turns: threading.Lock | None = turns
+
+    def give_back(self) -> None:
+        turns, self._turns = self._turns, None
+        if turns is not None:
+            turns.release()
+
+
+_turns: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
+
+
+def _busy(error: sqlite3.OperationalError) -> OperationalError:
+    return OperationalError("BEGIN IMMEDIATE", None, error)
+
+
+def _begin(connection: Connection, turns: threading.Lock) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    if not writes:
+        connection.exec_driver_sql("BEGIN")
         return
-    if not turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
-        raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
-    connection.info[_TURN] = turn
+    # The connection has its turn until the pool has it back.
+    if _TURN not in connection.info:
+        connection.info[_TURN] = writes if isinstance(writes, _Turn) else _Turn(turns)
+    _begin_immediate(connection.connection.dbapi_connection)
+
+
+def _begin_immediate(connection: Any) -> None:
+    """Takes the write lock from the other processes. Their turns are short, so they are asked often.
+
+    Raises:
+        OperationalError: they held it too long.
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise _busy(error) from error
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 def _give_turn(_dbapi_connection: Any, record: Any, *_rest: Any) -> None:
     turn = record.info.pop(_TURN, None)
     if turn is not None:
-        turn.release()
+        turn.give_back()
+
+
+def _execute_slow(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
+    """Executes a statement that is marked as SLOW; the others are the driver's."""
+    if not context.execution_options.get("chatbot_slow"):
+        return None
+    in_native_thread(cursor.execute, statement, parameters)
+    return True
 
 
 def _refuse_unannounced_write(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:

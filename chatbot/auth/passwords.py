@@ -21,6 +21,7 @@ from functools import cache
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from chatbot.errors import FieldError, Invalid, Unavailable
+from chatbot.native import in_native_thread
 
 MIN_LENGTH, MAX_LENGTH = 8, 128
 WAIT_SECONDS = 10.0
@@ -116,7 +117,7 @@ def hash_password(password: str, iterations: int) -> str:
         Busy: too many passwords are being hashed.
     """
     with _places.enter():
-        return generate_password_hash(password, method=f"pbkdf2:sha256:{iterations}")
+        return in_native_thread(generate_password_hash, password, method=f"pbkdf2:sha256:{iterations}")
 
 
 def verify_password(stored: str | None, password: str, iterations: int) -> bool:
@@ -126,7 +127,8 @@ def verify_password(stored: str | None, password: str, iterations: int) -> bool:
         Busy: too many passwords are being hashed.
     """
     with _places.enter():
-        return check_password_hash(stored or _nobodys_hash(iterations), password) and stored is not None
+        right = in_native_thread(check_password_hash, stored or _nobodys_hash(iterations), password)
+        return right and stored is not None
 
 
 def needs_rehash(stored: str, iterations: int) -> bool:

@@ -78,6 +78,10 @@ class Failed:
     error: ChatbotError
 
 
+class ServerShutdown(Unavailable):
+    code, detail = "server_shutdown", "The server stops; ask again in a moment."
+
+
 Event = Start | Sources | Token | Cited | Done | Failed
 
 
@@ -100,7 +104,8 @@ class Replies:
         An answer that somebody stops is done as far as it came.
         """
         answer = Answer(answerer.name, price=self.models.prices.cost)
-        status, failure, message = "interrupted", None, None
+        failure: ChatbotError | None = None
+        status, message = "interrupted", None
         try:
             with self.running.entered(turn.answer_id, turn.session_id) as asked, stoppable(asked):
                 yield Start(turn, answerer.name)
@@ -109,6 +114,7 @@ class Replies:
             status = "complete"
         except Stopped:
             log.info("reply_stopped", message_id=turn.answer_id)
+            failure = ServerShutdown(retry_after=1) if self.running.ending else None
         except ChatbotError as error:
             status, failure = ("interrupted" if answer.text else "failed"), error
             if not answer.text:

@@ -77,6 +77,7 @@ class Running:
         self._sessions = sessions
         self._replies: dict[str, _Reply] = {}
         self._looking = threading.Lock()
+        self.ending = False
         self._look_due = self._renew_due = 0.0
 
     @contextmanager
@@ -94,6 +95,12 @@ class Running:
         """Stops a reply of this process, if there is one of that id."""
         reply = self._replies.get(answer_id)
         if reply is not None:
+            reply.stop.set()
+
+    def shut_down(self) -> None:
+        """Stops every reply of this process, because it ends."""
+        self.ending = True
+        for reply in list(self._replies.values()):
             reply.stop.set()
 
     def _asked(self, reply: _Reply) -> bool:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from chatbot.db import begin_write
+from chatbot.db import SLOW, begin_write
 from chatbot.knowledge.generations import visible, within
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.languages import language_of
@@ -186,6 +186,7 @@ _RANKED = (
     select(_TERMS.c.rowid.label("id"), (-_TERMS.c.rank).label("score"))
     .where(_TERMS.c.chunk_terms.op("MATCH")(bindparam("match")))
     .order_by(_TERMS.c.rank, _TERMS.c.rowid)
+    .execution_options(**SLOW)
 )
 
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chatbot.native import in_native_thread
+
 # onnxruntime, tokenizers, safetensors and onnx are imported where they are needed: a process that only
 # wants to catch this module's errors does not pay their 60 MB.
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ class MiniLM:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
-        vectors: FloatArray = self._session.run(["vectors"], {"ids": ids, "mask": mask})[0]
+        vectors: FloatArray = in_native_thread(self._session.run, ["vectors"], {"ids": ids, "mask": mask})[0]
         return vectors
 
 

@@ -9,7 +9,7 @@ vectors, and the ids that were removed since. Nothing is ever pickled; a process
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
+from chatbot.native import in_native_thread
 from chatbot.rag.embedders import LangChainEmbeddings, Vectors
 from chatbot.rag.types import Passage
 
@@ -27,6 +28,8 @@ from chatbot.rag.types import Passage
 faiss.omp_set_num_threads(1)
 
 TAIL_LIMIT = 2_000
+# A search of so many numbers takes a millisecond or so, and goes to a native thread; a smaller one is quicker here.
+MANY_NUMBERS = 2_000_000
 # Sets of labels whose positions a snapshot remembers.
 MASKS = 64
 
@@ -124,8 +127,13 @@ class _Part:
             bits = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
             params = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        scores, places = self.index.search(query, min(k, len(self.ids)), params=params)
+        run = in_native_thread if len(self.ids) * self.index.d > MANY_NUMBERS else _here
+        scores, places = run(self.index.search, query, min(k, len(self.ids)), params=params)
         return [(int(self.ids[p]), float(s)) for p, s in zip(places[0], scores[0], strict=True) if p >= 0]
+
+
+def _here(search: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return search(*args, **kwargs)
 
 
 @dataclass(frozen=True)

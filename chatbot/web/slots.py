@@ -1,7 +1,8 @@
 """How many answers may be under way at once in a process.
 
-An answer holds a server thread for seconds. Without a bound, enough of them leave none for login and health; with
-it the rest is told 503 at once, with a time to come back.
+An answer holds two connections, and memory, for seconds. Without a bound, enough of them leave no core to login and
+health; with it the rest is told 503 at once, with a time to come back. The server takes more connections than that
+(gunicorn.conf.py), so there is always one left for everything else.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class Slot:
 
 
 class Slots:
-    """The places of one process: its threads less a reserve for everything else."""
+    """The places of one process."""
 
-    def __init__(self, threads: int) -> None:
-        self.count = max(1, threads - max(2, threads // 8))
-        self._free = threading.Semaphore(self.count)
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free = threading.Semaphore(count)
 
     def take(self) -> Slot:
         """A place.

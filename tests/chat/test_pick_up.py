@@ -184,7 +184,7 @@ def test_picking_up_takes_a_slot_while_it_reads(
     make_app: MakeApp, ada: Person, openai_server: OpenAIServer, database_url: str | None
 ) -> None:
     """K15"""
-    app = with_model(make_app, openai_server, database_url=database_url, web_threads=4)
+    app = with_model(make_app, openai_server, database_url=database_url, web_streams=2)
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, WORDS)
     events = events_of(open_stream(app, ada).response)

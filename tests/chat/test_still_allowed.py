@@ -28,7 +28,7 @@ def app(
     """An application whose streams ask often, and whose model has a lot to say."""
     real = sse.stream
     monkeypatch.setattr(sse, "stream", lambda *args, **kwargs: real(*args, **kwargs, check_seconds=0.05))
-    app = with_model(make_app, openai_server, database_url=database_url, web_threads=4)
+    app = with_model(make_app, openai_server, database_url=database_url, web_streams=2)
     put_in(app, HOURS)
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, "word " * 2000)

@@ -187,7 +187,7 @@ def test_beyond_the_slots_a_caller_is_told_to_come_back_and_all_else_goes_on(
     make_app: MakeApp, openai_server: OpenAIServer
 ) -> None:
     """K15"""
-    app = with_model(make_app, openai_server, web_threads=4)
+    app = with_model(make_app, openai_server, web_streams=2)
     ada = sign_up(app, "ada")
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, LONG)
@@ -214,7 +214,7 @@ def test_beyond_the_slots_a_caller_is_told_to_come_back_and_all_else_goes_on(
 @pytest.mark.parametrize("body", [{}, {"stream": True}, {"chat_session_id": "00000000-0000-4000-8000-000000000000"}])
 def test_every_way_out_gives_the_slot_back(make_app: MakeApp, body: dict[str, object]) -> None:
     """K15"""
-    app = make_app(web_threads=4)
+    app = make_app(web_streams=2)
     ada = sign_up(app, "ada")
     slots = app.extensions["slots"]
 

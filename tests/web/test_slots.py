@@ -7,12 +7,6 @@ import pytest
 from chatbot.web.slots import Slots, TooManyStreams
 
 
-@pytest.mark.parametrize(("threads", "places"), [(1, 1), (4, 2), (8, 6), (32, 28), (64, 56)])
-def test_a_reserve_of_threads_stays_free_for_everything_else(threads, places):
-    """K15"""
-    assert Slots(threads).count == places
-
-
 def test_one_more_than_there_are_places_is_told_when_to_come_back():
     """K15"""
     slots = Slots(4)
