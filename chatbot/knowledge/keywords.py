@@ -289,7 +289,7 @@ def _best_in(
     Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
     """
     for most in (k + k // 4, 4 * k, None):
-        hits = [(int(row.id), float(row.score)) for row in session.execute(ranked.limit(most), bound)]
+        hits = [(int(chunk_id), float(score)) for chunk_id, score in session.execute(ranked.limit(most), bound)]
         found = _inside(session, hits, scope, k)
         if len(found) == k or (most and len(hits) < most):
             break
@@ -299,7 +299,8 @@ def _best_in(
 def _inside(session: Session, hits: Sequence[tuple[int, float]], scope: Scope, k: int) -> list[tuple[int, float]]:
     """The first `k` hits that are in the scope."""
     found: list[tuple[int, float]] = []
-    start, size = 0, 4 * k
+    # Mostly all are inside, and the best of them are enough.
+    start, size = 0, k
     while start < len(hits) and len(found) < k:
         some = hits[start : start + size]
         inside = scope.chunks(select(ChunkRow.id)).where(ChunkRow.id.in_([chunk_id for chunk_id, _ in some]))

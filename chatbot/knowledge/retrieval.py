@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 import structlog
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions
@@ -136,6 +136,9 @@ _PASSAGE_COLUMNS = (
 )
 
 
+_NEWEST = select(Generation.revision, Generation.languages).where(Generation.id == bindparam("id"))
+
+
 class Index:
     """What one generation can find."""
 
@@ -172,8 +175,8 @@ class Index:
         depth = max(k, DEPTH)
         query = self.store.query_vector(question) if mode != "keyword" else None
         with self.sessions() as session:
-            generation = session.get_one(Generation, self.generation.id)
-            scope = Scope(generation.id, collections, conditions)
+            generation = session.execute(_NEWEST, {"id": self.generation.id}).one()
+            scope = Scope(self.generation.id, collections, conditions)
             words = keywords.search(session, question, generation.languages, scope, depth) if mode != "dense" else []
             only = np.array(list(session.scalars(scope.chunks(select(ChunkRow.id)))), "i8") if conditions else None
         snapshot, near = None, []

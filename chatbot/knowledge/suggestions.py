@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Row, and_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.knowledge.generations import visible
@@ -46,7 +47,7 @@ def suggestions(
     return found
 
 
-def _around(session: Session, passages: Sequence[Passage]) -> list[ChunkRow]:
+def _around(session: Session, passages: Sequence[Passage]) -> list[Row[Any]]:
     """The chunks of the passages and their neighbours that are visible: the best passage's first, nearest first."""
     places = {passage.chunk_id: passage.rank for passage in passages}
     if not places:
@@ -55,18 +56,20 @@ def _around(session: Session, passages: Sequence[Passage]) -> list[ChunkRow]:
     near = and_(
         row.generation_id == centre.generation_id,
         row.version_id == centre.version_id,
-        or_(*(row.ordinal == centre.ordinal + step for step in range(-NEIGHBOURS, NEIGHBOURS + 1))),
+        row.ordinal.between(centre.ordinal - NEIGHBOURS, centre.ordinal + NEIGHBOURS),
     )
-    query = select(row, centre.id.label("of"), centre.ordinal.label("place")).join(centre, near)
-    rows = session.execute(query.where(centre.id.in_(places), *visible())).all()
+    columns = (row.id, row.ordinal, row.headings, row.text, centre.id.label("of"), centre.ordinal.label("place"))
+    rows = session.execute(
+        select(*columns).select_from(centre).join(row, near).where(centre.id.in_(places), *visible())
+    ).all()
     best: dict[int, tuple[int, int, int]] = {}
-    for chunk, of, place in rows:
-        key = (places[of], abs(chunk.ordinal - place), chunk.ordinal)
+    for chunk in rows:
+        key = (places[chunk.of], abs(chunk.ordinal - chunk.place), chunk.ordinal)
         best[chunk.id] = min(best.get(chunk.id, key), key)
-    return sorted({chunk.id: chunk for chunk, _, _ in rows}.values(), key=lambda chunk: best[chunk.id])
+    return sorted({chunk.id: chunk for chunk in rows}.values(), key=lambda chunk: best[chunk.id])
 
 
-def _questions(chunks: Sequence[ChunkRow]) -> Iterator[str]:
+def _questions(chunks: Sequence[Row[Any]]) -> Iterator[str]:
     """What the documents ask: headings that are questions, and lines that are."""
     for chunk in chunks:
         lines = [heading for heading in chunk.headings[::-1] if heading.rstrip().endswith(_ENDS)]
@@ -74,7 +77,7 @@ def _questions(chunks: Sequence[ChunkRow]) -> Iterator[str]:
         yield from (plain for line in lines if (plain := _plain(line)))
 
 
-def _headings(chunks: Sequence[ChunkRow]) -> Iterator[str]:
+def _headings(chunks: Sequence[Row[Any]]) -> Iterator[str]:
     """The headings of the sections, as questions."""
     for chunk in chunks:
         plain = _plain(chunk.headings[-1]) if chunk.headings else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompts import ChatPromptTemplate
 
@@ -106,7 +107,7 @@ class Answering:
     def __init__(
         self, line: Line, prompt: ChatPromptTemplate, inputs: dict[str, object], on_sent: OnSent | None = None
     ) -> None:  # fmt: skip
-        self._line, self._prompt, self._chain, self._inputs = line, prompt, prompt | line.model, inputs
+        self._line, self._prompt, self._inputs = line, prompt, inputs
         self._on_sent, self._prompt_tokens = on_sent, 0
         self._most = line.bounds.tokens * CHARACTERS_A_TOKEN
         self._usage: UsageMetadata | None = None
@@ -162,8 +163,10 @@ class Answering:
 
     def _attempt(self) -> Generator[Piece, None, None]:
         self._patience = self._line.bounds.patience()
-        self._tell_sent()
-        stream: Any = self._chain.stream(self._inputs)
+        messages = self._prompt.format_messages(**self._inputs)
+        self._tell_sent(messages)
+        # Not `prompt | model`: a sequence adds up every chunk of its own, and nothing here reads the sum.
+        stream: Any = self._line.model.stream(messages)
         with closing(stream):
             while (chunk := self._next(stream)) is not _NOTHING_MORE:
                 self._usage = getattr(chunk, "usage_metadata", None) or self._usage
@@ -193,12 +196,12 @@ class Answering:
             return self._line.usage(self._usage["input_tokens"], self._usage["output_tokens"], estimated=False)
         return self._line.usage(self._prompt_tokens, count_tokens(self._text), estimated=True)
 
-    def _tell_sent(self) -> None:
+    def _tell_sent(self, messages: Sequence[BaseMessage]) -> None:
         """Counts about how large the prompt is, and tells it before it is sent."""
-        texts = [(message.type, message.text) for message in self._prompt.format_messages(**self._inputs)]
+        texts = [(message.type, message.text) for message in messages]
         sizes = [count_tokens(text) + 4 for _, text in texts]
         self._prompt_tokens = sum(sizes)
         if self._on_sent:
             hashes = [hashlib.sha256(without_boundaries(text).encode()).hexdigest() for _, text in texts]
-            messages = tuple((role, size, name) for (role, _), size, name in zip(texts, sizes, hashes, strict=True))
-            self._on_sent(Sent(self._line.name, self._prompt_tokens, messages))
+            sent = tuple((role, size, name) for (role, _), size, name in zip(texts, sizes, hashes, strict=True))
+            self._on_sent(Sent(self._line.name, self._prompt_tokens, sent))
