@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, current_app, g, request
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -237,13 +237,20 @@ def identify(session: Session, token: str) -> Caller:
     claims = tokens.read(token, "access", "visitor")
     if claims.kind == "visitor":
         return _visitor(session, claims)
-    return _person(session, TokenFamily.id == claims.family_id, User.id == claims.user_id)
+    return _person(session, claims.family_id, claims.user_id)
 
 
-def _person(session: Session, *which: ColumnElement[bool]) -> Caller:
-    alive = (TokenFamily.revoked_at.is_(None), TokenFamily.expires_at > utcnow(), User.is_active)
-    query = select(User, TokenFamily.id, TokenFamily.last_used_at).join(TokenFamily, TokenFamily.user_id == User.id)
-    row = session.execute(query.where(*which, *alive)).one_or_none()
+# Built once: every request asks it.
+_PERSON = (
+    select(User, TokenFamily.id, TokenFamily.last_used_at)
+    .join(TokenFamily, TokenFamily.user_id == User.id)
+    .where(TokenFamily.id == bindparam("family"), User.id == bindparam("user"))
+    .where(TokenFamily.revoked_at.is_(None), TokenFamily.expires_at > bindparam("now"), User.is_active)
+)
+
+
+def _person(session: Session, family_id: str, user_id: str) -> Caller:
+    row = session.execute(_PERSON, {"family": family_id, "user": user_id, "now": utcnow()}).one_or_none()
     return _caller(row, via="session")
 
 
@@ -293,7 +300,7 @@ def still_allowed(sessions: Sessions, who: Caller) -> ChatbotError | None:
     try:
         with sessions() as session:
             if who.via == "session":
-                now = _person(session, TokenFamily.id == who.credential_id, User.id == who.user_id)
+                now = _person(session, who.credential_id, who.user_id)
             else:
                 key_of = _signer if who.via == "visitor" else _key_owner
                 now = key_of(session, ApiKey.id == who.credential_id, User.id == who.user_id)

@@ -19,7 +19,10 @@ CHUNK_TOKENS = 230
 
 def active_generation(session: Session) -> Generation | None:
     """The generation that answers, or None before the first document."""
-    return session.scalar(select(Generation).where(Generation.active == 1))
+    return session.scalar(_ACTIVE)
+
+
+_ACTIVE = select(Generation).where(Generation.active == 1)
 
 
 def ensure_generation(session: Session, embedders: Embedders) -> Generation:
@@ -66,7 +69,7 @@ def visible() -> tuple[ColumnElement[bool], ...]:
     return ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None)
 
 
-def within(generation_id: int) -> ColumnElement[bool]:
+def within(generation_id: int | ColumnElement[int]) -> ColumnElement[bool]:
     """The chunks of a generation, for queries that name a document or chunks as well.
 
     Without statistics SQLite prefers an index of the whole generation to that of a document's twenty chunks; the

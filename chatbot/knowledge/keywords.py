@@ -56,6 +56,14 @@ MOST_ASKED = 16_000
 IN_EVERY = "·"
 
 
+_FOUND = (*visible(), Document.is_active, Document.status != "deleted")
+_AMONG = (
+    select(ChunkRow.id, Document.collection_id)
+    .join(Document, Document.id == ChunkRow.document_id)
+    .where(ChunkRow.id.in_(bindparam("ids", expanding=True)), within(bindparam("of")), *_FOUND)
+)
+
+
 @dataclass(frozen=True)
 class Scope:
     """What a search may find: a generation, and in it the active documents of some collections (ids; None for all),
@@ -65,13 +73,21 @@ class Scope:
     collections: frozenset[str] | None = None
     conditions: tuple[ColumnElement[bool], ...] = ()
 
+    def among(self, session: Session, ids: Sequence[int]) -> set[int]:
+        """Those of some ids that are in the scope.
+
+        SQLite's planner would rather read a whole generation or collection than look up some ids, so these two are
+        not told to it: a sum is in no index, and collections are compared here.
+        """
+        query = _AMONG.where(*self.conditions) if self.conditions else _AMONG
+        rows = session.execute(query, {"ids": ids, "of": self.generation_id})
+        return {row[0] for row in rows if self.collections is None or row[1] in self.collections}
+
     def chunks(self, query: Select[Any]) -> Select[Any]:
         """A query on ChunkRow, limited to the scope."""
         query = query.join(Document, Document.id == ChunkRow.document_id).where(
             within(self.generation_id),
-            *visible(),
-            Document.is_active,
-            Document.status != "deleted",
+            *_FOUND,
             *self.conditions,
         )
         return query if self.collections is None else query.where(Document.collection_id.in_(self.collections))
@@ -289,7 +305,7 @@ def _best_in(
     Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
     """
     for most in (k + k // 4, 4 * k, None):
-        hits = [(int(chunk_id), float(score)) for chunk_id, score in session.execute(ranked.limit(most), bound)]
+        hits = [(int(row.id), float(row.score)) for row in session.execute(ranked.limit(most), bound)]
         found = _inside(session, hits, scope, k)
         if len(found) == k or (most and len(hits) < most):
             break
@@ -303,8 +319,7 @@ def _inside(session: Session, hits: Sequence[tuple[int, float]], scope: Scope, k
     start, size = 0, k
     while start < len(hits) and len(found) < k:
         some = hits[start : start + size]
-        inside = scope.chunks(select(ChunkRow.id)).where(ChunkRow.id.in_([chunk_id for chunk_id, _ in some]))
-        allowed = set(session.scalars(inside))
+        allowed = scope.among(session, [chunk_id for chunk_id, _ in some])
         found += [hit for hit in some if hit[0] in allowed]
         start, size = start + size, min(4 * size, MOST_ASKED)
     return found[:k]

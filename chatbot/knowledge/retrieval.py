@@ -104,12 +104,7 @@ class SqlRows:
         scores = dict(found)
         with self._sessions() as session:
             # Columns, not objects: fifty rows a search are read, and mapping them would take as long as the search.
-            rows = session.execute(
-                select(*_PASSAGE_COLUMNS, Document.document_type)
-                .join(Document, Document.id == ChunkRow.document_id)
-                .where(ChunkRow.id.in_(scores), ChunkRow.removed_revision.is_(None))
-                .where(Document.status != "deleted", Document.is_active)
-            ).all()
+            rows = session.execute(_PASSAGES, {"ids": list(scores)}).all()
         by_id = {row.chunk_id: dict(row._mapping) for row in rows}
         curated = {chunk_id for chunk_id, row in by_id.items() if row.pop("document_type") == CURATED}
         kept = [(chunk_id, score) for chunk_id, score in found if chunk_id in by_id]
@@ -133,6 +128,12 @@ _PASSAGE_COLUMNS = (
     ChunkRow.char_start,
     ChunkRow.char_end,
     ChunkRow.text,
+)
+_PASSAGES = (
+    select(*_PASSAGE_COLUMNS, Document.document_type)
+    .join(Document, Document.id == ChunkRow.document_id)
+    .where(ChunkRow.id.in_(bindparam("ids", expanding=True)), ChunkRow.removed_revision.is_(None))
+    .where(Document.status != "deleted", Document.is_active)
 )
 
 

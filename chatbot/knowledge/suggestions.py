@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, bindparam, select
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.knowledge.generations import visible
@@ -47,21 +47,32 @@ def suggestions(
     return found
 
 
-def _around(session: Session, passages: Sequence[Passage]) -> list[Row[Any]]:
+_CENTRE = aliased(ChunkRow)
+# Built once: for so short a query that takes many times as long as to run it.
+_NEAR = (
+    select(
+        ChunkRow.id, ChunkRow.ordinal, ChunkRow.headings, ChunkRow.text, _CENTRE.id.label("of"),
+        _CENTRE.ordinal.label("place"),
+    )
+    .select_from(_CENTRE)
+    .join(
+        ChunkRow,
+        and_(
+            ChunkRow.generation_id == _CENTRE.generation_id,
+            ChunkRow.version_id == _CENTRE.version_id,
+            ChunkRow.ordinal.between(_CENTRE.ordinal - NEIGHBOURS, _CENTRE.ordinal + NEIGHBOURS),
+        ),
+    )
+    .where(_CENTRE.id.in_(bindparam("ids", expanding=True)), *visible())
+)  # fmt: skip
+
+
+def _around(session: Session, passages: Sequence[Passage]) -> list[Row[*tuple[Any, ...]]]:
     """The chunks of the passages and their neighbours that are visible: the best passage's first, nearest first."""
     places = {passage.chunk_id: passage.rank for passage in passages}
     if not places:
         return []
-    row, centre = ChunkRow, aliased(ChunkRow)
-    near = and_(
-        row.generation_id == centre.generation_id,
-        row.version_id == centre.version_id,
-        row.ordinal.between(centre.ordinal - NEIGHBOURS, centre.ordinal + NEIGHBOURS),
-    )
-    columns = (row.id, row.ordinal, row.headings, row.text, centre.id.label("of"), centre.ordinal.label("place"))
-    rows = session.execute(
-        select(*columns).select_from(centre).join(row, near).where(centre.id.in_(places), *visible())
-    ).all()
+    rows = session.execute(_NEAR, {"ids": list(places)}).all()
     best: dict[int, tuple[int, int, int]] = {}
     for chunk in rows:
         key = (places[chunk.of], abs(chunk.ordinal - chunk.place), chunk.ordinal)
@@ -69,7 +80,7 @@ def _around(session: Session, passages: Sequence[Passage]) -> list[Row[Any]]:
     return sorted({chunk.id: chunk for chunk in rows}.values(), key=lambda chunk: best[chunk.id])
 
 
-def _questions(chunks: Sequence[Row[Any]]) -> Iterator[str]:
+def _questions(chunks: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[str]:
     """What the documents ask: headings that are questions, and lines that are."""
     for chunk in chunks:
         lines = [heading for heading in chunk.headings[::-1] if heading.rstrip().endswith(_ENDS)]
@@ -77,7 +88,7 @@ def _questions(chunks: Sequence[Row[Any]]) -> Iterator[str]:
         yield from (plain for line in lines if (plain := _plain(line)))
 
 
-def _headings(chunks: Sequence[Row[Any]]) -> Iterator[str]:
+def _headings(chunks: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[str]:
     """The headings of the sections, as questions."""
     for chunk in chunks:
         plain = _plain(chunk.headings[-1]) if chunk.headings else None
