@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
+from typing import Any
+from uuid import UUID
+
 import click
 from flask import current_app
 from flask.cli import AppGroup
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from chatbot.background import wake
+from chatbot.chat import replay as replaying
 from chatbot.chat.gaps import Gap, Status, list_gaps
+from chatbot.chat.replay import ReplayRefused
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.extensions import db
 from chatbot.knowledge import curated
 from chatbot.knowledge.cli import knowledge_cli
+from chatbot.knowledge.index_cli import told
 from chatbot.knowledge.models import DEFAULT_COLLECTION
+from chatbot.knowledge.retrieval import Index
 from chatbot.knowledge.tasks import ingest_document
-from chatbot.terminal import show_table
+from chatbot.terminal import quiet, show_table
 
 chat_cli = AppGroup("chat", help="Conversations.")
 
@@ -74,3 +85,78 @@ def curate(
 def _sentences(error: Invalid) -> str:
     errors: list[FieldError] = list(error.errors or ())
     return " ".join(f"{e.pointer.removeprefix('/')}: {e.detail}" for e in errors) or str(error)
+
+
+@chat_cli.command("replay")
+@click.argument("message_id", type=click.UUID)
+@click.option("--generation", "generation_id", type=click.IntRange(1), help="Search in this one, not the active one.")
+@click.option("--model", help="Ask this model, not the one that was asked.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
+def replay(message_id: UUID, generation_id: int | None, model: str | None, as_json: bool) -> None:
+    """Make the answer MESSAGE_ID once more, as its question stood, and show what is different.
+
+    The same conversation up to it and the same collections; nothing is stored. A language model is asked, and paid.
+
+    Exit status: 0 when the answer was made, 1 when it cannot be.
+    """
+    parts = current_app.extensions
+    with told(ReplayRefused), quiet():
+        index, missing = None, 0
+        with parts["sessions"]() as session:
+            before = replaying.recall(session, str(message_id))
+            if generation_id is not None:
+                generation, missing = replaying.searchable(session, generation_id)
+                index = Index(parts["sessions"], parts["embedders"], generation)
+        try:
+            answer = replaying.replay(parts["retriever"], parts["settings"], index, before, model)
+        except Invalid as error:
+            raise click.ClickException(_sentences(error)) from None
+    found = replaying.difference(before, answer) | {"notes": replaying.notes(before, missing)}
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    table = Table("", "before", "now")
+    table.add_row("searched", *map(str, found["question"]["searched"]))
+    table.add_row("generation", *(f"{g['generation']} ({g['embedder']})" if g else "" for g in found["generation"]))
+    table.add_row("model", *found["model"])
+    table.add_row("grounding", *(_grounding(one) for one in found["grounding"]))
+    table.add_row("citations", *map(str, found["citations"]))
+    table.add_row("tokens", *(str(one["total_tokens"]) for one in found["usage"]))
+    for name in dict.fromkeys(name for one in found["timings_ms"] for name in one):
+        table.add_row(f"{name} (ms)", *(str(one.get(name, "")) for one in found["timings_ms"]))
+    show_table(table)
+    _show_passages(found["passages"])
+    console = Console(markup=False, emoji=False, highlight=False)
+    if found["same_prompt"] is not None:
+        console.print("The prompt is the same." if found["same_prompt"] else "The prompt is another one.")
+    for line in ["The text is the same."] if found["text"]["same"] else found["text"]["diff"].splitlines():
+        console.print(Text(_plain(line), style=_COLOURS.get(line[:1], "")), soft_wrap=True)
+    for note in found["notes"]:
+        console.print(note, soft_wrap=True)
+
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def _grounding(one: dict[str, Any]) -> str:
+    score = "" if one["top_score"] is None else f" {one['top_score']:.2f}"
+    return f"{one['status']}{score} (asks {one['threshold'] or 0:.2f})"
+
+
+def _show_passages(passages: dict[str, Any]) -> None:
+    table = Table("passage", "before", "now", "page", title=f"{passages['kept']} passage(s) in the same place")
+    rows = [(passage, *passage["rank"]) for passage in passages["moved"]]
+    rows += [(passage, passage["rank"], "") for passage in passages["lost"]]
+    rows += [(passage, "", passage["rank"]) for passage in passages["gained"]]
+    for passage, before, now in rows:
+        table.add_row(passage["title"], str(before), str(now), str(passage["page"] or ""))
+    show_table(table)
+
+
+def _plain(line: str) -> str:
+    """A line without what a terminal would obey."""
+    return "".join(c for c in line if unicodedata.category(c) != "Cc" or c == "\t")

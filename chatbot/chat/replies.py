@@ -136,7 +136,7 @@ class Replies:
         with closing(made) as parts:
             for part in parts:
                 stop_if_asked()
-                yield from _taken_up(answer, part)
+                yield from taken_up(answer, part)
 
     def _retrieve(self, question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
         return self._retriever.find(question, self._settings.passages, collections, beside)
@@ -169,7 +169,7 @@ class Replies:
         return None, Unavailable("The answer could not be stored; ask again.", code="busy", retry_after=1)
 
 
-def _taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
+def taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
     """Adds a part to the answer and tells what a client wants to know of it."""
     if part.question is not None:
         answer.question, answer.condensing = part.question, part.condensing or NOTHING_SPENT
