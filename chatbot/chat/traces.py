@@ -7,7 +7,7 @@ candidate what they may read at that moment, so what is deleted or closed to the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -20,8 +20,9 @@ from chatbot.errors import ChatbotError, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.knowledge.models import ChunkRow, Collection, Document
 from chatbot.rag.gate import FEATURES
-from chatbot.rag.types import Found, Sent
+from chatbot.rag.types import KEPT, Found, Sent
 
+_SCORES = ("dense", "keyword", "fused", "evidence", "curated")
 _SHOWN = ("document_id", "title", "source", "version", "chunk_id", "page", "text")
 
 
@@ -50,7 +51,25 @@ def trace_of(turn: Turn, answer: Answer, failure: ChatbotError | None) -> dict[s
 
 
 def _search_of(found: Found | None) -> dict[str, Any] | None:
-    return asdict(found.searched) if found and found.searched else None
+    """The search, in which a candidate is a row: there are fifty of them to an answer."""
+    searched = found.searched if found else None
+    if searched is None:
+        return None
+    rows = [
+        [c.document_id, c.version, c.chunk_id, c.page, c.reason, *(c.scores.get(name) for name in _SCORES)]
+        for c in searched.candidates
+    ]
+    return asdict(replace(searched, candidates=())) | {"candidates": rows}
+
+
+def _candidates_of(search: dict[str, Any] | None) -> list[dict[str, Any]]:
+    found = []
+    for document_id, version, chunk_id, page, reason, *scores in search["candidates"] if search else ():
+        # A score that only some passages have is left out of the others.
+        said = {n: score for n, score in zip(_SCORES, scores, strict=True) if score is not None or n != "curated"}
+        place = {"document_id": document_id, "version": version, "chunk_id": chunk_id, "page": page}
+        found.append(place | {"scores": said, "kept": reason in KEPT, "reason": reason})
+    return found
 
 
 def _prompt_of(sent: Sent) -> dict[str, Any]:
@@ -71,6 +90,7 @@ def read_trace(session: Session, owner: Owner, reader: Reader, message_id: str) 
     if row is None:
         raise TraceNotFound()
     may, trace = readable(session, reader), row.trace
+    candidates = _candidates_of(trace["search"])
     return {
         "message_id": message.id,
         "created_at": message.created_at,
@@ -79,8 +99,8 @@ def read_trace(session: Session, owner: Owner, reader: Reader, message_id: str) 
         "question": _question(message, trace),
         "collections": _names(session, may, trace["collections"]),
         "index": _index(trace["search"]),
-        "candidates": _candidates(session, may, trace["search"]),
-        "gate": _gate(message, trace["search"]),
+        "candidates": _readable(session, may, candidates),
+        "gate": _gate(message, trace["search"], any(candidate["kept"] for candidate in candidates)),
         "model": _model(message, trace),
         "prompts": trace["prompts"],
         "prompt_version": message.extra["prompt_version"],
@@ -106,8 +126,9 @@ def _index(search: dict[str, Any] | None) -> dict[str, Any] | None:
     return {name: search[name] for name in ("generation", "revision", "embedder")} if search else None
 
 
-def _candidates(session: Session, may: frozenset[str], search: dict[str, Any] | None) -> list[dict[str, Any]]:
-    candidates = search["candidates"] if search else []
+def _readable(
+    session: Session, may: frozenset[str], candidates: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:  # fmt: skip
     documents, texts = _still_readable(session, may, candidates)
     return [_shown(place, c, documents, texts) for place, c in enumerate(candidates, 1)]
 
@@ -137,9 +158,8 @@ def _shown(
     return judged | candidate | {"readable": True, "title": known[0], "source": known[1], "text": text}
 
 
-def _gate(message: Message, search: dict[str, Any] | None) -> dict[str, Any]:
+def _gate(message: Message, search: dict[str, Any] | None, passed: bool) -> dict[str, Any]:
     grounding, seen = message.extra["grounding"], search["features"] if search else None
-    passed = any(candidate["kept"] for candidate in search["candidates"]) if search else False
     return {
         "calibrated": seen is not None,
         "features": None if seen is None else dict(zip(FEATURES, seen, strict=False)),

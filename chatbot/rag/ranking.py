@@ -122,7 +122,4 @@ def explained(
             return refusal
         return "similar" if passage.chunk_id in best else "rank"
 
-    return tuple(
-        Candidate(p.document_id, p.version, p.chunk_id, p.page, p.scores, p.chunk_id in taken, reason(p))
-        for p in candidates
-    )
+    return tuple(Candidate(p.document_id, p.version, p.chunk_id, p.page, p.scores, reason(p)) for p in candidates)

@@ -24,6 +24,10 @@ class Passage:
     scores: Mapping[str, float | None]
 
 
+# The reasons for which a candidate is kept; all others are reasons to drop it.
+KEPT = ("best", "curated", "variety")
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A passage that was looked at for an answer, without its text; `reason` says why it was kept or dropped.
@@ -37,8 +41,12 @@ class Candidate:
     chunk_id: int
     page: int | None
     scores: Mapping[str, float | None]
-    kept: bool
     reason: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether the answer is made from it."""
+        return self.reason in KEPT
 
 
 @dataclass(frozen=True)
