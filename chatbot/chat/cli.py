@@ -148,13 +148,15 @@ def _grounding(one: dict[str, Any]) -> str:
 
 
 def _show_passages(passages: dict[str, Any]) -> None:
-    table = Table("passage", "before", "now", "page", title=f"{passages['kept']} passage(s) in the same place")
+    click.echo(f"{passages['kept']} passage(s) in the same place")
+    table = Table("passage", "before", "now", "page")
     rows = [(passage, *passage["rank"]) for passage in passages["moved"]]
     rows += [(passage, passage["rank"], "") for passage in passages["lost"]]
     rows += [(passage, "", passage["rank"]) for passage in passages["gained"]]
     for passage, before, now in rows:
         table.add_row(passage["title"], str(before), str(now), str(passage["page"] or ""))
-    show_table(table)
+    if rows:
+        show_table(table)
 
 
 def _plain(line: str) -> str:

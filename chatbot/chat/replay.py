@@ -99,6 +99,9 @@ def replay(
     """
     index = index or retriever.index()
     embedder = index.embedder if index else retriever.embedder()
+    if index is not None:
+        # What a process loads with its first search is not part of the answer's time.
+        index.search("warm up", 1)
     models = ChatModels(settings, lambda: embedder)
     if model is None and before.model not in models.names:
         names = ", ".join(models.names)

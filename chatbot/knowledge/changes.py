@@ -15,7 +15,7 @@ from chatbot.db import begin_write
 from chatbot.errors import Conflict, FieldError, Invalid
 from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import touch_chunks
-from chatbot.knowledge.models import Collection, Document
+from chatbot.knowledge.models import CURATED, Collection, Document
 from chatbot.knowledge.originals import content_of
 from chatbot.knowledge.service import (
     DocumentNotFound,
@@ -53,7 +53,7 @@ def edit_document(session: Session, document_id: str, changes: dict[str, Any]) -
     begin_write(session)
     collection = collection_named(session, values.pop("collection")) if "collection" in values else None
     document = get_document(session, document_id, for_update=True)
-    found_by = (document.collection_id, document.is_active)
+    found_by = _found_by(document)
     if collection is not None and collection.id != document.collection_id:
         _refuse_same(session, collection.id, document, document.content_hash)
         document.collection = collection
@@ -63,10 +63,15 @@ def edit_document(session: Session, document_id: str, changes: dict[str, Any]) -
     if {"title", "source"} & values.keys():
         # The vectors get the new name with the next version; the words have it now.
         keywords.index_document(session, document_id)
-    if found_by != (document.collection_id, document.is_active):
+    if found_by != _found_by(document):
         touch_chunks(session, document)
     session.commit()
     return document
+
+
+def _found_by(document: Document) -> tuple[str, bool, str | None]:
+    """What decides where a document is found and which question it is the answer to."""
+    return document.collection_id, document.is_active, document.title if document.document_type == CURATED else None
 
 
 def _cleaned(changes: dict[str, Any]) -> dict[str, Any]:

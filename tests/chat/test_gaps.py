@@ -245,6 +245,21 @@ def test_a_curated_answer_is_a_document_like_any_other(
     assert message["metadata"]["grounding"]["status"] == "fallback"
 
 
+def test_a_document_becomes_a_curated_answer_by_its_type_and_kept_answers_know(make_app: MakeApp) -> None:
+    app = make_app(answer_cache_seconds=60)
+    ada, root = sign_up(app, "ada"), sign_up(app, "root", admin=True)
+    near_documents(app)
+    document = put_in(app, ANSWER, title=ICELAND)
+    address = f"/api/knowledge/documents/{document.id}/"
+    answers = []
+
+    for kind in ("article", "curated", "article"):
+        app.test_client().patch(address, json={"document_type": kind}, headers=root.headers)
+        answers.append(ask(app, ada, ICELAND).json["message"]["metadata"]["retrieved_docs"])  # type: ignore[index]
+
+    assert ["curated" in found[0]["scores"] for found in answers] == [False, True, False]
+
+
 def test_a_curated_answer_of_a_closed_collection_is_for_its_readers(
     app: Flask, client: FlaskClient, ada: Person, root: Person
 ) -> None:
