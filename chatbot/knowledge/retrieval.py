@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,7 +26,7 @@ from chatbot.knowledge.models import CURATED, ChunkRow, Document, Generation
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.gate import Gate, features
 from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, judged, varied
-from chatbot.rag.same_question import same_question
+from chatbot.rag.same_question import may_be_same, same_question
 from chatbot.rag.store import Changes, FaissStore
 from chatbot.rag.types import Found, Passage, Searched
 
@@ -41,6 +41,8 @@ ANSWER_VARIETY = 0.2
 BESIDE = 0.65
 # So many documents are named to who asks what none of them answers.
 NEAREST = 3
+# So many curated answers, the best ones, are compared with what is asked.
+MOST_CURATED = 5
 
 
 class SqlRows:
@@ -195,17 +197,24 @@ class Index:
         passages = judged(question, [replace(p, scores=_scores(p.chunk_id, legs)) for p in rows])
         curated = {p.chunk_id for p in rows if "curated" in p.scores}
         if query is not None and curated:
-            passages = [self._curated(question, query, p) if p.chunk_id in curated else p for p in passages]
-            passages.sort(key=lambda p: "curated" not in p.scores)
+            passages = self._curated_first(question, query, passages, curated)
         return Candidates(passages, vectors)
 
-    def _curated(self, question: str, query: Vectors, passage: Passage) -> Passage:
-        """A passage of a curated answer, put first where it was written for this question."""
-        near = float(query[0] @ self.store.query_vector(passage.title)[0])
-        if not same_question(question, passage.title, near):
-            return passage
-        first = round((passage.scores["fused"] or 0.0) + 1, 4)
-        return replace(passage, scores={**passage.scores, "fused": first, "curated": round(near, 4)})
+    def _curated_first(
+        self, question: str, query: Vectors, passages: Sequence[Passage], curated: Set[int]
+    ) -> list[Passage]:
+        """The passages with those of curated answers in front that were written for this question."""
+        titles = dict.fromkeys(p.title for p in passages if p.chunk_id in curated and may_be_same(question, p.title))
+        # An embedder that is asked over the network is not asked for every title there is.
+        near = {t: float(query[0] @ self.store.query_vector(t)[0]) for t in list(titles)[:MOST_CURATED]}
+        same = {title: cosine for title, cosine in near.items() if same_question(question, title, cosine)}
+        found = [_first(p, same[p.title]) if p.chunk_id in curated and p.title in same else p for p in passages]
+        return sorted(found, key=lambda p: "curated" not in p.scores)
+
+
+def _first(passage: Passage, cosine: float) -> Passage:
+    fused = round((passage.scores["fused"] or 0.0) + 1, 4)
+    return replace(passage, scores={**passage.scores, "fused": fused, "curated": round(cosine, 4)})
 
 
 @dataclass(frozen=True)
