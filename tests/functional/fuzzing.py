@@ -41,6 +41,12 @@ BEYOND_SCHEMAS = {
     "This is not an e-mail address.",  # The grammar of addresses is no pattern.
     "Use 3 to 150 letters, digits or . _ + -",  # Letters of all scripts, after NFKC.
     "The two passwords differ.",  # One field depends on another.
+    # A gap is closed with one of two fields, and a third that belongs to it.
+    "Send either an answer or the relevant documents.",
+    "Only an answer goes into a collection.",
+    "Only relevant documents go into a set.",
+    "There is no such document.",  # It depends on what is stored.
+    "Give the set a name.",
     "This password is too easy to guess.",  # A list of 30,000.
     "This is in the past.",  # It depends on the day.
     "This Idempotency-Key was used for another request; take a new one.",  # It depends on what came before.
