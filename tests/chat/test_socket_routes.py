@@ -15,6 +15,8 @@ from chatbot.auth import keys
 from chatbot.auth.models import User
 from chatbot.chat import socket_routes
 from chatbot.db import begin_write
+from chatbot.web.slots import Slots
+from chatbot.web.sockets import Sockets
 from tests.chat.asking import connections_in_use, stored, visitor, with_model
 from tests.chat.talking import Socket, serving, talking
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
@@ -374,14 +376,16 @@ def handshake(url: str, **headers: str) -> requests.Response:
 
 def test_sockets_take_half_of_the_places_and_the_others_stay_for_answers(make_app: MakeApp) -> None:
     """K15"""
-    app = make_app(web_threads=8)
+    app = make_app()
+    app.extensions["sockets"] = places = Sockets(Slots(8))
     ada = sign_up(app, "ada")
     with serving(app) as url:
-        sockets = [Socket(url, ada.access) for _ in range(3)]
+        sockets = [Socket(url, ada.access) for _ in range(places.count)]
         refused = handshake(url, **{"Sec-WebSocket-Key": "x" * 24, "Sec-WebSocket-Version": "13"})
         asked = app.test_client().post("/api/chat/send/", json={"message": "Hello?"}, headers=ada.headers)
         for socket in sockets:
             socket.leave()
+    assert places.count == Slots(8).count // 2
     assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
     assert refused.headers["Retry-After"] == "2"
     assert asked.status_code == 200
