@@ -58,6 +58,7 @@ def test_a_translation_is_not_empty_not_english_and_keeps_what_is_code(language:
         assert sentence.strip()
         assert sentence != english
         assert re.findall(r"`[^`]+`", sentence) == re.findall(r"`[^`]+`", english)
+        assert sorted(re.findall(r"\{\w+\}", sentence)) == sorted(re.findall(r"\{\w+\}", english))
 
 
 def test_the_languages_say_the_same_things() -> None:

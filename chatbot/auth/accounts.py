@@ -48,7 +48,7 @@ def sign_up(session: Session, settings: Settings, fields: dict[str, Any], origin
     """
     user = _new_user(settings, fields)
     _add(session, user)
-    mail = queue_mail(session, VERIFY_MAIL, user.id, user.email)
+    mail = queue_mail(session, VERIFY_MAIL, user.id, user.email, origin.language)
     events.record(session, "signed_up", origin, user.id)
     session.commit()
     return user, mail.id

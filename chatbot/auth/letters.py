@@ -21,6 +21,7 @@ from chatbot.auth.models import User
 from chatbot.config import ROOT, Settings
 from chatbot.mail.letters import Letter, LetterBuilders
 from chatbot.mail.models import Mail
+from chatbot.translations import translated
 
 LONGEST_NAME = 60
 
@@ -53,9 +54,8 @@ def _verification(settings: Settings, session: Session, mail: Mail) -> Letter | 
     if user is None or user.is_verified or user.email != mail.recipient:
         return None
     link = f"{settings.public_url}/api/users/verify-email/?token={quote(recovery.verification_token(settings, user))}"
-    return _letter(
-        "verify_email", "Confirm your e-mail address", user, link=link, lasts=_span(recovery.VERIFY_LIFETIME)
-    )
+    lasts = _span(recovery.VERIFY_LIFETIME, mail.language)
+    return _letter("verify_email", "Confirm your e-mail address", user, mail.language, link=link, lasts=lasts)
 
 
 def _reset(settings: Settings, session: Session, mail: Mail) -> Letter | None:
@@ -64,7 +64,8 @@ def _reset(settings: Settings, session: Session, mail: Mail) -> Letter | None:
     if user is None or not user.is_active or user.email != mail.recipient:
         return None
     link = f"{settings.public_url}/api/users/password/reset/?token={quote(recovery.reset_token(settings, user))}"
-    return _letter("reset_password", "Choose a new password", user, link=link, lasts=_span(recovery.RESET_LIFETIME))
+    lasts = _span(recovery.RESET_LIFETIME, mail.language)
+    return _letter("reset_password", "Choose a new password", user, mail.language, link=link, lasts=lasts)
 
 
 def _changed(settings: Settings, session: Session, mail: Mail) -> Letter | None:
@@ -72,17 +73,26 @@ def _changed(settings: Settings, session: Session, mail: Mail) -> Letter | None:
     user = _reader(session, mail)
     if user is None:
         return None
-    when = f"{mail.created_at:%Y-%m-%d at %H:%M} UTC"
-    return _letter("password_changed", "Your password was changed", user, service=settings.public_url, when=when)
+    date, time = f"{mail.created_at:%Y-%m-%d}", f"{mail.created_at:%H:%M}"
+    when = translated("{date} at {time} UTC", mail.language).format(date=date, time=time)
+    service = settings.public_url
+    return _letter("password_changed", "Your password was changed", user, mail.language, service=service, when=when)
 
 
 def _reader(session: Session, mail: Mail) -> User | None:
     return session.scalar(select(User).where(User.id == mail.user_id))
 
 
-def _letter(template: str, subject: str, user: User, **values: str) -> Letter:
-    values |= {"subject": subject, "name": called(user)}
-    text, html = (_templates.get_template(f"{template}.{kind}").render(values) for kind in ("txt", "html"))
+def _letter(template: str, subject: str, user: User, language: str, **values: str) -> Letter:
+    """A letter in a language. A template says its sentences in English, with `say`; the values go in afterwards."""
+    subject = translated(subject, language)
+    values |= {"subject": subject, "name": called(user), "language": language}
+
+    def say(sentence: str, **parts: str) -> str:
+        return translated(sentence, language).format(**parts)
+
+    written = (_templates.get_template(f"{template}.{kind}").render(values, say=say) for kind in ("txt", "html"))
+    text, html = written
     return Letter(subject, text, html)
 
 
@@ -104,7 +114,7 @@ def _one_line(name: str) -> str:
     return words if len(words) <= LONGEST_NAME else words[: LONGEST_NAME - 1] + "…"
 
 
-def _span(lifetime: timedelta) -> str:
+def _span(lifetime: timedelta, language: str) -> str:
     """A lifetime in words: whole days, or hours where it is shorter."""
     number, unit = (lifetime.days, "day") if lifetime.days else (int(lifetime.total_seconds() // 3600), "hour")
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    return translated(f"1 {unit}" if number == 1 else f"{{number}} {unit}s", language).format(number=number)

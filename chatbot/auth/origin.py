@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from chatbot.translations import ENGLISH
+
 _BROWSERS = (
     ("Edg/", "Edge"), ("Edge/", "Edge"), ("EdgA/", "Edge"), ("EdgiOS/", "Edge"), ("OPR/", "Opera"),
     ("SamsungBrowser", "Samsung Internet"), ("Firefox/", "Firefox"), ("FxiOS", "Firefox"), ("CriOS", "Chrome"),
@@ -19,11 +21,15 @@ _SYSTEMS = (
 
 @dataclass(frozen=True)
 class Origin:
-    """The request's id, the network it came from and the device it named. Empty where nobody knows."""
+    """The request's id, the network it came from, the device it named, and the language it likes to be told things in.
+
+    Empty where nobody knows.
+    """
 
     request_id: str | None = None
     network: str = ""
     device: str = ""
+    language: str = ENGLISH
 
 
 NOWHERE = Origin()

@@ -57,14 +57,16 @@ def verify_email(session: Session, settings: Settings, token: str, origin: Origi
     return user
 
 
-def resend_verification(session: Session, email: str) -> str:
+def resend_verification(session: Session, email: str, origin: Origin = NOWHERE) -> str:
     """Queues another confirmation letter where there is an unconfirmed account.
 
     Gives the id of the letter; where none was queued, an id of nothing, so that neither case takes longer.
     """
     begin_write(session)
     user = _find(session, email)
-    mail = queue_mail(session, VERIFY_MAIL, user.id, user.email) if user and not user.is_verified else None
+    mail = None
+    if user and not user.is_verified:
+        mail = queue_mail(session, VERIFY_MAIL, user.id, user.email, origin.language)
     session.commit()
     return mail.id if mail else new_id()
 
@@ -73,7 +75,7 @@ def forgot_password(session: Session, email: str, origin: Origin = NOWHERE) -> s
     """Queues a reset letter where there is an active account; what it gives is as for `resend_verification`."""
     begin_write(session)
     user = _find(session, email)
-    mail = queue_mail(session, RESET_MAIL, user.id, user.email) if user else None
+    mail = queue_mail(session, RESET_MAIL, user.id, user.email, origin.language) if user else None
     events.record(session, "password_reset_asked", origin, user.id if user else None, by_owner=False)
     session.commit()
     return mail.id if mail else new_id()
@@ -167,7 +169,7 @@ def _set_password(
     if because == "password_reset" and not user.is_verified:
         # Until now nobody has shown to own the address: what somebody else has made for themselves here ends as well.
         detail["keys_deleted"] = _delete_keys(session, user.id)
-    mail = queue_mail(session, CHANGED_MAIL, user.id, user.email)
+    mail = queue_mail(session, CHANGED_MAIL, user.id, user.email, origin.language)
     events.record(session, because, origin, user.id, **detail)
     session.commit()
     return mail.id

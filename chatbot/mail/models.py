@@ -9,6 +9,7 @@ from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatbot.db import Base, UtcDateTime, new_id, utcnow
+from chatbot.translations import ENGLISH
 
 
 class Mail(Base):
@@ -24,6 +25,8 @@ class Mail(Base):
     kind: Mapped[str] = mapped_column(String(40))
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     recipient: Mapped[str] = mapped_column(String(320))
+    # That of the request which the letter answers.
+    language: Mapped[str] = mapped_column(String(5), default=ENGLISH, server_default=ENGLISH)
     status: Mapped[str] = mapped_column(String(20), default="queued")
     attempts: Mapped[int] = mapped_column(default=0)
     # When it is due. A worker that takes it moves this ahead; if the worker dies, the letter is due again.

@@ -14,6 +14,7 @@ from chatbot.db import begin_write, detached, utcnow
 from chatbot.mail.letters import LetterBuilders
 from chatbot.mail.models import Mail
 from chatbot.mail.transport import Refused, Transport, check_recipient
+from chatbot.translations import ENGLISH
 
 log = structlog.get_logger(__name__)
 
@@ -23,9 +24,9 @@ MAX_ATTEMPTS = 12
 TAKEN_FOR = timedelta(minutes=2)
 
 
-def queue_mail(session: Session, kind: str, user_id: str, recipient: str) -> Mail:
-    """Adds a letter to the caller's transaction."""
-    mail = Mail(kind=kind, user_id=user_id, recipient=recipient)
+def queue_mail(session: Session, kind: str, user_id: str, recipient: str, language: str = ENGLISH) -> Mail:
+    """Adds a letter to the caller's transaction; it will be written in that language."""
+    mail = Mail(kind=kind, user_id=user_id, recipient=recipient, language=language)
     session.add(mail)
     session.flush()
     return mail

@@ -34,10 +34,12 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluation_cases")),
     )
+    op.add_column("mails", sa.Column("language", sa.String(length=5), server_default="en", nullable=False))
     op.create_index("ix_evaluation_cases_set_name_created_at", "evaluation_cases", ["set_name", "created_at"])
 
 
 def downgrade() -> None:
-    """Forgets how answers were made, and the stored sets of questions."""
+    """Forgets how answers were made, the stored sets of questions, and in which language letters are due."""
+    op.drop_column("mails", "language")
     op.drop_table("evaluation_cases")
     op.drop_table("message_traces")

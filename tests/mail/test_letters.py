@@ -356,6 +356,7 @@ def test_a_row_of_the_queue_has_nothing_to_hold_a_token(app, session):
         columns = {column["name"] for column in inspect(db.engine).get_columns("mails")}
     assert columns == {
         "id", "kind", "user_id", "recipient", "status", "attempts", "next_attempt_at", "error", "created_at", "sent_at",
+        "language",
     }  # fmt: skip
     (row,) = session.execute(text("SELECT * FROM mails")).mappings()
     assert max(len(str(value)) for value in row.values()) <= 36

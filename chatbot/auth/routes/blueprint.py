@@ -6,10 +6,12 @@ from flask import g, request
 
 from chatbot.auth.origin import Origin, device_of, network_of
 from chatbot.web.blueprint import Blueprint
+from chatbot.web.languages import language
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts, sessions and keys.")
 
 
 def origin() -> Origin:
     """Where this request comes from, as it is kept."""
-    return Origin(g.request_id, network_of(request.remote_addr), device_of(request.headers.get("User-Agent")))
+    device = device_of(request.headers.get("User-Agent"))
+    return Origin(g.request_id, network_of(request.remote_addr), device, language())

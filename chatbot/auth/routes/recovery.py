@@ -95,7 +95,7 @@ def resend(body: dict[str, Any]) -> Any:
 
     The answer is the same whether or not there is such an account.
     """
-    wake(deliver_mail, recovery.resend_verification(db.session(), body["email"]))
+    wake(deliver_mail, recovery.resend_verification(db.session(), body["email"], origin()))
     return {}
 
 
