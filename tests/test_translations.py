@@ -85,6 +85,14 @@ def test_a_problem_is_told_in_the_language_that_was_asked_for(sqlite_app: Flask,
     assert "Accept-Language" in answer.headers["Vary"]
 
 
+def test_a_problem_says_that_a_part_of_it_is_english(sqlite_app: Flask) -> None:
+    """The sentences about single fields have no translations."""
+    client = sqlite_app.test_client()
+    for liked, languages in (("de", "de, en"), ("en", "en")):
+        answer = client.post("/api/users/login/", json={}, headers={"Accept-Language": liked})
+        assert (answer.status_code, answer.headers["Content-Language"]) == (422, languages)
+
+
 @pytest.mark.parametrize("language", OTHERS)
 @pytest.mark.parametrize("sentence", [prompts.NOTHING_FOUND, prompts.NOT_FROM_DOCUMENTS], ids=["nothing", "general"])
 def test_a_question_that_tells_its_language_is_answered_in_it(sentence: str, language: str) -> None:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from chatbot import errors
 from chatbot.errors import ChatbotError, FieldError, Invalid, Unavailable, problem
+from chatbot.translations import ENGLISH
 from chatbot.web import openai_errors
 from chatbot.web.languages import language, name_language
 
@@ -59,13 +60,20 @@ def respond(error: ChatbotError) -> Response:
         body = json.dumps(openai_errors.body_of(error))
         response = Response(body, status=openai_errors.status_of(error), mimetype="application/json")
     else:
-        response = Response(json.dumps(as_problem(error)), status=error.status, mimetype=MEDIA_TYPE)
-        name_language(response, language())
+        told = as_problem(error)
+        response = Response(json.dumps(told), status=error.status, mimetype=MEDIA_TYPE)
+        name_language(response, _languages(error, told))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = f'Bearer realm="chatbot", error="{error.code}"'
     if error.retry_after is not None or error.status == 503:
         response.headers["Retry-After"] = str(error.retry_after or RETRY_SECONDS)
     return response
+
+
+def _languages(error: ChatbotError, told: dict[str, Any]) -> str:
+    """Those that a problem is told in: the request's, and English where a sentence has no translation."""
+    partly = error.errors or told["detail"] == str(error)
+    return f"{language()}, {ENGLISH}" if partly and language() != ENGLISH else language()
 
 
 def translated(error: Exception) -> ChatbotError:
