@@ -15,21 +15,17 @@ import secrets
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.policy import SMTP
 from importlib.util import find_spec
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+
+from chatbot.setting_values import is_database, is_network, is_one_address, is_postgresql, is_weak
 
 ROOT = Path(__file__).resolve().parent.parent
-# What everybody writes first; a secret of nothing but such words is one, however often they are repeated.
-WEAK_WORDS = ("yoursecurekeyhere", "changeme", "password", "secret", "chatbot", "test", "dev", "key")
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
 # What stands before the colon in the name of a model that is not OpenAI's, and the package that knows it.
@@ -116,6 +112,7 @@ class Settings(BaseSettings):
     embedding_model: str | None = None
     fallback: Literal["general", "refuse"] = "general"
     history_tokens: int = Field(default=1500, ge=0)
+    vector_store: Literal["faiss", "pgvector"] = "faiss"
     passages: int = Field(default=5, ge=1, le=20)
     relevance_threshold: float | None = Field(default=None, ge=0, le=1)
     model_connect_seconds: float = Field(default=5, gt=0)
@@ -207,7 +204,7 @@ class Settings(BaseSettings):
     @field_validator("fetch_allow_hosts")
     @classmethod
     def _hosts_or_networks(cls, entries: list[str]) -> list[str]:
-        if not all(_is_network(entry) or _HOST.fullmatch(entry) for entry in entries):
+        if not all(is_network(entry) or _HOST.fullmatch(entry) for entry in entries):
             raise ValueError("each entry is a host name like wiki.example.com, or a network like 10.1.0.0/16")
         return entries
 
@@ -227,9 +224,18 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _is_database(url.get_secret_value()):
+        if url is not None and not is_database(url.get_secret_value()):
             raise ValueError("must be an address like postgresql://user:password@host/name, or sqlite:///path")
         return url
+
+    @field_validator("vector_store")
+    @classmethod
+    def _needs_postgresql(cls, kind: str, info: ValidationInfo) -> str:
+        url = info.data.get("database_url")
+        # A bad address is missing here, and named by itself.
+        if kind == "pgvector" and "database_url" in info.data and not (url and is_postgresql(url.get_secret_value())):
+            raise ValueError("can be pgvector only when DATABASE_URL is a PostgreSQL")
+        return kind
 
     @field_validator("redis_url")
     @classmethod
@@ -255,7 +261,7 @@ class Settings(BaseSettings):
     @field_validator("mail_default_sender")
     @classmethod
     def _one_sender(cls, sender: str) -> str:
-        if not _is_one_address(sender):
+        if not is_one_address(sender):
             raise ValueError("must be one address on one line, like Chatbot <chatbot@example.com>")
         return sender
 
@@ -351,14 +357,6 @@ def _for_jwt(secret: str) -> str:
     return hmac.new(secret.encode(), b"jwt", hashlib.sha256).hexdigest()
 
 
-def is_weak(secret: str) -> bool:
-    """Whether a secret is short, hardly varies, or is made of well-known words."""
-    rest = re.sub(r"[\W_]", "", secret.lower())
-    for word in WEAK_WORDS:
-        rest = rest.replace(word, "")
-    return len(secret.encode()) < 32 or len(set(secret)) < 8 or len(rest) < 16
-
-
 def load_settings(**overrides: Any) -> Settings:
     """Reads the settings.
 
@@ -386,30 +384,6 @@ def _in_production(flask_debug: Any, port: Any, database_url: Any) -> bool:
 
 def _secret_file(data: dict[str, Any]) -> Path:
     return Path(data.get("instance_path", "")) / SECRET_FILE
-
-
-def _is_database(url: str) -> bool:
-    try:
-        return make_url(url).drivername in ("postgres", "postgresql", "postgresql+psycopg", "sqlite")
-    except (ArgumentError, ValueError):
-        return False
-
-
-def _is_network(text: str) -> bool:
-    try:
-        return bool(ip_network(text))
-    except ValueError:
-        return False
-
-
-def _is_one_address(text: str) -> bool:
-    try:
-        header = SMTP.header_factory("From", text)
-        # What a name says once decoded counts too: an encoded word can hide a line break.
-        plain = text.isprintable() and str(header).isprintable()
-        return plain and len(header.addresses) == 1 and bool(header.addresses[0].domain)
-    except (ValueError, IndexError):  # What the library raises for a line break, and for half an address.
-        return False
 
 
 def _kept_secret(path: Path) -> str:

@@ -18,8 +18,8 @@ def render_item(kind: str, item: object, _autogen: object) -> str | bool:
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
-    """The keyword index is not a model: each database has its own kind, with tables of its own below it."""
-    return not (kind == "table" and name is not None and name.startswith("chunk_terms"))
+    """The indexes are no models: each database has its own kind, with tables of its own below it."""
+    return not (kind == "table" and name is not None and name.startswith(("chunk_terms", "chunk_vectors", "vector_")))
 
 
 def run_migrations() -> None:

@@ -23,8 +23,9 @@ from sqlalchemy.orm import Session
 from chatbot.app import create_app
 from chatbot.auth import accounts, families
 from chatbot.config import Settings, load_settings
+from chatbot.db import begin_write
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, keywords
+from chatbot.knowledge import ingest, keywords, vectors
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.service import NewDocument, add_document, get_document
 from tests.openai_server import OpenAIServer, running
@@ -99,6 +100,11 @@ def _migrated(settings: Settings) -> None:
     app = create_app(settings)
     with app.app_context():
         upgrade()
+        if settings.vector_store == "pgvector":
+            with app.extensions["sessions"]() as session:
+                begin_write(session)
+                vectors.make(session)
+                session.commit()
         db.engine.dispose()
 
 
@@ -115,7 +121,8 @@ def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFac
     """The name of an empty, migrated PostgreSQL database."""
     _sql(postgres_server, "CREATE DATABASE template_chatbot")
     url = postgres_url(postgres_server, "template_chatbot")
-    _migrated(_settings(tmp_path_factory.mktemp("pg"), models_path, database_url=url, secret_key=SECRET))
+    asked = {"database_url": url, "secret_key": SECRET, "vector_store": "pgvector"}
+    _migrated(_settings(tmp_path_factory.mktemp("pg"), models_path, **asked))
     return "template_chatbot"
 
 
@@ -209,6 +216,8 @@ def make_app(tmp_path: Path, models_path: Path, sqlite_template: Path) -> Iterat
         instance = Path(overrides.pop("instance_path", tmp_path))
         if overrides.get("database_url"):
             overrides.setdefault("secret_key", SECRET)
+            if overrides["database_url"].startswith("postgres"):
+                overrides.setdefault("vector_store", "pgvector")
         elif not (instance / "chatbot.db").exists():
             instance.mkdir(parents=True, exist_ok=True)
             shutil.copy(sqlite_template, instance / "chatbot.db")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from chatbot.app import create_app
-from chatbot.config import ConfigError, Secrets, Settings, is_weak, load_settings, tiktoken_cache_folder
+from chatbot.config import ConfigError, Secrets, Settings, load_settings, tiktoken_cache_folder
+from chatbot.setting_values import is_weak
 
 GOOD = "s3cret-" + "x1y2z3" * 8
 DATABASE = "postgresql://bot:canary@db.example.com/chat"
@@ -293,3 +294,8 @@ def test_answers_never_contain_nan(sqlite_app):
     """G4"""
     with pytest.raises(ValueError, match="JSON compliant"):
         sqlite_app.json.dumps({"score": float("nan")})
+
+
+def test_pgvector_needs_a_postgresql(tmp_path):
+    with pytest.raises(ConfigError, match="VECTOR_STORE: can be pgvector only when DATABASE_URL is a PostgreSQL"):
+        load_settings(_env_file=None, instance_path=tmp_path, vector_store="pgvector")

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.db import begin_write, detached, utcnow
+from chatbot.knowledge import vectors
 from chatbot.knowledge.generations import active_generation, visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.embedders import Embedders
@@ -248,6 +249,7 @@ def drop(session: Session, generation_id: int) -> int:
     total = 0
     while gone := _drop_batch(session, generation_id):
         total += gone
+    vectors.drop(session, generation_id)
     log.info("generation_dropped", generation=generation_id, chunks=total)
     return total
 

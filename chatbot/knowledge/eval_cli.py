@@ -181,7 +181,7 @@ def _live(questions: EvalSet) -> tuple[Index, evaluation.Names]:
         session.expunge(generation)
         session.rollback()
         names = evaluation.live_names(session, questions)
-    return Index(parts["sessions"], parts["embedders"], generation), live(names)
+    return parts["retriever"].index_of(generation), live(names)
 
 
 def live(names: Mapping[str, Sequence[str]]) -> evaluation.Names:
@@ -329,7 +329,7 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
             found = active_generation(session)
             number = generation_id or (found.id if found else 0)
             generation = activation.get_generation(session, number)
-        index = Index(sessions, current_app.extensions["embedders"], generation)
+        index = current_app.extensions["retriever"].index_of(generation)
         gate, report = eval_parts.calibrated(index, folder, far)
     eval_parts.show(report, None)
     if not dry_run:
@@ -357,7 +357,7 @@ def compare(first: int, second: int, folder: Path, k: int, json_file: Path | Non
             generations = [activation.get_generation(session, number) for number in (first, second)]
         for generation in generations:
             started = time.perf_counter()
-            outcomes = _ask(Index(parts["sessions"], parts["embedders"], generation), questions, names, MODES, k)
+            outcomes = _ask(parts["retriever"].index_of(generation), questions, names, MODES, k)
             seconds = time.perf_counter() - started
             reports.append(_report_of(folder, questions, generation, outcomes, seconds))
             figures.append({f"{o.mode} {name}": value for o in outcomes for name, value in o.figures.items()})

@@ -13,11 +13,13 @@ from flask.cli import AppGroup
 from rich.table import Table
 
 from chatbot.errors import ChatbotError
-from chatbot.knowledge import activation, verify
+from chatbot.knowledge import activation, vectors, verify
 from chatbot.knowledge import build as building
 from chatbot.knowledge.activation import GenerationRefused
 from chatbot.knowledge.build import BuildLost, BuildStuck
 from chatbot.knowledge.cli import report_checks
+from chatbot.knowledge.generations import active_generation
+from chatbot.knowledge.models import Generation
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.terminal import progress_bar, quiet, show_table
 
@@ -83,8 +85,34 @@ def activate(generation_id: int) -> None:
     """Make a generation the one that answers. Every process follows from its next search on."""
     parts: dict[str, Any] = current_app.extensions
     with told(), parts["sessions"]() as session:
+        _put_in(activation.get_generation(session, generation_id))
         activation.activate(session, parts["embedders"], generation_id)
     click.echo(f"Generation {generation_id} answers now. `flask index rollback` goes back.")
+
+
+@index_cli.command("vectors")
+def put_vectors() -> None:
+    """Bring pgvector up to the rows, and build its index: once, before VECTOR_STORE=pgvector is set for the others.
+
+    Afterwards the workers do both. It can be run at any time, while questions are answered.
+    """
+    with current_app.extensions["sessions"]() as session:
+        generation = active_generation(session)
+    if generation is None:
+        raise click.ClickException("There is no document yet.")
+    with told():
+        held = _put_in(generation)
+    click.echo(f"{held} vector(s) of generation {generation.id} in pgvector.")
+
+
+def _put_in(generation: Generation) -> int:
+    """Makes a generation's vectors ready to be searched where all processes share them."""
+    retriever, sessions = current_app.extensions["retriever"], current_app.extensions["sessions"]
+    if retriever.kind == "faiss":
+        return 0
+    held = retriever.index_of(generation).store.current()
+    vectors.build_index(sessions, generation.id)
+    return int(held.size)
 
 
 @index_cli.command("rollback")
@@ -114,4 +142,4 @@ def verify_index(fix: bool) -> None:
     Exit status: 0 when all is well (or mended), 1 when something is not.
     """
     parts = current_app.extensions
-    report_checks((*verify.INDEX, verify.in_memory(parts["sessions"], parts["embedders"])), fix)
+    report_checks((*verify.INDEX, verify.vectors_held(parts["retriever"])), fix)

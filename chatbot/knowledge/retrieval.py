@@ -23,11 +23,12 @@ from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
 from chatbot.knowledge.keywords import Scope
 from chatbot.knowledge.models import CURATED, ChunkRow, Document, Generation
+from chatbot.knowledge.vectors import PgVectorStore, StoreKind, build_index
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.gate import Gate, features
 from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, judged, varied
 from chatbot.rag.same_question import may_be_same, same_question
-from chatbot.rag.store import Changes, FaissStore
+from chatbot.rag.store import Changes, FaissStore, RowStore
 from chatbot.rag.types import Found, Passage, Searched
 
 log = structlog.get_logger(__name__)
@@ -145,11 +146,18 @@ _NEWEST = select(Generation.revision, Generation.languages).where(Generation.id 
 class Index:
     """What one generation can find."""
 
-    def __init__(self, sessions: Sessions, embedders: Embedders, generation: Generation) -> None:
+    def __init__(
+        self, sessions: Sessions, embedders: Embedders, generation: Generation, store: StoreKind = "faiss"
+    ) -> None:  # fmt: skip
         self.generation = generation
         self.embedder = embedders.get(generation.embedder)
         self.rows = SqlRows(sessions, generation)
-        self.store = FaissStore(LangChainEmbeddings(self.embedder), self.rows)
+        embedding = LangChainEmbeddings(self.embedder)
+        self.store: RowStore = (
+            PgVectorStore(embedding, self.rows, sessions, generation)
+            if store == "pgvector"
+            else FaissStore(embedding, self.rows)
+        )
         self.sessions = sessions
 
     @property
@@ -272,8 +280,11 @@ def _scores(chunk_id: int, legs: Mapping[str, Mapping[int, float]]) -> dict[str,
 class Retriever:
     """Searches the active generation with the embedder it was made with. One a process; used by many threads."""
 
-    def __init__(self, sessions: Sessions, embedders: Embedders, threshold: float | None = None) -> None:
+    def __init__(
+        self, sessions: Sessions, embedders: Embedders, threshold: float | None = None, store: StoreKind = "faiss"
+    ) -> None:  # fmt: skip
         self._sessions = sessions
+        self.kind = store
         self._embedders = embedders
         self._threshold = threshold
         self._lock = threading.Lock()
@@ -330,12 +341,28 @@ class Retriever:
         """Loads the embedder and the vectors, so that the first question does not wait for them."""
         self.search("warm up", 1)
 
+    def keep_up(self, build: bool = False) -> None:
+        """Brings vectors that all processes share up to the rows, so that no question has to; with `build` their
+        approximate index is built where that is due."""
+        index = self.index() if self.kind == "pgvector" else None
+        if index is None:
+            return
+        index.store.current()
+        if build:
+            build_index(self._sessions, index.generation.id)
+
     def index_stats(self) -> dict[str, object]:
         """What this process holds."""
         store = self._active.store if self._active else None
         vectors = store.size if store else 0
-        memory = vectors * self._active.generation.dimension * 4 if self._active else 0
-        return {"kind": "flat", "vectors": vectors, "memory_bytes": memory, "revision": store and store.revision}
+        own = self._active if self.kind == "faiss" else None
+        memory = vectors * own.generation.dimension * 4 if own else 0
+        kind = "flat" if self.kind == "faiss" else self.kind
+        return {"kind": kind, "vectors": vectors, "memory_bytes": memory, "revision": store and store.revision}
+
+    def index_of(self, generation: Generation) -> Index:
+        """A new index of any generation, in the same kind of store."""
+        return Index(self._sessions, self._embedders, generation, self.kind)
 
     def index(self) -> Index | None:
         """The index of the generation that is active now, or None before the first document.
@@ -349,6 +376,6 @@ class Retriever:
         with self._lock:
             if self._active is None or self._active.generation.id != generation.id:
                 warn_of_other_embedder(generation, self._embedders)
-                self._active = Index(self._sessions, self._embedders, generation)
+                self._active = self.index_of(generation)
             self._active.generation = generation
             return self._active

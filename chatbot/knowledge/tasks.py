@@ -29,6 +29,7 @@ def ingest_document(document_id: str) -> None:
     lease = current_app.extensions["settings"].ingest_lease_seconds
     limits = current_app.extensions["fetch_limits"]
     ingest.ingest(db.session(), current_app.extensions["embedders"], document_id, lease, limits)
+    current_app.extensions["retriever"].keep_up()
 
 
 @shared_task(name="knowledge.sweep", ignore_result=True)
@@ -41,6 +42,7 @@ def sweep_documents() -> None:
     until = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < until and (due := ingest.due_documents(db.session(), limit=1)):
         ingest_document.run(*due)
+    current_app.extensions["retriever"].keep_up(build=True)
 
 
 @shared_task(name="knowledge.purge", ignore_result=True)

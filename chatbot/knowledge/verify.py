@@ -26,13 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, lazyload, undefer
 
-from chatbot.db import Sessions, begin_write
-from chatbot.knowledge import keywords
+from chatbot.db import begin_write
+from chatbot.knowledge import keywords, vectors
 from chatbot.knowledge.generations import active_generation, next_revision, visible, within
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
-from chatbot.knowledge.retrieval import Index
-from chatbot.rag.embedders import Embedders
+from chatbot.knowledge.retrieval import Retriever
 
 log = structlog.get_logger(__name__)
 
@@ -212,15 +211,22 @@ def _leftover_terms(session: Session, _generation: Generation) -> tuple[int, lis
     return total, [Finding(chunk_id=chunk_id) for chunk_id in found]
 
 
-def in_memory(sessions: Sessions, embedders: Embedders) -> Check:
-    """The check that an index made from the rows holds exactly the visible chunks."""
+def vectors_held(retriever: Retriever) -> Check:
+    """The check that an index made from the rows, or the table of pgvector, holds exactly the visible chunks."""
 
     def look(session: Session, generation: Generation) -> tuple[int, list[Finding]]:
-        held = set(Index(sessions, embedders, generation).store.current().ids().tolist())
+        held = set(retriever.index_of(generation).store.current().ids().tolist())
         rows = set(session.scalars(select(ChunkRow.id).where(ChunkRow.generation_id == generation.id, *visible())))
         return len(rows), [Finding(chunk_id=chunk_id) for chunk_id in sorted(held ^ rows)]
 
-    return Check("the index in memory holds exactly the visible chunks", look, None)
+    if retriever.kind == "faiss":
+        return Check("the index in memory holds exactly the visible chunks", look, None)
+    return Check("pgvector holds exactly the visible chunks", look, _read_again)
+
+
+def _read_again(session: Session, generation: Generation, _findings: Sequence[Finding]) -> str:
+    vectors.forget(session, generation.id)
+    return "every vector will be read again"
 
 
 # Mending

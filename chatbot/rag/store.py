@@ -1,4 +1,4 @@
-"""The vector store: FAISS as a cache of rows that SQL owns.
+"""The vector stores: caches of rows that SQL owns. This one is FAISS; pgvector's is chatbot/knowledge/vectors.py.
 
 A store follows its rows by revision. Before a search one cheap read tells whether rows changed; only those that did
 are pulled. What it holds is an immutable snapshot that is swapped by reference, because FAISS searches and mutations
@@ -223,14 +223,47 @@ _NOTHING = _Part.of(
 )  # fmt: skip
 
 
-class FaissStore(VectorStore):
+class Held(Protocol):
+    """What can be searched at one moment."""
+
+    @property
+    def revision(self) -> int: ...
+
+    @property
+    def size(self) -> int:
+        """How many vectors there are."""
+        ...
+
+    def ids(self) -> Ids:
+        """The ids of everything that can be found."""
+        ...
+
+    def search(
+        self, query: Vectors, k: int, labels: frozenset[str] | None, only: Ids | None = None
+    ) -> list[tuple[int, float]]:
+        """The ids of the nearest with their cosines, best first; `labels` and `only` (chunk ids) limit what is
+        searched, not what is found."""
+        ...
+
+    def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
+        """The vectors of ids, without those that are gone."""
+        ...
+
+
+class RowStore(VectorStore):
     """A LangChain vector store over rows. It is read-only here: rows are written by the knowledge room."""
 
     def __init__(self, embedding: LangChainEmbeddings, rows: Rows) -> None:
         self._embedding = embedding
         self._rows = rows
-        self._pulling = threading.Lock()
-        self._snapshot: Snapshot | None = None
+
+    def current(self, newest: int | None = None) -> Held:
+        """What can be searched now: every row up to the revision `newest`, or up to the newest there is."""
+        raise NotImplementedError
+
+    def held(self) -> Held | None:
+        """What was searched last; None before the first search of this process."""
+        raise NotImplementedError
 
     @property
     def embeddings(self) -> Embeddings:
@@ -238,13 +271,15 @@ class FaissStore(VectorStore):
 
     @property
     def size(self) -> int:
-        """How many vectors are searchable in this process."""
-        return self._snapshot.size if self._snapshot else 0
+        """How many vectors are searchable."""
+        held = self.held()
+        return held.size if held else 0
 
     @property
     def revision(self) -> int | None:
-        """The revision this process holds, or None before its first search."""
-        return self._snapshot.revision if self._snapshot else None
+        """The revision that is searched, or None before the first search."""
+        held = self.held()
+        return held.revision if held else None
 
     def search_passages(
         self, question: str, k: int, labels: frozenset[str] | None = None, newest: int | None = None
@@ -265,24 +300,6 @@ class FaissStore(VectorStore):
         """The question's vector, of shape (1, dimension)."""
         return self._embedding.query_vector(question)
 
-    def current(self, newest: int | None = None) -> Snapshot:
-        """What can be searched now: every row up to the revision `newest`, or up to the newest there is.
-
-        Its `search(query, k, labels, only)` gives the ids of the nearest with their cosines, best first; `labels` and
-        `only` (chunk ids) limit what is searched, not what is found.
-        """
-        newest = self._rows.revision() if newest is None else newest
-        held = self._snapshot
-        if held is not None and held.revision >= newest:
-            return held
-        with self._pulling:
-            held = self._snapshot
-            if held is None or held.revision < newest:
-                changes = self._rows.changes(held.revision if held else None)
-                before = Snapshot(0, _NOTHING, _NOTHING, frozenset()) if changes.complete or not held else held
-                self._snapshot = held = before.after(changes)
-            return held
-
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
@@ -296,8 +313,33 @@ class FaissStore(VectorStore):
         raise NotImplementedError("rows are written by the knowledge room; this store follows them")
 
     @classmethod
-    def from_texts(cls, texts: list[str], embedding: Embeddings, metadatas: Any = None, **kwargs: Any) -> FaissStore:
+    def from_texts(cls, texts: list[str], embedding: Embeddings, metadatas: Any = None, **kwargs: Any) -> RowStore:
         raise NotImplementedError("rows are written by the knowledge room; this store follows them")
+
+
+class FaissStore(RowStore):
+    """Vectors in the memory of the process."""
+
+    def __init__(self, embedding: LangChainEmbeddings, rows: Rows) -> None:
+        super().__init__(embedding, rows)
+        self._pulling = threading.Lock()
+        self._snapshot: Snapshot | None = None
+
+    def held(self) -> Snapshot | None:
+        return self._snapshot
+
+    def current(self, newest: int | None = None) -> Snapshot:
+        newest = self._rows.revision() if newest is None else newest
+        held = self._snapshot
+        if held is not None and held.revision >= newest:
+            return held
+        with self._pulling:
+            held = self._snapshot
+            if held is None or held.revision < newest:
+                changes = self._rows.changes(held.revision if held else None)
+                before = Snapshot(0, _NOTHING, _NOTHING, frozenset()) if changes.complete or not held else held
+                self._snapshot = held = before.after(changes)
+            return held
 
 
 def as_document(passage: Passage) -> Document:

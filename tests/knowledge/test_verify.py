@@ -23,7 +23,7 @@ QUESTION = "When is the shop open?"
 
 def results(app, *, fix: bool = False) -> dict[str, verify.Result]:
     parts = app.extensions
-    checks = (*verify.KNOWLEDGE, verify.in_memory(parts["sessions"], parts["embedders"]))
+    checks = (*verify.KNOWLEDGE, verify.vectors_held(parts["retriever"]))
     with parts["sessions"]() as session:
         return {result.name: result for result in verify.verify(session, checks, fix=fix)}
 
@@ -196,10 +196,23 @@ def test_what_is_no_chunk_is_taken_out_of_the_keyword_index(sqlite_app):
     assert wrong(sqlite_app) == {}
 
 
-def test_an_index_that_lacks_a_chunk_is_found(app, ids, monkeypatch):
+def test_an_index_that_lacks_a_chunk_is_found(sqlite_app, monkeypatch):
+    put_in(sqlite_app, HOURS)
     real = SqlRows._added
     monkeypatch.setattr(SqlRows, "_added", lambda self, *args: real(self, *args)[1:])
-    assert len(wrong(app)["the index in memory holds exactly the visible chunks"]) == 1
+    assert len(wrong(sqlite_app)["the index in memory holds exactly the visible chunks"]) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_vector_that_pgvector_lacks_or_has_too_many_is_found_and_mended(app, ids):
+    name = "pgvector holds exactly the visible chunks"
+    assert wrong(app) == {}
+    execute(app, text("DELETE FROM chunk_vectors WHERE chunk_id = (SELECT min(chunk_id) FROM chunk_vectors)"))
+    assert len(wrong(app)[name]) == 1
+
+    assert results(app, fix=True)[name].done == "every vector will be read again"
+
+    assert wrong(app) == {}
 
 
 def test_a_finding_that_was_deleted_meanwhile_is_left_alone(app, ids):
