@@ -22,7 +22,7 @@ def provider_client() -> httpx2.Client:
     client = httpx2.Client(
         follow_redirects=False,
         timeout=httpx2.Timeout(60, connect=5),
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
+        limits=httpx2.Limits(max_connections=10_000, max_keepalive_connections=100),
     )
     guard(client)
     atexit.register(client.close)

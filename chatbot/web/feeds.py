@@ -29,7 +29,9 @@ class Feed:
         self._frames = frames
         self._on_end = on_end
         self._linger = linger
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # One for each reader who waits: set when there is more, or when it is over.
+        self._news: set[threading.Event] = set()
         self._events: list[Event] = []
         self._before = first - 1
         self._began = self._over = False
@@ -38,7 +40,7 @@ class Feed:
 
     def join(self) -> None:
         """Adds a reader; with the first one the work begins, in this context's log fields."""
-        with self._changed:
+        with self._lock:
             self._readers += 1
             self._stop_at = float("inf")
             begins, self._began = not self._began, True
@@ -48,27 +50,41 @@ class Feed:
 
     def leave(self, linger: bool = True) -> None:
         """Takes a reader away. Without `linger` nobody who comes back is waited for."""
-        with self._changed:
+        with self._lock:
             self._readers -= 1
             if self._readers == 0:
                 self._stop_at = time.monotonic() + (self._linger if linger else 0.0)
 
     def never_began(self) -> None:
         """Ends a work whose response was closed before its first byte."""
-        with self._changed:
+        with self._lock:
             begins, self._began = not self._began, True
         if begins:
             self._frames.close()
             self._on_end()
 
-    def next(self, after: int, until: float) -> tuple[Event | None, bool]:
-        """The event behind the number `after`, and whether there will be none; neither when the time is up first."""
+    def next(self, after: int, until: float) -> tuple[list[Event], bool]:
+        """The events behind the number `after`, and whether there will be none; neither when the time is up first."""
         place = max(0, after - self._before)
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._events) > place or self._over, max(0.0, until - time.monotonic()))
-            if len(self._events) > place:
-                return self._events[place], False
-            return None, self._over
+        if not self._waits(place):
+            return self._events[place:], self._over and len(self._events) <= place
+        news = threading.Event()
+        self._news.add(news)
+        try:
+            # What came before the reader was known here has set nothing.
+            if self._waits(place):
+                news.wait(max(0.0, until - time.monotonic()))
+        finally:
+            self._news.discard(news)
+        over = self._over
+        return self._events[place:], over and len(self._events) <= place
+
+    def _waits(self, place: int) -> bool:
+        return len(self._events) <= place and not self._over
+
+    def _tell(self) -> None:
+        for news in tuple(self._news):
+            news.set()
 
     def _unwanted(self) -> bool:
         return time.monotonic() >= self._stop_at
@@ -77,18 +93,16 @@ class Feed:
         try:
             with closing(self._frames), stoppable(self._unwanted):
                 for event in self._frames:
-                    with self._changed:
-                        self._events.append(event)
-                        self._changed.notify_all()
+                    self._events.append(event)
+                    self._tell()
                     if self._unwanted():
                         return
         finally:
             try:
                 self._on_end()
             finally:
-                with self._changed:
-                    self._over = True
-                    self._changed.notify_all()
+                self._over = True
+                self._tell()
 
 
 class Feeds:

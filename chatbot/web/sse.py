@@ -84,15 +84,16 @@ def _bytes(feed: Feed, after: int, ping_seconds: float, watch: _Watch) -> Genera
 def _drain(feed: Feed, number: int, ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
     ping_due = time.monotonic() + ping_seconds
     while True:
-        event, over = feed.next(number, min(ping_due, watch.due))
+        events, over = feed.next(number, min(ping_due, watch.due))
         if refusal := watch.refusal():
             yield frame(number + 1, "error", refusal)
             return
         if over:
             return
-        if event is not None:
-            number += 1
-            yield frame(number, *event)
+        if events:
+            # Several that are there already are one write.
+            yield b"".join(frame(number + n, *event) for n, event in enumerate(events, 1))
+            number += len(events)
         elif time.monotonic() >= ping_due:
             yield b": ping\n\n"
         else:
