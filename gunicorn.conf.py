@@ -13,7 +13,9 @@ from gevent import monkey
 monkey.patch_all()
 
 import errno
+import gc
 import resource
+import sys
 import time
 from typing import Any
 
@@ -64,7 +66,8 @@ class Worker(GeventWorker):
         AsyncWorker.handle(self, listener, _Client(client), addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        sock.in_body = True
+        # What comes without one is a WebSocket's, which has rules of its own.
+        sock.in_body = any(name in ("CONTENT-LENGTH", "TRANSFER-ENCODING") for name, _ in req.headers)
         try:
             super().handle_request(listener_name, req, sock, addr)
         finally:
@@ -106,10 +109,17 @@ def when_ready(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Loads the model and the vectors after the fork, before the first question."""
+    """Loads the models and the vectors after the fork, before the first question."""
     app = worker.wsgi
     app.extensions["sockets"].leaving = lambda: not worker.alive
     try:
+        app.extensions["replies"].models.get(None)
         app.extensions["retriever"].warm_up()
     except Exception as error:
         app.logger.warning("warm-up failed: %s", type(error).__name__)
+    # What was loaded stays: to look through it for garbage again and again would stop every stream each time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    # A native thread that is done waits no longer than this for a busy one, in seconds.
+    sys.setswitchinterval(0.001)

@@ -24,8 +24,8 @@ from sqlalchemy.types import TypeDecorator
 from chatbot.native import in_native_thread
 
 BUSY_TIMEOUT_MS = 5_000
-# A writer waits so many times as long for those of its own process that came before it.
-TURN_TIMES = 4
+# A writer waits as long as those of its own process that came before it get on, in seconds at most.
+TURN_SECONDS = 60.0
 # Between two looks whether another process still writes, in seconds.
 POLL_SECONDS = 0.002
 # An option of statements that may take long: SQLite computes them while other requests go on.
@@ -139,7 +139,7 @@ def prepare_engine(engine: Engine) -> Sessions:
     """Arms the SQLite rules on an engine and gives the factory of short sessions on it."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
-        turns = _turns[engine] = threading.Lock()
+        turns = _turns[engine] = _Turns()
         event.listen(engine, "begin", lambda connection: _begin(connection, turns))
         event.listen(engine, "checkin", _give_turn)
         event.listen(engine, "before_cursor_execute", _refuse_unannounced_write)
@@ -182,25 +182,37 @@ class _Turn:
         OperationalError: as of SQLite itself, when the others took too long.
     """
 
-    def __init__(self, turns: threading.Lock) -> None:
-        if not turns.acquire(timeout=TURN_TIMES * BUSY_TIMEOUT_MS / 1000):
-            raise _busy(sqlite3.OperationalError("database is locked"))
-        self._turns: threading.Lock | None = turns
+    def __init__(self, turns: _Turns) -> None:
+        until = time.monotonic() + TURN_SECONDS
+        seen = turns.begun
+        while not turns.lock.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            if turns.begun == seen or time.monotonic() > until:
+                raise _busy(sqlite3.OperationalError("database is locked"))
+            seen = turns.begun
+        self._turns: _Turns | None = turns
 
     def give_back(self) -> None:
         turns, self._turns = self._turns, None
         if turns is not None:
-            turns.release()
+            turns.lock.release()
 
 
-_turns: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
+class _Turns:
+    """Whose turn it is among an engine's writers, and how many have begun."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.begun = 0
+
+
+_turns: WeakKeyDictionary[Any, _Turns] = WeakKeyDictionary()
 
 
 def _busy(error: sqlite3.OperationalError) -> OperationalError:
     return OperationalError("BEGIN IMMEDIATE", None, error)
 
 
-def _begin(connection: Connection, turns: threading.Lock) -> None:
+def _begin(connection: Connection, turns: _Turns) -> None:
     writes = connection.get_execution_options().get(_WRITES)
     if not writes:
         connection.exec_driver_sql("BEGIN")
@@ -209,6 +221,7 @@ def _begin(connection: Connection, turns: threading.Lock) -> None:
     if _TURN not in connection.info:
         connection.info[_TURN] = writes if isinstance(writes, _Turn) else _Turn(turns)
     _begin_immediate(connection.connection.dbapi_connection)
+    turns.begun += 1
 
 
 def _begin_immediate(connection: Any) -> None:

@@ -127,13 +127,20 @@ class _Part:
             bits = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
             params = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        run = in_native_thread if len(self.ids) * self.index.d > MANY_NUMBERS else _here
-        scores, places = run(self.index.search, query, min(k, len(self.ids)), params=params)
+        many = len(self.ids) * self.index.d > MANY_NUMBERS
+        run = in_native_thread if many else _here
+        scores, places = run(_search, self.index, query, min(k, len(self.ids)), params)
         return [(int(self.ids[p]), float(s)) for p, s in zip(places[0], scores[0], strict=True) if p >= 0]
 
 
-def _here(search: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return search(*args, **kwargs)
+def _search(index: Any, query: Vectors, k: int, params: Any) -> Any:
+    # Each thread has a number of its own, which begins as that of the cores.
+    faiss.omp_set_num_threads(1)
+    return index.search(query, k, params=params)
+
+
+def _here(search: Callable[..., Any], *args: Any) -> Any:
+    return search(*args)
 
 
 @dataclass(frozen=True)

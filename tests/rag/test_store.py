@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import faiss
 import numpy as np
 import pytest
 
@@ -399,3 +400,20 @@ class TestLangChainsFace:
             store.add_texts(["x"])
         with pytest.raises(NotImplementedError):
             FaissStore.from_texts(["x"], store.embeddings)
+
+
+def test_a_search_computes_in_its_own_thread_whichever_that_is(rows, store):
+    """Threads of OpenMP would wait for each other in a circle, and a fork after them hangs."""
+    rng = np.random.default_rng(0)
+    rows.add(unit(rng, 50))
+    used = []
+
+    def search() -> None:
+        store.search_vector(unit(rng, 1), 3)
+        used.append(faiss.omp_get_max_threads())
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    thread.join()
+
+    assert used == [1]
