@@ -156,10 +156,10 @@ class _Conversation:
         """Sends the events of an answer, and listens meanwhile."""
         number = 0
         while True:
-            event, over = feed.next(number, time.monotonic() + LISTEN_SECONDS)
+            events, over = feed.next(number, time.monotonic() + LISTEN_SECONDS)
             if over:
                 return
-            if event is not None:
+            for event in events:
                 number += 1
                 self._socket.send(*event, number)
                 if event[0] in ("done", "error"):

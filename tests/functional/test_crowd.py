@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.chat.talking import talking
 from tests.functional.house import PASSWORD, House, wait_for
 from tests.functional.test_streams import MODEL, messages, send
 from tests.openai_server import OpenAIServer, running
@@ -122,10 +123,11 @@ def test_half_open_connections_starve_nobody_and_are_hung_up_on(hall: House) -> 
             assert heard_all(client) == b""
 
 
-def test_a_body_that_drips_is_given_up(hall: House) -> None:
+def test_a_body_that_drips_is_given_up_and_a_websocket_that_is_silent_is_not(hall: House, ada: dict[str, str]) -> None:
     """Q2"""
     head = b"POST /api/users/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with connect(hall) as client:
+    access = ada["Authorization"].removeprefix("Bearer ")
+    with talking(f"ws://127.0.0.1:{hall.port}/api/chat/ws/", access) as silent, connect(hall) as client:
         client.sendall(head + b"Content-Length: 40\r\n\r\n{")
         over = threading.Event()
 
@@ -140,8 +142,10 @@ def test_a_body_that_drips_is_given_up(hall: House) -> None:
         heard = heard_all(client)
         over.set()
         dripping.join()
+        told = silent.ask("Count, please.")
 
     assert heard.startswith(b"HTTP/1.1 400") or heard == b""
+    assert told[-1][0] == "done"
 
 
 def test_a_client_who_stops_reading_keeps_nobody_from_an_answer(
