@@ -28,6 +28,7 @@ from chatbot.knowledge.suggestions import suggestions
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.models import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
+from chatbot.web.outages import of_database
 
 log = structlog.get_logger(__name__)
 
@@ -120,9 +121,11 @@ class Replies:
             if not answer.text:
                 # What a provider refuses it does not charge.
                 answer.prompt_tokens = None
-        except Exception:
-            log.exception("reply_failed", message_id=turn.answer_id)
-            status, failure = "failed", ChatbotError()
+        except Exception as error:
+            status, failure = ("interrupted" if answer.text else "failed"), of_database(error)
+            if failure is None:
+                log.exception("reply_failed", message_id=turn.answer_id)
+                failure = ChatbotError()
         finally:
             message, trouble = self._store(turn, answer, status, failure)
             failure = failure or trouble

@@ -8,22 +8,19 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, json, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from chatbot import errors
-from chatbot.errors import ChatbotError, FieldError, Invalid, Unavailable, problem
+from chatbot.errors import ChatbotError, FieldError, Invalid, problem
 from chatbot.translations import ENGLISH
 from chatbot.web import openai_errors
 from chatbot.web.languages import language, name_language
+from chatbot.web.outages import of_database
 
 log = structlog.get_logger(__name__)
 
 # When to come back where nobody knows better.
 RETRY_SECONDS = 5
-# Somebody has to mend it first.
-DAMAGED_RETRY_SECONDS = 300
 MEDIA_TYPE = "application/problem+json"
 _BY_STATUS: dict[int, type[ChatbotError]] = {
     kind.status: kind
@@ -36,10 +33,6 @@ _OTHERS = {
     405: ("method_not_allowed", "This address does not take that method; `Allow` says which it does."),
     408: ("request_timeout", "The request took too long to arrive."),
 }
-
-
-class DatabaseDamaged(Unavailable):
-    code, detail = "database_damaged", "The database cannot be read; whoever runs this server has to restore it."
 
 
 def init_app(app: Flask) -> None:
@@ -84,13 +77,9 @@ def translated(error: Exception) -> ChatbotError:
         data = getattr(error, "data", None) or {}
         known = "messages" in data
         return Invalid(errors=field_errors(data["messages"])) if known else _of_status(error.code or 500)
-    if isinstance(error, (OperationalError, PoolTimeout)):
-        log.warning("database_unavailable", error=type(error).__name__)
-        return Unavailable("The database is busy or away; try again.", code="busy", retry_after=1)
-    # SQLite's driver keeps the plain class for a file that is damaged or is no database.
-    if type(error) is DatabaseError:
-        log.error("database_damaged", error=str(error.orig))
-        return DatabaseDamaged(retry_after=DAMAGED_RETRY_SECONDS)
+    outage = of_database(error)
+    if outage is not None:
+        return outage
     log.error("unhandled_error", path=request.path, exc_info=error)
     return ChatbotError()
 
