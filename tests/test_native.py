@@ -92,3 +92,20 @@ gevent.joinall(jobs, raise_error=True)
 with sessions() as session: print(session.scalar(text("SELECT count(*) FROM t")))
 """
     assert run(code) == "200\n"
+
+
+def test_others_go_on_while_postgresql_computes(postgres_server) -> None:
+    """M2: the driver waits as greenlets do."""
+    code = f"""
+from sqlalchemy import create_engine, text
+engine = create_engine({postgres_server.replace("postgresql://", "postgresql+psycopg://")!r})
+ticks = []
+def ask():
+    with engine.connect() as connection: connection.execute(text("SELECT pg_sleep(0.5)"))
+def tick():
+    while not asking.ready(): ticks.append(1); gevent.sleep(0.02)
+asking = gevent.spawn(ask)
+gevent.joinall([asking, gevent.spawn(tick)], raise_error=True)
+print(len(ticks) > 5)
+"""
+    assert run(code) == "True\n"

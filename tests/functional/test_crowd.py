@@ -128,7 +128,7 @@ def test_a_body_that_drips_is_given_up_and_a_websocket_that_is_silent_is_not(hal
     head = b"POST /api/users/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     access = ada["Authorization"].removeprefix("Bearer ")
     with talking(f"ws://127.0.0.1:{hall.port}/api/chat/ws/", access) as silent, connect(hall) as client:
-        client.sendall(head + b"Content-Length: 40\r\n\r\n{")
+        client.sendall(head + b"Content-Length: 4000\r\n\r\n{")
         over = threading.Event()
 
         def drip() -> None:
