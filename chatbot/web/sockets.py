@@ -1,6 +1,6 @@
 """WebSockets: what breaks their rules closes them, a server that stops says so, and there are only so many.
 
-A socket holds a server thread as long as it is open. So it takes a place among the answers (chatbot/web/slots.py),
+A socket holds a connection as long as it is open. So it takes a place among the answers (chatbot/web/slots.py),
 and all of them together no more than half of those: people who leave a page open must not keep others from asking.
 """
 
