@@ -121,15 +121,18 @@ def _usage(metadata: dict[str, Any]) -> dict[str, int]:
 def as_data_lines(frames: Iterable[bytes]) -> Generator[bytes, None, None]:
     """The bytes of a stream (chatbot/web/sse.py) without names and numbers of events, which OpenAI's streams have not.
 
-    Each item is one frame, or a comment, which stays.
+    Each item is some frames, or comments, which stay.
     """
     try:
-        for frame in frames:
-            if frame.startswith(b":"):
-                yield frame
-                continue
-            name, _number, data = frame.split(b"\n", 2)
-            yield b"data: [DONE]\n\n" if name == f"event: {END}".encode() else data
+        for some in frames:
+            yield b"".join(_as_data_line(frame) for frame in some.split(b"\n\n") if frame)
     finally:
         if isinstance(frames, Generator):
             frames.close()
+
+
+def _as_data_line(frame: bytes) -> bytes:
+    if frame.startswith(b":"):
+        return frame + b"\n\n"
+    name, _number, data = frame.split(b"\n", 2)
+    return b"data: [DONE]\n\n" if name == f"event: {END}".encode() else data + b"\n\n"

@@ -28,6 +28,7 @@ from chatbot.knowledge.instructions import SUSPICIOUS
 from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, MEMBERS, Document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
+from chatbot.knowledge.together import ingest_together
 from chatbot.terminal import progress_bar, quiet, show_table
 
 # A check names so many of what it found.
@@ -194,11 +195,19 @@ def _sync_url(url: str, collection: str, summary: Summary) -> None:
 def _ingest_here(bar: Progress, summary: Summary) -> None:
     """Ingests what was queued, a thread a core; a worker that is running takes its share."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(_ingest_many, [current_app.extensions] * (os.cpu_count() or 1)))
         outcomes = threads.map(partial(_ingest_one, current_app.extensions), summary.queued)
         done = bar.track(outcomes, total=len(summary.queued), description="Ingesting")
         for source, reason in zip(summary.queued.values(), done, strict=True):
             if reason:
                 summary.failed.append((source, reason))
+
+
+def _ingest_many(parts: Mapping[str, Any]) -> None:
+    """Ingests the small texts, many at once; the others go one by one."""
+    with parts["sessions"]() as session:
+        while ingest_together(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
+            pass
 
 
 def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:

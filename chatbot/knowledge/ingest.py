@@ -295,8 +295,8 @@ def embed_missing(
     _report(session, job, done, len(plan))
     todo = [(ordinal, chunk) for ordinal, chunk in plan if ordinal not in have]
     for batch in _batches(todo):
-        rows = [_row(text, label, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
-        _fill_vectors(session, rows, generation, embedder)
+        rows = [chunk_row(text, label, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
+        fill_vectors(session, rows, generation, embedder)
         document = held(session, job)
         session.add_all(row for row, _ in rows)
         session.flush()
@@ -334,7 +334,7 @@ def _batches(todo: Sequence[tuple[int, Chunk]]) -> Iterator[Sequence[tuple[int, 
         yield todo[start : start + BATCH]
 
 
-def _row(
+def chunk_row(
     text: str, label: str, version: DocumentVersion, generation: Generation, embedder: Embedder,
     ordinal: int, chunk: Chunk,
 ) -> tuple[ChunkRow, str]:  # fmt: skip
@@ -373,7 +373,7 @@ def label_of(title: str, source: str, filename: str) -> str:
     return place if filename and dot and "/" in place else title
 
 
-def _fill_vectors(
+def fill_vectors(
     session: Session, rows: Sequence[tuple[ChunkRow, str]], generation: Generation, embedder: Embedder
 ) -> None:
     """Takes the vectors of texts that a generation of this embedder already knows, and embeds the others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -9,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import detached
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
-from chatbot.knowledge.instructions import score, signs
+from chatbot.knowledge.instructions import Sign, score, signs
 from chatbot.knowledge.models import Collection, Document, DocumentVersion
 from chatbot.knowledge.parsing import Parsed, ParseError, parse
 from chatbot.knowledge.parsing.encoding import encoding_of
 from chatbot.knowledge.parsing.html import declared_encoding
 from chatbot.knowledge.service import FileRefused, NewDocument, clean_title, same_content
 from chatbot.knowledge.simhash import NEAR, distances, simhash, similarity
+from chatbot.native import in_native_thread
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.languages import language_of
 from chatbot.rag.prices import embedding_cost_usd
@@ -67,28 +69,44 @@ def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview
     generation = detached(session, generation) if generation else None
     embedder = embedders.get(generation.embedder if generation else embedders.default)
     limit = generation.chunk_tokens if generation else CHUNK_TOKENS
-    chunks = split(parsed.text, limit, embedder.count_tokens)
-    tokens = sum(embedder.count_tokens(parsed.text[chunk.start : chunk.end]) for chunk in chunks)
-    bits = simhash(parsed.text)
-    suspicious = signs(parsed.text, new.data, parsed.media_type)
+    # What the counter loads, it loads here.
+    embedder.count_tokens("warm up")
+    look = in_native_thread(_looked_through, new, parsed, limit, embedder.count_tokens)
     exact = _exact(session, new)
     empty = [page for page in _page_texts(parsed) if not page.strip()]
     return Preview(
         encoding=_encoding(new.data, parsed.media_type),
-        language=language_of(parsed.text),
+        language=look.language,
         media_type=parsed.media_type,
         title=_title(new, parsed),
         pages=len(parsed.pages) or None,
         pages_without_text=len(empty) if parsed.pages else None,
         characters=len(parsed.text),
-        chunk_count=len(chunks),
-        tokens=tokens,
-        price_usd=embedding_cost_usd(embedder.name, tokens),
-        instruction_score=score(suspicious),
-        warnings=[f"Looks like an order to a model: {sign.name} ({sign.weight}): {sign.quote}" for sign in suspicious],
+        chunk_count=look.chunks,
+        tokens=look.tokens,
+        price_usd=embedding_cost_usd(embedder.name, look.tokens),
+        instruction_score=score(look.signs),
+        warnings=[f"Looks like an order to a model: {sign.name} ({sign.weight}): {sign.quote}" for sign in look.signs],
         exact_duplicate=exact,
-        near_duplicates=near_duplicates(session, bits, exact),
+        near_duplicates=near_duplicates(session, look.simhash, exact),
     )
+
+
+@dataclass(frozen=True)
+class _Look:
+    chunks: int
+    tokens: int
+    simhash: int | None
+    signs: list[Sign]
+    language: str | None
+
+
+def _looked_through(new: NewDocument, parsed: Parsed, limit: int, count_tokens: Callable[[str], int]) -> _Look:
+    """What takes seconds for a long text, and needs nothing but it."""
+    chunks = split(parsed.text, limit, count_tokens)
+    tokens = sum(count_tokens(parsed.text[chunk.start : chunk.end]) for chunk in chunks)
+    found = signs(parsed.text, new.data, parsed.media_type)
+    return _Look(len(chunks), tokens, simhash(parsed.text), found, language_of(parsed.text))
 
 
 def _encoding(data: bytes, media_type: str) -> str | None:

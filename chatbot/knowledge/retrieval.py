@@ -206,7 +206,7 @@ class Index:
         curated = {p.chunk_id for p in rows if "curated" in p.scores}
         if query is not None and curated:
             passages = self._curated_first(question, query, passages, curated)
-        return Candidates(passages, vectors)
+        return Candidates(passages, vectors, frozenset(curated))
 
     def _curated_first(
         self, question: str, query: Vectors, passages: Sequence[Passage], curated: Set[int]
@@ -231,6 +231,7 @@ class Candidates:
 
     passages: list[Passage]
     vectors: Mapping[int, Vectors]
+    curated: frozenset[int] = frozenset()
 
     def best(self, k: int, variety: float = 0.0) -> list[Passage]:
         """The best `k`; with `variety` those that say most together."""
@@ -244,7 +245,12 @@ class Candidates:
             for passage in some:
                 both[passage.chunk_id] = _added(both.get(passage.chunk_id), passage, share)
         ordered = sorted(both.values(), key=lambda p: (-(p.scores["fused"] or 0.0), p.chunk_id))
-        return Candidates(ordered, {**self.vectors, **other.vectors})
+        return Candidates(ordered, {**self.vectors, **other.vectors}, self.curated | other.curated)
+
+    def to_answer_from(self) -> Candidates:
+        """These without what was curated for other questions: an answer without its question says anything."""
+        fit = [p for p in self.passages if p.chunk_id not in self.curated or "curated" in p.scores]
+        return replace(self, passages=fit)
 
     def above(self, threshold: float) -> Candidates:
         """Those whose evidence reaches a threshold, and those that were written for the question."""
@@ -306,6 +312,7 @@ class Retriever:
         candidates = index.candidates(question, k, collections)
         if beside is not None:
             candidates = candidates.joined(index.candidates(beside, k, collections), BESIDE)
+        candidates = candidates.to_answer_from()
         generation = index.generation
         searched = Searched(generation.id, generation.revision, generation.embedder, (), beside=beside)
         gate = index.gate if self._threshold is None else None

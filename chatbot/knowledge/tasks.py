@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot.extensions import db
 from chatbot.knowledge import ingest, keywords, queue, service
+from chatbot.knowledge.together import ingest_together
 
 log = structlog.get_logger(__name__)
 
@@ -25,11 +26,18 @@ _over = threading.Event()
 
 @shared_task(name="knowledge.ingest", ignore_result=True)
 def ingest_document(document_id: str) -> None:
-    """Ingests one document."""
+    """Ingests one document, and many small ones at once where many wait."""
+    while _ingest_together():
+        pass
     lease = current_app.extensions["settings"].ingest_lease_seconds
     limits = current_app.extensions["fetch_limits"]
     ingest.ingest(db.session(), current_app.extensions["embedders"], document_id, lease, limits)
     current_app.extensions["retriever"].keep_up()
+
+
+def _ingest_together() -> int:
+    parts = current_app.extensions
+    return ingest_together(db.session(), parts["embedders"], parts["settings"].ingest_lease_seconds)
 
 
 @shared_task(name="knowledge.sweep", ignore_result=True)
@@ -40,7 +48,12 @@ def sweep_documents() -> None:
     """
     keywords.catch_up(db.session())
     until = time.monotonic() + SWEEP_SECONDS
-    while time.monotonic() < until and (due := ingest.due_documents(db.session(), limit=1)):
+    while time.monotonic() < until:
+        if _ingest_together():
+            continue
+        due = ingest.due_documents(db.session(), limit=1)
+        if not due:
+            break
         ingest_document.run(*due)
     current_app.extensions["retriever"].keep_up(build=True)
 

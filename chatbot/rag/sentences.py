@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=[\"'(\[*_`]*[A-Z0-9À-ÖØ-Þ])|(?<=[。！？])")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|Mr|Mrs|Ms|Dr|No|Fig|approx|z\.B|d\.h|bzw|S)\.|\b[A-Z]\.)$")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|Mr|Mrs|Ms|Dr|St|No|Nos|Fig|approx|ca|vol|pp?|z\.B|d\.h|bzw|Nr|S"
+    r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Okt|Nov|Dec|Dez)\.|\b[A-Z]\.)$"
+)
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+|^\s*\|")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
@@ -19,6 +19,8 @@ _ANCHOR = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 SHORT_SECTION_TOKENS = 60
 SCRAP_TOKENS = 24
+# No token stands for more characters, on the average.
+CHARACTERS_A_TOKEN = 16
 # Pieces whose tokens were just counted.
 REMEMBERED = 1000
 _SEPARATORS = ["\n\n", "\n", ". ", "! ", "? ", "。", "！", "？", "; ", ", ", "、", " ", ""]
@@ -43,7 +45,7 @@ class _Section:
 def split(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[Chunk]:
     """Chunks of at most `limit` tokens, in order, without their outer white space; empty ones are left out."""
     # LangChain asks for the length of a piece once to see whether it fits and once more to join it with the next.
-    count_tokens = lru_cache(REMEMBERED)(count_tokens)
+    count_tokens = lru_cache(REMEMBERED)(partial(_size, count_tokens))
     chunks: list[Chunk] = []
     for section in _joined(list(_sections(text)), text, limit, count_tokens):
         offset = section.start
@@ -53,6 +55,12 @@ def split(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[Chu
         if offset != section.end:
             raise AssertionError("the splitter lost characters")
     return [chunk for chunk in chunks if chunk.end > chunk.start]
+
+
+def _size(count_tokens: Callable[[str], int], text: str) -> int:
+    """Its tokens; but to some embedders a word of a million letters is one that they do not know, and so is a line of
+    base64."""
+    return max(count_tokens(text), len(text) // CHARACTERS_A_TOKEN)
 
 
 def _pieces(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -30,12 +32,28 @@ class StrictRequest(Request):
     def _read_json(self) -> Any:
         if not self.is_json or self.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
             raise UnsupportedMedia()
-        body = self.get_data(cache=True)
+        with _cut_short():
+            body = self.get_data(cache=True)
         limit = self.max_content_length
         if self.content_length is None and limit is not None and len(body) >= limit:
             # Werkzeug cuts a body without a length at the limit, and says nothing.
             raise TooLarge()
         return parse_json(body)
+
+    def _load_form_data(self) -> None:
+        with _cut_short():
+            super()._load_form_data()
+
+
+@contextmanager
+def _cut_short() -> Iterator[None]:
+    """What the web server raises for a body that breaks off, or whose chunks are no chunks: the client sent it."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__.startswith("gunicorn."):
+            raise BadRequest("The body could not be read to its end.", code="malformed_body") from None
+        raise
 
 
 def parse_json(body: bytes) -> Any:

@@ -298,8 +298,10 @@ def test_a_request_that_is_sent_again_gets_the_same_answer(
     assert (other.status_code, error_of(other)["code"]) == (400, "idempotency_key_reused")
 
 
-def test_a_stream_has_nothing_but_data_lines(app: Flask, ada: Person) -> None:
-    answer = complete(app, ada, stream=True)
+@pytest.mark.parametrize("model", [MODEL, "extractive"])
+def test_a_stream_has_nothing_but_data_lines(app: Flask, ada: Person, model: str) -> None:
+    """The extractive model says all of it at once, and events that are there together are written together."""
+    answer = complete(app, ada, stream=True, model=model)
 
     assert answer.mimetype == "text/event-stream"
     lines = [line for line in answer.text.split("\n") if line and not line.startswith(":")]

@@ -36,6 +36,8 @@ def exchange(house: House, data: bytes) -> bytes:
         HEAD + b"Content-Length: +43\r\n\r\n" + BODY,
         HEAD + b"Transfer-Encoding: xchunked\r\n\r\n" + CHUNKED,
         HEAD + b"Transfer-Encoding : chunked\r\n\r\n" + CHUNKED,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2b\r\n" + BODY + b"0\r\n\r\n",
     ],
     ids=[
         "both-lengths",
@@ -44,6 +46,8 @@ def exchange(house: House, data: bytes) -> bytes:
         "a-signed-length",
         "an-unknown-coding",
         "a-space-in-a-name",
+        "a-size-that-is-none",
+        "a-chunk-without-its-end",
     ],
 )
 def test_a_request_that_two_servers_would_read_differently_is_refused_and_the_connection_closed(

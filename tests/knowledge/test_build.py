@@ -143,7 +143,7 @@ def test_another_embedder_embeds_everything_itself(app, embedder):
 
 
 STEPS = [
-    (build, "embed_missing"), (ingestion, "_row"), (ingestion, "_fill_vectors"), (ingestion, "_report"),
+    (build, "embed_missing"), (ingestion, "chunk_row"), (ingestion, "fill_vectors"), (ingestion, "_report"),
     (build, "show"), (build, "held"), (build, "_finished"), (build, "_next_round"),
 ]  # fmt: skip
 
@@ -240,13 +240,13 @@ def test_a_build_whose_lease_was_taken_writes_nothing_more(app, embedder):
 def test_the_lease_is_prolonged_by_each_batch(app, embedder, monkeypatch):
     monkeypatch.setattr(ingestion, "BATCH", 1)
     put_in(app, long_text(3))
-    ends, real = [], ingestion._fill_vectors
+    ends, real = [], ingestion.fill_vectors
 
     def note(*args):
         ends.append(generation(app, 2).lease_until)
         real(*args)
 
-    monkeypatch.setattr(ingestion, "_fill_vectors", note)
+    monkeypatch.setattr(ingestion, "fill_vectors", note)
     built(app)
     assert ends == sorted(set(ends))
     assert len(ends) >= 3

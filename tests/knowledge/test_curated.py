@@ -13,6 +13,7 @@ from chatbot.knowledge.curated import add_case, curate, stored_set
 from chatbot.knowledge.evaluation import BadSet
 from chatbot.knowledge.service import delete_document
 from tests.conftest import HOURS, RETURNS, put_in
+from tests.knowledge.conftest import ingest_now
 
 OPEN, BACK = "When is the shop open?", "Can goods be returned?"
 
@@ -76,3 +77,14 @@ def test_two_questions_with_the_same_answer_are_two_documents(app: Flask) -> Non
     with app.extensions["sessions"]() as session:
         ids = {curate(session, question, "Yes.")[1].id for question in (OPEN, BACK, f" {OPEN.upper()}")}
     assert len(ids) == 2
+
+
+def test_nothing_is_answered_from_what_was_curated_for_another_question(app: Flask) -> None:
+    with app.extensions["sessions"]() as session:
+        curated = curate(session, "What is the capital of France?", "Paris, of course.")[1].id
+    ingest_now(app, curated)
+    retriever = app.extensions["retriever"]
+
+    assert [p.document_id for p in retriever.find("What is the capital of France?", 5).passages] == [curated]
+    assert not retriever.find("What is the capital of Germany?", 5).passages
+    assert [p.document_id for p in retriever.search("What is the capital of Germany?", 5)[0]] == [curated]

@@ -272,7 +272,7 @@ def test_a_failed_document_that_comes_again_is_tried_again(app, embedder):
 # Crashes
 
 
-STEPS = ["_claim", "_with_text", "ensure_generation", "_report", "_row", "_fill_vectors", "next_revision"]
+STEPS = ["_claim", "_with_text", "ensure_generation", "_report", "chunk_row", "fill_vectors", "next_revision"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -308,7 +308,7 @@ def test_a_worker_killed_at_any_step_is_resumed_by_the_next_one(app, embedder, m
 def test_committed_batches_are_not_embedded_again_after_a_kill(app, embedder, monkeypatch, batches):
     monkeypatch.setattr(ingest, "BATCH", 2)
     id_ = add(app, long_text(6))
-    real, calls = ingest._fill_vectors, []
+    real, calls = ingest.fill_vectors, []
 
     def dies(*args):
         if len(calls) == batches:
@@ -317,7 +317,7 @@ def test_committed_batches_are_not_embedded_again_after_a_kill(app, embedder, mo
         real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "_fill_vectors", dies)
+        patch.setattr(ingest, "fill_vectors", dies)
         patch.setattr(ingest, "_publish", lambda *_: dies())
         with pytest.raises(Killed):
             ingest_now(app, id_)
@@ -345,14 +345,14 @@ app = create_app(load_settings(
     database_url=url or None, secret_key="s3cret-" + "x1y2z3" * 8,
 ))
 if batches:
-    real, calls = ingest._fill_vectors, []
+    real, calls = ingest.fill_vectors, []
     def stops(*args):
         if len(calls) == int(batches):
             print("now", flush=True)
             sys.stdin.read()
         calls.append(1)
         real(*args)
-    ingest._fill_vectors = stops
+    ingest.fill_vectors = stops
 with app.extensions["sessions"]() as session:
     print(ingest.ingest(session, app.extensions["embedders"], document_id, 60), flush=True)
 """
@@ -414,7 +414,7 @@ def test_a_lease_that_holds_keeps_others_away_and_one_that_ran_out_does_not(app,
     assert ingest_now(app, id_) == "ready"
 
 
-@pytest.mark.parametrize("step", ["_with_text", "ensure_generation", "_fill_vectors", "_publish"])
+@pytest.mark.parametrize("step", ["_with_text", "ensure_generation", "fill_vectors", "_publish"])
 def test_a_worker_whose_lease_was_taken_writes_nothing_more(app, embedder, monkeypatch, step):
     """N5"""
     monkeypatch.setattr(ingest, "BATCH", 2)
@@ -442,13 +442,13 @@ def test_a_lease_is_prolonged_by_each_batch(app, embedder, monkeypatch):
     monkeypatch.setattr(ingest, "BATCH", 1)
     id_ = add(app, long_text(3))
     ends = []
-    real = ingest._fill_vectors
+    real = ingest.fill_vectors
 
     def note(*args):
         ends.append(document(app, id_).lease_until)
         real(*args)
 
-    monkeypatch.setattr(ingest, "_fill_vectors", note)
+    monkeypatch.setattr(ingest, "fill_vectors", note)
     ingest_now(app, id_)
     assert ends == sorted(set(ends))
     assert len(ends) == 3

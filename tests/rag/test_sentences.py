@@ -62,3 +62,7 @@ def test_code_whose_fence_is_never_closed_is_still_one_unit():
 @pytest.mark.parametrize("text", ["", "  \n ", "# Only\n## headings\n"])
 def test_nothing_to_quote_has_no_units(text):
     assert units(text) == []
+
+
+def test_a_month_that_is_cut_short_ends_no_sentence():
+    assert cut("Version 2 came on Jan. 5. It was late.") == ["Version 2 came on Jan. 5.", "It was late."]

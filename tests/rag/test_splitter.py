@@ -208,3 +208,13 @@ def test_offsets_count_code_points_not_bytes_or_glyphs():
     chunks = split(text, 100, words)
     assert [text[c.start : c.end] for c in chunks] == ["👩‍👩‍👧 e\u0301 first.", "# H\n🇩🇪 second."]
     assert chunks[1].start == text.index("#")
+
+
+def test_a_word_of_any_length_is_cut_too():
+    """H7: to an embedder it is one token that it does not know."""
+    text = f"before {'x' * 100_000} after"
+
+    chunks = split(text, 20, lambda piece: len(piece.split()))
+
+    assert max(c.end - c.start for c in chunks) <= 20 * 16 + 15
+    assert "".join(text[c.start : c.end] for c in chunks).replace(" ", "") == text.replace(" ", "")

@@ -20,6 +20,7 @@ from chatbot.background import wake
 from chatbot.db import utcnow
 from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
+from chatbot.native import in_native_thread
 from chatbot.web import limits
 
 Parts = Callable[[Session, str], Iterator[tuple[str, Any]]]
@@ -99,4 +100,8 @@ def _write_zip(file: IO[bytes], session: Session, user_id: str) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in parts:
             for name, content in part(session, user_id):
-                archive.writestr(name, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False))
+                archive.writestr(name, _as_text(content))
+
+
+def _as_text(content: Any) -> str:
+    return in_native_thread(json.dumps, content, ensure_ascii=False, indent=2, allow_nan=False)
