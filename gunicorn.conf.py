@@ -15,8 +15,11 @@ monkey.patch_all()
 import errno
 import gc
 import resource
+import shutil
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -100,6 +103,28 @@ control_socket_disable = True
 # An answer takes two files, its client's connection and the model's.
 _files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
+
+
+def on_starting(server: Any) -> None:
+    """A folder of this server's own for the numbers that /metrics adds up (chatbot/metrics.py)."""
+    server.metrics_folder = Path(tempfile.mkdtemp(prefix="chatbot-metrics-"))
+    on_reload(server)
+
+
+def on_reload(server: Any) -> None:
+    """Tells the processes where it is. Only they may import Prometheus's client, which looks for it once."""
+    server.cfg.set("raw_env", [*server.cfg.raw_env, f"PROMETHEUS_MULTIPROC_DIR={server.metrics_folder}"])
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """What a process had under way went with it; what it has counted stays."""
+    for file in server.metrics_folder.glob(f"gauge_live*_{worker.pid}.db"):
+        file.unlink()
+
+
+def on_exit(server: Any) -> None:
+    """Nobody asks for the numbers any more."""
+    shutil.rmtree(server.metrics_folder, ignore_errors=True)
 
 
 def when_ready(server: Any) -> None:

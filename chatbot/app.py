@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -29,6 +30,7 @@ from chatbot.db import engine_options, prepare_engine
 from chatbot.egress.limits import limits_of
 from chatbot.extensions import db, mail, migrate
 from chatbot.knowledge import export as knowledge_export
+from chatbot.knowledge import health as knowledge_health
 from chatbot.knowledge import originals
 from chatbot.knowledge.cli import knowledge_cli
 from chatbot.knowledge.eval_cli import eval_cli
@@ -37,12 +39,13 @@ from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.routes import blp as knowledge_blueprint
 from chatbot.knowledge.urls import MEDIA_TYPES
 from chatbot.logs import configure_logs
+from chatbot.mail import health as mail_health
 from chatbot.mail import transport
 from chatbot.mail.cli import mail_cli
 from chatbot.mail.letters import LetterBuilders
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.models import ChatModels
-from chatbot.web import docs, headers, health, limits, problems, requests, sockets
+from chatbot.web import docs, headers, health, limits, metrics, problems, requests, sockets
 from chatbot.web.blueprint import Api
 from chatbot.web.feeds import Feeds
 from chatbot.web.fields import ProblemSchema
@@ -109,7 +112,8 @@ def _init_web(app: Flask, settings: Settings) -> None:
     requests.init_app(app, settings.max_upload_mb * 1024 * 1024)
     limits.init_app(app, settings)
     headers.init_app(app, settings.cors_origins)
-    health.init_app(app)
+    health.init_app(app, settings)
+    metrics.init_app(app)
 
 
 def _init_database(app: Flask, settings: Settings) -> None:
@@ -159,6 +163,9 @@ def _init_answers(app: Flask, settings: Settings) -> None:
         feeds=Feeds(),
     )
     sockets.init_app(app, app.extensions["slots"])
+    # What each room tells of itself at /metrics and /readyz.
+    app.extensions["readings"] = (partial(knowledge_health.readings, retriever=retriever), mail_health.readings)
+    app.extensions["checks"] = (partial(knowledge_health.checks, retriever=retriever), mail_health.checks)
 
 
 def _init_api(app: Flask) -> None:

@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     # Secrets. A laptop gets its own in instance/secret_key; a host has to set one.
     secret_key: SecretStr | None = Field(default=None, validate_default=True)
     jwt_secret_key: SecretStr | None = None
+    # Whoever reads /metrics shows it; without one only programs of a developer's own machine may.
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
     # A rotation: what was signed with the previous ones counts until they retire.
     secret_key_previous: SecretStr | None = None
     jwt_secret_key_previous: SecretStr | None = None

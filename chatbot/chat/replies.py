@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot.chat.answer_cache import AnswerCache
+from chatbot.chat.measures import measure
 from chatbot.chat.models import Message
 from chatbot.chat.running import Running
 from chatbot.chat.traces import trace_of
@@ -128,6 +129,7 @@ class Replies:
                 failure = ChatbotError()
         finally:
             message, trouble = self._store(turn, answer, status, failure)
+            measure(answer, status)
             failure = failure or trouble
         yield Failed(failure) if failure or message is None else Done(turn, message)  # type: ignore[arg-type]
 

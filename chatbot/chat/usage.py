@@ -21,6 +21,7 @@ from chatbot.auth.models import User, that_stay
 from chatbot.chat.models import DailyUsage, Owner
 from chatbot.db import utcnow
 from chatbot.errors import TooMany
+from chatbot.metrics import LIMITS_HIT
 from chatbot.rag.types import Usage
 
 # Only today's tokens are ever asked for; an export shows the others.
@@ -42,6 +43,7 @@ def check_budget(session: Session, caller: Caller, account_budget: int | None) -
     for budget, whose in (own, (account_budget, DailyUsage.user_id == caller.user_id)):
         if budget is not None and _spent(session, whose).tokens >= budget:
             now = utcnow()
+            LIMITS_HIT.labels("tokens", "daily").inc()
             raise QuotaExceeded(retry_after=math.ceil((_day_after(now) - now).total_seconds()))
 
 

@@ -24,6 +24,7 @@ from chatbot.knowledge.generations import active_generation, warn_of_other_embed
 from chatbot.knowledge.keywords import Scope
 from chatbot.knowledge.models import CURATED, ChunkRow, Document, Generation
 from chatbot.knowledge.vectors import PgVectorStore, StoreKind, build_index
+from chatbot.metrics import stages
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.gate import Gate, features
 from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, judged, varied
@@ -183,17 +184,20 @@ class Index:
         conditions: Conditions = (),
     ) -> Candidates:  # fmt: skip
         """At least `k` passages, where there are so many, with their scores and their vectors, best first."""
-        depth = max(k, DEPTH)
+        depth, ended = max(k, DEPTH), stages()
         query = self.store.query_vector(question) if mode != "keyword" else None
+        ended("embed")
         with self.sessions() as session:
             generation = session.execute(_NEWEST, {"id": self.generation.id}).one()
             scope = Scope(self.generation.id, collections, conditions)
             words = keywords.search(session, question, generation.languages, scope, depth) if mode != "dense" else []
             only = np.array(list(session.scalars(scope.chunks(select(ChunkRow.id)))), "i8") if conditions else None
+        ended("keyword")
         snapshot, near = None, []
         if query is not None:
             snapshot = self.store.current(generation.revision)
             near = snapshot.search(query, depth, collections, only)
+        ended("dense")
         fused = fuse(near, words, self.embedder.dense_weight(question)) if mode == "hybrid" else near or words
         fused = fused[: max(k, CANDIDATES)]
         vectors = snapshot.vectors([chunk_id for chunk_id, _ in fused]) if snapshot else {}
@@ -202,10 +206,12 @@ class Index:
         )
         legs = {"dense": cosines, "keyword": dict(words), "fused": dict(fused)}
         rows = self.rows.passages(fused)
+        ended("read")
         passages = judged(question, [replace(p, scores=_scores(p.chunk_id, legs)) for p in rows])
         curated = {p.chunk_id for p in rows if "curated" in p.scores}
         if query is not None and curated:
             passages = self._curated_first(question, query, passages, curated)
+        ended("judge")
         return Candidates(passages, vectors, frozenset(curated))
 
     def _curated_first(

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 import redis
 import structlog
 
+from chatbot.metrics import LIMITS_IN_MEMORY
+
 log = structlog.get_logger(__name__)
 
 # A Redis that hangs must not hang every request with it; while it is away one request in so many seconds tries it.
@@ -252,10 +254,12 @@ class Counts:
             news, self._away = not self._away, True
             self._try_at = time.monotonic() + RETRY_SECONDS
         if news:
+            LIMITS_IN_MEMORY.set(1)
             log.warning("limits_counted_in_memory", error=type(error).__name__)
 
     def _found(self) -> None:
         with self._lock:
             news, self._away = self._away, False
         if news:
+            LIMITS_IN_MEMORY.set(0)
             log.info("limits_counted_in_redis")

@@ -9,6 +9,8 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from chatbot.metrics import count_request
+
 log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
@@ -52,8 +54,10 @@ def _secure(response: Response) -> Response:
 
 def _log(response: Response) -> Response:
     rule = request.url_rule.rule if request.url_rule else None
-    ms = round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1)
-    log.info("request", method=request.method, route=rule, status=response.status_code, ms=ms)
+    now = time.perf_counter()
+    seconds = now - g.get("started", now)
+    count_request(request.method, rule, response.status_code, seconds)
+    log.info("request", method=request.method, route=rule, status=response.status_code, ms=round(seconds * 1000, 1))
     return response
 
 

@@ -20,6 +20,7 @@ from flask import Flask, Response, current_app, g, request
 
 from chatbot.config import Settings
 from chatbot.errors import TooMany
+from chatbot.metrics import LIMITS_HIT
 from chatbot.web.counts import Counts, Scope, Standing, Tally
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,8 @@ class Limits:
         tally = self.counts.take(scopes, opened=opened)
         _note(tally.standings)
         if not tally.taken:
+            for scope in tally.full():
+                LIMITS_HIT.labels(what, scope.name).inc()
             log.info("too_many_requests", what=what, limits=[scope.name for scope in tally.full()])
             raise TooMany(retry_after=tally.retry_after)
         return tally

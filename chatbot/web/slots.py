@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 
+from chatbot import metrics
 from chatbot.errors import Unavailable
 
 
@@ -27,6 +28,7 @@ class Slot:
         """Gives the place back."""
         if self._once.acquire(blocking=False):
             self._free.release()
+            metrics.STREAMS.dec()
 
 
 class Slots:
@@ -35,6 +37,7 @@ class Slots:
     def __init__(self, count: int) -> None:
         self.count = count
         self._free = threading.Semaphore(count)
+        metrics.STREAM_PLACES.set(count)
 
     def take(self) -> Slot:
         """A place.
@@ -43,5 +46,7 @@ class Slots:
             TooManyStreams: all are taken.
         """
         if not self._free.acquire(blocking=False):
+            metrics.STREAMS_REFUSED.inc()
             raise TooManyStreams(retry_after=2)
+        metrics.STREAMS.inc()
         return Slot(self._free)

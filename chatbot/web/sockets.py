@@ -22,6 +22,7 @@ from simple_websocket import ConnectionError as HandshakeFailed
 from wsproto.events import BytesMessage, CloseConnection, Event, Message
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from chatbot import metrics
 from chatbot.config import Settings
 from chatbot.errors import BadRequest
 from chatbot.web.problems import respond
@@ -69,6 +70,7 @@ class Sockets:
             TooManyStreams: all are taken.
         """
         if not self._free.acquire(blocking=False):
+            metrics.STREAMS_REFUSED.inc()
             raise TooManyStreams(retry_after=2)
         held.callback(self._free.release)
         held.callback(self._slots.take().release)

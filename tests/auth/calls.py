@@ -215,6 +215,7 @@ nothing = always()
 CALLS: dict[tuple[str, str], Build] = {
     ("GET", "/healthz"): nothing,
     ("GET", "/readyz"): nothing,
+    ("GET", "/metrics"): nothing,
     ("GET", "/openapi.json"): nothing,
     ("GET", "/swagger/"): nothing,
     ("GET", "/swagger/<path:name>"): always(ids={"name": "swagger-ui.css"}),

@@ -10,6 +10,8 @@ import pytest
 from tests.functional.house import House
 from tests.openai_server import OpenAIServer, running
 
+METRICS_TOKEN = "canary-metrics-token-0123456789"
+
 
 @pytest.fixture(scope="session")
 def provider() -> Iterator[OpenAIServer]:
@@ -24,7 +26,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, models_path: Path, provider:
         tmp_path_factory.mktemp("house"), models_path, WEB_CONCURRENCY=2,
         OPENAI_API_KEY="sk-test-canary-0123456789abcdef",
         OPENAI_BASE_URL=provider.base_url, CHAT_MODEL="extractive", CHAT_MODELS="gpt-3.5-turbo",
-        EMBEDDING_MODEL="all-MiniLM-L6-v2", MODEL_TITLES="false",
+        EMBEDDING_MODEL="all-MiniLM-L6-v2", MODEL_TITLES="false", METRICS_TOKEN=METRICS_TOKEN,
     )  # fmt: skip
     try:
         house.start("web", "worker", "beat")

@@ -62,7 +62,7 @@ class House:
             "INSTANCE_PATH": folder, "MODELS_PATH": models, "SECRET_KEY": SECRET, "BIND_HOST": "127.0.0.1",
             "PORT": self.port, "PUBLIC_URL": f"http://127.0.0.1:{self.port}", "SWEEP_SECONDS": 1,
             "INGEST_LEASE_SECONDS": 5, "RATELIMIT_ENABLED": "false", "PASSWORD_ITERATIONS": 1000, "WEB_THREADS": 8,
-            "PYTHONUNBUFFERED": 1,
+            "PYTHONUNBUFFERED": 1, "TMPDIR": folder,
         }  # fmt: skip
         self.environment = kept | {"PATH": path} | {k: str(v) for k, v in (values | settings).items()}
         folder.mkdir(parents=True, exist_ok=True)
