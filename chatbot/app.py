@@ -15,6 +15,7 @@ from chatbot.auth import export, guard, letters, passwords, tokens
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
+from chatbot.backup.cli import backup_cli
 from chatbot.cache import Cache
 from chatbot.chat import export as chat_export
 from chatbot.chat import gap_routes
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.cli.add_command(eval_cli)
     app.cli.add_command(mail_cli)
     app.cli.add_command(chat_cli)
+    app.cli.add_command(backup_cli)
     return app
 
 

@@ -326,7 +326,7 @@ QUESTIONS = {
     "How do I ask a follow-up question?": "`chat_session_id`",
     "When are old conversations deleted?": "older than 30 days",
     "Do I need Redis?": "Redis is not needed on one machine",
-    "How do I make a backup?": "To back up SQLite",
+    "How do I make a backup?": "flask backup create",
     "How are passwords stored?": "PBKDF2-SHA256",
     "Where do the e-mails go?": "`instance/outbox/`",
     "Which languages work?": "knows English well",

@@ -107,6 +107,20 @@ def content_of(session: Session, version: DocumentVersion) -> bytes:
     return data
 
 
+def file_of(session: Session, content_hash: str) -> Path:
+    """Where the bytes of that hash lie, if they lie in a file."""
+    return _originals(session).place(content_hash)
+
+
+def put_back(session: Session, content_hash: str, data: bytes) -> None:
+    """Writes the file of an original that a backup has, before the row that names it is there.
+
+    Raises:
+        StorageFull: it could not be written.
+    """
+    _write(file_of(session, content_hash), data)
+
+
 def hashes_in_files(session: Session, document_id: str) -> list[str]:
     """The hashes of a document's versions whose bytes are in files: what `forget` is to look at when they are gone."""
     mine = (DocumentVersion.document_id == document_id, DocumentVersion.in_file)

@@ -1,0 +1,98 @@
+"""`flask backup ...`"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from chatbot.backup import service
+from chatbot.backup.archive import SECRET, BackupRefused, reading
+from chatbot.config import SECRET_FILE
+from chatbot.db import new_id, utcnow
+from chatbot.errors import ChatbotError
+from chatbot.extensions import settings
+from chatbot.terminal import quiet
+
+backup_cli = AppGroup("backup", help="Backups of everything that is stored, while all runs.")
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is refused ends the command with its sentence."""
+    try:
+        yield
+    except (BackupRefused, ChatbotError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@backup_cli.command("create")
+@click.argument("file", type=FILE, required=False)
+@click.option("--with-secret", is_flag=True, help="Also put in the file secret_key, which signs sessions and links.")
+def create(file: Path | None, with_secret: bool) -> None:
+    """Write a backup of this moment to FILE (chatbot-backup-DATE.zip), whatever goes on meanwhile.
+
+    Exit status: 0 when all of it is there, 1 when originals are missing or damaged.
+    """
+    path = file or Path(f"chatbot-backup-{utcnow():%Y%m%d-%H%M%S}.zip")
+    secret = _secret() if with_secret else None
+    with _told(), quiet(), current_app.extensions["sessions"]() as session:
+        damaged = service.create(session, path, secret)
+    with reading(path) as archive:
+        made = archive.manifest
+    files, size = len(made.named("originals/")), path.stat().st_size / 1e6
+    click.echo(
+        f"{path}: {made.rows} rows, {files} original(s) in files, {size:.1f} MB. It holds secrets: keep it safe."
+    )
+    for content_hash in damaged:
+        click.echo(f"  missing or damaged original: {content_hash}", err=True)
+    raise SystemExit(1 if damaged else 0)
+
+
+def _secret() -> bytes:
+    if settings().secret_key is not None:
+        raise click.ClickException("SECRET_KEY is a setting here and in no file; keep it where your settings are.")
+    return (settings().instance_path / SECRET_FILE).read_bytes()
+
+
+@backup_cli.command("check")
+@click.argument("file", type=FILE)
+def check(file: Path) -> None:
+    """Prove that a backup is whole: every part has the length and the SHA-256 that its manifest says."""
+    with _told(), reading(file) as archive:
+        archive.check()
+        made = archive.manifest
+    click.echo(f"Whole: {made.rows} rows of {made.created_at}, schema {made.revision}, from {made.database}.")
+
+
+@backup_cli.command("restore")
+@click.argument("file", type=FILE)
+@click.option("--replace", is_flag=True, help="Delete what is in the database first.")
+def restore(file: Path, replace: bool) -> None:
+    """Make the database what it was, all of it or nothing. Stop the other processes first."""
+    with _told(), quiet(), reading(file) as archive, current_app.extensions["sessions"]() as session:
+        service.restore(session, archive, replace=replace)
+        made = archive.manifest
+        if made.named(SECRET):
+            _put_secret(b"".join(archive.pieces(SECRET)))
+    click.echo(f"{made.rows} rows of {made.created_at} are there again. `flask knowledge verify` proves it.")
+
+
+def _put_secret(secret: bytes) -> None:
+    if settings().secret_key is not None:
+        click.echo("SECRET_KEY is a setting here; the backup's secret was not used.", err=True)
+        return
+    path = settings().instance_path / SECRET_FILE
+    made = path.with_name(f".{SECRET_FILE}-{new_id()}")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    made.replace(path)
