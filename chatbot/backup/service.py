@@ -152,8 +152,8 @@ def restore(
         session.commit()
     except SQLAlchemyError as error:
         session.rollback()
-        cause = type(getattr(error, "orig", None) or error).__name__
-        raise BackupRefused(f"The database does not take this backup ({cause}); nothing was changed.") from error
+        cause = str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
+        raise BackupRefused(f"The database does not take this backup, and nothing was changed: {cause}") from error
     except BaseException:
         session.rollback()
         raise
