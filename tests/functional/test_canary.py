@@ -34,6 +34,7 @@ SETTINGS = {
     "SECRET_KEY": "canary-secret-key-" + "Zq5Ab6Cd7" * 4,
     "OPENAI_API_KEY": "sk-canary-provider-key-Zq8Ef9Gh0",
     "MAIL_PASSWORD": "canary-mail-password-Zq11",
+    "METRICS_TOKEN": "canary-metrics-token-Zq14",
 }
 DATABASE_PASSWORD, REDIS_PASSWORD = "canary-database-Zq12", "canary-redis-Zq13"
 
@@ -218,6 +219,7 @@ def through_every_flow(visit: Visit, house: House, mail_server: MailServer, prov
     visit("POST", "/api/knowledge/documents/", json={"title": "A", "content": "The shop opens at nine."},
           params={"wait": 10}, token=admin["access"])  # fmt: skip
     visit("GET", "/api/knowledge/stats/", token=admin["access"])
+    assert visit("GET", "/metrics", token=SETTINGS["METRICS_TOKEN"]).ok
     house.run("flask", "users", "list")
     wait_for(lambda: len(mail_server.letters) >= 4, 20, "both notices")
     return str(access)

@@ -17,9 +17,15 @@ TOKEN = "scrape-me-0123456789"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def scrape(app, **kwargs) -> dict[tuple[str, ...], float]:
+@pytest.fixture
+def app(make_app, database_url):
+    """The application on each kind of database, with the token that it asks for."""
+    return make_app(database_url=database_url, metrics_token=TOKEN)
+
+
+def scrape(app) -> dict[tuple[str, ...], float]:
     """Every number by its name and its labels' values, in the order of their names."""
-    answer = app.test_client().get("/metrics", **kwargs)
+    answer = app.test_client().get("/metrics", headers=BEARER)
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.text)
     return {
@@ -27,9 +33,9 @@ def scrape(app, **kwargs) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_with_a_token_only_its_holder_reads_the_numbers(make_app, database_url):
+def test_with_a_token_only_its_holder_reads_the_numbers(app):
     """P8"""
-    client = make_app(database_url=database_url, metrics_token=TOKEN).test_client()
+    client = app.test_client()
     refused = client.get("/metrics")
     assert (refused.status_code, refused.json["code"]) == (401, "not_authenticated")
     assert "WWW-Authenticate" in refused.headers
@@ -86,7 +92,7 @@ def test_documents_queue_workers_and_letters_are_read_when_asked_for(app, ada):
 def test_a_database_that_is_away_is_a_number_too(make_app, tmp_path):
     url = f"postgresql://canary:canary@/gone?host={tmp_path}"
     app = make_app(database_url=url, secret_key=SECRET, metrics_token=TOKEN)
-    found = scrape(app, headers=BEARER)
+    found = scrape(app)
     assert found["chatbot_database_up",] == 0
     assert ("chatbot_workers",) not in found
 
@@ -129,6 +135,6 @@ def test_limits_counted_without_redis_are_a_number(make_app, tmp_path):
 def test_every_number_is_explained(app):
     """docs/operations.md names each metric."""
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    told = set(re.findall(r"^# TYPE (\w+)", app.test_client().get("/metrics").text, re.MULTILINE))
+    told = set(re.findall(r"^# TYPE (\w+)", app.test_client().get("/metrics", headers=BEARER).text, re.MULTILINE))
     assert len(told) > 20
     assert {name for name in told if f"`{name}`" not in page} == set()
