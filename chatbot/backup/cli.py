@@ -13,11 +13,12 @@ from flask.cli import AppGroup
 
 from chatbot.backup import service
 from chatbot.backup.archive import SECRET, BackupRefused, reading
+from chatbot.backup.service import Told
 from chatbot.config import SECRET_FILE
 from chatbot.db import new_id, utcnow
 from chatbot.errors import ChatbotError
 from chatbot.extensions import settings
-from chatbot.terminal import quiet
+from chatbot.terminal import progress_bar, quiet
 
 backup_cli = AppGroup("backup", help="Backups of everything that is stored, while all runs.")
 
@@ -33,6 +34,14 @@ def _told() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
+@contextmanager
+def _progress() -> Iterator[Told]:
+    """Shows which part is at work."""
+    with progress_bar() as bar:
+        task = bar.add_task("", total=None)
+        yield lambda name: bar.update(task, description=name)
+
+
 @backup_cli.command("create")
 @click.argument("file", type=FILE, required=False)
 @click.option("--with-secret", is_flag=True, help="Also put in the file secret_key, which signs sessions and links.")
@@ -43,8 +52,8 @@ def create(file: Path | None, with_secret: bool) -> None:
     """
     path = file or Path(f"chatbot-backup-{utcnow():%Y%m%d-%H%M%S}.zip")
     secret = _secret() if with_secret else None
-    with _told(), quiet(), current_app.extensions["sessions"]() as session:
-        damaged = service.create(session, path, secret)
+    with _told(), quiet(), current_app.extensions["sessions"]() as session, _progress() as told:
+        damaged = service.create(session, path, secret, told)
     with reading(path) as archive:
         made = archive.manifest
     files, size = len(made.named("originals/")), path.stat().st_size / 1e6
@@ -78,7 +87,8 @@ def check(file: Path) -> None:
 def restore(file: Path, replace: bool) -> None:
     """Make the database what it was, all of it or nothing. Stop the other processes first."""
     with _told(), quiet(), reading(file) as archive, current_app.extensions["sessions"]() as session:
-        service.restore(session, archive, replace=replace)
+        with _progress() as told:
+            service.restore(session, archive, replace=replace, told=told)
         made = archive.manifest
         if made.named(SECRET):
             _put_secret(b"".join(archive.pieces(SECRET)))

@@ -32,7 +32,7 @@ def test_a_backup_is_made_checked_and_restored(app, other, tmp_path):
     put_in(app, HOURS)
     path = tmp_path / "b.zip"
     made = run(app, "create", path)
-    assert (made.exit_code, made.stderr) == (0, "")
+    assert (made.exit_code, made.stderr.strip()) == (0, "")
     assert "0 original(s) in files" in made.stdout
     assert "Whole: " in run(app, "check", path).stdout
     restored = run(other, "restore", path)

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from chatbot.backup import service
-from chatbot.backup.archive import BackupRefused, reading
+from chatbot.backup.archive import BackupRefused, Manifest, reading, writing
 from chatbot.chat.models import Message
 from chatbot.db import begin_write
 from chatbot.extensions import db
@@ -276,8 +276,6 @@ def test_a_row_that_is_not_of_this_version_is_refused(app, tmp_path):
 
 def _forge(source: Path, target: Path, name: str, change) -> None:
     """The same backup with its first row of a table changed, and a manifest that says so."""
-    from chatbot.backup.archive import Manifest, writing
-
     with reading(source) as archive, writing(target) as writer:
         for part in archive.manifest.parts:
             lines = list(archive.lines(part.name)) if part.rows else list(archive.pieces(part.name))
