@@ -78,6 +78,9 @@ class Worker(GeventWorker):
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
         super().handle_exit(sig, frame)
+        if not hasattr(self, "wsgi"):
+            # Told to end before it has loaded the application: there is nothing to bring to an end.
+            return
         replies = self.wsgi.extensions["replies"]
         gevent.spawn_later(max(0.0, self.cfg.graceful_timeout - LAST_WORDS_SECONDS), replies.running.shut_down)
 
