@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -54,25 +54,43 @@ def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> Non
     """
     if not hold_account(session, owner):
         return
-    today = (owner.owns(DailyUsage), DailyUsage.day == utcnow().date())
-    more = update(DailyUsage).where(*today)
-    more = more.values(answers=DailyUsage.answers + answers, tokens=DailyUsage.tokens + taken.total_tokens)
-    if taken.cost_usd is None:
-        more = more.values(unpriced=DailyUsage.unpriced + answers)
-    else:
-        more = more.values(cost_micros=DailyUsage.cost_micros + int(Decimal(taken.cost_usd) * MICROS))
-    done = session.execute(more)
+    more = {
+        "whose": owner.user_id, "guest": owner.visitor, "date": utcnow().date(), "more_answers": answers,
+        "more_tokens": taken.total_tokens, "more_cost": 0 if taken.cost_usd is None else _micros(taken.cost_usd),
+        "more_unpriced": answers if taken.cost_usd is None else 0,
+    }  # fmt: skip
+    connection = session.connection()
+    done = connection.execute(_MORE, more)
     assert isinstance(done, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.
     if done.rowcount == 0:
         # Another answer may be the day's first at this moment.
         with suppress(IntegrityError), session.begin_nested():
-            session.add(DailyUsage(user_id=owner.user_id, visitor=owner.visitor, day=utcnow().date()))
-        session.execute(more)
+            session.add(DailyUsage(user_id=owner.user_id, visitor=owner.visitor, day=more["date"]))
+        connection.execute(_MORE, more)
+
+
+_USAGE = DailyUsage.metadata.tables[DailyUsage.__tablename__].c
+# Built once: for so short a statement that takes many times as long as to run it.
+_MORE = (
+    update(_USAGE.user_id.table)
+    .where(_USAGE.user_id == bindparam("whose"), _USAGE.visitor == bindparam("guest"), _USAGE.day == bindparam("date"))
+    .values(
+        answers=_USAGE.answers + bindparam("more_answers"),
+        tokens=_USAGE.tokens + bindparam("more_tokens"),
+        cost_micros=_USAGE.cost_micros + bindparam("more_cost"),
+        unpriced=_USAGE.unpriced + bindparam("more_unpriced"),
+    )
+)
+_ACCOUNT = that_stay(select(User.id).where(User.id == bindparam("whose")))
+
+
+def _micros(cost_usd: str) -> int:
+    return int(Decimal(cost_usd) * MICROS)
 
 
 def hold_account(session: Session, owner: Owner) -> bool:
     """Whether the account is there; if so, it stays until the transaction has ended."""
-    return session.scalar(that_stay(select(User.id).where(User.id == owner.user_id))) is not None
+    return session.connection().scalar(_ACCOUNT, {"whose": owner.user_id}) is not None
 
 
 def forget_old(session: Session) -> None:

@@ -29,7 +29,7 @@ def count_tokens(text: str) -> int:
 
 def estimate_tokens(text: str) -> int:
     """About how many tokens: four characters each in ASCII, and one for each character outside it."""
-    plain = sum(1 for c in text if c < "\x80")
+    plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     return (plain + 3) // 4 + len(text) - plain
 
 
