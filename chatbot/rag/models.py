@@ -179,7 +179,7 @@ class ModelAnswerer:
 def _chat_model(name: str, settings: Settings) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
-    from chatbot.rag.plain_streams import with_plain_streams
+    from chatbot.rag.plain_streams import plain_streams
 
     # By itself a client has no time-out at all, and repeats a request twice; one repeat is made here.
     bounds: dict[str, Any] = {"max_retries": 0, "max_tokens": settings.model_answer_tokens}
@@ -189,11 +189,10 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
     waits = (settings.model_connect_seconds, max(Bounds.of(settings).first_token, settings.model_read_seconds))
     if settings.openai_api_key is None:
         raise ModelMisconfigured()
-    model: Any = init_chat_model(
-        name.removeprefix("openai:"), model_provider="openai", api_key=settings.openai_api_key,
-        base_url=settings.openai_base_url, timeout=waits, stream_usage=True, http_client=provider_client(), **bounds,
+    return plain_streams(
+        model=name.removeprefix("openai:"), api_key=settings.openai_api_key, base_url=settings.openai_base_url,
+        timeout=waits, stream_usage=True, http_client=provider_client(), **bounds,
     )  # fmt: skip
-    return with_plain_streams(model)
 
 
 def _as_general(pieces: Iterable[Piece], said_first: str) -> Iterator[Piece]:
