@@ -5,7 +5,8 @@ before the body is read. It asks the database at every request, so a revoked ses
 account or a lost role counts from the next request on, in every process.
 
 An API key stands for its owner as far as its scopes reach: `chat`, `knowledge:read`, `knowledge:write`, `visitors`,
-and `admin`, which is everything the account may do. A visitor's token reaches the chat and nothing else.
+and `admin`, which is everything the account may do. A visitor's token reaches the chat, what its answers quote, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -112,10 +113,21 @@ def needs_key(scope: str) -> Callable[[View], View]:
     return mark
 
 
+def chat_may(view: View) -> View:
+    """Below a guard: the scope `chat` is enough as well, for what the chat's answers lead to."""
+    view.chat_may = True  # type: ignore[attr-defined]
+    return view
+
+
 def needs_session(view: View) -> View:
     """Below a guard: only a person who has signed in may call this, no key."""
     view.needs_session = True  # type: ignore[attr-defined]
     return view
+
+
+def administers(who: Caller) -> bool:
+    """Whether they are an administrator whose token or key also reads the whole knowledge base."""
+    return who.is_admin and (who.scopes is None or not who.scopes.isdisjoint((keys.READ, keys.EVERYTHING)))
 
 
 def caller() -> Caller:
@@ -177,6 +189,8 @@ def _check(app: Flask, sessions: Sessions, require_verified: bool) -> None:
         raise EmailNotVerified()
     if who.via == "session" and hasattr(app.view_functions[request.endpoint], "key_scope"):
         raise KeyRequired()
+    if who.scopes and keys.CHAT in who.scopes and hasattr(app.view_functions[request.endpoint], "chat_may"):
+        return
     _check_scope(who, scope_of(app, request.endpoint, request.method))
 
 

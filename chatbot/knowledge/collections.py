@@ -94,6 +94,11 @@ def readable(session: Session, reader: Reader, names: frozenset[str] | None = No
     return frozenset(found[name] for name in names)
 
 
+def may_read(reader: Reader) -> ColumnElement[bool]:
+    """The same as a condition on documents: they are in a collection that somebody may search."""
+    return Document.collection_id.in_(select(Collection.id).where(*_open_to(reader)))
+
+
 def _open_to(reader: Reader) -> list[ColumnElement[bool]]:
     everyone = Collection.visibility == EVERYONE
     if reader.is_visitor and reader.granted is None:

@@ -206,7 +206,10 @@ class DocumentSchema(ma.Schema):
     metadata = ma.fields.Dict(metadata={"example": {"team": "support"}})
 
     @ma.pre_dump
-    def _shape(self, described: Described | Document, **_kwargs: Any) -> dict[str, Any]:
+    def _shape(self, described: Any, **_kwargs: Any) -> Any:
+        if not isinstance(described, Described | Document):
+            # What a reader sees, with the fields of READ_DOCUMENT only.
+            return described
         if isinstance(described, Document):
             described = Described(described, None, described.blocked_because)
         document = described.document
@@ -266,6 +269,15 @@ class VersionTextSchema(VersionSchema):
     text = ma.fields.String(
         allow_none=True, metadata={"example": "The shop is open from 9 to 17 o'clock, Monday to Friday."}
     )
+    page_starts = ma.fields.List(
+        ma.fields.Integer(),
+        metadata={"description": "Where each page begins, in code points; empty without pages.", "example": [0, 2210]},
+    )
+
+
+# What is shown to those who read and administer nothing.
+READ_DOCUMENT = ("id", "title", "source", "url", "version", "language")
+READ_VERSION = ("version", "media_type", "created_at", "is_current", "characters", "text", "page_starts")
 
 
 # `from` is a word of Python's.

@@ -50,9 +50,10 @@ class VersionView:
 
 @dataclass(frozen=True)
 class VersionText(VersionView):
-    """A version and its text."""
+    """A version, its text, and where in the text each page begins."""
 
     text: str | None
+    page_starts: list[int]
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def read_version(session: Session, document_id: str, number: int) -> VersionText
     document = get_document(session, document_id)
     version = get_version(session, document_id, number)
     view = _view(version, document, None if version.text is None else len(version.text))
-    return VersionText(**vars(view), text=version.text)
+    return VersionText(**vars(view), text=version.text, page_starts=version.pages)
 
 
 def _lengths(session: Session, ids: Sequence[int]) -> dict[int, int | None]:

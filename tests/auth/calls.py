@@ -144,6 +144,16 @@ def _its_version(world: World, who: Who) -> Call:
     return {"ids": call["ids"] | {"number": "1"}}
 
 
+def _a_ready_version(world: World, who: Who) -> Call:
+    """Of a document that answers."""
+    call = _its_version(world, who)
+    with world.app.extensions["sessions"]() as session:
+        begin_write(session)
+        session.get_one(Document, call["ids"]["document_id"]).status = "ready"
+        session.commit()
+    return call
+
+
 def _new_content(world: World, who: Who) -> Call:
     return _a_document(world, who) | {"json": {"content": f"Open at {uuid.uuid4().hex}."}}
 
@@ -267,16 +277,16 @@ CALLS: dict[tuple[str, str], Build] = {
     ("GET", "/api/chat/messages/<uuid:message_id>/trace/"): _a_traced_answer,
     ("POST", "/api/knowledge/documents/"): _new_document,
     ("GET", "/api/knowledge/documents/"): nothing,
-    ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/"): _a_ready_version,
     ("DELETE", "/api/knowledge/documents/<uuid:document_id>/"): _a_document,
     ("PATCH", "/api/knowledge/documents/<uuid:document_id>/"): _a_changed_document,
     ("PUT", "/api/knowledge/documents/<uuid:document_id>/content/"): _new_content,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/content/"): _a_document,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/"): _a_document,
-    ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/"): _its_version,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/"): _a_ready_version,
     ("GET", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/diff/"): _its_version,
     ("POST", "/api/knowledge/documents/<uuid:document_id>/versions/<int:number>/restore/"): _its_version,
-    ("GET", "/api/knowledge/documents/<uuid:document_id>/chunks/"): _a_document,
+    ("GET", "/api/knowledge/documents/<uuid:document_id>/chunks/"): _a_ready_version,
     ("POST", "/api/knowledge/documents/<uuid:document_id>/retry/"): _a_failed_document,
     ("GET", "/api/knowledge/search/"): always(query_string={"q": "When does the shop open?"}),
     ("GET", "/api/knowledge/stats/"): nothing,

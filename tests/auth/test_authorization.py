@@ -24,10 +24,11 @@ from tests.auth.world import HOUR, World, dump, empty, family_of, key_of, shown
 from tests.conftest import PASSWORD, Person, sign_up
 
 PROFILE, DOCUMENTS, HISTORY = "/api/users/profile/", "/api/knowledge/documents/", "/api/chat/history/"
-# A collection is nobody's own; tests/knowledge/test_collections.py shows who reads which.
+# A collection and a document are nobody's own; test_collections.py and test_reading.py in tests/knowledge/ show who
+# reads which.
 OWNED = [
     line for line in LINES
-    if "<uuid:" in line["route"] and line["guard"] != "admin" and "/collections/" not in line["route"]
+    if "<uuid:" in line["route"] and line["guard"] != "admin" and "/knowledge/" not in line["route"]
 ]  # fmt: skip
 
 

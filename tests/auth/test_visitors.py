@@ -200,11 +200,16 @@ def test_a_token_fits_into_a_header(world):
 CHAT = ("/api/chat/", "/v1/")
 
 
-def test_a_visitor_reaches_the_chat_and_nothing_else():
+READING = "/api/knowledge/documents/<uuid:document_id>/"
+QUOTED = {READING, f"{READING}versions/<int:number>/", f"{READING}chunks/"}
+
+
+def test_a_visitor_reaches_the_chat_what_it_quotes_and_nothing_else():
     """F3: so says the table, and the matrix tries it; nothing of the owner's account is among it."""
-    reached = {line["route"] for line in LINES if line["guard"] != "public" and line["visitor"].startswith("2")}
+    passes = [line for line in LINES if line["guard"] != "public" and line["visitor"].startswith("2")]
     chat = {line["route"] for line in LINES if line["route"].startswith(CHAT)}
-    assert reached == chat
+    assert {line["route"] for line in passes} == chat | QUOTED
+    assert {line["method"] for line in passes if line["route"] in QUOTED} == {"GET"}
 
 
 @pytest.mark.parametrize("role", ["key_all", "boss_admin"])

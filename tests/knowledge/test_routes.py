@@ -260,8 +260,9 @@ def test_a_wait_out_of_range_is_refused(client, root, wait):
 
 
 CALLS = [
-    ("get", "documents/"), ("post", "documents/"), ("get", f"documents/{NOBODY}/"), ("delete", f"documents/{NOBODY}/"),
-    ("get", "stats/"), ("get", "search/?q=x"),
+    ("get", "documents/"), ("post", "documents/"), ("delete", f"documents/{NOBODY}/"), ("get", "stats/"),
+    ("get", f"documents/{NOBODY}/versions/"), ("get", f"documents/{NOBODY}/content/"),
+    ("get", f"documents/{NOBODY}/versions/1/diff/"), ("get", "search/?q=x"),
 ]  # fmt: skip
 
 

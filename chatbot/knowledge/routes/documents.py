@@ -7,11 +7,12 @@ from typing import Any
 from flask import current_app, jsonify
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import admin_required, caller
+from chatbot.auth.guard import admin_required, administers, caller, chat_may, user_required
 from chatbot.background import wake
 from chatbot.errors import FieldError, Invalid
 from chatbot.extensions import db
-from chatbot.knowledge import changes, previews, queue, schemas, service, urls
+from chatbot.knowledge import changes, previews, queue, reading, schemas, service, urls
+from chatbot.knowledge.collections import Reader
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.routes.uploads import JSON_OR_FILE, new_document
@@ -82,13 +83,19 @@ def list_documents(args: dict[str, Any]) -> Any:
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["GET"])
-@admin_required
+@user_required
+@chat_may
 @blp.response(200, schemas.DocumentSchema)
 def get_document(document_id: Any) -> Any:
     """Read one document
 
-    Its status, its progress, its place in the queue, and the reason of a failure or a wait.
+    Administrators: its status, its progress, its place in the queue, and the reason of a failure or a wait. Everybody
+    else sees `id`, `title`, `source`, `url`, `version` and `language` of a document that they may search; a visitor's
+    token and a key with the scope `chat` are enough.
     """
+    if not administers(caller()):
+        found = reading.read_document(db.session(), Reader.of(caller()), str(document_id))
+        return jsonify(schemas.DocumentSchema(only=schemas.READ_DOCUMENT).dump(found))
     return queue.describe(db.session(), service.get_document(db.session(), str(document_id)))
 
 

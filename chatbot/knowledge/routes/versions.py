@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import admin_required
+from chatbot.auth.guard import admin_required, administers, caller, chat_may, user_required
 from chatbot.background import wake
 from chatbot.extensions import db
-from chatbot.knowledge import changes, queue, schemas, versions
+from chatbot.knowledge import changes, queue, reading, schemas, versions
+from chatbot.knowledge.collections import Reader
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
 from chatbot.knowledge.routes.blueprint import blp, waited
@@ -89,13 +90,19 @@ def list_versions(args: dict[str, Any], document_id: Any) -> Any:
 
 
 @blp.route("/documents/<uuid:document_id>/versions/<int:number>/", methods=["GET"])
-@admin_required
+@user_required
+@chat_may
 @blp.response(200, schemas.VersionTextSchema)
 def get_version(document_id: Any, number: int) -> Any:
     """Read one version
 
-    With its text, in which the offsets of its citations count.
+    With its text, in which the offsets of its citations count. Everybody reads every version that was ready of the
+    documents that they may search; a visitor's token and a key with the scope `chat` are enough. `content_hash`,
+    `size_bytes` and `filename` are for administrators.
     """
+    if not administers(caller()):
+        found = reading.read_version(db.session(), Reader.of(caller()), str(document_id), number)
+        return jsonify(schemas.VersionTextSchema(only=schemas.READ_VERSION).dump(found))
     return versions.read_version(db.session(), str(document_id), number)
 
 
@@ -126,12 +133,17 @@ def restore_version(args: dict[str, Any], document_id: Any, number: int) -> Resp
 
 
 @blp.route("/documents/<uuid:document_id>/chunks/", methods=["GET"])
-@admin_required
+@user_required
+@chat_may
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.ChunkSchema))
 def list_chunks(args: dict[str, Any], document_id: Any) -> Any:
     """List a document's chunks
 
-    The pieces that are searched, in the order of the text; of the version that answers.
+    The pieces that are searched, in the order of the text; of the version that answers. Everybody reads those of the
+    documents that they may search; a visitor's token and a key with the scope `chat` are enough.
     """
+    if not administers(caller()):
+        reader = Reader.of(caller())
+        return reading.list_chunks(db.session(), reader, str(document_id), args["limit"], args["cursor"])
     return versions.list_chunks(db.session(), str(document_id), args["limit"], args["cursor"])
