@@ -1,4 +1,5 @@
-"""Counting password checks: against guessing at one account, from one address, and everywhere at once.
+"""Counting password checks: against guessing at one account, from one address, and everywhere at once. Names of
+accounts that somebody tries are counted in the same way.
 
 A check is counted before the hash is computed, so of any number of guesses that arrive together no more than the limit
 reach the hasher. A right password takes its hit back, and clears the account's count; the address keeps what it had.
@@ -12,13 +13,20 @@ from contextlib import contextmanager, nullcontext
 from flask import request
 
 from chatbot.auth import passwords
+from chatbot.auth.accounts import AccountNotFound
 from chatbot.auth.addresses import canonical_email
 from chatbot.errors import Invalid, Unauthorized
-from chatbot.web.limits import MINUTE, Limit, Limits, by_address, by_all, current_limits
+from chatbot.web.limits import HOUR, MINUTE, Limit, Limits, by_address, by_all, by_caller, current_limits
 
 # Failures, and the seconds in which they count. An account's limit holds wherever the guesses come from.
 SECONDS = 5 * MINUTE
 FOR_ACCOUNT, FOR_ADDRESS, FOR_ALL = 10, 10, 1_000
+# Names that no account has, an hour. Signing up tells as much of a name, as often for an address and for everybody.
+UNKNOWN_NAMES = (
+    Limit("caller", 20, HOUR, by_caller),
+    Limit("ip", 100, HOUR, by_address),
+    Limit("global", 1_000, HOUR, by_all),
+)
 
 
 def account_of(email: str) -> str:
@@ -74,3 +82,26 @@ def _counted(bound: Limits, account: str) -> Iterator[None]:
         raise
     finally:
         bound.close(tally, give_back, clear)
+
+
+@contextmanager
+def naming() -> Iterator[None]:
+    """Around looking for the account of a name that the caller gives: an AccountNotFound raised inside is counted,
+    everything else is not.
+
+    Raises:
+        TooMany: there were too many such names; nothing was looked for.
+    """
+    bound = current_limits()
+    if bound is None:
+        yield
+        return
+    tally = bound.take("names", UNKNOWN_NAMES, opened=True)
+    give_back = list(tally.standings)
+    try:
+        yield
+    except AccountNotFound:
+        give_back = []
+        raise
+    finally:
+        bound.close(tally, give_back, [])

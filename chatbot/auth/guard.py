@@ -125,6 +125,12 @@ def needs_session(view: View) -> View:
     return view
 
 
+def no_visitors(view: View) -> View:
+    """Below a guard: a visitor's token may not call this."""
+    view.no_visitors = True  # type: ignore[attr-defined]
+    return view
+
+
 def administers(who: Caller) -> bool:
     """Whether they are an administrator whose token or key also reads the whole knowledge base."""
     return who.is_admin and (who.scopes is None or not who.scopes.isdisjoint((keys.READ, keys.EVERYTHING)))
@@ -189,7 +195,10 @@ def _check(app: Flask, sessions: Sessions, require_verified: bool) -> None:
         raise EmailNotVerified()
     if who.via == "session" and hasattr(app.view_functions[request.endpoint], "key_scope"):
         raise KeyRequired()
-    if who.scopes and keys.CHAT in who.scopes and hasattr(app.view_functions[request.endpoint], "chat_may"):
+    view = app.view_functions[request.endpoint]
+    if who.via == "visitor" and hasattr(view, "no_visitors"):
+        raise ScopeMissing("This takes an account; a visitor's token cannot do it.")
+    if who.scopes and keys.CHAT in who.scopes and hasattr(view, "chat_may"):
         return
     _check_scope(who, scope_of(app, request.endpoint, request.method))
 

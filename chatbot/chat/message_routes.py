@@ -7,7 +7,8 @@ from typing import Any
 from flask import current_app
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import caller, user_required
+from chatbot.auth import attempts
+from chatbot.auth.guard import caller, no_visitors, user_required
 from chatbot.chat import feedback, members, running, schemas, traces
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.frames import done_again
@@ -146,15 +147,19 @@ def chat_members(session_id: Any) -> Any:
 
 @blp.route("/sessions/<uuid:session_id>/members/", methods=["POST"])
 @user_required
+@no_visitors
+@limits.counts_inside
 @blp.arguments(schemas.NameOfMemberSchema)
 @blp.response(200, schemas.MembersSchema)
 def add_chat_member(body: dict[str, Any], session_id: Any) -> Any:
     """Let somebody take part in a conversation
 
     The owner does it. Members read, ask, stop and rate; each asks in the collections that they may read, and pays
-    from their own budget. What an answer quotes is read by everybody who takes part.
+    from their own budget. What an answer quotes is read by everybody who takes part. A visitor's token cannot do it,
+    and naming accounts that are not there too often is 429.
     """
-    found = members.add_member(db.session(), Owner.of(caller()), str(session_id), body["username"])
+    with attempts.naming():
+        found = members.add_member(db.session(), Owner.of(caller()), str(session_id), body["username"])
     return {"members": found}
 
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from chatbot.chat.models import DailyUsage
 from tests.chat.asking import ask, stored, visitor
-from tests.conftest import HOURS, RETURNS, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
 
 API = "/api/chat"
 
@@ -88,7 +88,8 @@ def test_a_stranger_learns_nothing_of_it(app: Flask, ada: Person, bob: Person) -
 
     for stranger in (eve, visitor(app, bob, "karl"), visitor(app, ada, "vera")):
         assert code(call(app, stranger, "GET", f"sessions/{chat}/members/")) == (404, "chat_session_not_found")
-        assert code(add(app, stranger, chat, "eve")) == (404, "chat_session_not_found")
+        refused = (404, "chat_session_not_found") if stranger is eve else (403, "insufficient_scope")
+        assert code(add(app, stranger, chat, "eve")) == refused
         assert code(ask(app, stranger, chat_session_id=chat)) == (404, "chat_session_not_found")
     assert code(call(app, bob, "GET", f"sessions/{veras}/")) == (404, "chat_session_not_found")
     assert code(add(app, ada, chat, "nobody")) == (404, "account_not_found")
@@ -112,3 +113,36 @@ def test_each_asks_in_their_own_collections(app: Flask, ada: Person, bob: Person
 
     assert not finds_it(bob)
     assert finds_it(ada)
+
+
+def test_a_visitor_adds_nobody_and_learns_no_name(app: Flask, ada: Person, bob: Person) -> None:
+    """F3"""
+    vera = visitor(app, ada, "vera")
+    chat = begun(app, vera)
+
+    told = [add(app, vera, chat, name) for name in ("ada", "bob", "nobody")]
+
+    assert [code(answer) for answer in told] == [(403, "insufficient_scope")] * 3
+    assert call(app, vera, "GET", f"sessions/{chat}/").json["members"] == []  # type: ignore[index]
+
+
+def test_whoever_adds_themselves_changes_nothing(app: Flask, ada: Person) -> None:
+    chat = begun(app, ada)
+
+    assert add(app, ada, chat, "ada").json == {"members": []}
+
+
+def test_few_names_can_be_tried_and_known_ones_are_not_counted(make_app: MakeApp, database_url: str | None) -> None:
+    """A2: names cannot be tried faster here than by signing up with them."""
+    app = make_app(database_url=database_url, ratelimit_enabled=True)
+    ada = sign_up(app, "ada")
+    sign_up(app, "bob")
+    chat = begun(app, ada)
+
+    tried = [code(add(app, ada, chat, f"nobody{number}")) for number in range(19)]
+    known = [add(app, ada, chat, "bob").status_code for _ in range(3)]
+    last = [code(add(app, ada, chat, name)) for name in ("nobody", "nobody", "bob")]
+
+    assert tried == [(404, "account_not_found")] * 19
+    assert known == [200] * 3
+    assert last == [(404, "account_not_found"), (429, "too_many_requests"), (429, "too_many_requests")]

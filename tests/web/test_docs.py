@@ -56,7 +56,7 @@ def test_what_is_limited_says_so_in_the_document(spec):
     limited = {o["operationId"]: o["responses"] for _, _, o in operations(spec) if "429" in o["responses"]}
     assert limited.keys() == {
         "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
-        "export_account", "create_completion", "regenerate",
+        "export_account", "create_completion", "regenerate", "add_chat_member",
     }  # fmt: skip
     for responses in limited.values():
         assert all({"RateLimit", "RateLimit-Policy"} <= response["headers"].keys() for response in responses.values())
