@@ -246,8 +246,13 @@ def rename_session(body: dict[str, Any], session_id: Any) -> Any:
 @user_required
 @blp.response(204)
 def delete_session(session_id: Any) -> None:
-    """Delete a conversation and its messages"""
-    service.delete_session(db.session(), Owner.of(caller()), str(session_id))
+    """Delete a conversation and its messages
+
+    An answer that is being made in it is stopped, and nothing of it is stored.
+    """
+    answer_id = service.delete_session(db.session(), Owner.of(caller()), str(session_id))
+    if answer_id is not None:
+        replies().running.stop(answer_id)
 
 
 @blp.route("/sessions/<uuid:session_id>/messages/", methods=["GET"])

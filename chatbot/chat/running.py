@@ -1,4 +1,7 @@
-"""Replies that are under way: stopping one, from whichever process, and saying now and then that it is being made."""
+"""Replies that are under way: stopping one, from whichever process, and saying now and then that it is being made.
+
+A reply whose conversation was deleted is stopped as well.
+"""
 
 from __future__ import annotations
 
@@ -116,17 +119,20 @@ class Running:
 
     def _look(self) -> None:
         replies = dict(self._replies)
-        ours = (
-            ChatSession.id.in_({reply.session_id for reply in replies.values()}),
-            ChatSession.answering_id.in_(replies),
-        )
+        there = ChatSession.id.in_({reply.session_id for reply in replies.values()})
+        ours = (there, ChatSession.answering_id.in_(replies))
         with self._sessions() as session:
             if time.monotonic() >= self._renew_due:
                 begin_write(session)
                 later = update(ChatSession).where(*ours).values(answering_until=utcnow() + LEASE)
                 session.execute(later.execution_options(synchronize_session=False))
                 self._renew_due = time.monotonic() + RENEW_SECONDS
-            wanted = session.scalars(select(ChatSession.answering_id).where(*ours, ChatSession.stop_asked)).all()
+            query = select(ChatSession.id, ChatSession.answering_id, ChatSession.stop_asked).where(there)
+            found = session.execute(query).all()
             session.commit()
-        for answer_id in wanted:
-            replies[str(answer_id)].stop.set()
+        wanted = {row.answering_id for row in found if row.stop_asked}
+        known = {row.id for row in found}
+        for answer_id, reply in replies.items():
+            # Nobody can read the answer of a conversation that was deleted.
+            if answer_id in wanted or reply.session_id not in known:
+                reply.stop.set()

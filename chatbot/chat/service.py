@@ -80,8 +80,9 @@ def rename_session(session: Session, owner: Owner, session_id: str, title: str) 
     return get_session(session, owner, session_id)
 
 
-def delete_session(session: Session, owner: Owner, session_id: str) -> None:
-    """Deletes a conversation and its messages.
+def delete_session(session: Session, owner: Owner, session_id: str) -> str | None:
+    """Deletes a conversation and its messages. Gives the id of the answer that was being made in it, if one was:
+    whoever makes it notices, and stops.
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
@@ -89,11 +90,13 @@ def delete_session(session: Session, owner: Owner, session_id: str) -> None:
     """
     begin_write(session)
     check_owner(session, owner, session_id)
-    done = session.execute(delete(ChatSession).where(ChatSession.id == session_id, owner.owns(ChatSession)))
+    gone = delete(ChatSession).where(ChatSession.id == session_id, owner.owns(ChatSession))
+    deleted = session.execute(gone.returning(ChatSession.answering_id)).one_or_none()
     session.commit()
-    assert isinstance(done, CursorResult)  # noqa: S101 - a DELETE's result has a row count.
-    if done.rowcount == 0:
+    if deleted is None:
         raise ChatSessionNotFound()
+    answer_id: str | None = deleted.answering_id
+    return answer_id
 
 
 def list_messages(session: Session, owner: Owner, session_id: str, limit: int, cursor: str | None) -> Page:

@@ -162,8 +162,10 @@ def test_a_mistake_of_ours_is_a_plain_500_and_a_failed_answer(
 
 
 def test_a_conversation_that_is_deleted_meanwhile_gets_no_answer(
-    app: Flask, ada: Person, openai_server: OpenAIServer
+    app: Flask, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also when the answer is there before anybody has noticed."""
+    monkeypatch.setattr("chatbot.chat.running.LOOK_SECONDS", 3600)
     openai_server.behave(MODEL, "slow")
     response = open_stream(app, ada)
     events = events_of(response.response)

@@ -124,6 +124,29 @@ def test_another_process_can_ask_for_it(
     openai_server.wait_for(lambda: openai_server.streams()[0].left_at)
 
 
+@pytest.mark.parametrize("behaviour", ["slow", "hang"])
+@pytest.mark.parametrize("where", ["here", "another process"])
+def test_an_answer_in_a_conversation_that_is_deleted_is_stopped(
+    app: Flask, make_app: MakeApp, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch,
+    database_url: str | None, behaviour: str, where: str,
+) -> None:  # fmt: skip
+    """L6: nobody pays for what nobody can read."""
+    monkeypatch.setattr(running, "LOOK_SECONDS", 3600 if where == "here" else 0.05)
+    deletes = app if where == "here" else with_model(make_app, openai_server, database_url=database_url)
+    openai_server.behave(MODEL, behaviour)
+    start, events = begun(app, ada, until="token" if behaviour == "slow" else "sources")
+    openai_server.wait_for(lambda: openai_server.streams())
+
+    url = f"/api/chat/sessions/{start['chat_session_id']}/"
+    assert deletes.test_client().delete(url, headers=ada.headers).status_code == 204
+
+    name, error = list(events)[-1]
+    assert (name, error["code"]) == ("error", "chat_session_not_found")
+    openai_server.wait_for(lambda: openai_server.streams()[0].left_at)
+    assert openai_server.streams()[0].tokens_written < 1000
+    assert stored(app) == []
+
+
 def test_a_process_looks_once_for_all_its_answers(
     app: Flask, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
