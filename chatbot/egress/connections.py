@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Generator, Iterable
-from typing import Any
+from collections.abc import Iterable
 
-import h11
 import httpcore2
 import httpx2
-from httpcore2._sync.http11 import HTTP11Connection
 
 from chatbot.egress.patience import current_patience
 from chatbot.egress.stopping import LOOK_SECONDS, may_be_stopped, stop_if_asked
@@ -23,35 +20,6 @@ def guard(client: httpx2.Client) -> None:
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx2.HTTPTransport):
             transport._pool._network_backend = _Network(transport._pool._network_backend)
-    HTTP11Connection._receive_response_body = _body  # type: ignore[method-assign,assignment]
-
-
-def _body(connection: Any, request: httpcore2.Request) -> Generator[bytes, None, None]:
-    """A response's body: what one read has brought is one piece.
-
-    By itself a connection gives each chunk alone, so of tokens that came together each goes up through all layers. And
-    an end that came along is seen at once, so that the connection can serve the next request.
-    """
-    timeout, state = request.extensions.get("timeout", {}).get("read"), connection._h11_state
-    parts: list[bytes] = []
-    while True:
-        try:
-            event = state.next_event()
-        except h11.RemoteProtocolError as error:
-            if not parts:
-                raise httpcore2.RemoteProtocolError(error) from error
-            # What came before it is told first; asked again, it is the same error.
-            event = None
-        if isinstance(event, h11.Data):
-            parts.append(bytes(event.data))
-            continue
-        if parts:
-            yield b"".join(parts)
-            parts = []
-        if event is h11.NEED_DATA:
-            state.receive_data(connection._network_stream.read(connection.READ_NUM_BYTES, timeout=timeout))
-        elif isinstance(event, h11.EndOfMessage) or event is h11.PAUSED:
-            return
 
 
 class _Network(httpcore2.NetworkBackend):
