@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import structlog
@@ -27,15 +28,19 @@ from chatbot.knowledge.vectors import PgVectorStore, StoreKind, build_index
 from chatbot.metrics import stages
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.gate import Gate, features
-from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, judged, varied
+from chatbot.rag.ranking import CANDIDATES, DEPTH, evidence, explained, fuse, varied
 from chatbot.rag.same_question import may_be_same, same_question
 from chatbot.rag.store import Changes, FaissStore, RowStore
 from chatbot.rag.types import Found, Passage, Searched
+from chatbot.rag.words import content_words
 
 log = structlog.get_logger(__name__)
 
 Mode = Literal["hybrid", "dense", "keyword"]
 Conditions = tuple[ColumnElement[bool], ...]
+
+# The scores of a row of a passage.
+Scored = Callable[[Mapping[str, Any]], dict[str, float | None]]
 
 # An answer's passages should not all say the same; more variety than this cost more than it gave.
 ANSWER_VARIETY = 0.2
@@ -100,26 +105,23 @@ class SqlRows:
         query = query.where(ChunkRow.removed_revision > after, ChunkRow.removed_revision <= upto)
         return list(session.scalars(query))
 
-    def passages(self, found: Sequence[tuple[int, float]]) -> list[Passage]:
+    def passages(self, found: Sequence[tuple[int, float]], scored: Scored | None = None) -> list[Passage]:
         """The passages of the ids, in that order. A chunk that was removed a moment ago is not there any more.
 
-        Those of a curated answer have a score of that name, still without a value.
+        Those of a curated answer have a score of that name, still without a value. `scored` gives the others.
         """
         scores = dict(found)
         with self._sessions() as session:
             # Columns, not objects: fifty rows a search are read, and mapping them would take as long as the search.
-            rows = session.execute(_PASSAGES, {"ids": list(scores)}).all()
+            rows = session.connection().execute(_PASSAGES, {"ids": list(scores)}).all()
         by_id = {row.chunk_id: dict(row._mapping) for row in rows}
         curated = {chunk_id for chunk_id, row in by_id.items() if row.pop("document_type") == CURATED}
-        kept = [(chunk_id, score) for chunk_id, score in found if chunk_id in by_id]
+        there = [by_id[chunk_id] for chunk_id in scores if chunk_id in by_id]
+        scored = scored or (lambda row: {"dense": round(scores[row["chunk_id"]], 4)})
         return [
-            Passage(rank=rank, scores=_of_row(score, chunk_id in curated), **by_id[chunk_id])
-            for rank, (chunk_id, score) in enumerate(kept, 1)
+            Passage(rank=rank, scores=scored(row) | ({"curated": None} if row["chunk_id"] in curated else {}), **row)
+            for rank, row in enumerate(there, 1)
         ]
-
-
-def _of_row(score: float, curated: bool) -> dict[str, float | None]:
-    return {"dense": round(score, 4)} | ({"curated": None} if curated else {})
 
 
 _PASSAGE_COLUMNS = (
@@ -205,10 +207,10 @@ class Index:
             {chunk_id: float(query[0] @ vector) for chunk_id, vector in vectors.items()} if query is not None else {}
         )
         legs = {"dense": cosines, "keyword": dict(words), "fused": dict(fused)}
-        rows = self.rows.passages(fused)
+        passages = self.rows.passages(fused, partial(_scores, legs, content_words(question)))
         ended("read")
-        passages = judged(question, [replace(p, scores=_scores(p.chunk_id, legs)) for p in rows])
-        curated = {p.chunk_id for p in rows if "curated" in p.scores}
+        curated = {p.chunk_id for p in passages if "curated" in p.scores}
+        passages = [_not_curated(p) if p.chunk_id in curated else p for p in passages]
         if query is not None and curated:
             passages = self._curated_first(question, query, passages, curated)
         ended("judge")
@@ -285,8 +287,18 @@ def _decided(
     return Found(passages, score, threshold, () if passages else tuple(candidates.best(NEAREST)), searched)
 
 
-def _scores(chunk_id: int, legs: Mapping[str, Mapping[int, float]]) -> dict[str, float | None]:
-    return {name: round(leg[chunk_id], 4) if chunk_id in leg else None for name, leg in legs.items()}
+def _scores(
+    legs: Mapping[str, Mapping[int, float]], wanted: set[str], row: Mapping[str, Any]
+) -> dict[str, float | None]:
+    chunk_id = row["chunk_id"]
+    scores = {name: round(leg[chunk_id], 4) if chunk_id in leg else None for name, leg in legs.items()}
+    text = f"{row['title']} {row['source']} {row['text']}"
+    return scores | {"evidence": evidence(wanted, text, scores["dense"])}
+
+
+def _not_curated(passage: Passage) -> Passage:
+    """A passage of a curated answer as one like any other: it is not known yet whether it is for the question."""
+    return replace(passage, scores={name: score for name, score in passage.scores.items() if name != "curated"})
 
 
 class Retriever:

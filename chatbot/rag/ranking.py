@@ -18,7 +18,6 @@ import numpy as np
 
 from chatbot.rag.embedders import Vectors
 from chatbot.rag.types import Candidate, Passage
-from chatbot.rag.words import content_words
 
 Hits = Sequence[tuple[int, float]]
 
@@ -66,19 +65,13 @@ def stretched(hits: Hits) -> list[tuple[int, float]]:
     return [(chunk_id, (score - floor) / span if span else 1.0) for chunk_id, score in hits]
 
 
-def judged(question: str, passages: Sequence[Passage]) -> list[Passage]:
-    """The passages with `evidence` among their scores, 0 to 1: how well each can carry an answer."""
-    wanted = content_words(question)
-    return [_judged(passage, wanted) for passage in passages]
-
-
-def _judged(passage: Passage, wanted: set[str]) -> Passage:
+def evidence(wanted: set[str], text: str, dense: float | None) -> float:
+    """How well a text, with its title and source, can carry an answer to a question with the content words `wanted`."""
     # Stems are looked for in the folded text: cutting fifty passages into words for each question would take longer
     # than the search itself.
-    text = f"{passage.title} {passage.source} {passage.text}".casefold()
-    part = sum(word in text for word in wanted) / len(wanted) if wanted else 0.0
-    evidence = ((passage.scores.get("dense") or 0.0) + WORDS_WEIGHT * part) / (1 + WORDS_WEIGHT)
-    return replace(passage, scores={**passage.scores, "evidence": round(evidence, 4)})
+    folded = text.casefold()
+    part = sum(word in folded for word in wanted) / len(wanted) if wanted else 0.0
+    return round(((dense or 0.0) + WORDS_WEIGHT * part) / (1 + WORDS_WEIGHT), 4)
 
 
 def varied(passages: Sequence[Passage], vectors: Mapping[int, Vectors], k: int, variety: float) -> list[Passage]:
@@ -88,20 +81,25 @@ def varied(passages: Sequence[Passage], vectors: Mapping[int, Vectors], k: int, 
     """
     left = list(passages)
     chosen: list[Passage] = []
+    # The cosine of each to the nearest of the chosen.
+    nearest: dict[int, float] = {}
     while left and len(chosen) < k:
-        nearness = [_nearest(passage, chosen, vectors) if variety else 0.0 for passage in left]
-        worth = [
-            (1 - variety) * (p.scores["fused"] or 0.0) - variety * near for p, near in zip(left, nearness, strict=True)
-        ]
+        worth = [(1 - variety) * (p.scores["fused"] or 0.0) - variety * nearest.get(p.chunk_id, 0.0) for p in left]
         chosen.append(left.pop(int(np.argmax(worth))))
+        newest = vectors.get(chosen[-1].chunk_id)
+        if variety and newest is not None and len(chosen) < k:
+            _note_nearness(nearest, newest, left, vectors)
     return [replace(passage, rank=rank) for rank, passage in enumerate(chosen, 1)]
 
 
-def _nearest(passage: Passage, chosen: Sequence[Passage], vectors: Mapping[int, Vectors]) -> float:
-    """The cosine to the nearest of the chosen."""
-    here = vectors.get(passage.chunk_id)
-    others = [vectors[other.chunk_id] for other in chosen if other.chunk_id in vectors]
-    return max((float(here @ other) for other in others), default=0.0) if here is not None else 0.0
+def _note_nearness(
+    nearest: dict[int, float], newest: Vectors, left: Sequence[Passage], vectors: Mapping[int, Vectors]
+) -> None:  # fmt: skip
+    for passage in left:
+        here = vectors.get(passage.chunk_id)
+        if here is not None:
+            near = float(here @ newest)
+            nearest[passage.chunk_id] = max(near, nearest.get(passage.chunk_id, near))
 
 
 def explained(

@@ -56,10 +56,10 @@ def test_a_chunk_removed_between_the_search_and_its_reading_is_not_given(app, ot
     id_ = put_in(app, HOURS).id
     real = SqlRows.passages
 
-    def late(self, hits):
+    def late(self, hits, scored):
         monkeypatch.undo()
         delete(other, id_)
-        return real(self, hits)
+        return real(self, hits, scored)
 
     monkeypatch.setattr(SqlRows, "passages", late)
     assert found(app, QUESTION) == []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, explained, fuse, judged, stretched, varied
+from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, evidence, explained, fuse, stretched, varied
 from chatbot.rag.types import Passage
+from chatbot.rag.words import content_words
 
 
 def passage(
@@ -15,6 +18,16 @@ def passage(
     """A candidate as a search finds it."""
     scores = {"dense": dense, "keyword": None, "fused": fused}
     return Passage(0, "d", title, "s.md", 1, chunk_id, None, 0, len(text), text, scores)
+
+
+def judged(question: str, passages: list[Passage]) -> list[Passage]:
+    """The passages with their evidence for a question."""
+    wanted = content_words(question)
+    texts = {p.chunk_id: f"{p.title} {p.source} {p.text}" for p in passages}
+    return [
+        replace(p, scores=p.scores | {"evidence": evidence(wanted, texts[p.chunk_id], p.scores["dense"])})
+        for p in passages
+    ]
 
 
 def leg(*hits: tuple[int, float], floor: float = 0.0) -> list[tuple[int, float]]:
