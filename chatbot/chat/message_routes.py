@@ -94,14 +94,15 @@ def stop(message_id: Any) -> Any:
 @user_required
 @limits.send
 @blp.arguments(IdempotencySchema, location="headers")
-@blp.arguments(schemas.RegenerateSchema)
+@blp.arguments(schemas.RegenerateSchema, required=False)
 @blp.response(200, schemas.ReplySchema)
 @blp.doc(**STREAM)
 def regenerate(headers: dict[str, Any], body: dict[str, Any], message_id: Any) -> ResponseReturnValue:
     """Answer a question once more
 
     The message is a question, or an answer to it. The new answer stands beside the ones there are, below the same
-    question, and knows what was said before that. It comes as JSON or as a stream, like the answers of send/.
+    question, and knows what was said before that. It comes as JSON or as a stream, like the answers of send/. The
+    body may be left out, with its Content-Type.
     """
 
     def begin(key: Held) -> Turn:

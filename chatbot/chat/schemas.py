@@ -98,7 +98,9 @@ class SendSchema(ma.Schema):
 
 
 class RegenerateSchema(ma.Schema):
-    """How a question is answered once more."""
+    """How a question is answered once more. Nothing at all is an empty object."""
+
+    body_is_optional = True
 
     stream = Flag(
         load_default=None,

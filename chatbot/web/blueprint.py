@@ -13,7 +13,7 @@ from webargs.flaskparser import FlaskParser
 
 from chatbot.errors import FieldError, Invalid
 from chatbot.web.problems import from_validation
-from chatbot.web.requests import check_text
+from chatbot.web.requests import StrictRequest, check_text
 
 PROBLEM = {"description": "A problem object (RFC 9457).", "content_type": "application/problem+json"}
 
@@ -36,7 +36,10 @@ class StrictParser(FlaskParser):
         return body
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
-        body = req.get_json()
+        if isinstance(req, StrictRequest) and getattr(schema, "body_is_optional", False):
+            body = req.get_json_or_nothing()
+        else:
+            body = req.get_json()
         if not isinstance(body, dict):
             raise Invalid("The body must be a JSON object.")
         return body

@@ -29,6 +29,12 @@ class StrictRequest(Request):
             self._strict_json = self._read_json()
         return self._strict_json
 
+    def get_json_or_nothing(self) -> Any:
+        """As `get_json`; an empty object where there is neither a body nor a Content-Type."""
+        if not self.content_type and not self.get_data(cache=True):
+            self._strict_json = {}
+        return self.get_json()
+
     def _read_json(self) -> Any:
         if not self.is_json or self.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
             raise UnsupportedMedia()

@@ -196,6 +196,22 @@ def test_an_answer_made_again_that_failed_is_made_at_its_place_with_its_key(
     assert (places[reply["message"]["id"]], sorted(places.values())) == (2, [0, 1, 2, 3, 4])
 
 
+def test_nothing_need_be_said_to_answer_once_more(app: Flask, ada: Person) -> None:
+    """M16: without a body it is the same as with an empty object, for a key as well."""
+    _, _, answer = asked(app, ada, "First?")
+    url, client = f"/api/chat/messages/{answer}/regenerate/", app.test_client()
+    keyed = ada.headers | {"Idempotency-Key": KEY}
+
+    bare = client.post(url, headers=keyed)
+
+    assert (bare.status_code, client.post(url, json={}, headers=keyed).json) == (200, bare.json)
+    assert client.post(url, data=b"{}", headers=ada.headers).status_code == 415
+    assert client.post(url, data=b"model=x", headers=ada.headers).status_code == 415
+    assert client.post(url, content_type="application/json", headers=ada.headers).status_code == 400
+    feedback = client.post(f"/api/chat/messages/{answer}/feedback/", headers=ada.headers)
+    assert feedback.status_code == 415
+
+
 def test_a_strangers_answer_is_not_made_again(app: Flask, ada: Person, bob: Person) -> None:
     """F2, F3"""
     _, _, answer = asked(app, ada, "First?")
