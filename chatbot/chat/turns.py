@@ -21,7 +21,7 @@ from chatbot.chat import usage
 from chatbot.chat.messages import MessageNotFound, my_message, path_to
 from chatbot.chat.models import ChatSession, Message, MessageTrace, Owner
 from chatbot.db import begin_write, new_id, utcnow
-from chatbot.errors import Conflict, Forbidden, NotFound
+from chatbot.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.prompts import PROMPT_VERSION
 from chatbot.rag.tokens import cost_usd, count_tokens
@@ -182,6 +182,7 @@ def begin_turn(
         InvalidToken: the account was deleted a moment ago.
         ChatSessionNotFound: the conversation is not theirs.
         MessageNotFound: the message to go below is not in it.
+        Invalid: the message to go below is a question that has an answer.
         ReplyInProgress: a question is being answered in that conversation.
         CollectionNotAllowed: their token does not reach there.
         CollectionNotFound: there is no such collection, or not for them.
@@ -282,8 +283,13 @@ def _parent(session: Session, session_id: str, parent_id: str | None) -> str | N
         return session.scalar(there.order_by(Message.position.desc()).limit(1))
     if parent_id == session_id:
         return None
-    if session.scalar(there.where(Message.id == parent_id)) is None:
+    named = session.scalar(select(Message).where(Message.chat_session_id == session_id, Message.id == parent_id))
+    if named is None:
         raise MessageNotFound()
+    answers = select(Message.id).where(Message.parent_id == named.id, ~Message.is_user)
+    # Below a question that was never answered is the only way on.
+    if named.is_user and session.scalar(answers.limit(1)) is not None:
+        raise Invalid(errors=[FieldError("/parent_id", "A question goes below an answer; this message is a question.")])
     return parent_id
 
 

@@ -7,8 +7,11 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
+from chatbot.chat.models import Message
+from chatbot.db import begin_write
 from tests.chat.asking import ask, events_of, stored, visitor, with_model
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer
@@ -122,6 +125,23 @@ def test_a_parent_has_to_be_in_the_same_conversation_of_the_caller(app: Flask, a
     assert len(stored(app)) == before
     # What was refused holds nothing.
     assert ask(app, ada, "Second?", chat_session_id=chat).status_code == 200
+
+
+def test_a_question_goes_below_an_answer(app: Flask, ada: Person) -> None:
+    """F5: below another question only where that was never answered."""
+    chat, question, answer = asked(app, ada, "First?")
+
+    for body in ({"parent_id": question}, {"parent_id": question, "chat_session_id": chat}):
+        told: Any = ask(app, ada, "Below a question?", **body).json
+        assert (told["status"], [error["pointer"] for error in told["errors"]]) == (422, ["/parent_id"])
+    assert len(stored(app)) == 2
+
+    with app.extensions["sessions"]() as session:
+        begin_write(session)
+        session.execute(delete(Message).where(Message.id == answer))
+        session.commit()
+    below: Any = ask(app, ada, "Below a question without an answer?", parent_id=question).json
+    assert below["user_message"]["parent_id"] == question
 
 
 def test_a_question_is_answered_once_more_beside_its_first_answer(
