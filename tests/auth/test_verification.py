@@ -282,7 +282,7 @@ def test_an_unconfirmed_address_keeps_everything_but_the_account_closed(make_app
     closed, streamed = [], {"message": "x", "stream": True}
     for rule in app.url_map.iter_rules():
         if guard.guard_of(app, rule.endpoint) == "user":
-            url = rule.build(dict.fromkeys(rule.arguments, NOBODY))[1]
+            url = re.sub(r"<uuid:\w+>", NOBODY, re.sub(r"<int:\w+>", "1", rule.rule))
             for method in rule.methods - {"HEAD", "OPTIONS"}:
                 closed.append(client.open(url, method=method, headers=ada.headers))
     closed.append(client.post("/api/chat/send/", json=streamed, headers=ada.headers))

@@ -402,17 +402,17 @@ def test_a_long_answer_keeps_its_key(
     app: Flask, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M16: the lease is renewed while the answer is at work."""
-    monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=0.4))
+    monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=1))
     monkeypatch.setattr(idempotency, "RENEW_SECONDS", 0.05)
     openai_server.behave(MODEL, "slow")
-    openai_server.say(MODEL, "word " * 60)
+    openai_server.say(MODEL, "word " * 80)
     events = events_of(open_stream(app, ada, key=KEY).response)
     first = next(events)
     begun = utcnow()
 
     refused = []
     for _ in events:
-        if utcnow() - begun > timedelta(seconds=1) and len(refused) < 5:
+        if utcnow() - begun > timedelta(seconds=2) and len(refused) < 5:
             refused.append(ask(app, ada, key=KEY, stream=True).status_code)
 
     assert refused == [409] * 5
