@@ -74,6 +74,7 @@ def schedule(settings: Settings) -> dict[str, Any]:
         # The rows are the queue of record: what a broker lost is found here.
         "mail-sweep": {"task": "mail.sweep", "schedule": often, "options": {"expires": often}},
         "ingest-sweep": {"task": "knowledge.sweep", "schedule": often, "options": {"expires": often}},
+        "chat-sweep": {"task": "chat.sweep", "schedule": often, "options": {"expires": often}},
         # The specification's daily clean-up at 02:00 UTC.
         "chat-cleanup": {"task": "chat.cleanup", "schedule": crontab(hour=2, minute=0)},
         "auth-cleanup": {"task": "auth.forget_dead_families", "schedule": crontab(hour=2, minute=10)},

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from functools import singledispatch
 from typing import Any
 
+from chatbot.chat.answers import retrieved_docs
 from chatbot.chat.models import Message
 from chatbot.chat.replies import Cited, Done, Event, Failed, Sources, Start, Token
 from chatbot.chat.schemas import ReplySchema
-from chatbot.chat.turns import retrieved_docs
 from chatbot.errors import ChatbotError
 from chatbot.web.sse import AsProblem
 

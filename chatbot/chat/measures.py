@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatbot import metrics
-from chatbot.chat.turns import Answer
+from chatbot.chat.answers import Answer
 
 
 def measure(answer: Answer, status: str) -> None:

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from chatbot.auth.accounts import AccountNotFound
 from chatbot.auth.models import User, that_stay
 from chatbot.auth.passwords import fold
+from chatbot.chat.leases import ChatSessionNotFound
 from chatbot.chat.models import ChatMember, ChatSession, Owner
-from chatbot.chat.turns import ChatSessionNotFound
 from chatbot.db import begin_write
 from chatbot.errors import Conflict, Forbidden, NotFound
 

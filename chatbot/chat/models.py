@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     false,
     select,
+    text,
 )
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, mapped_column
@@ -34,6 +35,12 @@ class ChatSession(Base):
     __table_args__ = (
         Index("ix_chat_sessions_user_id_visitor_updated_at_id", "user_id", "visitor", "updated_at", "id"),
         Index("ix_chat_sessions_updated_at", "updated_at"),
+        Index(
+            "ix_chat_sessions_answering_until",
+            "answering_until",
+            sqlite_where=text("answering_id IS NOT NULL"),
+            postgresql_where=text("answering_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
@@ -48,6 +55,8 @@ class ChatSession(Base):
     # The answer that is under way, and until when that counts unless whoever makes it says so again: one at a time.
     answering_id: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
     answering_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The question it answers: an answer whose process is killed is stored below it (chatbot/chat/leases.py).
+    answering_to: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
     # Somebody wants that answer to stop; whichever process makes it finds this here.
     stop_asked: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

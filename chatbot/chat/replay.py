@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from chatbot.chat.answers import Answer, retrieved_docs
 from chatbot.chat.messages import MessageNotFound, NotAnAnswer, path_to
 from chatbot.chat.models import Message, MessageTrace
 from chatbot.chat.replies import taken_up
 from chatbot.chat.traces import TraceNotFound
-from chatbot.chat.turns import HISTORY_MESSAGES, Answer, retrieved_docs
+from chatbot.chat.turns import HISTORY_MESSAGES
 from chatbot.config import Settings
 from chatbot.knowledge.activation import GenerationRefused, get_generation, lacking
 from chatbot.knowledge.models import Generation

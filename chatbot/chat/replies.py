@@ -15,11 +15,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot.chat.answer_cache import AnswerCache
+from chatbot.chat.answers import Answer
+from chatbot.chat.leases import ChatSessionNotFound
 from chatbot.chat.measures import measure
 from chatbot.chat.models import Message
 from chatbot.chat.running import Running
 from chatbot.chat.traces import trace_of
-from chatbot.chat.turns import Answer, ChatSessionNotFound, Turn, store_answer
+from chatbot.chat.turns import Turn, store_answer
 from chatbot.config import Settings
 from chatbot.db import Sessions
 from chatbot.egress import Stopped, stop_if_asked, stoppable

@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from chatbot.chat.leases import LEASE
 from chatbot.chat.messages import my_answer
 from chatbot.chat.models import ChatSession, Message, Owner
-from chatbot.chat.turns import LEASE
 from chatbot.db import Sessions, begin_write, utcnow
 
 log = structlog.get_logger(__name__)

@@ -11,10 +11,10 @@ from sqlalchemy import CursorResult, Select, delete, exists, func, or_, select, 
 from sqlalchemy.orm import Session
 
 from chatbot.chat import usage
+from chatbot.chat.leases import ChatSessionNotFound
 from chatbot.chat.members import check_owner, names_of
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.chat.schemas import ListedMessage, quote_of
-from chatbot.chat.turns import ChatSessionNotFound
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.outdated import outdated
 from chatbot.web.pages import Page, newest_first, oldest_first

@@ -20,9 +20,10 @@ from simple_websocket import ConnectionClosed, Server
 from chatbot.auth.guard import Caller, let_into_chat, public, still_allowed
 from chatbot.chat import running, schemas
 from chatbot.chat.frames import frames
+from chatbot.chat.leases import ReplyInProgress
 from chatbot.chat.models import Owner
 from chatbot.chat.routes import as_problem, feeds, new_turn, replies, titled_later
-from chatbot.chat.turns import ReplyInProgress, Turn
+from chatbot.chat.turns import Turn
 from chatbot.db import Sessions
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.extensions import db, settings

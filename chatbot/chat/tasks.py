@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from flask import current_app
 
-from chatbot.chat import service, titles
+from chatbot.chat import leases, service, titles
 from chatbot.extensions import db, settings
 from chatbot.web import idempotency
 
@@ -14,6 +14,12 @@ from chatbot.web import idempotency
 def cleanup() -> None:
     """Deletes messages and conversations older than RETENTION_DAYS."""
     service.clean_up(db.session(), settings().retention_days)
+
+
+@shared_task(name="chat.sweep", ignore_result=True)
+def sweep() -> None:
+    """Stores the answers whose processes were killed, as interrupted."""
+    leases.settle_lost(db.session())
 
 
 @shared_task(name="chat.forget_idempotency_keys", ignore_result=True)

@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chatbot.chat.answers import Answer
 from chatbot.chat.messages import my_answer
 from chatbot.chat.models import Message, MessageTrace, Owner
-from chatbot.chat.turns import Answer, Turn
+from chatbot.chat.turns import Turn
 from chatbot.errors import ChatbotError, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.knowledge.models import ChunkRow, Collection, Document

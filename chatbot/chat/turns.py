@@ -8,39 +8,29 @@ none, has the same question answered.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, case, insert, null, or_, select, update
+from sqlalchemy import bindparam, case, insert, null, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth.guard import Caller
 from chatbot.auth.tokens import InvalidToken
 from chatbot.chat import usage
+from chatbot.chat.answers import Answer
+from chatbot.chat.leases import LEASE, ChatSessionNotFound, hold
 from chatbot.chat.messages import MessageNotFound, my_message, path_to
 from chatbot.chat.models import ChatSession, Message, MessageTrace, Owner
 from chatbot.db import begin_write, new_id, utcnow
-from chatbot.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from chatbot.errors import FieldError, Forbidden, Invalid
 from chatbot.knowledge.collections import Reader, readable
-from chatbot.rag.prompts import PROMPT_VERSION
-from chatbot.rag.tokens import cost_usd, count_tokens
-from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Citation, Found, HistoryMessage, Sent, Usage
+from chatbot.rag.types import Ask, HistoryMessage
 from chatbot.web import idempotency
 from chatbot.web.idempotency import Held, Made
 
 HISTORY_MESSAGES = 20
-# A conversation whose answer's process has died is free again after this; a living one prolongs it several times.
-LEASE = timedelta(seconds=30)
 TITLE_LENGTH = 60
-
-
-class ChatSessionNotFound(NotFound):
-    code, detail = "chat_session_not_found", "There is no such conversation."
-
-
-class ReplyInProgress(Conflict):
-    code, detail = "reply_in_progress", "A question is being answered in this conversation; wait for it, or stop it."
 
 
 class CollectionNotAllowed(Forbidden):
@@ -75,98 +65,6 @@ class Place:
             "message_id": self.answer_id,
             "position": str(self.position),
         }
-
-
-@dataclass
-class Answer:
-    """An answer as it grows."""
-
-    model: str
-    text: str = ""
-    question: str | None = None
-    found: Found | None = None
-    grounding: str = "fallback"
-    checked: Checked | None = None
-    citations: list[Citation] = field(default_factory=list)
-    prompt_tokens: int | None = None
-    usage: Usage | None = None
-    condensing: Usage = NOTHING_SPENT
-    # The model that was asked, where another one has taken its place.
-    fallback_from: str | None = None
-    # Whether an earlier answer to the same question was given again.
-    cached: bool = False
-    price: Callable[[str, int, int], str | None] = cost_usd
-    timings_ms: dict[str, int] = field(default_factory=dict)
-    suggestions: list[str] = field(default_factory=list)
-    removed_links: int = 0
-    prompts: list[Sent] = field(default_factory=list)
-    failures: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def spent(self) -> Usage:
-        """What it has taken: as the provider reports it at the end, before that estimated from prompt and text."""
-        if self.usage:
-            return self.usage
-        if self.prompt_tokens is None:
-            return self.condensing + Usage(0, 0, estimated=True, cost_usd="0.000000")
-        done = count_tokens(self.text)
-        cost = self.price(self.model, self.prompt_tokens, done)
-        return self.condensing + Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost)
-
-    def sent(self, prompt: Sent) -> None:
-        """Notes that a model is asked."""
-        self.prompts.append(prompt)
-        self.prompt_tokens = prompt.tokens
-
-    def failed(self, model: str, code: str) -> None:
-        """Notes that another model takes the place of one that failed."""
-        self.failures.append((model, code))
-
-    def check(self, checked: Checked) -> None:
-        """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
-        self.checked = checked
-        if self.grounding == "grounded" and (checked.unsupported or not (checked.claims or self.citations)):
-            nothing = 0 < checked.claims == checked.unsupported and not self.citations
-            self.grounding = "fallback" if nothing else "partial"
-
-    def metadata(self) -> dict[str, Any]:
-        """The contract's metadata of an answer, as far as it has come."""
-        found, spent = self.found, self.spent
-        return {
-            "model": self.model,
-            "fallback_from": self.fallback_from,
-            "cached": self.cached,
-            "context_used": self.grounding != "fallback",
-            "retrieved_docs": retrieved_docs(found),
-            "nearest_docs": nearest_docs(found),
-            "grounding": self.grounding_object(),
-            "citations": [asdict(citation) for citation in self.citations],
-            "removed_markers": self.checked.removed_markers if self.checked else 0,
-            "usage": asdict(spent) | {"total_tokens": spent.total_tokens},
-            "timings_ms": self.timings_ms,
-            "removed_links": self.removed_links,
-            "question": self.question,
-            "prompt_version": PROMPT_VERSION,
-            "suggestions": self.suggestions,
-        }
-
-    def grounding_object(self) -> dict[str, Any]:
-        """How well the answer stands on documents."""
-        top, threshold = (self.found.top_score, self.found.threshold) if self.found else (None, None)
-        unsupported = self.checked.unsupported if self.checked else 0
-        return {"status": self.grounding, "top_score": top, "threshold": threshold, "unsupported": unsupported}
-
-
-def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:
-    """The passages as the contract shows them."""
-    return [{**vars(passage), "scores": dict(passage.scores)} for passage in found.passages] if found else []
-
-
-def nearest_docs(found: Found | None) -> list[dict[str, str]]:
-    """The documents that came nearest where none can carry an answer."""
-    nearest = found.nearest if found else ()
-    documents = {p.document_id: {"document_id": p.document_id, "title": p.title, "source": p.source} for p in nearest}
-    return list(documents.values())
 
 
 def begin_turn(
@@ -223,7 +121,7 @@ def _begin(
     searched = readable(session, reader, collections)
     if key is not None and key.made:
         place = _noted(session, owner, key.made)
-        hold(session, owner, place.question.chat_session_id, place.answer_id, places=0)
+        hold(session, owner, place.question.chat_session_id, place.question.id, place.answer_id, places=0)
     else:
         place = find_place()
     question = place.question
@@ -246,16 +144,16 @@ def _refuse_ungranted(reader: Reader, asked: frozenset[str] | None) -> None:
 def _new_question(
     session: Session, caller: Caller, text: str, session_id: str | None, parent_id: str | None
 ) -> Place:  # fmt: skip
-    owner, answer_id, parent = Owner.of(caller), new_id(), None
+    owner, question_id, answer_id, parent = Owner.of(caller), new_id(), new_id(), None
     if session_id is None and parent_id is not None:
         session_id = my_message(session, owner, parent_id).chat_session_id
     if session_id is None:
-        session_id, position = _new_session(session, owner, text, answer_id), 0
+        session_id, position = _new_session(session, owner, text, question_id, answer_id), 0
     else:
-        position = hold(session, owner, session_id, answer_id, places=2)
+        position = hold(session, owner, session_id, question_id, answer_id, places=2)
         parent = _parent(session, session_id, parent_id)
     question = Message(
-        id=new_id(), chat_session_id=session_id, parent_id=parent, position=position, is_user=True,
+        id=question_id, chat_session_id=session_id, parent_id=parent, position=position, is_user=True,
         author=caller.username, content=text, status="complete", extra={}, created_at=utcnow(),
     )  # fmt: skip
     session.connection().execute(_NEW_MESSAGE, _row_of(question))
@@ -299,15 +197,17 @@ def _asked_again(session: Session, owner: Owner, message_id: str) -> Place:
     if question is None:
         raise MessageNotFound("The question of this answer was deleted.")
     answer_id = new_id()
-    return Place(question, answer_id, hold(session, owner, question.chat_session_id, answer_id, places=1))
+    position = hold(session, owner, question.chat_session_id, question.id, answer_id, places=1)
+    return Place(question, answer_id, position)
 
 
-def _new_session(session: Session, owner: Owner, text: str, answer_id: str) -> str:
+def _new_session(session: Session, owner: Owner, text: str, question_id: str, answer_id: str) -> str:
     """A new conversation, held for its first answer, with the places of that and of its question taken."""
     now, id_ = utcnow(), new_id()
     row = {
         "id": id_, "user_id": owner.user_id, "visitor": owner.visitor, "title": title_of(text), "next_position": 2,
-        "answering_id": answer_id, "answering_until": now + LEASE, "created_at": now, "updated_at": now,
+        "answering_id": answer_id, "answering_to": question_id, "answering_until": now + LEASE,
+        "created_at": now, "updated_at": now,
     }  # fmt: skip
     session.connection().execute(_NEW_SESSION, row)
     return id_
@@ -320,39 +220,6 @@ def title_of(text: str) -> str:
         return line
     cut = line[:TITLE_LENGTH].rpartition(" ")[0] or line[:TITLE_LENGTH]
     return f"{cut}…"
-
-
-def hold(session: Session, owner: Owner, session_id: str, answer_id: str, places: int) -> int:
-    """Takes a conversation for one answer, and so many places in it, of which it gives the first.
-
-    It is held until the answer is stored. Whoever makes the answer says now and then that they are still at it;
-    after LEASE without a word the conversation is free again. Ownership stands in the WHERE.
-
-    Raises:
-        ChatSessionNotFound: the conversation is not theirs.
-        ReplyInProgress: another answer is under way in it.
-    """
-    now = utcnow()
-    mine = (ChatSession.id == session_id, owner.takes_part(ChatSession))
-    free = or_(ChatSession.answering_id.is_(None), ChatSession.answering_until < now)
-    after = session.scalar(
-        update(ChatSession)
-        .where(*mine, free | (ChatSession.answering_id == answer_id))
-        .values(
-            next_position=ChatSession.next_position + places,
-            updated_at=now,
-            answering_id=answer_id,
-            answering_until=now + LEASE,
-            stop_asked=False,
-        )
-        .returning(ChatSession.next_position)
-        .execution_options(synchronize_session=False)
-    )
-    if after is not None:
-        return int(after) - places
-    if session.scalar(select(ChatSession.id).where(*mine)) is None:
-        raise ChatSessionNotFound()
-    raise ReplyInProgress(retry_after=1)
 
 
 def _noted(session: Session, owner: Owner, made: Made) -> Place:

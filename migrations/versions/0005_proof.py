@@ -1,4 +1,4 @@
-"""proof: how answers were made, and questions with the documents that answer them, to measure search with
+"""proof: how answers were made, what a lost one was to answer, and questions to measure search with
 
 Revision: 0005, after 0004
 """
@@ -35,6 +35,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluation_cases")),
     )
     op.add_column("mails", sa.Column("language", sa.String(length=5), server_default="en", nullable=False))
+    op.add_column("chat_sessions", sa.Column("answering_to", sa.Uuid(as_uuid=False), nullable=True))
+    under_way = sa.text("answering_id IS NOT NULL")
+    op.create_index(
+        "ix_chat_sessions_answering_until",
+        "chat_sessions",
+        ["answering_until"],
+        sqlite_where=under_way,
+        postgresql_where=under_way,
+    )
     op.create_index("ix_evaluation_cases_set_name_created_at", "evaluation_cases", ["set_name", "created_at"])
 
 
@@ -43,6 +52,8 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         # A cache that the application makes for itself; it refers to chunks, which an older schema may drop.
         op.execute("DROP TABLE IF EXISTS chunk_vectors, vector_states")
+    op.drop_index("ix_chat_sessions_answering_until", "chat_sessions")
+    op.drop_column("chat_sessions", "answering_to")
     op.drop_column("mails", "language")
     op.drop_table("evaluation_cases")
     op.drop_table("message_traces")

@@ -68,7 +68,8 @@ def test_an_answer_whose_question_is_forgotten_meanwhile_is_stored_all_the_same(
 ) -> None:
     """N10"""
     from chatbot.auth.guard import Caller
-    from chatbot.chat.turns import Answer, begin_turn, store_answer
+    from chatbot.chat.answers import Answer
+    from chatbot.chat.turns import begin_turn, store_answer
 
     turn = begin_turn(session, Caller(ada.id, "family", "ada", False, True), "Old", None, None)
     age(session, Message, 31)

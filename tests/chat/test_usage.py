@@ -13,8 +13,9 @@ from sqlalchemy import select, update
 
 from chatbot.auth import accounts
 from chatbot.chat import usage
+from chatbot.chat.answers import Answer
 from chatbot.chat.models import DailyUsage, Owner
-from chatbot.chat.turns import Answer, begin_turn, store_answer
+from chatbot.chat.turns import begin_turn, store_answer
 from chatbot.db import begin_write, utcnow
 from chatbot.rag.tokens import count_tokens
 from chatbot.rag.types import Usage

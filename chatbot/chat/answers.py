@@ -1,0 +1,103 @@
+"""An answer as it grows, and as the contract's metadata shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chatbot.rag.prompts import PROMPT_VERSION
+from chatbot.rag.tokens import cost_usd, count_tokens
+from chatbot.rag.types import NOTHING_SPENT, Checked, Citation, Found, Sent, Usage
+
+
+@dataclass
+class Answer:
+    """An answer as it grows."""
+
+    model: str
+    text: str = ""
+    question: str | None = None
+    found: Found | None = None
+    grounding: str = "fallback"
+    checked: Checked | None = None
+    citations: list[Citation] = field(default_factory=list)
+    prompt_tokens: int | None = None
+    usage: Usage | None = None
+    condensing: Usage = NOTHING_SPENT
+    # The model that was asked, where another one has taken its place.
+    fallback_from: str | None = None
+    # Whether an earlier answer to the same question was given again.
+    cached: bool = False
+    price: Callable[[str, int, int], str | None] = cost_usd
+    timings_ms: dict[str, int] = field(default_factory=dict)
+    suggestions: list[str] = field(default_factory=list)
+    removed_links: int = 0
+    prompts: list[Sent] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def spent(self) -> Usage:
+        """What it has taken: as the provider reports it at the end, before that estimated from prompt and text."""
+        if self.usage:
+            return self.usage
+        if self.prompt_tokens is None:
+            return self.condensing + Usage(0, 0, estimated=True, cost_usd="0.000000")
+        done = count_tokens(self.text)
+        cost = self.price(self.model, self.prompt_tokens, done)
+        return self.condensing + Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost)
+
+    def sent(self, prompt: Sent) -> None:
+        """Notes that a model is asked."""
+        self.prompts.append(prompt)
+        self.prompt_tokens = prompt.tokens
+
+    def failed(self, model: str, code: str) -> None:
+        """Notes that another model takes the place of one that failed."""
+        self.failures.append((model, code))
+
+    def check(self, checked: Checked) -> None:
+        """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
+        self.checked = checked
+        if self.grounding == "grounded" and (checked.unsupported or not (checked.claims or self.citations)):
+            nothing = 0 < checked.claims == checked.unsupported and not self.citations
+            self.grounding = "fallback" if nothing else "partial"
+
+    def metadata(self) -> dict[str, Any]:
+        """The contract's metadata of an answer, as far as it has come."""
+        found, spent = self.found, self.spent
+        return {
+            "model": self.model,
+            "fallback_from": self.fallback_from,
+            "cached": self.cached,
+            "context_used": self.grounding != "fallback",
+            "retrieved_docs": retrieved_docs(found),
+            "nearest_docs": nearest_docs(found),
+            "grounding": self.grounding_object(),
+            "citations": [asdict(citation) for citation in self.citations],
+            "removed_markers": self.checked.removed_markers if self.checked else 0,
+            "usage": asdict(spent) | {"total_tokens": spent.total_tokens},
+            "timings_ms": self.timings_ms,
+            "removed_links": self.removed_links,
+            "question": self.question,
+            "prompt_version": PROMPT_VERSION,
+            "suggestions": self.suggestions,
+        }
+
+    def grounding_object(self) -> dict[str, Any]:
+        """How well the answer stands on documents."""
+        top, threshold = (self.found.top_score, self.found.threshold) if self.found else (None, None)
+        unsupported = self.checked.unsupported if self.checked else 0
+        return {"status": self.grounding, "top_score": top, "threshold": threshold, "unsupported": unsupported}
+
+
+def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:
+    """The passages as the contract shows them."""
+    return [{**vars(passage), "scores": dict(passage.scores)} for passage in found.passages] if found else []
+
+
+def nearest_docs(found: Found | None) -> list[dict[str, str]]:
+    """The documents that came nearest where none can carry an answer."""
+    nearest = found.nearest if found else ()
+    documents = {p.document_id: {"document_id": p.document_id, "title": p.title, "source": p.source} for p in nearest}
+    return list(documents.values())
