@@ -6,12 +6,13 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -29,6 +30,7 @@ from chatbot.extensions import db
 from chatbot.knowledge import ingest, keywords, vectors
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.service import NewDocument, add_document, get_document
+from chatbot.rag.embedders import LocalEmbedder
 from tests.openai_server import OpenAIServer, running
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +68,23 @@ def _clean_environment() -> None:
 def models_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The local embedder's graph, built once for all tests."""
     return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _each_vector_once() -> Iterator[None]:
+    """Hundreds of tests ingest the same few texts. Each process of the suite embeds a text once and gives that vector
+    again; tests/rag/test_minilm.py shows that the embedder would give the same."""
+    known: dict[str, Any] = {}
+    embed = LocalEmbedder.embed
+
+    def remembered(self: LocalEmbedder, texts: Sequence[str]) -> Any:
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        known.update(zip(new, embed(self, new), strict=True))
+        return np.stack([known[text] for text in texts]) if texts else embed(self, texts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalEmbedder, "embed", remembered)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def test_a_deletion_reads_the_chunks_of_its_own_document(sqlite_app: Flask) -> N
 
 
 def test_a_search_reads_what_it_has_found(sqlite_app: Flask) -> None:
-    put_in(sqlite_app, long_text(150))
-    assert len(found(sqlite_app, "alpha", 100)) == 100
+    put_in(sqlite_app, long_text(25))
+    assert len(found(sqlite_app, "alpha", 20)) == 20
 
-    assert whole_generation(sqlite_app, lambda: found(sqlite_app, "alpha", 100)) == []
+    assert whole_generation(sqlite_app, lambda: found(sqlite_app, "alpha", 20)) == []
