@@ -96,7 +96,7 @@ def problem(
 ) -> dict[str, Any]:  # fmt: skip
     """The RFC 9457 object for an error: `type title status detail instance code request_id errors?`.
 
-    `title` and `detail` are in that language where there is a translation; `code` is the same in all.
+    `title` and each `detail` are in that language where there is a translation; `code` is the same in all.
     """
     phrase = HTTPStatus(error.status).phrase
     title = phrase if language == ENGLISH else translated(str(error.status), language)
@@ -110,5 +110,5 @@ def problem(
         "request_id": request_id,
     }
     if error.errors:
-        body["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
+        body["errors"] = [{"pointer": e.pointer, "detail": translated(e.detail, language)} for e in error.errors]
     return body

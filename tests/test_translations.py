@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import marshmallow as ma
 import pytest
 from flask import Flask
 
@@ -20,6 +21,7 @@ from tests.conftest import ROOT, MakeApp, Person, sign_up
 from tests.openai_server import OpenAIServer
 
 OTHERS = LANGUAGES[1:]
+LONG = "a lighthouse in the fog"
 STATUSES = [400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504]
 
 
@@ -29,27 +31,83 @@ def kinds(kind: type[ChatbotError] = ChatbotError) -> Iterator[type[ChatbotError
         yield from kinds(below)
 
 
+def read_from(node: ast.expr) -> str | None:
+    """A sentence as it would be told, with a number where something is put in."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
 def raised() -> Iterator[str]:
-    """The sentences that are written where an error is made, apart from what fetching from a URL says to the log."""
-    names = {kind.__name__ for kind in kinds()}
+    """The sentences that are written where an error or a rule for a field is made, apart from what a terminal shows."""
+    names = {kind.__name__ for kind in kinds()} - TERMINAL - STORED | {"FieldError", "ValidationError"}
     for path in (ROOT / "chatbot").rglob("*.py"):
-        if "egress" in path.parts or path.name == "cli.py":
+        if path.name.endswith("cli.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names and node.args:
-                if isinstance(node.args[0], ast.Constant):
-                    yield str(node.args[0].value)
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                given = [read_from(argument) for argument in node.args[:2]] if called in names else []
+                given += [read_from(argument.value) for argument in node.keywords if argument.arg == "error"]
+                yield from (sentence for sentence in given if sentence and " " in sentence)
+
+
+def of_fields() -> Iterator[str]:
+    """What marshmallow says of the fields that are read from requests."""
+    for schema in (schema for schema in subclasses(ma.Schema) if schema.__module__.startswith("chatbot.")):
+        read = [field for field in schema._declared_fields.values() if not field.dump_only]
+        for field in [*read, *(below for outer in read for below in inner(outer))]:
+            yield from (str(said) for key, said in field.error_messages.items() if key not in NEVER_READ)
+            for rule in field.validators:
+                said = (getattr(rule, name, None) for name in (*vars(rule), *RULES))
+                yield from (message for message in said if isinstance(message, str) and message.endswith("."))
+
+
+RULES = ("message_min", "message_max", "message_all", "message_equal")
+# What is said where a value is written, and what is put together otherwise.
+NEVER_READ = ("format", "invalid_awareness")
+# Told to whoever sits at the terminal, whose language is English.
+TERMINAL = {"BadSet", "GenerationRefused", "ReplayRefused", "BuildLost", "BuildStuck", "BackupRefused", "ConfigError"}
+# Stored with the document that failed.
+STORED = {"FetchFailed"}
+
+
+def subclasses(kind: type[Any]) -> Iterator[type[Any]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from subclasses(below)
+
+
+def inner(field: Any) -> Iterator[Any]:
+    if isinstance(field, ma.fields.List):
+        yield field.inner
+        yield from inner(field.inner)
 
 
 def sentences(app: Flask) -> set[str]:
-    plain = {kind.detail for kind in kinds() if "chatbot." in kind.__module__ and not re.search(r"\d", kind.detail)}
+    plain = {kind.detail for kind in kinds() if "chatbot." in kind.__module__ and kind.__name__ not in TERMINAL}
     said = {prompts.NOTHING_FOUND, prompts.NEAREST, prompts.NOT_FROM_DOCUMENTS}
-    return plain | set(raised()) | said | set(map(str, STATUSES))
+    known = {re.sub(r"\{(?!obj_type)\w+\}", "7", sentence) for sentence in of_fields()}
+    fields = {sentence.replace("{obj_type}", "datetime") for sentence in known}
+    pages = {
+        sentence
+        for page in (ROOT / "chatbot" / "templates").glob("*.html")
+        for sentence in re.findall(r'say\("([^"]+)"\)', page.read_text("utf-8"))
+    }
+    return plain | set(raised()) | said | fields | pages | set(map(str, STATUSES))
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_error_and_every_sentence_is_there_in_each_language(sqlite_app: Flask, language: str) -> None:
-    assert sentences(sqlite_app) - set(_table(language)) == set()
+    assert len(sentences(sqlite_app)) > 150
+    assert {sentence for sentence in sentences(sqlite_app) if translated(sentence, language) == sentence} == set()
+
+
+def test_names_and_numbers_stand_in_the_translation_as_they_stood_in_english() -> None:
+    said = "Must be greater than or equal to 1 and less than or equal to 100."
+    assert translated(said, "de") == "Muss mindestens 1 und höchstens 100 sein."
+    assert translated("Choose one of: {names}, a.b.", "de") == "Wählen Sie eines davon: {names}, a.b."
+    assert translated("Choose one of: \\1 \\g<0>.", "de") == "Wählen Sie eines davon: \\1 \\g<0>."
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -85,12 +143,43 @@ def test_a_problem_is_told_in_the_language_that_was_asked_for(sqlite_app: Flask,
     assert "Accept-Language" in answer.headers["Vary"]
 
 
-def test_a_problem_says_that_a_part_of_it_is_english(sqlite_app: Flask) -> None:
-    """The sentences about single fields have no translations."""
+def test_what_is_wrong_with_a_field_is_told_in_the_language_too(sqlite_app: Flask) -> None:
     client = sqlite_app.test_client()
-    for liked, languages in (("de", "de, en"), ("en", "en")):
+    for liked, said in (("de", "Dieses Feld ist erforderlich."), ("en", "Missing data for required field.")):
         answer = client.post("/api/users/login/", json={}, headers={"Accept-Language": liked})
-        assert (answer.status_code, answer.headers["Content-Language"]) == (422, languages)
+        assert (answer.status_code, answer.headers["Content-Language"]) == (422, liked)
+        assert {field["detail"] for field in answer.get_json(force=True)["errors"]} == {said}
+
+
+def test_a_problem_says_that_a_part_of_it_is_english(sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sqlite_app.test_client()
+    monkeypatch.delitem(_table("de"), "Missing data for required field.")
+
+    answer = client.post("/api/users/login/", json={}, headers={"Accept-Language": "de"})
+
+    assert answer.headers["Content-Language"] == "de, en"
+
+
+@pytest.mark.parametrize(
+    ("page", "title", "fields"),
+    [("verify-email/", "Bestätigen", {}), ("password/reset/", "Wählen", {"password": LONG, "password2": LONG})],
+    ids=["verify", "reset"],
+)
+def test_the_page_behind_a_letters_link_speaks_the_readers_language(
+    sqlite_app: Flask, page: str, title: str, fields: dict[str, str]
+) -> None:
+    client, german = sqlite_app.test_client(), {"Accept-Language": "de-DE,en;q=0.5"}
+    url, form = f"/api/users/{page}?token=x", "application/x-www-form-urlencoded"
+
+    shown = client.get(url, headers=german)
+    refused = client.post(url, headers=german, data=fields, content_type=form)
+
+    assert title in shown.text
+    assert "Dieser Link funktioniert nicht." in refused.text
+    for answer in (shown, refused):
+        assert answer.headers["Content-Language"] == "de"
+        assert '<html lang="de">' in answer.text
+        assert "Accept-Language" in answer.headers["Vary"]
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -1,22 +1,45 @@
 """What the software itself says, in other languages than English.
 
-A file for each language maps the English sentence, or the number of a status, to its translation. What is not in it
-(a sentence with a number or a name in it) stays English.
+A file for each language maps the English sentence, or the number of a status, to its translation. A sentence with a
+number or a name in it stands there with `{names}` for those. What is not in it stays English.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
 ENGLISH = "en"
 LANGUAGES = (ENGLISH, "de", "es", "fr", "zh")
 
+_NAME = re.compile(r"\{(\w+)\}")
+
 
 def translated(sentence: str, language: str) -> str:
     """The sentence in one of `LANGUAGES`, or as it is where there is no translation."""
-    return _table(language).get(sentence, sentence)
+    table = _table(language)
+    return table[sentence] if sentence in table else _with_names(sentence, language)
+
+
+def _with_names(sentence: str, language: str) -> str:
+    for english, translation in _patterns(language):
+        found = english.fullmatch(sentence)
+        if found:
+            return _NAME.sub(lambda name: found[name[1]], translation)  # noqa: B023
+    return sentence
+
+
+@cache
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """Of the sentences with names: what they match in English, and their translation."""
+    named = [(english, translation) for english, translation in _table(language).items() if _NAME.search(english)]
+    return [(re.compile(_NAME.sub(r"(?P<\1>.{1,200}?)", _escaped(english))), said) for english, said in named]
+
+
+def _escaped(english: str) -> str:
+    return "".join(part if _NAME.fullmatch(part) else re.escape(part) for part in re.split(r"(\{\w+\})", english))
 
 
 @cache

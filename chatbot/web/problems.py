@@ -65,7 +65,8 @@ def respond(error: ChatbotError) -> Response:
 
 def _languages(error: ChatbotError, told: dict[str, Any]) -> str:
     """Those that a problem is told in: the request's, and English where a sentence has no translation."""
-    partly = error.errors or told["detail"] == str(error)
+    english = {str(error), *(field.detail for field in error.errors)}
+    partly = not english.isdisjoint([told["detail"], *(field["detail"] for field in told.get("errors", ()))])
     return f"{language()}, {ENGLISH}" if partly and language() != ENGLISH else language()
 
 

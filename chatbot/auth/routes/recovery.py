@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
+from chatbot import translations
 from chatbot.auth import recovery, schemas
 from chatbot.auth.attempts import attempt, by_account
 from chatbot.auth.guard import caller, public, signed_in
@@ -18,6 +20,7 @@ from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
 from chatbot.web import limits
 from chatbot.web.blueprint import parser
+from chatbot.web.languages import language, name_language
 from chatbot.web.problems import respond, translated
 
 _PAGE = {"responses": {200: {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}
@@ -31,8 +34,11 @@ def _json_or_form(schema: type[Schema]) -> dict[str, Any]:
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
-    response = make_response(render_template(template, **values), status)
+    spoken = language()
+    page = render_template(template, language=spoken, say=partial(translations.translated, language=spoken), **values)
+    response = make_response(page, status)
     response.headers["Content-Security-Policy"] = _PAGE_CSP
+    name_language(response, spoken)
     return response
 
 
