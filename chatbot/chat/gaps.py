@@ -16,7 +16,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.chat.models import Message
-from chatbot.knowledge.curated import Resolution, resolutions
+from chatbot.knowledge.curated import LONGEST_QUESTION, Resolution, resolutions
 from chatbot.rag.embedders import Embedder, Vectors
 from chatbot.rag.same_question import may_be_same
 
@@ -106,9 +106,14 @@ def _unanswered(session: Session) -> list[Asked]:
     )
     rows = session.execute(query.limit(MOST_READ)).all()
     return [
-        Asked(" ".join((searched or said).split()), grounding == "fallback", rating == "down", at)
+        Asked(_shown(searched or said), grounding == "fallback", rating == "down", at)
         for said, searched, grounding, rating, at in rows
     ]
+
+
+def _shown(question: str) -> str:
+    """On one line, and no longer than a question that can be dealt with."""
+    return " ".join(question[: 4 * LONGEST_QUESTION].split())[:LONGEST_QUESTION].rstrip()
 
 
 def _grouped(asked: Sequence[Asked], vectors: Mapping[str, Vectors]) -> list[Gap]:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from chatbot.chat.gaps import MOST_SHOWN
 from chatbot.db import begin_write
 from chatbot.knowledge import ingest
+from chatbot.knowledge.curated import LONGEST_QUESTION
 from chatbot.knowledge.models import Generation
 from chatbot.rag import gate
 from tests.chat.asking import QUESTION, ask, with_model
@@ -66,6 +67,19 @@ def test_nothing_tells_who_asked(app: Flask, client: FlaskClient, ada: Person, r
     assert set(gap) == {"question", "questions", "count", "fell_back", "voted_down", "last_asked_at", "resolved"}
     assert (gap["count"], len(gap["questions"])) == (MOST_SHOWN + 2, MOST_SHOWN)
     assert "ada" not in str(gap) and ada.id not in str(gap)  # noqa: PT018
+
+
+def test_a_long_question_is_shown_as_far_as_it_can_be_dealt_with(
+    app: Flask, client: FlaskClient, ada: Person, root: Person
+) -> None:
+    ask(app, ada, "Do you ship parcels\n\nto Iceland? " + "By boat, and when? " * 100)
+
+    (gap,) = gaps(client, root)
+
+    assert gap["question"].startswith("Do you ship parcels to Iceland? By boat")
+    assert 190 < len(gap["question"]) <= LONGEST_QUESTION
+    case = {"question": gap["question"], "answer": "We do, in five days."}
+    assert client.post("/api/knowledge/gaps/resolve/", json=case, headers=root.headers).status_code < 300
 
 
 def test_a_deleted_conversation_leaves_no_gap(app: Flask, client: FlaskClient, ada: Person, root: Person) -> None:
