@@ -232,7 +232,7 @@ def _check_scope(who: Caller, scope: str | None) -> None:
     if scope is None:
         raise SessionRequired()
     if who.via == "visitor" and scope not in who.scopes:
-        raise ScopeMissing("A visitor's token reaches the chat, and nothing else.")
+        raise ScopeMissing("A visitor's token reaches the chat and the documents it may search, and nothing else.")
     if scope not in who.scopes and not (who.via == "key" and keys.EVERYTHING in who.scopes):
         raise ScopeMissing(f"This needs the scope `{scope}`.")
 

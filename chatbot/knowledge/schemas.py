@@ -86,6 +86,7 @@ class FileFormSchema(ma.Schema):
     collection = text(1, 100, load_default=DEFAULT_COLLECTION)
     # Python's clients write their own True.
     is_active = ma.fields.Boolean(load_default=True, truthy={"true", "True"}, falsy={"false", "False"})
+    metadata = ma.fields.String(load_default="{}", metadata={"description": "A JSON object."})
 
 
 class WaitArgs(ma.Schema):

@@ -7,6 +7,7 @@ import io
 import pytest
 
 from tests.conftest import HOURS
+from tests.knowledge.conftest import ingest_now
 from tests.knowledge.test_routes import DOCUMENTS, pointers, post
 
 
@@ -32,8 +33,24 @@ def file():
         ([("is_active", "1")], "/is_active"),
         ([("is_active", "")], "/is_active"),
         ([("title", "")], "/title"),
+        ([("metadata", "team:support")], "/metadata"),
+        ([("metadata", "[1]")], "/metadata"),
+        ([("metadata", '{"team": NaN}')], "/metadata"),
+        ([("metadata", '{"team": ["\\u0000"]}')], "/metadata/team/0"),
     ],
-    ids=["field-twice", "file-twice", "other-file", "unknown-field", "one-for-true", "empty-flag", "empty-title"],
+    ids=[
+        "field-twice",
+        "file-twice",
+        "other-file",
+        "unknown-field",
+        "one-for-true",
+        "empty-flag",
+        "empty-title",
+        "no-json",
+        "no-object",
+        "nan",
+        "nul",
+    ],
 )
 def test_a_part_that_would_be_left_unread_is_refused(client, root, parts, pointer):
     """F5"""
@@ -44,6 +61,15 @@ def test_a_part_that_would_be_left_unread_is_refused(client, root, parts, pointe
 def test_a_flag_in_a_form_is_a_word(client, root, text, value):
     answer = send(client, root, ("file", file), ("is_active", text))
     assert (answer.status_code, answer.json["is_active"]) == (202, value)
+
+
+def test_metadata_comes_beside_a_file_as_json_and_can_be_filtered_by(app, client, root):
+    answer = send(client, root, ("file", file), ("metadata", '{"team": "support", "level": 2}'))
+    assert (answer.status_code, answer.json["metadata"]) == (202, {"team": "support", "level": 2})
+    assert ingest_now(app, answer.json["id"]) == "ready"
+    for team, count in (("support", 1), ("sales", 0)):
+        search = {"q": "When is the shop open?", "filter": f"team:{team}"}
+        assert len(client.get("/api/knowledge/search/", query_string=search, headers=root.headers).json["items"]) == count
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", "yes", "on"])

@@ -7,13 +7,13 @@ from typing import Any
 import marshmallow as ma
 from flask import current_app, request
 
-from chatbot.errors import FieldError, Invalid, TooLarge
+from chatbot.errors import BadRequest, FieldError, Invalid, TooLarge
 from chatbot.knowledge import schemas, service, urls
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.urls import NewUrl
 from chatbot.web import idempotency
 from chatbot.web.blueprint import parser
-from chatbot.web.requests import check_text
+from chatbot.web.requests import check_text, parse_json
 
 JSON_OR_FILE = {
     "requestBody": {
@@ -32,6 +32,11 @@ JSON_OR_FILE = {
                         "document_type": {"type": "string", "minLength": 1, "maxLength": 50},
                         "collection": {"type": "string", "minLength": 1, "maxLength": 100},
                         "is_active": {"type": "boolean"},
+                        "metadata": {
+                            "type": "string",
+                            "description": "A JSON object.",
+                            "example": '{"team": "support"}',
+                        },
                     },
                 }
             },
@@ -134,7 +139,21 @@ def _from_form(schema: ma.Schema) -> NewDocument:
         body["collection"] = service.check_collection(body["collection"])
     # A long name keeps its end, because the extension tells what it is.
     label = service.clean_title(name[-200:])
-    return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, **body)
+    extra = _object(body.pop("metadata", "{}"), "/metadata")
+    return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, extra=extra, **body)
+
+
+def _object(written: str, pointer: str) -> dict[str, Any]:
+    """The JSON object in a field of a form."""
+    try:
+        value = parse_json(written.encode())
+    except BadRequest:
+        value = None
+    except Invalid as error:
+        raise Invalid(errors=[FieldError(pointer + e.pointer, e.detail) for e in error.errors]) from None
+    if not isinstance(value, dict):
+        raise Invalid(errors=[FieldError(pointer, "Not a valid mapping type.")])
+    return value
 
 
 def _refuse_strays() -> None:
