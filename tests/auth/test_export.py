@@ -32,7 +32,15 @@ KEPT_BACK = {
     "users": {"password_hash", "username_key"},
     "token_families": {"current_jti", "parent_jti"},
     "api_keys": {"key_hash"},
-    "chat_sessions": {"user_id", "next_position", "titled_by_person", "answering_id", "answering_until", "stop_asked"},
+    "chat_sessions": {
+        "user_id",
+        "next_position",
+        "titled_by_person",
+        "answering_id",
+        "answering_until",
+        "answering_to",
+        "stop_asked",
+    },
     "chat_members": {"user_id"},
     # What was said of an answer is there as its `feedback`.
     "messages": {"position", "rating", "comment", "rated_at"},

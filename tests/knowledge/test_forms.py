@@ -69,7 +69,9 @@ def test_metadata_comes_beside_a_file_as_json_and_can_be_filtered_by(app, client
     assert ingest_now(app, answer.json["id"]) == "ready"
     for team, count in (("support", 1), ("sales", 0)):
         search = {"q": "When is the shop open?", "filter": f"team:{team}"}
-        assert len(client.get("/api/knowledge/search/", query_string=search, headers=root.headers).json["items"]) == count
+        assert (
+            len(client.get("/api/knowledge/search/", query_string=search, headers=root.headers).json["items"]) == count
+        )
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", "yes", "on"])
