@@ -1,13 +1,14 @@
 """Ingestion beside the bare embedder on the same texts, a second run over unchanged files, and the memory.
 
-    python -m bench.ingest [--chunks 2000] [--own]
+    python -m bench.ingest [--chunks 2000] [--own | --after N]
 
 Documents are made of sentences of the project's own documentation, in an order that does not come twice, and go in as
 files do, in one thread. The texts of each tenth document go through the embedder alone, in the same batches and
 between the documents, so that whatever else the machine does meets both.
 
 With --own the embedder answers at once, with vectors that mean nothing: what is left is ingestion's own time, which
-shows in minutes whether it, or the memory, grows with what is there already.
+shows in minutes whether it, or the memory, grows with what is there already. With --after so many chunks go in that
+way first, and what is measured comes after them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,9 +98,11 @@ def bare(embedder: Embedder, texts: list[str]) -> float:
     return time.perf_counter() - begin
 
 
-def blind(embedders: Embedders) -> None:
-    """Lets the default embedder answer at once."""
+@contextmanager
+def blind(embedders: Embedders) -> Iterator[None]:
+    """Lets the default embedder answer at once, meanwhile."""
     embedder = embedders.get(embedders.default)
+    seeing = embedder.embed
 
     def embed(texts: Sequence[str]) -> Vectors:
         seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little") for text in texts]
@@ -106,6 +110,8 @@ def blind(embedders: Embedders) -> None:
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 
     embedder.embed = embed  # type: ignore[method-assign]
+    yield
+    embedder.embed = seeing  # type: ignore[method-assign]
 
 
 def memory() -> float:
@@ -114,17 +120,19 @@ def memory() -> float:
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def first_run(session: Session, embedders: Embedders, wanted: int) -> tuple[Times, list[NewDocument]]:
+def first_run(
+    session: Session, embedders: Embedders, wanted: int, files: Iterator[NewDocument]
+) -> tuple[Times, list[NewDocument]]:  # fmt: skip
     """Ingests until there are so many chunks, and reports now and then."""
-    embedder, times, files = embedders.get(embedders.default), Times(), []
+    embedder, times, done = embedders.get(embedders.default), Times(), []
     embedder.embed(["warm up"])
     report = wanted / REPORTS
-    for number, new in enumerate(pages()):
+    for number, new in enumerate(files):
         begin = time.perf_counter()
         document_id = sync_file(session, new)[1].id
         ingest(session, embedders, document_id, 60)
         times.whole += time.perf_counter() - begin
-        files.append(new)
+        done.append(new)
         texts = embedded_texts(session, document_id, embedder)
         times.chunks += len(texts)
         if number % BARE_EVERY == 0:
@@ -135,7 +143,7 @@ def first_run(session: Session, embedders: Embedders, wanted: int) -> tuple[Time
             print(f"{so_far:>16}{rate:9.1f} chunks/s{times.ratio:9.3f} of the bare rate{memory():9.0f} MiB", flush=True)
             report += wanted / REPORTS
         if times.chunks >= wanted:
-            return times, files
+            return times, done
     raise AssertionError("there is always another page")
 
 
@@ -153,14 +161,18 @@ def main(given: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description="Ingestion beside the bare embedder.")
     parser.add_argument("--chunks", type=int, default=2000)
     parser.add_argument("--own", action="store_true", help="without the embedder's time")
+    parser.add_argument("--after", type=int, default=0, help="so many chunks go in first, without the embedder's time")
     arguments = parser.parse_args(given)
     with house() as app:
         print("\nIngestion, one thread, rows durable")
         with app.extensions["sessions"]() as session:
             embedders = app.extensions["embedders"]
-            if arguments.own:
-                blind(embedders)
-            times, files = first_run(session, embedders, arguments.chunks)
+            source = pages()
+            if arguments.after:
+                with blind(embedders):
+                    first_run(session, embedders, arguments.after, source)
+            with blind(embedders) if arguments.own else nullcontext():
+                times, files = first_run(session, embedders, arguments.chunks, source)
             again = second_run(session, files)
             stored = session.scalar(select(func.count(ChunkRow.id)))
         print(f"{len(files)} files, {stored} chunks")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chatbot.rag import minilm
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled, MiniLM
@@ -177,6 +179,20 @@ def test_tokens_are_counted_beyond_the_limit_and_without_special_ones(model: Min
     assert counts[:2] == [0, 1]
     assert counts[2] > 1
     assert counts[3] == 1000
+
+
+# What the tokenizer treats each in its own way: blanks of all kinds, controls, accents, marks, scripts, its own names.
+PARTS = [
+    *"ab I.,'_-\n\t\r\x0b\x01\x1c\x85\u2028\u200b\xa0\u3000é\u0300ßΣςİ字漢か가\U0001f600\ud800",
+    "[CLS]", "##", "un",
+]  # fmt: skip
+
+
+@given(words=st.lists(st.sampled_from(PARTS), max_size=60).map("".join) | st.text(max_size=80))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_counting_word_by_word_counts_what_the_tokenizer_gives_for_the_whole(model: MiniLM, words: str) -> None:
+    assert model.count_tokens(words) == len(model._word_pieces(words))
+    assert model.count_tokens(words + "x" * 50 + " y") == len(model._word_pieces(words + "x" * 50 + " y"))
 
 
 def test_sub_batches_are_alike_in_length_bounded_and_complete() -> None:
