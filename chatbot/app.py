@@ -32,7 +32,7 @@ from chatbot.egress.limits import limits_of
 from chatbot.extensions import db, mail, migrate
 from chatbot.knowledge import export as knowledge_export
 from chatbot.knowledge import health as knowledge_health
-from chatbot.knowledge import originals
+from chatbot.knowledge import originals, quotas
 from chatbot.knowledge.cli import knowledge_cli
 from chatbot.knowledge.eval_cli import eval_cli
 from chatbot.knowledge.index_cli import index_cli
@@ -127,6 +127,7 @@ def _init_database(app: Flask, settings: Settings) -> None:
     with app.app_context():
         app.extensions["sessions"] = prepare_engine(db.engine)
         originals.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
+        quotas.attach(db.engine, settings.max_documents, settings.max_knowledge_mb)
 
 
 def _init_mail(app: Flask, settings: Settings) -> None:

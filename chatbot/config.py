@@ -134,6 +134,9 @@ class Settings(BaseSettings):
 
     # Documents.
     max_upload_mb: int = Field(default=25, ge=1, le=1024)
+    # How much the knowledge base may hold; no limit unless set.
+    max_documents: int | None = Field(default=None, ge=1)
+    max_knowledge_mb: int | None = Field(default=None, ge=1)
     originals: Literal["sql", "files"] = "sql"
     ingest_lease_seconds: int = Field(default=120, ge=5)
     # Documents by URL: the ports they may be on, and hosts or networks that are allowed although they are not public.

@@ -26,6 +26,7 @@ from chatbot.knowledge.models import (
 from chatbot.knowledge.originals import forget, hashes_in_files, keep, sweep
 from chatbot.knowledge.parsing import ParseError, sniff
 from chatbot.knowledge.queue import workers
+from chatbot.knowledge.quotas import make_room
 from chatbot.web.pages import Page, newest_first
 
 
@@ -63,6 +64,7 @@ def add_document(session: Session, new: NewDocument) -> tuple[Document, bool]:
 
     Raises:
         FileRefused: it is empty, or not of a kind that can be read.
+        KnowledgeFull: there would be too much.
     """
     refuse_unreadable(new)
     begin_write(session)
@@ -70,6 +72,7 @@ def add_document(session: Session, new: NewDocument) -> tuple[Document, bool]:
     document = same_content(session, collection.id, new.content_hash)
     if document is not None:
         return document, requeue_if_failed(session, document)
+    make_room(session, 1, len(new.data))
     document = Document(
         collection=collection,
         title=clean_title(new.title) or clean_title(new.filename) or "Untitled",
@@ -118,6 +121,7 @@ def put_content(session: Session, document_id: str, new: NewDocument) -> Documen
     Raises:
         DocumentNotFound: there is none, or it was deleted.
         FileRefused: the new content cannot be read.
+        KnowledgeFull: there would be too much.
     """
     refuse_unreadable(new)
     begin_write(session)
@@ -128,7 +132,12 @@ def put_content(session: Session, document_id: str, new: NewDocument) -> Documen
 
 
 def next_version(session: Session, document: Document, new: NewDocument) -> None:
-    """Gives a document its next version and queues it, in the caller's transaction."""
+    """Gives a document its next version and queues it, in the caller's transaction.
+
+    Raises:
+        KnowledgeFull: there would be too much; the transaction is rolled back.
+    """
+    make_room(session, 0, len(new.data))
     document.version += 1
     document.content_hash, document.size_bytes = new.content_hash, len(new.data)
     document.queue()

@@ -22,6 +22,7 @@ from chatbot.knowledge import service
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document, DocumentVersion
 from chatbot.knowledge.originals import keep
 from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML, MARKDOWN, TEXT
+from chatbot.knowledge.quotas import make_room
 from chatbot.knowledge.service import clean_title
 
 _ALIASES: Final = {"application/xhtml+xml": HTML, "text/x-markdown": MARKDOWN}
@@ -61,6 +62,9 @@ def add_url(session: Session, new: NewUrl) -> tuple[Document, bool]:
     """Stores a document that is to be fetched and queues it; the same URL in a collection is the same document.
 
     Returns the document and whether it is to be ingested now.
+
+    Raises:
+        KnowledgeFull: there would be too much. What the fetched page takes is counted from then on.
     """
     begin_write(session)
     collection = service.collection_named(session, new.collection)
@@ -68,6 +72,7 @@ def add_url(session: Session, new: NewUrl) -> tuple[Document, bool]:
     document = session.scalar(select(Document).where(*same).limit(1))
     if document is not None:
         return document, service.requeue_if_failed(session, document)
+    make_room(session, 1, 0)
     document = Document(
         collection=collection,
         title=clean_title(new.title) or title_of(new.url),

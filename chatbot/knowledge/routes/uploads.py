@@ -51,7 +51,7 @@ JSON_OR_FILE = {
         },
         202: {"headers": idempotency.REPLAYED_HEADER},
         409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
-        413: {"description": "The file is larger than MAX_UPLOAD_MB."},
+        413: {"description": "The file is larger than MAX_UPLOAD_MB, or `quota_exceeded`."},
         415: {"description": "Neither JSON nor a form with a file."},
         422: {
             "description": "A field is not valid; `url_not_allowed`: the URL may not be fetched; or "
@@ -78,7 +78,7 @@ CONTENT_OR_FILE = {
     "responses": {
         200: {"description": "Ready within the wait, or the same content as before."},
         202: {"description": "The new version is queued; the one before answers meanwhile."},
-        413: {"description": "The file is larger than MAX_UPLOAD_MB."},
+        413: {"description": "The file is larger than MAX_UPLOAD_MB, or `quota_exceeded`."},
         415: {"description": "Neither JSON nor a form with a file."},
     },
 }
