@@ -18,8 +18,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.util import LRUCache
 from xdist.scheduler import LoadFileScheduling
 
 from chatbot.app import create_app
@@ -85,6 +87,20 @@ def _each_vector_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalEmbedder, "embed", remembered)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _each_statement_once() -> Iterator[None]:
+    """Each application has an engine of its own, which would compile each statement anew: a third of a small test.
+
+    What is compiled for one database of a kind holds for all of that kind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DefaultDialect, "__hash__", lambda self: hash(type(self)))
+        patch.setattr(DefaultDialect, "__eq__", lambda self, other: type(self) is type(other))
+        yield
+
+
+_compiled: Any = LRUCache(5_000)
 
 
 @pytest.fixture(scope="session")
@@ -259,6 +275,8 @@ def make_app(tmp_path: Path, models_path: Path, sqlite_template: Path) -> Iterat
             shutil.copy(sqlite_template, instance / "chatbot.db")
         app = create_app(_settings(instance, models_path, **overrides))
         app.testing = False
+        with app.app_context():
+            db.engine.update_execution_options(compiled_cache=_compiled)
         made.append(app)
         return app
 
