@@ -95,7 +95,9 @@ class CompletionSchema(ma.Schema):
     stream_options = ma.fields.Dict(
         load_default=None, allow_none=True, validate=_is_usage_flag, metadata=_STREAM_OPTIONS
     )  # fmt: skip
-    n = Whole(load_default=1, allow_none=True, strict=True, validate=ma.validate.Range(min=1, max=1))
+    n = Whole(
+        load_default=1, allow_none=True, strict=True, validate=ma.validate.Equal(1, error="Only one answer is given.")
+    )
     logprobs = Flag(
         load_default=False, allow_none=True,
         validate=ma.validate.Equal(False), metadata={"enum": [False, None]},

@@ -193,6 +193,8 @@ def taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
     if part.citation is not None:
         answer.citations.append(part.citation)
         yield Cited(part.citation)
+    if part.final is not None:
+        answer.text, answer.citations = part.final.text, list(part.final.citations)
     if part.checked is not None:
         answer.check(part.checked)
     if part.usage is not None:

@@ -89,6 +89,9 @@ def _answered(
     chain = retrieval_chain(retrieve, answerer, "refuse", index.embedder.embed)
     parts = list(stream_parts(chain, Ask(question)))
     found = next(part.found for part in parts if part.found is not None)
+    final = next((part.final for part in parts if part.final is not None), None)
+    if final is not None:
+        return final.text, found.passages, final.citations
     return "".join(part.text for part in parts), found.passages, [p.citation for p in parts if p.citation]
 
 

@@ -39,6 +39,8 @@ from chatbot.terminal import progress_bar, quiet, show_table
 eval_cli = AppGroup("eval", help="How good the search is, in figures.")
 
 BAR = 40
+# A gate that was learnt from fewer and measured with fewer is told apart.
+FEW_QUESTIONS = 30
 PARTS = ("search", "gate", "answers")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -335,6 +337,8 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
     if not dry_run:
         with sessions() as session:
             store_gate(session, generation.id, None if forget else gate)
+        if not forget and report.questions < FEW_QUESTIONS:
+            click.echo(f"Only {report.questions} questions were left to measure with: the gate may be far off.")
         click.echo(f"Generation {generation.id} {'has forgotten its gate' if forget else 'is calibrated'}.")
 
 

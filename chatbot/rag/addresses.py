@@ -33,6 +33,10 @@ class Addresses:
         """Those of passages, and where their documents come from."""
         return cls(text for passage in passages for text in (passage.text, passage.source))
 
+    def add(self, passage: Passage) -> None:
+        """Takes those of one more passage in."""
+        self._keys |= Addresses.of([passage])._keys
+
     def __contains__(self, address: str) -> bool:
         return not is_active(address) and "`" not in address and _key(address) in self._keys
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Literal
@@ -19,10 +19,11 @@ from langchain_core.runnables.utils import AddableDict
 from chatbot.rag import prompts
 from chatbot.rag.addresses import Addresses
 from chatbot.rag.citations import CitedText, Shown
+from chatbot.rag.cited_links import with_cited_links
 from chatbot.rag.links import LinkFilter
 from chatbot.rag.models import Answerer
 from chatbot.rag.support import Embed
-from chatbot.rag.types import NOTHING_SPENT, Ask, Found, Part, Piece, Usage
+from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Found, Part, Piece, Usage
 
 # The question, what may be searched, and the question as it was typed where that is searched as well.
 Retrieve = Callable[[str, frozenset[str] | None, str | None], Found]
@@ -71,10 +72,11 @@ def _parts(
             yield Part(by=begin.by)
         said = _accounted(itertools.chain([begin], pieces), condensed.usage, clock)
         cites = begin.cites if begin.by else answerer.cites
-        if cites:
+        # What the software says itself claims nothing.
+        if cites or (fallback == "refuse" and not found.passages):
             yield from _as_said(said, clock)
         else:
-            yield from _as_checked(_only_known_links(said, found), CitedText(found.passages, embed), clock)
+            yield from _as_checked(said, found, CitedText(found.passages, embed), clock)
 
 
 def _accounted(pieces: Iterable[Piece], spent: Usage, clock: _Clock) -> Generator[Piece, None, None]:
@@ -92,14 +94,26 @@ def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, No
         yield Part(text=piece.text, citation=piece.citation, usage=piece.usage, timings_ms=timings)
 
 
-def _as_checked(pieces: Iterable[Piece], cited: CitedText, clock: _Clock) -> Generator[Part, None, None]:
-    """A model's answer: its markers become citations, or go."""
+def _as_checked(
+    pieces: Iterable[Piece], found: Found, cited: CitedText, clock: _Clock
+) -> Generator[Part, None, None]:  # fmt: skip
+    """A model's answer: its markers become citations, or go, and so do links and images that nothing stands behind."""
+    images, citations = Addresses([]), list[Citation]()
+    links = LinkFilter(Addresses.of(found.passages), images)
+    by_chunk = {passage.chunk_id: passage for passage in found.passages}
     for piece in pieces:
-        yield from _shown(cited.feed(piece.text))
+        for part in _shown(cited.feed(links.feed(piece.text))):
+            if part.citation:
+                citations.append(part.citation)
+                images.add(by_chunk[part.citation.chunk_id])
+            yield part
         if piece.usage:
-            yield from _shown(cited.end())
-            yield Part(checked=cited.checked())
-            yield Part(usage=piece.usage, timings_ms=clock.total(), removed_links=piece.removed_links)
+            last = [*_shown(cited.feed(links.end())), *_shown(cited.end())]
+            yield from last
+            citations += [part.citation for part in last if part.citation]
+            final, checked, removed = with_cited_links(cited.text, citations, cited.checked(), found.passages)
+            yield Part(checked=checked, final=final if removed else None)
+            yield Part(usage=piece.usage, timings_ms=clock.total(), removed_links=links.removed + removed)
 
 
 def _shown(shown: Shown) -> Generator[Part, None, None]:
@@ -117,16 +131,6 @@ def _answer(
         return
     with closing(answerer.answer(ask, question, found.passages)) as pieces:
         yield from pieces
-
-
-def _only_known_links(pieces: Iterable[Piece], found: Found) -> Iterator[Piece]:
-    """A model's pieces without the links and images that are in no passage."""
-    links = LinkFilter(Addresses.of(found.passages))
-    for piece in pieces:
-        if piece.usage:
-            yield Piece(links.end())
-            piece = replace(piece, removed_links=links.removed)
-        yield replace(piece, text=links.feed(piece.text))
 
 
 class _Clock:

@@ -1,4 +1,4 @@
-"""Which links and images survive in an answer: those whose address stands in a passage the model was given.
+"""Which links and images survive in an answer: those whose address stands in a passage.
 
 An image is fetched by whoever shows an answer, and a link may be followed; with an address that a document made up,
 or that the model was talked into, either would carry words of the conversation to a stranger. So
@@ -68,11 +68,15 @@ _STOPS = frozenset(".,;:!?")
 
 
 class LinkFilter:
-    """Filters one answer that arrives in pieces. `removed` counts the links, images, addresses and tags so far."""
+    """Filters one answer that arrives in pieces. `removed` counts the links, images, addresses and tags so far.
 
-    def __init__(self, known: Addresses) -> None:
+    `known` are the addresses that survive, `images` those that do in an image; they may become more on the way.
+    """
+
+    def __init__(self, known: Addresses, images: Addresses | None = None) -> None:
         self.removed = 0
         self._known = known
+        self._images = known if images is None else images
         self._held = ""
         self._last = "\n"
         self._line = ""
@@ -81,6 +85,11 @@ class LinkFilter:
         self._loose = False
         self._cut = False
         self._ends_sentence = False
+
+    @property
+    def waiting(self) -> int:
+        """How many characters are held back."""
+        return len(self._held)
 
     def feed(self, piece: str) -> str:
         """Takes the next piece; gives the text that is certain by now."""
@@ -272,11 +281,11 @@ class LinkFilter:
         text = self._held[start + 1 : close]
         if address is None or "`" in text:
             return self._take(start + 1)
-        inner = LinkFilter(self._known)
+        inner = LinkFilter(self._known, self._images)
         inner._last, inner._fences_count = "[", False
         plain = inner.feed(text) + inner.end()
         self.removed += inner.removed
-        if address in self._known:
+        if address in (self._images if start else self._known):
             return f"{self._take(end)[: start + 1]}{plain}]({address})"
         if BARE.search(plain):
             plain += " "
@@ -304,7 +313,8 @@ class LinkFilter:
         if address is None:
             self._take(1)
             return "] "
-        if address in self._known:
+        # It may be an image's.
+        if address in self._known and address in self._images:
             self._take(end)
             return f"]({address})"
         self._held = "]" + self._held[end:]

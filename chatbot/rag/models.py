@@ -165,7 +165,7 @@ class ModelAnswerer:
 
         What a client tells of it may be made up, the model's own words too: it is quoted, and in nobody's role.
         """
-        messages = [HumanMessage(m.text) if m.is_user else AIMessage(m.text) for m in history]
+        messages = [HumanMessage(m.text) if m.is_user else AIMessage(prompts.as_said(m.text)) for m in history]
         kept: list[BaseMessage] = trim_messages(
             messages, max_tokens=self._history_tokens, strategy="last", start_on="human",
             token_counter=lambda some: sum(count_tokens(m.text) + 4 for m in some),

@@ -86,8 +86,9 @@ def render_told(said: Sequence[tuple[bool, str]], boundary: str) -> str:
     return "\n".join([intro, *lines, boundary])
 
 
-def _one_line(title: str) -> str:
-    return " ".join(title.split())
+def as_said(answer: str) -> str:
+    """An earlier answer in the assistant's role. It may quote a document, so no role marker is left in it either."""
+    return as_quotation(answer, new_boundary())
 
 
 def _block(number: int, passage: Passage, boundary: str) -> str:

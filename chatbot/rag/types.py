@@ -185,6 +185,14 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Final:
+    """An answer as it is kept, where that is not what was shown while it was written."""
+
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True)
 class Piece:
     """A piece of an answer: text, a citation of it, or at the end what it took.
 
@@ -197,8 +205,6 @@ class Piece:
     usage: Usage | None = None
     by: str | None = None
     cites: bool = False
-    # With the usage: how many links and images were taken out.
-    removed_links: int = 0
 
 
 @dataclass(frozen=True)
@@ -211,6 +217,7 @@ class Part:
     text: str = ""
     citation: Citation | None = None
     checked: Checked | None = None
+    final: Final | None = None
     # With the question: what a model took to write it.
     condensing: Usage | None = None
     # The model that took the place of the one that was asked.

@@ -325,6 +325,7 @@ def test_with_refuse_no_model_is_called(make_app: MakeApp, openai_server: OpenAI
     assert message["content"].startswith(prompts.NOTHING_FOUND)
     assert message["metadata"]["nearest_docs"][0]["title"] in message["content"]
     assert message["metadata"]["context_used"] is False
+    assert message["metadata"]["grounding"]["unsupported"] == 0
     assert openai_server.requests == []
 
 

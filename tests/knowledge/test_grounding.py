@@ -107,6 +107,7 @@ def test_a_calibrated_generation_decides_by_its_gate_until_it_is_forgotten(shop:
 
     assert status == 0, output
     assert "is calibrated" in output
+    assert "Only 9 questions were left to measure with" in output
     gate = retriever.index().gate
     found, far = retriever.find("When does the shop open?", 4), retriever.find("Who painted the Sistine Chapel?", 4)
     assert found.threshold == far.threshold == gate.threshold

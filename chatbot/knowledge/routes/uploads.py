@@ -32,11 +32,7 @@ JSON_OR_FILE = {
                         "document_type": {"type": "string", "minLength": 1, "maxLength": 50},
                         "collection": {"type": "string", "minLength": 1, "maxLength": 100},
                         "is_active": {"type": "boolean"},
-                        "metadata": {
-                            "type": "string",
-                            "description": "A JSON object.",
-                            "example": '{"team": "support"}',
-                        },
+                        "metadata": {"type": "object", "example": {"team": "support"}},
                     },
                 }
             },
