@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from chatbot import egress
 from chatbot.db import begin_write, utcnow
-from chatbot.egress import Fetched, Limits, UrlNotAllowed
+from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
 from chatbot.errors import Conflict, FieldError
 from chatbot.knowledge import service
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document, DocumentVersion
 from chatbot.knowledge.originals import keep
 from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML, MARKDOWN, TEXT
 from chatbot.knowledge.quotas import make_room
-from chatbot.knowledge.service import clean_title
+from chatbot.knowledge.service import FileRefused, NewDocument, clean_title
 
 _ALIASES: Final = {"application/xhtml+xml": HTML, "text/x-markdown": MARKDOWN}
 # What a server may send; what it calls bytes, or does not call anything, is looked at all the same.
@@ -160,6 +160,23 @@ def fetch_document(url: str, limits: Limits) -> Fetched:
     fetched = egress.fetch(url, limits)
     kind = _ALIASES.get(fetched.media_type, fetched.media_type)
     return replace(fetched, media_type=kind if kind in BY_MEDIA_TYPE else "")
+
+
+def as_it_is_now(new: NewUrl, limits: Limits) -> NewDocument:
+    """What a URL leads to, as a file that was sent, to be looked at and not stored.
+
+    Raises:
+        UrlNotAllowed: as for `fetch_document`.
+        FileRefused: it did not come.
+    """
+    try:
+        fetched = fetch_document(new.url, limits)
+    except FetchFailed as error:
+        raise FileRefused(str(error), code=error.code) from None
+    name = name_to_judge_by(fetched)
+    return NewDocument(
+        fetched.body, new.title, name, fetched.media_type, source=new.url[:500], collection=new.collection
+    )
 
 
 def name_to_judge_by(fetched: Fetched) -> str:

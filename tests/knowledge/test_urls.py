@@ -41,6 +41,16 @@ def reached(app, server: WebServer) -> WebServer:
     return server
 
 
+def test_a_url_is_tried_without_storing_anything(app, client, root, reached):
+    answer = client.post(f"{DOCUMENTS}?dry_run=1", json={"url": reached.url("/hours")}, headers=root.headers)
+
+    assert (answer.status_code, answer.json["title"], answer.json["media_type"]) == (200, "Opening hours", "text/html")
+    assert (answer.json["chunk_count"], answer.json["exact_duplicate"]) == (1, None)
+    gone = client.post(f"{DOCUMENTS}?dry_run=1", json={"url": reached.url("/gone")}, headers=root.headers)
+    assert (gone.status_code, gone.json["code"]) == (422, "fetch_failed")
+    assert client.get(DOCUMENTS, headers=root.headers).json["items"] == []
+
+
 def resolving(app, *answers: list[str]) -> None:
     """From now on names lead to these addresses, one answer after another."""
     rest = iter(answers)

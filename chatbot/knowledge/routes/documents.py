@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required, administers, caller, chat_may, user_required
 from chatbot.background import wake
-from chatbot.errors import FieldError, Invalid
 from chatbot.extensions import db
 from chatbot.knowledge import changes, previews, queue, reading, schemas, service, urls
 from chatbot.knowledge.collections import Reader
@@ -37,7 +36,7 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
     pptx, xlsx, csv, tsv, json, jsonl, eml). It is stored and queued at once; a worker fetches what has a URL, and
     ingests it. The same content, or the same URL, in the same collection is the same document. With an Idempotency-Key
     a request that is sent again gets the answer of the first, with the document as it is now. With `dry_run=1` nothing
-    is stored, and the answer says what would be; a URL cannot be tried so.
+    is stored, and the answer says what would be; what has a URL is fetched for it then.
     """
     new = new_document()
     if args["dry_run"] in ("1", "true"):
@@ -54,7 +53,7 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
 
 def _previewed(new: NewDocument | NewUrl) -> ResponseReturnValue:
     if isinstance(new, NewUrl):
-        raise Invalid(errors=[FieldError("/dry_run", "A URL is fetched by a worker; there is nothing to preview.")])
+        new = urls.as_it_is_now(new, current_app.extensions["fetch_limits"])
     found = previews.preview(db.session(), current_app.extensions["embedders"], new)
     return jsonify(schemas.PreviewSchema().dump(found))
 
