@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=[\"'(\[*_`]*[A-Z0-9À-ÖØ-Þ])|(?<=[。！？])")
+# What may begin a sentence: capitals where a script has them, any letter where it has none.
+_BEGINS = r"A-Z0-9À-ÖØ-ÞΆ-ΫЀ-ЯԱ-Ֆ\u0590-\u109f\u3040-\ud7ff"
+_SENTENCE_END = re.compile(rf"(?<=[.!?…؟۔।])[\"')\]*_”’»“]*\s+(?=[\"'(\[*_`“„«‘¿¡]*[{_BEGINS}])|(?<=[。！？])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|Mr|Mrs|Ms|Dr|St|No|Nos|Fig|approx|ca|vol|pp?|z\.B|d\.h|bzw|Nr|S"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Okt|Nov|Dec|Dez)\.|\b[A-Z]\.)$"

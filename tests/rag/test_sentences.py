@@ -43,6 +43,27 @@ def test_sentences_of_scripts_without_spaces_are_cut():
     assert cut("店は九時に開きます。十時に閉まります。") == ["店は九時に開きます。", "十時に閉まります。"]
 
 
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Магазин открыт с девяти.", "По субботам с десяти."],
+        ["Το κατάστημα ανοίγει στις εννέα.", "Το Σάββατο στις δέκα."],
+        ["المتجر مفتوح من التاسعة.", "هل يفتح يوم السبت؟", "نعم، في العاشرة."],
+        ["दुकान नौ बजे खुलती है।", "शनिवार को दस बजे।"],
+        ["La tienda abre a las nueve.", "¿Y los sábados?", "«A las diez.»", "Luego cierra."],
+        ["Unicorns live 42 years.", "“Nobody has seen one.”", "That is said."],
+    ],
+    ids=["russian", "greek", "arabic", "hindi", "spanish", "quotation-marks"],
+)
+def test_sentences_of_other_scripts_and_quotation_marks_are_cut(sentences):
+    assert cut(" ".join(sentences)) == [sentence.rstrip("”»") for sentence in sentences]
+
+
+def test_a_small_letter_begins_no_sentence_in_any_script():
+    for text in ("Он живёт на ул. пушкина, дом пять.", "Ζει στην οδ. ερμού."):
+        assert cut(text) == [text]
+
+
 def test_headings_are_left_out_and_items_and_rows_stand_alone():
     text = "# Head\nIntro line.\n- one\n- two\n\n| a | b |\n"
     assert cut(text) == ["Intro line.", "- one", "- two", "| a | b |"]
