@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import httpcore2
 import httpx2
@@ -22,6 +23,23 @@ def guard(client: httpx2.Client) -> None:
             transport._pool._network_backend = _Network(transport._pool._network_backend)
 
 
+@dataclass
+class Heard:
+    """How often a connection was read from, and how many events of a stream the last read has brought.
+
+    As long as there was no other read these are all there are: whoever has taken fewer gets the next without a wait.
+    """
+
+    reads: int = 0
+    events: int = 0
+
+
+def heard(response: httpx2.Response) -> Heard:
+    """What has come over the connection of a response, and goes on counting."""
+    stream = response.extensions.get("network_stream")
+    return stream.heard if isinstance(stream, _Stream) else Heard()
+
+
 class _Network(httpcore2.NetworkBackend):
     def __init__(self, network: httpcore2.NetworkBackend) -> None:
         self._network = network
@@ -37,6 +55,7 @@ class _Network(httpcore2.NetworkBackend):
 class _Stream(httpcore2.NetworkStream):
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
+        self.heard = Heard()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         patience = current_patience()
@@ -44,6 +63,8 @@ class _Stream(httpcore2.NetworkStream):
             return self._read(max_bytes, timeout)
         data = self._read(max_bytes, patience.cut(timeout))
         patience.take(len(data))
+        self.heard.reads += 1
+        self.heard.events = data.count(b"\ndata:")
         return data
 
     def _read(self, max_bytes: int, timeout: float | None) -> bytes:

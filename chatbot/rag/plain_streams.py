@@ -2,19 +2,30 @@
 
 The client makes an object of checked types of every event, which takes longer than all the rest that is done with a
 token. langchain-openai takes plain dictionaries as well; so the client still sends the request and tells errors of
-the first answer, and the events are read here.
+the first answer, and the events are read here. Where many streams are under way, each rests between two reads, and
+what has come meanwhile is one piece: the rest of its way is gone once for several tokens.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import openai
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
+
+from chatbot.egress import HttpError, Patience, heard, waiting
+
+# What each stream that is under way beside it lets a stream rest after a piece of text, and the longest rest, in
+# seconds: nobody sees so short a one.
+REST_EACH, LONGEST_REST = 0.001, 0.05
+# So long is waited for the end of a body behind its last event, in seconds, and so much of it is read.
+END_SECONDS, END_BYTES = 0.05, 65_536
 
 _DATA, _END = b"data:", "[DONE]"
 _NO_MESSAGE = AIMessageChunk(content="", response_metadata={"model_provider": "openai"})
@@ -57,11 +68,21 @@ def _text_of(event: dict[str, Any]) -> str | None:
 _TEXT = {"role", "content"}
 
 
+def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Events of text as one."""
+    if len(events) == 1:
+        return events[0]
+    choice = events[0]["choices"][0]
+    text = "".join(event["choices"][0]["delta"]["content"] for event in events)
+    return {**events[0], "choices": [{**choice, "delta": {**choice["delta"], "content": text}}]}
+
+
 class _Completions:
     """The client's completions. Everything but a stream is as it was."""
 
     def __init__(self, completions: Any) -> None:
         self._completions = completions
+        self.under_way: set[_Events] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._completions, name)
@@ -69,35 +90,74 @@ class _Completions:
     def create(self, **payload: Any) -> Any:
         if not payload.get("stream"):
             return self._completions.create(**payload)
-        return _Events(self._completions.with_raw_response.create(**payload).http_response)
+        return _Events(self._completions.with_raw_response.create(**payload).http_response, self.under_way)
 
 
 class _Events:
     """The events of a stream, each a dictionary. Leaving the `with` hangs up on the provider."""
 
-    def __init__(self, response: Any) -> None:
-        self._response = response
+    def __init__(self, response: Any, under_way: set[_Events]) -> None:
+        self._response, self._under_way = response, under_way
+        self._heard, self._reads, self._taken = heard(response), 0, 0
 
     def __enter__(self) -> _Events:
+        self._under_way.add(self)
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._under_way.discard(self)
         self._response.close()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The events until the last one.
+        """The events until the last one; texts that have come together are one event.
 
         Raises:
             APIError: the provider tells an error in its stream.
             ValueError: what it sends is no JSON.
         """
+        texts: list[dict[str, Any]] = []
+        try:
+            for event in self._told():
+                if _text_of(event) is not None:
+                    texts.append(event)
+                    if not self._more_is_there():
+                        yield _joined(texts)
+                        texts = []
+                        time.sleep(min(LONGEST_REST, REST_EACH * (len(self._under_way) - 1)))
+                    continue
+                if texts:
+                    yield _joined(texts)
+                    texts = []
+                yield event
+        except Exception:
+            if texts:
+                yield _joined(texts)
+            raise
+        if texts:
+            yield _joined(texts)
+
+    def _told(self) -> Iterator[dict[str, Any]]:
         encoding = self._response.encoding or "utf-8"
-        for lines in _lines(self._response.iter_bytes()):
-            told = [line[len(_DATA) :].decode(encoding, "replace").strip() for line in lines if line.startswith(_DATA)]
-            ends = [place for place, event in enumerate(told) if event.startswith(_END)]
-            yield from (self._event(event) for event in (told[: ends[0]] if ends else told))
-            if ends:
-                return
+        pieces = self._response.iter_bytes()
+        for lines in _lines(pieces):
+            for line in lines:
+                if not line.startswith(_DATA):
+                    continue
+                self._take()
+                told = line[len(_DATA) :].decode(encoding, "replace").strip()
+                if told.startswith(_END):
+                    _read_to_the_end(pieces)
+                    return
+                yield self._event(told)
+
+    def _take(self) -> None:
+        """Counts an event among those of the last read."""
+        if self._reads != self._heard.reads:
+            self._reads, self._taken = self._heard.reads, 0
+        self._taken += 1
+
+    def _more_is_there(self) -> bool:
+        return self._taken < self._heard.events
 
     def _event(self, told: str) -> dict[str, Any]:
         event = json.loads(told)
@@ -106,6 +166,13 @@ class _Events:
         if error := event.get("error"):
             raise openai.APIError(_message(error), self._response.request, body=error)
         return event
+
+
+def _read_to_the_end(pieces: Iterable[bytes]) -> None:
+    """Takes the end of a body, which mostly has come as well: only then its connection serves the next answer."""
+    with suppress(HttpError), waiting(Patience(END_SECONDS, END_SECONDS, END_SECONDS, END_BYTES)):
+        for _ in pieces:
+            pass
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -117,7 +117,10 @@ def test_the_official_client_gets_an_answer_with_its_proof(client: openai.OpenAI
     assert answer.id == f"chatcmpl-{stored(app)[1].id}"
 
 
-def test_the_official_client_streams_the_same_answer(client: openai.OpenAI, app: Flask) -> None:
+def test_the_official_client_streams_the_same_answer(
+    client: openai.OpenAI, app: Flask, openai_server: OpenAIServer
+) -> None:
+    openai_server.behave(MODEL, "slow")
     stream = client.chat.completions.create(
         model=MODEL, messages=[USER], stream=True, stream_options={"include_usage": True}
     )

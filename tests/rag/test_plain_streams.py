@@ -1,0 +1,175 @@
+"""Streams of a provider that writes as this file tells it, byte by byte."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import pytest
+from langchain_openai import ChatOpenAI
+from openai import APIError
+
+from chatbot.egress import Patience, provider_client, waiting
+from chatbot.rag import plain_streams
+from chatbot.rag.plain_streams import plain_streams as model_with
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def chunk(told: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(told), told)
+
+
+def event(**choice: Any) -> bytes:
+    told = {"id": "x", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, **choice}]}
+    return b"data: " + json.dumps(told).encode() + b"\n\n"
+
+
+def token(text: str) -> bytes:
+    return chunk(event(delta={"content": text}))
+
+
+STOP = chunk(event(delta={}, finish_reason="stop"))
+DONE = chunk(b"data: [DONE]\n\n") + END
+
+
+class Provider:
+    """Answers each request with the writes it was given; each waits until the client has taken the one before."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        self.writes: list[bytes] = []
+        self.taken = threading.Semaphore(0)
+        self.connections = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with closing(connection), connection.makefile("rb") as requests, suppress(OSError):
+            while requests.readline():
+                length = 0
+                while (line := requests.readline()) not in (b"\r\n", b""):
+                    name, _, value = line.partition(b":")
+                    length = int(value) if name.lower() == b"content-length" else length
+                requests.read(length)
+                for written in self.writes:
+                    connection.sendall(written)
+                    if not self.taken.acquire(timeout=10):
+                        return
+
+    def close(self) -> None:
+        self._listener.close()
+        self.taken.release(100)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    server = Provider()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def model(provider: Provider) -> ChatOpenAI:
+    return model_with(
+        model="m", api_key="sk-test", base_url=provider.url, max_retries=0, http_client=provider_client()
+    )  # fmt: skip
+
+
+def texts(model: ChatOpenAI, taken: Callable[[], object]) -> Iterator[str]:
+    """The pieces of text. After each the provider may write on; what ends a stream is written with its last text."""
+    stream = model.stream("Hello")
+    with closing(stream):
+        while True:
+            with waiting(Patience(5, 5, 20, 1_000_000)):
+                piece = next(stream, None)
+            if piece is None:
+                return
+            if piece.text:
+                yield piece.text
+                taken()
+
+
+def test_tokens_that_come_one_by_one_are_pieces_of_their_own(provider: Provider, model: ChatOpenAI) -> None:
+    provider.writes = [HEAD + token("The"), token(" shop"), token(" opens") + STOP + DONE]
+
+    assert list(texts(model, provider.taken.release)) == ["The", " shop", " opens"]
+
+
+def test_tokens_that_have_come_together_are_one_piece(provider: Provider, model: ChatOpenAI) -> None:
+    provider.writes = [
+        HEAD + token("The"),
+        token(" shop") + token(" opens") + token(" at"),
+        token(" nine") + STOP + DONE,
+    ]
+
+    assert list(texts(model, provider.taken.release)) == ["The", " shop opens at", " nine"]
+
+
+def test_tokens_that_come_with_the_headers_are_not_lost(provider: Provider, model: ChatOpenAI) -> None:
+    provider.writes = [HEAD + token("The") + token(" shop") + token(" opens") + STOP + DONE]
+
+    assert "".join(texts(model, provider.taken.release)) == "The shop opens"
+
+
+def test_an_event_in_two_halves_is_one(provider: Provider, model: ChatOpenAI) -> None:
+    whole = token(" shop") + token(" opens")
+    provider.writes = [HEAD + token("The"), whole[:-40], whole[-40:] + STOP + DONE]
+    provider.taken.release(2)
+
+    assert "".join(texts(model, provider.taken.release)) == "The shop opens"
+
+
+@pytest.mark.parametrize("broken", [b"data: {oops\n\n", b'data: {"error": {"message": "overloaded"}}\n\n'])
+def test_what_came_before_an_error_in_one_piece_with_it_is_told(
+    provider: Provider, model: ChatOpenAI, broken: bytes
+) -> None:
+    provider.writes = [HEAD + token("The") + token(" shop") + chunk(broken) + END]
+    heard: list[str] = []
+
+    with pytest.raises((ValueError, APIError)):
+        heard.extend(texts(model, provider.taken.release))
+
+    assert "".join(heard) == "The shop"
+
+
+def test_the_connection_of_an_answer_serves_the_next_one(provider: Provider, model: ChatOpenAI) -> None:
+    provider.writes = [HEAD + token("The shop") + STOP + DONE]
+
+    for _ in range(3):
+        assert list(texts(model, provider.taken.release)) == ["The shop"]
+
+    assert provider.connections == 1
+
+
+def test_an_answer_whose_provider_does_not_end_it_is_over_all_the_same(provider: Provider, model: ChatOpenAI) -> None:
+    provider.writes = [HEAD + token("The shop") + STOP + DONE.removesuffix(END)]
+
+    assert list(texts(model, provider.taken.release)) == ["The shop"]
+
+
+def test_a_stream_rests_after_a_piece_the_longer_the_more_there_are_beside_it(
+    provider: Provider, model: ChatOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(plain_streams.time, "sleep", rests.append)
+    provider.writes = [HEAD + token("The"), token(" shop") + STOP + DONE]
+
+    for beside in (0, 10, 1_000):
+        model.client.under_way = {object() for _ in range(beside)}
+        assert list(texts(model, provider.taken.release)) == ["The", " shop"]
+
+    assert sorted(set(rests)) == [0.0, 10 * plain_streams.REST_EACH, plain_streams.LONGEST_REST]
+    assert len(model.client.under_way) == 1_000
