@@ -121,7 +121,7 @@ def for_writing(connection: Connection) -> Connection:
 
 
 def engine_options(url: str, threads: int) -> dict[str, Any]:
-    """What `create_engine` gets: a pool that covers every thread, and a check of a connection before its use.
+    """What `create_engine` gets: a pool that covers every thread; a connection to a server is checked before its use.
 
     An error of the database does not repeat the values of its statement: they would reach the log.
     """
@@ -129,6 +129,7 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
         "pool_size": threads, "max_overflow": 8, "pool_timeout": 5, "pool_pre_ping": True, "hide_parameters": True,
     }  # fmt: skip
     if url.startswith("sqlite"):
+        options["pool_pre_ping"] = False
         options["connect_args"] = {
             "check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000, "factory": _Connection,
         }  # fmt: skip

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -61,6 +61,17 @@ def stored_reply(session: Session, owner: Owner, message_id: str) -> tuple[Messa
 
 def _made_now(owner: Owner, message_id: str) -> tuple[ColumnElement[bool], ...]:
     return owner.takes_part(ChatSession), ChatSession.answering_id == message_id, ChatSession.answering_until > utcnow()
+
+
+# Built once, and without mapped objects: they are asked every second, of hundreds of conversations perhaps.
+_CHATS = ChatSession.metadata.tables[ChatSession.__tablename__]
+_OURS = _CHATS.c.id.in_(bindparam("chats", expanding=True))
+_STATES = select(_CHATS.c.id, _CHATS.c.answering_id, _CHATS.c.stop_asked).where(_OURS)
+_RENEW = (
+    update(_CHATS)
+    .where(_OURS, _CHATS.c.answering_id.in_(bindparam("answers", expanding=True)))
+    .values(answering_until=bindparam("later"))
+)
 
 
 @dataclass(frozen=True)
@@ -119,16 +130,14 @@ class Running:
 
     def _look(self) -> None:
         replies = dict(self._replies)
-        there = ChatSession.id.in_({reply.session_id for reply in replies.values()})
-        ours = (there, ChatSession.answering_id.in_(replies))
+        ours = {"chats": list({reply.session_id for reply in replies.values()})}
         with self._sessions() as session:
             if time.monotonic() >= self._renew_due:
                 begin_write(session)
-                later = update(ChatSession).where(*ours).values(answering_until=utcnow() + LEASE)
-                session.execute(later.execution_options(synchronize_session=False))
+                later = {"answers": list(replies), "later": utcnow() + LEASE}
+                session.connection().execute(_RENEW, ours | later)
                 self._renew_due = time.monotonic() + RENEW_SECONDS
-            query = select(ChatSession.id, ChatSession.answering_id, ChatSession.stop_asked).where(there)
-            found = session.execute(query).all()
+            found = session.connection().execute(_STATES, ours).all()
             session.commit()
         wanted = {row.answering_id for row in found if row.stop_asked}
         known = {row.id for row in found}

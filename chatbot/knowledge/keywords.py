@@ -52,8 +52,8 @@ MOST_RANKED = 2_000
 FEWEST_NEEDED = 2
 # How many ids one statement asks about.
 MOST_ASKED = 16_000
-# FTS5 asks for one of the needed terms AND one of the others; this one, which no text has, stands in every row.
-IN_EVERY = "·"
+# How many chunks the terms may have together that only raise the score: FTS5 looks at each of them once a search.
+MOST_RAISING = 100_000
 
 
 _FOUND = (*visible(), Document.is_active, Document.status != "deleted")
@@ -80,7 +80,7 @@ class Scope:
         not told to it: a sum is in no index, and collections are compared here.
         """
         query = _AMONG.where(*self.conditions) if self.conditions else _AMONG
-        rows = session.execute(query, {"ids": ids, "of": self.generation_id})
+        rows = session.connection().execute(query, {"ids": ids, "of": self.generation_id})
         return {row[0] for row in rows if self.collections is None or row[1] in self.collections}
 
     def chunks(self, query: Select[Any]) -> Select[Any]:
@@ -125,7 +125,7 @@ def _is_sqlite(session: Session) -> bool:
 
 
 def _write_sqlite(session: Session, found: list[tuple[int, list[str]]]) -> None:
-    rows = [{"id": chunk_id, "terms": " ".join([IN_EVERY, *terms])} for chunk_id, terms in found]
+    rows = [{"id": chunk_id, "terms": " ".join(terms)} for chunk_id, terms in found]
     session.execute(text("INSERT OR REPLACE INTO chunk_terms (rowid, terms) VALUES (:id, :terms)"), rows)
 
 
@@ -162,17 +162,32 @@ def search(
 
 
 def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
+    """A chunk has to have one of the rare terms; the others only raise its score. FTS5 has no such query, so those that
+    have some of the others as well are asked for beside all, and their higher score counts."""
     found = _counts.having(session, terms)
-    match = _match(found, terms, _counts.of(session)[0])
-    return _best_in(session, _RANKED, {"match": match}, scope, k) if match else []
-
-
-def _match(found: Mapping[str, int], terms: Sequence[str], chunks: int) -> str:
-    """A chunk has to have one of the rare terms; the others only raise its score. `found` says how many have each."""
     needed = rare(found, terms)
-    # FTS5 gives a term that more than half of all chunks have no weight.
-    raising = [term for term in terms if term in found and term not in needed and 2 * found[term] <= chunks]
-    return f"({_any(needed)}) AND ({_any([IN_EVERY, *raising])})" if raising else _any(needed)
+    if not needed:
+        return []
+    raising = _raising(found, needed, _counts.of(session)[0])
+    asked = [_any(needed), f"({_any(needed)}) AND ({_any(raising)})"] if raising else [_any(needed)]
+    best: dict[int, float] = {}
+    for match in asked:
+        # Scores rise from the first to the second.
+        best |= dict(_best_in(session, _RANKED, {"match": match}, scope, k))
+    return sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k]
+
+
+def _raising(found: Mapping[str, int], needed: Sequence[str], chunks: int) -> list[str]:
+    """The terms that are not needed, the rarest first; FTS5 gives one that more than half of all chunks have no
+    weight."""
+    raising: list[str] = []
+    total = 0
+    for term in sorted(found.keys() - set(needed), key=lambda term: (found[term], term)):
+        total += found[term]
+        if 2 * found[term] > chunks or total > MOST_RAISING:
+            break
+        raising.append(term)
+    return raising
 
 
 def _any(terms: Sequence[str]) -> str:
@@ -196,7 +211,11 @@ def rare(found: Mapping[str, int], terms: Sequence[str]) -> list[str]:
 
 
 _WORDS = table("chunk_terms_words", column("term", Text), column("doc", Integer))
-_HOW_OFTEN = select(_WORDS.c.term, _WORDS.c.doc).where(_WORDS.c.term.in_(bindparam("terms", expanding=True)))
+_HOW_OFTEN = (
+    select(_WORDS.c.term, _WORDS.c.doc)
+    .where(_WORDS.c.term.in_(bindparam("terms", expanding=True)))
+    .execution_options(**SLOW)
+)
 _TERMS = table("chunk_terms", column("rowid", BigInteger), column("chunk_terms", Text), column("rank", Float))
 _RANKED = (
     select(_TERMS.c.rowid.label("id"), (-_TERMS.c.rank).label("score"))
@@ -240,6 +259,11 @@ def _bm25(terms: int) -> str:
 _ZETA = math.pi**2 / 6
 
 
+# FTS5 reads every row of the table itself to count them; this one, of its own, has a short row for each.
+_HOW_MANY_SQLITE = text("SELECT count(*), 1 FROM chunk_terms_docsize").execution_options(**SLOW)
+_HOW_MANY = text("SELECT count(*), coalesce(avg(length), 1) FROM chunk_terms")
+
+
 class _Counts:
     """How many chunks the index has, their mean length, and how many have a term, kept for a while: they hardly change
     from one document to the next, and a ranking does not depend on their last digit."""
@@ -252,9 +276,7 @@ class _Counts:
         """The number of chunks and, on PostgreSQL, the mean number of their terms, at least 1."""
         kept = self._get(session, "")
         if kept is None:
-            mean = "1" if _is_sqlite(session) else "avg(length)"
-            statement = text(f"SELECT count(*), coalesce({mean}, 1) FROM chunk_terms")  # noqa: S608  one of two words
-            chunks, length = session.execute(statement).one()
+            chunks, length = session.execute(_HOW_MANY_SQLITE if _is_sqlite(session) else _HOW_MANY).one()
             kept = (chunks, max(1.0, float(length)))
             self._put(session, "", kept)
         return kept
@@ -288,7 +310,7 @@ def _key(session: Session, term: str) -> tuple[str, str]:
 def _how_often(session: Session, terms: Sequence[str]) -> dict[str, int]:
     """How many chunks have each term. To SQLite it is as much work as there are such chunks."""
     if _is_sqlite(session):
-        return dict(session.execute(_HOW_OFTEN, {"terms": terms}).all())
+        return {row.term: row.doc for row in session.connection().execute(_HOW_OFTEN, {"terms": terms})}
     statement = text("SELECT count(*) FROM chunk_terms WHERE terms @@ CAST(:term AS tsquery)")
     counts = {term: session.execute(statement, {"term": f"'{term}'"}).scalar_one() for term in terms}
     return {term: count for term, count in counts.items() if count}
@@ -305,7 +327,7 @@ def _best_in(
     Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
     """
     for most in (k + k // 4, 4 * k, None):
-        hits = [(int(row.id), float(row.score)) for row in session.execute(ranked.limit(most), bound)]
+        hits = [(int(row.id), float(row.score)) for row in session.connection().execute(ranked.limit(most), bound)]
         found = _inside(session, hits, scope, k)
         if len(found) == k or (most and len(hits) < most):
             break

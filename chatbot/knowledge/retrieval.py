@@ -114,7 +114,7 @@ class SqlRows:
         with self._sessions() as session:
             # Columns, not objects: fifty rows a search are read, and mapping them would take as long as the search.
             rows = session.connection().execute(_PASSAGES, {"ids": list(scores)}).all()
-        by_id = {row.chunk_id: dict(row._mapping) for row in rows}
+        by_id = {row[0]: dict(zip(_PASSAGE_NAMES, row, strict=True)) for row in rows}
         curated = {chunk_id for chunk_id, row in by_id.items() if row.pop("document_type") == CURATED}
         there = [by_id[chunk_id] for chunk_id in scores if chunk_id in by_id]
         scored = scored or (lambda row: {"dense": round(scores[row["chunk_id"]], 4)})
@@ -135,6 +135,7 @@ _PASSAGE_COLUMNS = (
     ChunkRow.char_end,
     ChunkRow.text,
 )
+_PASSAGE_NAMES = (*(column.key for column in _PASSAGE_COLUMNS), "document_type")
 _PASSAGES = (
     select(*_PASSAGE_COLUMNS, Document.document_type)
     .join(Document, Document.id == ChunkRow.document_id)
@@ -190,7 +191,7 @@ class Index:
         query = self.store.query_vector(question) if mode != "keyword" else None
         ended("embed")
         with self.sessions() as session:
-            generation = session.execute(_NEWEST, {"id": self.generation.id}).one()
+            generation = session.connection().execute(_NEWEST, {"id": self.generation.id}).one()
             scope = Scope(self.generation.id, collections, conditions)
             words = keywords.search(session, question, generation.languages, scope, depth) if mode != "dense" else []
             only = np.array(list(session.scalars(scope.chunks(select(ChunkRow.id)))), "i8") if conditions else None

@@ -72,7 +72,7 @@ def _around(session: Session, passages: Sequence[Passage]) -> list[Row[*tuple[An
     places = {passage.chunk_id: passage.rank for passage in passages}
     if not places:
         return []
-    rows = session.execute(_NEAR, {"ids": list(places)}).all()
+    rows = session.connection().execute(_NEAR, {"ids": list(places)}).all()
     best: dict[int, tuple[int, int, int]] = {}
     for chunk in rows:
         key = (places[chunk.of], abs(chunk.ordinal - chunk.place), chunk.ordinal)
@@ -84,7 +84,8 @@ def _questions(chunks: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[str]:
     """What the documents ask: headings that are questions, and lines that are."""
     for chunk in chunks:
         lines = [heading for heading in chunk.headings[::-1] if heading.rstrip().endswith(_ENDS)]
-        lines += [match[1] for match in _QUESTION_LINE.finditer(chunk.text)]
+        if any(end in chunk.text for end in _ENDS):
+            lines += [match[1] for match in _QUESTION_LINE.finditer(chunk.text)]
         yield from (plain for line in lines if (plain := _plain(line)))
 
 

@@ -79,27 +79,28 @@ def varied(passages: Sequence[Passage], vectors: Mapping[int, Vectors], k: int, 
 
     `variety` 0 takes the best as they are; towards 1 what a chosen passage says already counts less and less.
     """
-    left = list(passages)
-    chosen: list[Passage] = []
-    # The cosine of each to the nearest of the chosen.
-    nearest: dict[int, float] = {}
-    while left and len(chosen) < k:
-        worth = [(1 - variety) * (p.scores["fused"] or 0.0) - variety * nearest.get(p.chunk_id, 0.0) for p in left]
-        chosen.append(left.pop(int(np.argmax(worth))))
-        newest = vectors.get(chosen[-1].chunk_id)
-        if variety and newest is not None and len(chosen) < k:
-            _note_nearness(nearest, newest, left, vectors)
-    return [replace(passage, rank=rank) for rank, passage in enumerate(chosen, 1)]
+    chosen: list[int] = []
+    worth = np.array([(1 - variety) * (passage.scores["fused"] or 0.0) for passage in passages])
+    all_vectors = _stacked(passages, vectors) if variety else None
+    # The cosine of each to the nearest of the chosen; of one without a vector it is not known.
+    nearest = np.full(len(passages), -np.inf)
+    while len(chosen) < min(k, len(passages)):
+        near = np.where(np.isfinite(nearest), nearest, 0.0)
+        left = worth - variety * near
+        left[chosen] = -np.inf
+        chosen.append(int(np.argmax(left)))
+        if all_vectors is not None:
+            nearest = np.fmax(nearest, all_vectors @ all_vectors[chosen[-1]])
+    return [replace(passages[place], rank=rank) for rank, place in enumerate(chosen, 1)]
 
 
-def _note_nearness(
-    nearest: dict[int, float], newest: Vectors, left: Sequence[Passage], vectors: Mapping[int, Vectors]
-) -> None:  # fmt: skip
-    for passage in left:
-        here = vectors.get(passage.chunk_id)
-        if here is not None:
-            near = float(here @ newest)
-            nearest[passage.chunk_id] = max(near, nearest.get(passage.chunk_id, near))
+def _stacked(passages: Sequence[Passage], vectors: Mapping[int, Vectors]) -> Vectors | None:
+    """The passages' vectors as rows, not-a-number for those without; None where none has one."""
+    known = next((vectors[p.chunk_id] for p in passages if p.chunk_id in vectors), None)
+    if known is None:
+        return None
+    nothing = np.full(len(known), np.nan, dtype=np.float32)
+    return np.stack([vectors.get(passage.chunk_id, nothing) for passage in passages])
 
 
 def explained(
