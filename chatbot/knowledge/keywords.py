@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,30 +67,33 @@ _AMONG = (
 @dataclass(frozen=True)
 class Scope:
     """What a search may find: a generation, and in it the active documents of some collections (ids; None for all),
-    of which `conditions` on Document or ChunkRow hold."""
+    of which `conditions` on Document hold. With conditions, `only` are the ids of its chunks (`chunk_ids`)."""
 
     generation_id: int
     collections: frozenset[str] | None = None
     conditions: tuple[ColumnElement[bool], ...] = ()
+    only: frozenset[int] | None = None
 
-    def among(self, session: Session, ids: Sequence[int]) -> set[int]:
+    def among(self, session: Session, ids: Sequence[int]) -> Set[int]:
         """Those of some ids that are in the scope.
 
         SQLite's planner would rather read a whole generation or collection than look up some ids, so these two are
         not told to it: a sum is in no index, and collections are compared here.
         """
+        if self.only is not None:
+            return self.only.intersection(ids)
         query = _AMONG.where(*self.conditions) if self.conditions else _AMONG
         rows = session.connection().execute(query, {"ids": ids, "of": self.generation_id})
         return {row[0] for row in rows if self.collections is None or row[1] in self.collections}
 
-    def chunks(self, query: Select[Any]) -> Select[Any]:
-        """A query on ChunkRow, limited to the scope."""
-        query = query.join(Document, Document.id == ChunkRow.document_id).where(
-            within(self.generation_id),
-            *_FOUND,
-            *self.conditions,
-        )
-        return query if self.collections is None else query.where(Document.collection_id.in_(self.collections))
+    def chunk_ids(self) -> Select[int]:
+        """A query for the ids of all its chunks. The documents are chosen first: it is they that the conditions are
+        about, and SQLite's planner would look at the document of each chunk there is."""
+        documents = select(Document.id).where(Document.is_active, Document.status != "deleted", *self.conditions)
+        if self.collections is not None:
+            documents = documents.where(Document.collection_id.in_(self.collections))
+        query = select(ChunkRow.id).where(ChunkRow.document_id.in_(documents), within(self.generation_id), *visible())
+        return query.execution_options(**SLOW)
 
 
 def index_chunks(session: Session, chunk_ids: Sequence[int]) -> None:

@@ -193,8 +193,10 @@ class Index:
         with self.sessions() as session:
             generation = session.connection().execute(_NEWEST, {"id": self.generation.id}).one()
             scope = Scope(self.generation.id, collections, conditions)
+            ids = session.scalars(scope.chunk_ids()).all() if conditions else None
+            scope = scope if ids is None else replace(scope, only=frozenset(ids))
             words = keywords.search(session, question, generation.languages, scope, depth) if mode != "dense" else []
-            only = np.array(list(session.scalars(scope.chunks(select(ChunkRow.id)))), "i8") if conditions else None
+            only = None if ids is None else np.array(ids, "i8")
         ended("keyword")
         snapshot, near = None, []
         if query is not None:
