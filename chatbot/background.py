@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 import celeryconfig
 from chatbot.config import Settings
+from chatbot.storage import is_full
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,14 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
             asked_by = getattr(self.request, "asked_by", None)
             structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id, request_id=asked_by)
             with app.app_context():
-                return self.run(*args, **kwargs)
+                try:
+                    return self.run(*args, **kwargs)
+                except Exception as error:
+                    # What could not be written is still to be done, says its row; the next sweep finds it.
+                    if not is_full(error):
+                        raise
+                    log.error("storage_full", error=type(error).__name__)
+                    return None
 
     celery = Celery("chatbot", task_cls=ContextTask)
     celery.config_from_object(celeryconfig)

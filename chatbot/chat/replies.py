@@ -25,13 +25,14 @@ from chatbot.chat.turns import Turn, store_answer
 from chatbot.config import Settings
 from chatbot.db import Sessions
 from chatbot.egress import Stopped, stop_if_asked, stoppable
-from chatbot.errors import ChatbotError, Unavailable
+from chatbot.errors import ChatbotError, StorageFull, Unavailable
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.suggestions import suggestions
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.models import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
-from chatbot.web.outages import of_database
+from chatbot.storage import is_full
+from chatbot.web.outages import outage
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +126,7 @@ class Replies:
                 # What a provider refuses it does not charge.
                 answer.prompt_tokens = None
         except Exception as error:
-            status, failure = ("interrupted" if answer.text else "failed"), of_database(error)
+            status, failure = ("interrupted" if answer.text else "failed"), outage(error)
             if failure is None:
                 log.exception("reply_failed", message_id=turn.answer_id)
                 failure = ChatbotError()
@@ -172,6 +173,8 @@ class Replies:
                 return message, None if message else ChatSessionNotFound()
             except SQLAlchemyError as error:
                 log.error("answer_not_stored", message_id=turn.answer_id, error=type(error).__name__, attempt=attempt)
+                if is_full(error):
+                    return None, StorageFull("The answer could not be stored; ask again.", retry_after=60)
                 time.sleep(0.1 * attempt)
         return None, Unavailable("The answer could not be stored; ask again.", code="busy", retry_after=1)
 
