@@ -28,6 +28,7 @@ import gevent
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from chatbot import tracing
 from chatbot.config import load_settings
 from chatbot.web.stalled import close_stalled
 
@@ -148,6 +149,11 @@ def child_exit(server: Any, worker: Any) -> None:
             os.truncate(file, used)
 
 
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """The last spans."""
+    tracing.stop()
+
+
 def on_exit(server: Any) -> None:
     """Nobody asks for the numbers any more."""
     shutil.rmtree(server.metrics_folder, ignore_errors=True)
@@ -162,6 +168,7 @@ def when_ready(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Loads the models and the vectors after the fork, before the first question."""
     app = worker.wsgi
+    tracing.start(_settings)
     app.extensions["sockets"].leaving = lambda: not worker.alive
     try:
         app.extensions["replies"].models.get(None)

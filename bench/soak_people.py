@@ -36,6 +36,7 @@ class Answers:
             self.counts[what, status, code] += 1
             if not expected and len(self.unexpected) < MOST_TOLD:
                 self.unexpected.append(f"{what}: {status} {body[:400]}")
+                print(f"UNEXPECTED  {self.unexpected[-1]}", flush=True)
 
     def total(self) -> int:
         return self.counts.total()
@@ -149,13 +150,13 @@ class Person(_Caller):
             self.chats.append(told["chat_session_id"])
 
     def ask(self) -> None:
-        answer = self.call("ask", "POST", "/api/chat/send/", json=self._body())
+        # 409: an answer that was cut off may still be on its way out.
+        answer = self.call("ask", "POST", "/api/chat/send/", 200, 409, json=self._body())
         if answer is not None:
             self._keep(answer.json())
             self.answer_id = answer.json()["message"]["id"]
 
     def _stream(self, what: str, **body: Any) -> requests.Response | None:
-        # 409: the answer that was cut off may still be on its way out.
         asked = self._body(stream=True, **body)
         return self.call(what, "POST", "/api/chat/send/", 200, 409, json=asked, stream=True)
 
