@@ -79,6 +79,8 @@ lock: $(VENV)/.installed-dev ## Resolve pyproject.toml into the requirements fil
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q \
 		-c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile --group tracing --universal --python-version 3.11 --generate-hashes --no-header -q \
+		-c requirements.txt -o requirements-tracing.txt
 
 clean: ## Remove the virtual environment and the caches (not instance/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*

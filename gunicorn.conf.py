@@ -14,8 +14,10 @@ monkey.patch_all()
 
 import errno
 import gc
+import os
 import resource
 import shutil
+import struct
 import sys
 import tempfile
 import time
@@ -26,6 +28,7 @@ import gevent
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from chatbot import tracing
 from chatbot.config import load_settings
 from chatbot.web.stalled import close_stalled
 
@@ -108,21 +111,47 @@ _files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 
 
+# The files in which a process counts, and how many bytes each has at once: more than all its numbers take.
+METRIC_FILES = {"counter": 1 << 20, "histogram": 2 << 20, "gauge_livesum": 1 << 16}
+
+
 def on_starting(server: Any) -> None:
     """A folder of this server's own for the numbers that /metrics adds up (chatbot/metrics.py)."""
     server.metrics_folder = Path(tempfile.mkdtemp(prefix="chatbot-metrics-"))
-    on_reload(server)
 
 
-def on_reload(server: Any) -> None:
-    """Tells the processes where it is. Only they may import Prometheus's client, which looks for it once."""
-    server.cfg.set("raw_env", [*server.cfg.raw_env, f"PROMETHEUS_MULTIPROC_DIR={server.metrics_folder}"])
+def post_fork(server: Any, worker: Any) -> None:
+    """Tells a process where it is, before it imports Prometheus's client, which looks for it once.
+
+    The client maps its files into memory, and writing to a page of them that a full disk has no room for would kill
+    the process. So they get their room now; a process that finds none counts for itself.
+    """
+    made = [server.metrics_folder / f"{kind}_{worker.pid}.db" for kind in METRIC_FILES]
+    try:
+        for path, size in zip(made, METRIC_FILES.values(), strict=True):
+            path.write_bytes(bytes(size))
+    except OSError as error:
+        worker.log.warning("no room for metrics in %s: %s", server.metrics_folder, error.strerror)
+        for path in made:
+            path.unlink(missing_ok=True)
+    else:
+        worker.cfg.set("raw_env", [*worker.cfg.raw_env, f"PROMETHEUS_MULTIPROC_DIR={server.metrics_folder}"])
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """What a process had under way went with it; what it has counted stays."""
-    for file in server.metrics_folder.glob(f"gauge_live*_{worker.pid}.db"):
-        file.unlink()
+    """What a process had under way went with it; what it has counted stays, in no more room than it takes."""
+    for file in server.metrics_folder.glob(f"*_{worker.pid}.db"):
+        if file.name.startswith("gauge_live"):
+            file.unlink()
+        else:
+            with file.open("rb") as counted:
+                (used,) = struct.unpack("i", counted.read(4))
+            os.truncate(file, used)
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """The last spans."""
+    tracing.stop()
 
 
 def on_exit(server: Any) -> None:
@@ -139,6 +168,7 @@ def when_ready(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Loads the models and the vectors after the fork, before the first question."""
     app = worker.wsgi
+    tracing.start(_settings)
     app.extensions["sockets"].leaving = lambda: not worker.alive
     try:
         app.extensions["replies"].models.get(None)

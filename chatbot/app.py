@@ -10,7 +10,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatbot import __version__, background
+from chatbot import __version__, background, storage
 from chatbot.auth import export, guard, letters, passwords, tokens
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
@@ -126,6 +126,7 @@ def _init_database(app: Flask, settings: Settings) -> None:
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     with app.app_context():
         app.extensions["sessions"] = prepare_engine(db.engine)
+        storage.attach(db.engine, storage.Disk(settings.instance_path))
         originals.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
         quotas.attach(db.engine, settings.max_documents, settings.max_knowledge_mb)
 

@@ -7,6 +7,7 @@ and is taken by one rename, so of many workers exactly one gets it. Messages car
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 import uuid
@@ -26,8 +27,7 @@ class Channel(filesystem.Channel):
         name = f"{time.time_ns()}_{uuid.uuid4().hex}.{queue}.msg"
         folder = Path(self.data_folder_out)
         growing = folder / f"{name}.tmp"
-        growing.write_text(json.dumps(payload), encoding="utf-8")
-        growing.rename(folder / name)
+        _write(growing, folder / name, payload)
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         for path in sorted(Path(self.data_folder_in).glob(f"*.{queue}.msg")):
@@ -40,6 +40,43 @@ class Channel(filesystem.Channel):
             taken.unlink()
             return payload
         raise Empty()
+
+    def _file(self, exchange: str) -> Path:
+        found: Path = self._exchange_file(exchange)  # type: ignore[no-untyped-call]
+        return found
+
+    def get_table(self, exchange: str) -> list[filesystem.exchange_queue_t]:
+        return _bindings(self._file(exchange))
+
+    def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
+        """Notes a queue, for good: a file that was cut off by a full disk would keep every worker from starting."""
+        file = self._file(exchange)
+        wanted = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
+        if wanted in _bindings(file):
+            return
+        with file.with_suffix(".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = _bindings(file)
+            if wanted not in known:
+                _write(file.with_suffix(f".{uuid.uuid4().hex}.tmp"), file, [wanted, *known])
+
+
+def _bindings(file: Path) -> list[filesystem.exchange_queue_t]:
+    """The queues that are noted in a file; none in one that is not there or damaged."""
+    try:
+        return [filesystem.exchange_queue_t(*row) for row in json.loads(file.read_text(encoding="utf-8"))]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []
+
+
+def _write(growing: Path, path: Path, content: Any) -> None:
+    """Writes a file that is there as a whole or not at all."""
+    try:
+        growing.write_text(json.dumps(content), encoding="utf-8")
+        growing.rename(path)
+    except OSError:
+        growing.unlink(missing_ok=True)
+        raise
 
 
 class Transport(filesystem.Transport):

@@ -164,6 +164,9 @@ class Settings(BaseSettings):
     stalled_reader_seconds: int = Field(default=30, ge=1, le=3600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
+    # Where an OpenTelemetry collector takes traces over HTTP; without it there are none.
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_service_name: str = "chatbot"
 
     @field_validator("cors_origins", "chat_models", "chat_fallbacks", "fetch_ports", "fetch_allow_hosts", mode="before")
     @classmethod
@@ -220,6 +223,17 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.netloc or not url.isprintable() or " " in url:
             raise ValueError("must be an absolute address like https://chat.example.com")
         return url.rstrip("/")
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _collector(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+            raise ValueError("must be an absolute address like http://127.0.0.1:4318")
+        if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+            raise ValueError("needs the packages of requirements-tracing.txt, which are not installed")
+        return url
 
     @field_validator("instance_path")
     @classmethod

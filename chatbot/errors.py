@@ -87,6 +87,10 @@ class Unavailable(ChatbotError):
     status, code, detail = 503, "unavailable", "A service this answer needs is not available; try again."
 
 
+class StorageFull(Unavailable):
+    code, detail = "storage_full", "The server cannot store this now; its disk may be full."
+
+
 class GatewayTimeout(ChatbotError):
     status, code, detail = 504, "timeout", "A service this answer needs took too long; try again."
 

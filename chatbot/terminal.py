@@ -5,13 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import click
+from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
+from chatbot.storage import is_full
+
+FULL = "The disk is full, and this was not done. Make room, and run the command again."
 # The longest name and the longest address side by side.
 PIPE_WIDTH = 600
+
+
+class Commands(AppGroup):
+    """A group of commands that tell of a full disk in a sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OSError, DBAPIError) as error:
+            if not is_full(error):
+                raise
+            raise click.ClickException(FULL) from None
 
 
 def show_table(table: Table) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import threading
 from collections.abc import Iterator
@@ -83,3 +84,31 @@ def test_of_many_workers_exactly_one_gets_a_message(connection):
     for thread in threads:
         thread.join()
     assert sorted((id_ for ids in got for id_ in ids), key=int) == [str(n) for n in range(60)]
+
+
+@pytest.mark.parametrize("damage", ["", "[[", "{}"])
+def test_a_list_of_queues_that_was_cut_off_is_written_anew(folder, damage):
+    """M8: by a full disk, or a power cut."""
+    (folder / "control" / "mail.exchange").write_text(damage)
+    broker.register()
+    options = {
+        "data_folder_in": str(folder / "messages"), "data_folder_out": str(folder / "messages"),
+        "control_folder": str(folder / "control"),
+    }  # fmt: skip
+    with Connection("folder://localhost", transport_options=options) as connection:
+        channel = connection.channel()
+        channel._queue_bind("mail", "mail", "", "mail")
+        channel._queue_bind("mail", "other", "", "other")
+        assert {row.queue for row in channel.get_table("mail")} == {"mail", "other"}
+
+
+def test_a_message_that_finds_no_room_leaves_nothing(connection, folder, monkeypatch):
+    """M8"""
+
+    def no_room(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", no_room)
+    with pytest.raises(OSError, match="No space"):
+        put(connection, "a")
+    assert list((folder / "messages").iterdir()) == []

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from flask.cli import AppGroup
 from rich.table import Table
 
 from chatbot.auth import accounts
@@ -15,9 +14,9 @@ from chatbot.auth.origin import Origin
 from chatbot.db import detached
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db, settings
-from chatbot.terminal import show_table
+from chatbot.terminal import Commands, show_table
 
-users_cli = AppGroup("users", help="Accounts. ACCOUNT is an e-mail address or a user name.")
+users_cli = Commands("users", help="Accounts. ACCOUNT is an e-mail address or a user name.")
 
 FROM_HERE = Origin(device="the command line")
 PAGE = 100

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
 from chatbot.backup import service
 from chatbot.backup.archive import SECRET, BackupRefused, reading
@@ -18,9 +17,9 @@ from chatbot.config import SECRET_FILE
 from chatbot.db import new_id, utcnow
 from chatbot.errors import ChatbotError
 from chatbot.extensions import settings
-from chatbot.terminal import progress_bar, quiet
+from chatbot.terminal import Commands, progress_bar, quiet
 
-backup_cli = AppGroup("backup", help="Backups of everything that is stored, while all runs.")
+backup_cli = Commands("backup", help="Backups of everything that is stored, while all runs.")
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,9 +25,9 @@ from chatbot.knowledge.index_cli import told
 from chatbot.knowledge.models import DEFAULT_COLLECTION
 from chatbot.knowledge.retrieval import Index
 from chatbot.knowledge.tasks import ingest_document
-from chatbot.terminal import quiet, show_table
+from chatbot.terminal import Commands, quiet, show_table
 
-chat_cli = AppGroup("chat", help="Conversations.")
+chat_cli = Commands("chat", help="Conversations.")
 
 
 @knowledge_cli.command("gaps")

@@ -10,10 +10,12 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatbot import tracing
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.answers import Answer
 from chatbot.chat.leases import ChatSessionNotFound
@@ -25,13 +27,15 @@ from chatbot.chat.turns import Turn, store_answer
 from chatbot.config import Settings
 from chatbot.db import Sessions
 from chatbot.egress import Stopped, stop_if_asked, stoppable
-from chatbot.errors import ChatbotError, Unavailable
+from chatbot.errors import ChatbotError, StorageFull, Unavailable
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.suggestions import suggestions
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.models import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
-from chatbot.web.outages import of_database
+from chatbot.storage import is_full
+from chatbot.tracing import Span, steps
+from chatbot.web.outages import outage
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +107,11 @@ class Replies:
         self.running = Running(sessions)
 
     def reply(self, turn: Turn, answerer: Answerer) -> Generator[Event, None, None]:
+        """The events of one reply, traced below what asks for it now, whoever reads them later."""
+        span = tracing.current().child("answer", chatbot_message_id=turn.answer_id)
+        return self._reply(turn, answerer, span)
+
+    def _reply(self, turn: Turn, answerer: Answerer, span: Span) -> Generator[Event, None, None]:
         """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted.
 
         An answer that somebody stops is done as far as it came.
@@ -113,7 +122,7 @@ class Replies:
         try:
             with self.running.entered(turn.answer_id, turn.session_id) as asked, stoppable(asked):
                 yield Start(turn, answerer.name)
-                yield from self._events(turn, answerer, answer)
+                yield from self._events(turn, answerer, answer, span)
             answer.suggestions = self._suggestions(turn, answer)
             status = "complete"
         except Stopped:
@@ -125,28 +134,34 @@ class Replies:
                 # What a provider refuses it does not charge.
                 answer.prompt_tokens = None
         except Exception as error:
-            status, failure = ("interrupted" if answer.text else "failed"), of_database(error)
+            status, failure = ("interrupted" if answer.text else "failed"), outage(error)
             if failure is None:
                 log.exception("reply_failed", message_id=turn.answer_id)
                 failure = ChatbotError()
         finally:
-            message, trouble = self._store(turn, answer, status, failure)
+            with tracing.inside(span.child("store")):
+                message, trouble = self._store(turn, answer, status, failure)
             measure(answer, status)
             failure = failure or trouble
+            code = failure.code if failure else None
+            span.end(code, chatbot_status=status, chatbot_model=answer.model, chatbot_grounding=answer.grounding)
         yield Failed(failure) if failure or message is None else Done(turn, message)  # type: ignore[arg-type]
 
-    def _events(self, turn: Turn, answerer: Answerer, answer: Answer) -> Generator[Event, None, None]:
+    def _events(self, turn: Turn, answerer: Answerer, answer: Answer, span: Span) -> Generator[Event, None, None]:
         embed = self._retriever.embedder().embed
-        chain = retrieval_chain(self._retrieve, answerer, self._settings.fallback, embed)
+        chain = retrieval_chain(partial(self._retrieve, span), answerer, self._settings.fallback, embed)
         ask = replace(turn.ask, on_sent=answer.sent, on_failed=answer.failed)
         made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, ask))
         with closing(made) as parts:
-            for part in parts:
+            for part in followed(span, steps(span, parts)):
                 stop_if_asked()
                 yield from taken_up(answer, part)
 
-    def _retrieve(self, question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
-        return self._retriever.find(question, self._settings.passages, collections, beside)
+    def _retrieve(self, span: Span, question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
+        with tracing.inside(span.child("retrieve")) as inner:
+            found = self._retriever.find(question, self._settings.passages, collections, beside)
+            inner.note(chatbot_passages=len(found.passages))
+            return found
 
     def _suggestions(self, turn: Turn, answer: Answer) -> list[str]:
         """What might be asked next. An answer is none the worse without."""
@@ -172,8 +187,26 @@ class Replies:
                 return message, None if message else ChatSessionNotFound()
             except SQLAlchemyError as error:
                 log.error("answer_not_stored", message_id=turn.answer_id, error=type(error).__name__, attempt=attempt)
+                if is_full(error):
+                    return None, StorageFull("The answer could not be stored; ask again.", retry_after=60)
                 time.sleep(0.1 * attempt)
         return None, Unavailable("The answer could not be stored; ask again.", code="busy", retry_after=1)
+
+
+def followed(span: Span, parts: Generator[Part, None, None]) -> Generator[Part, None, None]:
+    """The parts; how long each step took is told below the span."""
+    condensed, first, model = span.laps(), span.laps(), span.laps()
+    waits = True
+    for part in parts:
+        if part.question is not None:
+            condensed("condense")
+        if part.found is not None:
+            first(), model()
+        if part.text and waits:
+            first("first token")
+            waits = False
+        yield part
+    model("model")
 
 
 def taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:

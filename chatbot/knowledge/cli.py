@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from rich.progress import Progress
 from rich.table import Table
 
@@ -29,12 +28,12 @@ from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, MEMBERS, Docu
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
 from chatbot.knowledge.together import ingest_together
-from chatbot.terminal import progress_bar, quiet, show_table
+from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
 # A check names so many of what it found.
 MOST_SHOWN = 20
 
-knowledge_cli = AppGroup("knowledge", help="The knowledge base.")
+knowledge_cli = Commands("knowledge", help="The knowledge base.")
 
 
 @dataclass

@@ -15,7 +15,6 @@ from typing import Any
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
 from flask_migrate import upgrade
 from rich.console import Console
 from rich.table import Table
@@ -34,9 +33,9 @@ from chatbot.knowledge.index_cli import index_cli, told
 from chatbot.knowledge.models import Generation
 from chatbot.knowledge.retrieval import Index, Mode
 from chatbot.rag.types import Passage
-from chatbot.terminal import progress_bar, quiet, show_table
+from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
-eval_cli = AppGroup("eval", help="How good the search is, in figures.")
+eval_cli = Commands("eval", help="How good the search is, in figures.")
 
 BAR = 40
 # A gate that was learnt from fewer and measured with fewer is told apart.

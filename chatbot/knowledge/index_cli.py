@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from rich.table import Table
 
 from chatbot.errors import ChatbotError
@@ -21,9 +20,9 @@ from chatbot.knowledge.cli import report_checks
 from chatbot.knowledge.generations import active_generation
 from chatbot.knowledge.models import Generation
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
-from chatbot.terminal import progress_bar, quiet, show_table
+from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
-index_cli = AppGroup("index", help="Generations of the index: build, compare, activate, go back.")
+index_cli = Commands("index", help="Generations of the index: build, compare, activate, go back.")
 
 _REFUSALS = (GenerationRefused, BuildLost, BuildStuck, ChatbotError, EmbedderDamaged, EmbedderNotInstalled)
 

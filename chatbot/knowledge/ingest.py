@@ -39,6 +39,7 @@ from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUna
 from chatbot.rag.languages import language_of
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.splitter import Chunk, split
+from chatbot.storage import FULL, is_full
 
 log = structlog.get_logger(__name__)
 
@@ -126,9 +127,11 @@ def ingest(
         session.rollback()
         log.warning("lease_lost", document_id=document_id)
         return None
-    except Exception:
+    except Exception as error:
         session.rollback()
         with suppress(LeaseLost):
+            if is_full(error):
+                return _wait(session, job, FULL)
             _give_back(session, job, "An unexpected error; it is tried again.")
         raise
 

@@ -22,7 +22,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, new_id
-from chatbot.errors import Conflict, NotFound, Unavailable
+from chatbot.errors import Conflict, NotFound, StorageFull
 from chatbot.knowledge.models import DocumentVersion
 
 log = structlog.get_logger(__name__)
@@ -43,10 +43,6 @@ class TextNotReady(Conflict):
 
 class NotFetched(TextNotReady):
     detail = "This version has not been fetched from its URL yet, or could not be."
-
-
-class StorageFull(Unavailable):
-    code, detail = "storage_full", "The server cannot store this file now; its disk may be full."
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.models import Document, DocumentVersion, WorkerRow
+from chatbot.storage import FULL, disk_of
 from chatbot.web.pages import Page
 
 # How often a worker says that it is there, and after how long without a word it is thought to be gone.
@@ -58,6 +59,11 @@ def absence(session: Session) -> str | None:
     return None if silent < SILENT else f"No worker has been seen for {round(silent.total_seconds())} s."
 
 
+def full(session: Session) -> str | None:
+    """A sentence when the disk takes nothing, so that no worker could even say that it is there."""
+    return FULL if disk_of(session).state() == FULL else None
+
+
 def describe(session: Session, document: Document) -> Described:
     """A document with its place in the queue."""
     return described(session, [document])[0]
@@ -68,7 +74,7 @@ def described(session: Session, documents: Sequence[Document]) -> list[Described
     now = utcnow()
     waiting = [document for document in documents if _waits(document, now)]
     places = _places(session, [document.id for document in waiting]) if waiting else {}
-    nobody = absence(session) if waiting else None
+    nobody = (full(session) or absence(session)) if waiting else None
     scores = _scores(session, [document.id for document in documents])
     found = [Described(d, places.get(d.id), d.blocked_because, scores.get(d.id)) for d in documents]
     stuck = {document.id for document in waiting}

@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
+from chatbot import tracing
 from chatbot.db import Sessions
 from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
@@ -187,7 +188,7 @@ class Index:
         conditions: Conditions = (),
     ) -> Candidates:  # fmt: skip
         """At least `k` passages, where there are so many, with their scores and their vectors, best first."""
-        depth, ended = max(k, DEPTH), stages()
+        depth, ended = max(k, DEPTH), stages(tracing.current().laps())
         query = self.store.query_vector(question) if mode != "keyword" else None
         ended("embed")
         with self.sessions() as session:

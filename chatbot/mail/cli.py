@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC
 
 import click
-from flask.cli import AppGroup
 
 from chatbot.background import wake
 from chatbot.extensions import db
 from chatbot.mail import service
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail
+from chatbot.terminal import Commands
 
-mail_cli = AppGroup("mail", help="Letters.")
+mail_cli = Commands("mail", help="Letters.")
 
 # Whole lines rather than a table: an id that is cut off cannot be copied.
 _LINE = "{:36}  {:16}  {:32}  {:9}  {:>8}  {:20}  {}"

@@ -79,8 +79,12 @@ def outbox(folder: Path, sender: str) -> Transport:
         message = _message(sender, recipient, letter, message_id, "8bit")
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{message_id}.tmp"
-        temporary.write_bytes(message.as_bytes(policy=SMTPUTF8))
-        temporary.replace(folder / f"{message_id}.eml")
+        try:
+            temporary.write_bytes(message.as_bytes(policy=SMTPUTF8))
+            temporary.replace(folder / f"{message_id}.eml")
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
     return send
 

@@ -9,6 +9,7 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from chatbot import tracing
 from chatbot.metrics import count_request
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,10 @@ def _begin() -> None:
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    g.span = tracing.begin(request.method, request.headers.get(tracing.TRACEPARENT), http_request_method=request.method)
+    if g.span:
+        tracing.enter(g.span)
+        structlog.contextvars.bind_contextvars(trace_id=g.span.trace_id)
 
 
 def _secure(response: Response) -> Response:
@@ -57,8 +62,19 @@ def _log(response: Response) -> Response:
     now = time.perf_counter()
     seconds = now - g.get("started", now)
     count_request(request.method, rule, response.status_code, seconds)
+    _end_span(response, rule)
     log.info("request", method=request.method, route=rule, status=response.status_code, ms=round(seconds * 1000, 1))
     return response
+
+
+def _end_span(response: Response, rule: str | None) -> None:
+    """The request's span ends with the last byte of its answer."""
+    span: tracing.Span = g.get("span", tracing.NOTHING)
+    if span:
+        status = response.status_code
+        span.name(f"{request.method} {rule or 'none'}")
+        span.note(http_route=rule, http_response_status_code=status, chatbot_request_id=g.request_id)
+        response.call_on_close(lambda: span.end(error=str(status) if status >= 500 else None))
 
 
 def _cors(response: Response, allowed: frozenset[str]) -> Response:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.config import Settings
 from chatbot.extensions import db
+from chatbot.storage import disk_of
 
 Checks = Callable[[Session], dict[str, str]]
 NEEDED = ("database", "migrations")
@@ -46,7 +47,7 @@ def readyz() -> ResponseReturnValue:
     states = {"database": _database(), "migrations": _migrations()}
     ready = all(states[name] == "ok" for name in NEEDED)
     if ready:
-        states |= _rooms()
+        states |= {"disk": disk_of(db.session()).state()} | _rooms()
     if current_app.extensions["redis_probe"] is not None:
         states["redis"] = _redis(current_app.extensions["redis_probe"])
     well = all(state == "ok" for state in states.values())

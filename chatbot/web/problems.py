@@ -15,7 +15,7 @@ from chatbot.errors import ChatbotError, FieldError, Invalid, problem
 from chatbot.translations import ENGLISH
 from chatbot.web import openai_errors
 from chatbot.web.languages import language, name_language
-from chatbot.web.outages import of_database
+from chatbot.web.outages import outage
 
 log = structlog.get_logger(__name__)
 
@@ -76,11 +76,11 @@ def translated(error: Exception) -> ChatbotError:
         return error
     if isinstance(error, HTTPException):
         data = getattr(error, "data", None) or {}
-        known = "messages" in data
-        return Invalid(errors=field_errors(data["messages"])) if known else _of_status(error.code or 500)
-    outage = of_database(error)
-    if outage is not None:
-        return outage
+        fields = "messages" in data
+        return Invalid(errors=field_errors(data["messages"])) if fields else _of_status(error.code or 500)
+    known = outage(error)
+    if known is not None:
+        return known
     log.error("unhandled_error", path=request.path, exc_info=error)
     return ChatbotError()
 

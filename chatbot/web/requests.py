@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, Request, request
 
 from chatbot.errors import BadRequest, FieldError, Invalid, TooLarge, UnsupportedMedia
+from chatbot.storage import is_full
 
 MAX_DEPTH = 32
 JSON_LIMIT = 1024 * 1024
@@ -53,10 +54,15 @@ class StrictRequest(Request):
 
 @contextmanager
 def _cut_short() -> Iterator[None]:
-    """What the web server raises for a body that breaks off, or whose chunks are no chunks: the client sent it."""
+    """What the web server raises for a body that breaks off, or whose chunks are no chunks: the client sent it.
+
+    A long file of a form is kept on the disk while it comes.
+    """
     try:
         yield
     except Exception as error:
+        if is_full(error):
+            raise
         if isinstance(error, OSError) or type(error).__module__.startswith("gunicorn."):
             raise BadRequest("The body could not be read to its end.", code="malformed_body") from None
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import shlex
@@ -50,10 +51,13 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 
 
 class House:
-    """Some of the Procfile's processes on one instance folder. `close` leaves nothing running."""
+    """Some of the Procfile's processes on one instance folder. `close` leaves nothing running.
 
-    def __init__(self, folder: Path, models: Path, **settings: Any) -> None:
-        self.folder = folder
+    `entering` is a command that starts the commands after it, somewhere else perhaps.
+    """
+
+    def __init__(self, folder: Path, models: Path, entering: tuple[str, ...] = (), **settings: Any) -> None:
+        self.folder, self.entering = folder, entering
         self.port = free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -83,8 +87,9 @@ class House:
         """Starts processes of the Procfile, each in a group of its own, its output in a file."""
         for name in names:
             with (self.folder / f"{name}.log").open("ab") as log:
+                command = [*self.entering, *shlex.split(procfile()[name])]
                 self._processes[name] = subprocess.Popen(
-                    shlex.split(procfile()[name]), cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
+                    command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
                     stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
 
@@ -106,6 +111,16 @@ class House:
         """Whether a process that was started has not ended by itself."""
         return name in self._processes and self._processes[name].poll() is None
 
+    def pids(self) -> list[int]:
+        """Every process of the house, children too (Linux)."""
+        groups = {process.pid for process in self._processes.values()}
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(path.read_text(encoding="utf-8").rpartition(")")[2].split()[2]) in groups:
+                    found.append(int(path.parent.name))
+        return found
+
     def ready(self) -> None:
         """Waits until the web process says that it is ready."""
         wait_for(self._answers, 40, f"the web process is ready\n{self.log('web')[-2000:]}")
@@ -119,7 +134,7 @@ class House:
     def run(self, *command: str, seconds: float = 60, **environment: str) -> str:
         """Runs a command to its end, and gives what it printed."""
         done = subprocess.run(
-            command,
+            [*self.entering, *command],
             cwd=ROOT,
             env=self.environment | environment,
             capture_output=True,
