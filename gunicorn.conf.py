@@ -14,6 +14,7 @@ monkey.patch_all()
 
 import errno
 import gc
+import importlib
 import os
 import resource
 import shutil
@@ -115,9 +116,21 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 METRIC_FILES = {"counter": 1 << 20, "histogram": 2 << 20, "gauge_livesum": 1 << 16}
 
 
+# What takes long to load, and neither computes nor connects by being loaded: the processes share its memory, and are
+# there sooner. Prometheus's client is not among them, for it looks for its folder when it is loaded.
+LIBRARIES = (
+    "faiss", "flask_migrate", "flask_smorest", "flask_sqlalchemy", "langchain_openai", "pgvector.sqlalchemy", "psycopg",
+    "celery.app.base",
+)  # fmt: skip
+
+
 def on_starting(server: Any) -> None:
     """A folder of this server's own for the numbers that /metrics adds up (chatbot/metrics.py)."""
     server.metrics_folder = Path(tempfile.mkdtemp(prefix="chatbot-metrics-"))
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(server: Any, worker: Any) -> None:
