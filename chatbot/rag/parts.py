@@ -86,7 +86,7 @@ class Part:
     vectors: Vectors
     lists: Lists | None = None
     # The places in the order of their ids, where that is known already.
-    sorted: Codes | None = None
+    sorted: Ids | None = None
     # The file whose pages these are, for all processes that map it.
     file: str | None = None
 
@@ -112,8 +112,8 @@ class Part:
         return self.names[self.codes]
 
     @cached_property
-    def _order(self) -> Codes:
-        return np.argsort(self.ids).astype(np.int32) if self.sorted is None else self.sorted
+    def _order(self) -> Ids:
+        return np.argsort(self.ids) if self.sorted is None else self.sorted
 
     def places(self, ids: Ids) -> tuple[Ids, Ids]:
         """Which of the ids are here, and where."""
@@ -122,7 +122,7 @@ class Part:
         near = np.searchsorted(self.ids, ids, sorter=self._order)
         places = self._order[np.minimum(near, len(self.ids) - 1)]
         here = self.ids[places] == ids
-        return ids[here], places[here].astype(np.int64)
+        return ids[here], places[here]
 
     def mask(self, ids: Ids) -> Mask:
         """True where one of the ids is."""

@@ -43,7 +43,7 @@ _ALIGNED = 64
 # Bytes that are summed up or written in one piece.
 _PIECE = 32 * 1024 * 1024
 # What each section holds.
-_TYPES = {"ids": "<i8", "codes": "<i4", "sorted": "<i4", "centres": "<f4", "starts": "<i8", "vectors": "<f4"}
+_TYPES = {"ids": "<i8", "codes": "<i4", "sorted": "<i8", "centres": "<f4", "starts": "<i8", "vectors": "<f4"}
 
 
 class Unusable(Exception):
