@@ -69,7 +69,7 @@ audit: $(VENV)/.installed-dev ## Look up known vulnerabilities of everything tha
 	-@$(AUDIT) --format cyclonedx-json --output sbom.json
 	$(AUDIT) --aliases on --desc on
 
-bench: $(VENV)/.installed-dev ## Print search, overhead, load and ingestion figures, as ratios measured in one run
+bench: $(VENV)/.installed-dev ## Print search, index, overhead, load and ingestion figures, as ratios measured in one run
 	$(BIN)/python -m bench
 
 postman: $(VENV)/.installed-dev ## Write the Postman collection from the OpenAPI document

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench import identity, ingest, load, overhead, search
+from bench import identity, index, ingest, load, overhead, search
 
 if __name__ == "__main__":
-    for part in (search, overhead, load, ingest, identity):
+    for part in (search, index, overhead, load, ingest, identity):
         part.main()

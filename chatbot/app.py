@@ -153,7 +153,8 @@ def _init_answers(app: Flask, settings: Settings) -> None:
     """What finds and writes answers. Models and vectors are loaded when they are first needed."""
     sessions = app.extensions["sessions"]
     embedders = Embedders(settings)
-    retriever = Retriever(sessions, embedders, settings.relevance_threshold, settings.vector_store)
+    files = settings.instance_path / "index"
+    retriever = Retriever(sessions, embedders, settings.relevance_threshold, settings.vector_store, files)
     models = ChatModels(settings, retriever.embedder)
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     answers = AnswerCache(Cache(url, settings.secret()), retriever, settings)

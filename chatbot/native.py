@@ -12,6 +12,7 @@ greenlet may hold one of those meanwhile. Nothing but this module and gunicorn.c
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -47,6 +48,17 @@ def in_native_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     if told or raised:
         raise told or raised
     return value  # type: ignore[no-any-return]
+
+
+def in_background(function: Callable[[], None], name: str) -> None:
+    """Lets a function run beside the caller: in a greenlet where requests are greenlets, otherwise in a thread.
+
+    A process that ends waits for the thread; it has to look whether `threading.main_thread()` still lives.
+    """
+    if _hub() is not None:
+        sys.modules["gevent"].spawn(function)
+    else:
+        threading.Thread(target=function, name=name).start()
 
 
 def _hub() -> Any:

@@ -16,6 +16,7 @@ from chatbot.db import begin_write, detached, utcnow
 from chatbot.knowledge import vectors
 from chatbot.knowledge.generations import active_generation, visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
+from chatbot.knowledge.snapshots import forget_files
 from chatbot.rag.embedders import Embedders
 from chatbot.rag.errors import BadEmbeddings
 
@@ -245,6 +246,7 @@ def drop(session: Session, generation_id: int) -> int:
     generation.embedder = ""
     generation.built_at = generation.lease_owner = generation.lease_until = None
     session.execute(update(Generation).where(Generation.previous_id == generation_id).values(previous_id=None))
+    forget_files(session, generation_id)
     session.commit()
     total = 0
     while gone := _drop_batch(session, generation_id):

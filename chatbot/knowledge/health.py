@@ -42,7 +42,7 @@ def _index(generation: Generation | None, retriever: Retriever) -> Iterator[Read
     held = retriever.index_stats()
     for name, about in (
         ("vectors", "Vectors in the index of one process."),
-        ("memory_bytes", "What they take in its memory."),
+        ("memory_bytes", "What they take of its own memory; a file that is mapped counts nothing."),
         ("revision", "The revision of the rows that it holds."),
     ):
         value = held.get(name)

@@ -210,6 +210,19 @@ class ChunkRow(Base):
     removed_revision: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class IndexFile(Base):
+    """A snapshot file of a generation's index that was completed, on some machine. What is not noted here is not read:
+    a database that was put back to an earlier state does not know the files of its lost future."""
+
+    __tablename__ = "index_files"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"))
+    # The changes after it are kept for the file's sake, for some days.
+    revision: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
 class EvaluationCase(Base):
     """A question of a stored set, and the ids of the documents that answer it: search is measured with it."""
 

@@ -12,11 +12,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import structlog
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chatbot import tracing
@@ -25,13 +26,15 @@ from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
 from chatbot.knowledge.keywords import Scope
 from chatbot.knowledge.models import CURATED, ChunkRow, Document, Generation
+from chatbot.knowledge.snapshots import shelf_of
 from chatbot.knowledge.vectors import PgVectorStore, StoreKind, build_index
 from chatbot.metrics import stages
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.gate import Gate, features
+from chatbot.rag.parts import Ids, Labels
 from chatbot.rag.ranking import CANDIDATES, DEPTH, evidence, explained, fuse, varied
 from chatbot.rag.same_question import may_be_same, same_question
-from chatbot.rag.store import Changes, FaissStore, RowStore
+from chatbot.rag.store import Changes, FaissStore, RowStore, Written
 from chatbot.rag.types import Found, Passage, Searched
 from chatbot.rag.words import content_words
 
@@ -47,6 +50,8 @@ Scored = Callable[[Mapping[str, Any]], dict[str, float | None]]
 ANSWER_VARIETY = 0.2
 # What a longer follow-up finds as it was typed weighs so much of 1, and with the question before it the rest.
 BESIDE = 0.65
+# So many rows with their vectors are read at once.
+READ_AT_ONCE = 2_000
 # So many documents are named to who asks what none of them answers.
 NEAREST = 3
 # So many curated answers, the best ones, are compared with what is asked.
@@ -73,33 +78,45 @@ class SqlRows:
             generation = session.get_one(Generation, self._generation.id)
             complete = since is None or since < generation.purged_revision
             after = 0 if since is None or complete else since
-            added = self._added(session, after, generation.revision)
+            ids, vectors, labels = self._added(session, after, generation.revision)
             removed = [] if complete else self._removed(session, after, generation.revision)
-        vectors = np.frombuffer(b"".join(row[1] for row in added), dtype="<f4")
         return Changes(
-            revision=generation.revision,
-            ids=np.array([row[0] for row in added], dtype=np.int64),
-            vectors=vectors.reshape(len(added), self._generation.dimension),
-            labels=np.array([row[2] for row in added], dtype=object),
-            removed=np.array(removed, dtype=np.int64),
-            complete=complete,
-        )
+            revision=generation.revision, ids=ids, vectors=vectors, labels=labels,
+            removed=np.array(removed, dtype=np.int64), complete=complete,
+        )  # fmt: skip
 
-    def _added(self, session: Session, after: int, upto: int) -> list[tuple[int, bytes, str]]:
-        """Ids, vectors and labels: the collection's id, or none where the document is switched off."""
+    def _added(self, session: Session, after: int, upto: int) -> tuple[Ids, Vectors, Labels]:
+        """Ids, vectors and labels: the collection's id, or none where the document is switched off.
+
+        There may be a million: they are read some at a time, into the place where they stay.
+        """
+        mine = and_(
+            ChunkRow.generation_id == self._generation.id, ChunkRow.removed_revision.is_(None),
+            ChunkRow.added_revision > after, ChunkRow.added_revision <= upto,
+        )  # fmt: skip
+        count = session.scalar(select(func.count(ChunkRow.id)).where(mine)) or 0
+        ids, labels = np.empty(count, dtype=np.int64), np.empty(count, dtype=object)
+        vectors = np.empty((count, self._generation.dimension), dtype=np.float32)
         query = (
             select(ChunkRow.id, ChunkRow.embedding, Document.collection_id, Document.is_active)
             .join(Document, Document.id == ChunkRow.document_id)
-            .where(ChunkRow.generation_id == self._generation.id, ChunkRow.removed_revision.is_(None))
-            .where(ChunkRow.added_revision > after, ChunkRow.added_revision <= upto)
+            .where(mine)
             .order_by(ChunkRow.id)
+            .execution_options(yield_per=READ_AT_ONCE)
         )
-        rows = [(row[0], row[1], row[2] if row[3] else "") for row in session.execute(query)]
-        whole = [row for row in rows if len(row[1]) == 4 * self._generation.dimension]
-        if len(whole) < len(rows):
+        begin = damaged = 0
+        for rows in session.execute(query).partitions():
+            whole = [row for row in rows if len(row[1]) == 4 * self._generation.dimension]
+            end, damaged = begin + len(whole), damaged + len(rows) - len(whole)
+            ids[begin:end] = [row[0] for row in whole]
+            packed = np.frombuffer(b"".join(row[1] for row in whole), dtype="<f4")
+            vectors[begin:end] = packed.reshape(len(whole), self._generation.dimension)
+            labels[begin:end] = [row[2] if row[3] else "" for row in whole]
+            begin = end
+        if damaged:
             # One damaged row is not to end every search; `flask index verify --fix` mends it.
-            log.error("vectors_damaged", generation=self._generation.id, chunks=len(rows) - len(whole))
-        return whole
+            log.error("vectors_damaged", generation=self._generation.id, chunks=damaged)
+        return ids[:begin], vectors[:begin], labels[:begin]
 
     def _removed(self, session: Session, after: int, upto: int) -> list[int]:
         query = select(ChunkRow.id).where(ChunkRow.generation_id == self._generation.id)
@@ -152,7 +169,8 @@ class Index:
     """What one generation can find."""
 
     def __init__(
-        self, sessions: Sessions, embedders: Embedders, generation: Generation, store: StoreKind = "faiss"
+        self, sessions: Sessions, embedders: Embedders, generation: Generation, store: StoreKind = "faiss",
+        files: Path | None = None, *, upkeep: bool = False,
     ) -> None:  # fmt: skip
         self.generation = generation
         self.embedder = embedders.get(generation.embedder)
@@ -161,7 +179,7 @@ class Index:
         self.store: RowStore = (
             PgVectorStore(embedding, self.rows, sessions, generation)
             if store == "pgvector"
-            else FaissStore(embedding, self.rows)
+            else FaissStore(embedding, self.rows, shelf_of(sessions, generation, files), upkeep=upkeep)
         )
         self.sessions = sessions
 
@@ -309,10 +327,11 @@ class Retriever:
     """Searches the active generation with the embedder it was made with. One a process; used by many threads."""
 
     def __init__(
-        self, sessions: Sessions, embedders: Embedders, threshold: float | None = None, store: StoreKind = "faiss"
+        self, sessions: Sessions, embedders: Embedders, threshold: float | None = None, store: StoreKind = "faiss",
+        files: Path | None = None,
     ) -> None:  # fmt: skip
         self._sessions = sessions
-        self.kind = store
+        self.kind, self._files = store, files
         self._embedders = embedders
         self._threshold = threshold
         self._lock = threading.Lock()
@@ -383,15 +402,26 @@ class Retriever:
     def index_stats(self) -> dict[str, object]:
         """What this process holds."""
         store = self._active.store if self._active else None
-        vectors = store.size if store else 0
-        own = self._active if self.kind == "faiss" else None
-        memory = vectors * own.generation.dimension * 4 if own else 0
-        kind = "flat" if self.kind == "faiss" else self.kind
-        return {"kind": kind, "vectors": vectors, "memory_bytes": memory, "revision": store and store.revision}
+        if store is None:
+            kind = "flat" if self.kind == "faiss" else self.kind
+            return {"kind": kind, "vectors": 0, "memory_bytes": 0, "revision": None}
+        return {
+            "kind": store.kind, "vectors": store.size, "memory_bytes": store.own_bytes, "revision": store.revision,
+        }  # fmt: skip
 
-    def index_of(self, generation: Generation) -> Index:
+    def index_of(self, generation: Generation, *, upkeep: bool = False) -> Index:
         """A new index of any generation, in the same kind of store."""
-        return Index(self._sessions, self._embedders, generation, self.kind)
+        return Index(self._sessions, self._embedders, generation, self.kind, self._files, upkeep=upkeep)
+
+    def write_file(self, generation: Generation) -> tuple[int, Written | None]:
+        """Writes a generation's vectors into a snapshot file; gives how many there are, and what was written unless
+        another process is at it.
+
+        Raises:
+            OSError: the disk is full, or cannot be written to.
+        """
+        store = self.index_of(generation).store
+        return store.current().size, store.write() if isinstance(store, FaissStore) else None
 
     def index(self) -> Index | None:
         """The index of the generation that is active now, or None before the first document.
@@ -405,6 +435,6 @@ class Retriever:
         with self._lock:
             if self._active is None or self._active.generation.id != generation.id:
                 warn_of_other_embedder(generation, self._embedders)
-                self._active = self.index_of(generation)
+                self._active = self.index_of(generation, upkeep=True)
             self._active.generation = generation
             return self._active

@@ -402,7 +402,8 @@ class StatsSchema(ma.Schema):
     workers = ma.fields.Integer(metadata={"description": "How many workers are there.", "example": 1})
     index = ma.fields.Dict(
         metadata={
-            "description": "What the answering process holds.",
+            "description": "What the answering process holds. `kind` is `flat` (each vector is compared), `ivf` "
+            "(those of the nearest lists) or `pgvector`; `memory_bytes` is its own memory, without a mapped file.",
             "example": {"kind": "flat", "vectors": 184, "memory_bytes": 282624, "revision": 13},
         }
     )

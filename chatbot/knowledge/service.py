@@ -27,6 +27,7 @@ from chatbot.knowledge.originals import forget, hashes_in_files, keep, sweep
 from chatbot.knowledge.parsing import ParseError, sniff
 from chatbot.knowledge.queue import workers
 from chatbot.knowledge.quotas import make_room
+from chatbot.knowledge.snapshots import may_be_purged
 from chatbot.web.pages import Page, newest_first
 
 
@@ -319,16 +320,16 @@ def _remove_chunks(session: Session, document_id: str) -> int:
 def purge(session: Session) -> int:
     """Deletes the rows of removed chunks and deleted documents for good; gives the number of chunks.
 
-    The files of originals that no row names go with them.
-    A process that has not yet seen the removals reads everything again.
+    The files of originals that no row names go with them. Removals that a snapshot file of the index has not seen
+    stay for some days. A process that has not yet seen those that go reads everything again.
     """
     begin_write(session)
     # The generations come first, as in every other writer: locks taken in another order would deadlock.
-    session.execute(update(Generation).values(purged_revision=Generation.revision))
-    gone = session.execute(
-        delete(ChunkRow).where(ChunkRow.removed_revision.is_not(None)).returning(ChunkRow.id)
-    ).all()  # fmt: skip
-    session.execute(delete(Document).where(Document.status == "deleted"))
+    may_be_purged(session)
+    upto = select(Generation.purged_revision).where(Generation.id == ChunkRow.generation_id).scalar_subquery()
+    gone = session.execute(delete(ChunkRow).where(ChunkRow.removed_revision <= upto).returning(ChunkRow.id)).all()
+    left = exists().where(ChunkRow.document_id == Document.id)
+    session.execute(delete(Document).where(Document.status == "deleted", ~left))
     session.commit()
     sweep(session)
     return len(gone)

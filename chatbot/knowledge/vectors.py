@@ -24,7 +24,8 @@ from chatbot.db import Sessions, begin_write
 from chatbot.errors import Unavailable
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.rag.embedders import LangChainEmbeddings, Vectors
-from chatbot.rag.store import Ids, Rows, RowStore
+from chatbot.rag.parts import Ids
+from chatbot.rag.store import Rows, RowStore
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +89,8 @@ class TableVectors:
     sessions: Sessions
     generation: Generation
     revision: int
+    kind: StoreKind = "pgvector"
+    own_bytes: int = 0
 
     @cached_property
     def size(self) -> int:

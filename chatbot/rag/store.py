@@ -2,39 +2,43 @@
 
 A store follows its rows by revision. Before a search one cheap read tells whether rows changed; only those that did
 are pulled. What it holds is an immutable snapshot that is swapped by reference, because FAISS searches and mutations
-must not meet in two threads (they end in a segmentation fault): a large flat base, a small exact tail of newer
-vectors, and the ids that were removed since. Nothing is ever pickled; a process that starts empty reads the rows.
+must not meet in two threads (they end in a segmentation fault): a large base, a small exact tail of newer vectors, and
+the ids that were removed since. Nothing is ever pickled; a process that starts empty reads the rows, or maps the file
+that another one has written (snapshot_file.py) and reads what changed since.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
-import faiss
 import numpy as np
+import structlog
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from chatbot.native import in_native_thread
+from chatbot.native import in_background
+from chatbot.rag import merging
 from chatbot.rag.embedders import LangChainEmbeddings, Vectors
+from chatbot.rag.merging import Ended, Merged, new_base
+from chatbot.rag.parts import MASKS, NOTHING, Allowed, Hits, Ids, Labels, Mask, Part
+from chatbot.rag.snapshot_file import Kept, Shelf
 from chatbot.rag.types import Passage
 
-# A search runs in one thread: more were slower on busy cores, and forking after OpenMP has run deadlocks.
-faiss.omp_set_num_threads(1)
+log = structlog.get_logger(__name__)
 
-TAIL_LIMIT = 2_000
-# A search of so many numbers takes a millisecond or so, and goes to a native thread; a smaller one is quicker here.
-MANY_NUMBERS = 2_000_000
-# Sets of labels whose positions a snapshot remembers.
-MASKS = 64
-
-Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
-Labels = np.ndarray[tuple[int], np.dtype[np.object_]]
+# So many newer vectors are merged into the base, and of a large base one for so many of its own.
+TAIL_LIMIT, TAIL_SHARE = 2_000, 50
+# With so many vectors a start reads them from a file; fewer are read from the rows as quickly.
+FILE_ABOVE = 10_000
+# So many seconds later a base is looked for again that another process makes, and made again after an error.
+AGAIN_SECONDS, AFTER_ERROR_SECONDS = 5.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -72,105 +76,41 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some vectors with their ids and labels, searchable. Labels are kept as numbers: places in `names`."""
-
-    ids: Ids
-    codes: Ids
-    names: Labels
-    index: Any
-
-    @classmethod
-    def of(cls, ids: Ids, vectors: Vectors, labels: Labels) -> _Part:
-        index = faiss.IndexFlatIP(vectors.shape[1] if len(ids) else 1)
-        if len(ids):
-            index.add(vectors)
-        names, codes = np.unique(labels.astype(str), return_inverse=True)
-        return cls(ids, codes, names, index)
-
-    @property
-    def vectors(self) -> Vectors:
-        """The vectors where the index keeps them, not copied."""
-        flat = faiss.rev_swig_ptr(self.index.get_xb(), len(self.ids) * self.index.d)
-        return flat.reshape(len(self.ids), self.index.d)
-
-    @property
-    def labels(self) -> Labels:
-        return self.names[self.codes]
-
-    @cached_property
-    def _order(self) -> Ids:
-        return np.argsort(self.ids)
-
-    def places(self, ids: Ids) -> tuple[Ids, Ids]:
-        """Which of the ids are here, and where."""
-        if not len(self.ids):
-            return ids[:0], ids[:0]
-        near = np.searchsorted(self.ids, ids, sorter=self._order)
-        places = self._order[np.minimum(near, len(self.ids) - 1)]
-        here = self.ids[places] == ids
-        return ids[here], places[here]
-
-    def labelled(self, labels: frozenset[str] | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which positions carry one of the labels, or any at all for None; what has no label is not to be found."""
-        if not len(self.ids):
-            return np.zeros(0, dtype=bool)
-        named = self.names != "" if labels is None else np.isin(self.names, list(labels - {""}))
-        return named[self.codes]
-
-    def search(self, query: Vectors, k: int, allowed: np.ndarray[Any, Any] | None) -> list[tuple[int, float]]:
-        """The k nearest of the allowed positions. The selector works inside the search, before the top k."""
-        if not len(self.ids) or query.shape[1] != self.index.d:
-            return []
-        params = None
-        if allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")
-            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-            params = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        many = len(self.ids) * self.index.d > MANY_NUMBERS
-        run = in_native_thread if many else _here
-        scores, places = run(_search, self.index, query, min(k, len(self.ids)), params)
-        return [(int(self.ids[p]), float(s)) for p, s in zip(places[0], scores[0], strict=True) if p >= 0]
-
-
-def _search(index: Any, query: Vectors, k: int, params: Any) -> Any:
-    # Each thread has a number of its own, which begins as that of the cores.
-    faiss.omp_set_num_threads(1)
-    return index.search(query, k, params=params)
-
-
-def _here(search: Callable[..., Any], *args: Any) -> Any:
-    return search(*args)
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """What a search sees: it never changes. `removed` are ids of the base; the tail holds none that is gone."""
 
     revision: int
-    base: _Part
-    tail: _Part
+    base: Part
+    tail: Part
     removed: frozenset[int]
-    # Which positions a set of labels allows, for each part; found once, for most searches ask for the same.
-    _masks: dict[Any, np.ndarray[Any, Any] | None] = field(default_factory=dict)
+    # The rows that the base was made from were those of this revision.
+    base_revision: int = 0
+    # Which rows a set of labels allows, for each part; found once, for most searches ask for the same.
+    _masks: dict[Any, Allowed | None] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        return len(self.base.ids) + len(self.tail.ids) - len(self.removed)
+        return len(self.base) + len(self.tail) - len(self.removed)
+
+    @property
+    def kind(self) -> str:
+        return self.base.kind
+
+    @property
+    def own_bytes(self) -> int:
+        return self.base.own_bytes + self.tail.own_bytes
 
     def ids(self) -> Ids:
         """The ids of everything that can be found."""
-        return np.concatenate([self.base.ids[~self._gone()], self.tail.ids])
+        return np.concatenate([self.base.ids[~self.gone], self.tail.ids])
 
-    def search(
-        self, query: Vectors, k: int, labels: frozenset[str] | None, only: Ids | None = None
-    ) -> list[tuple[int, float]]:
-        hits = []
+    def search(self, query: Vectors, k: int, labels: frozenset[str] | None, only: Ids | None = None) -> Hits:
+        hits: Hits = []
         for name, part in (("base", self.base), ("tail", self.tail)):
             allowed = self._allowed(name, part, labels)
             if only is not None:
-                chosen = np.isin(part.ids, only)
-                allowed = chosen if allowed is None else allowed & chosen
+                chosen = part.mask(only)
+                allowed = Allowed(chosen if allowed is None else allowed.mask & chosen)
             hits += part.search(query, k, allowed)
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
 
@@ -183,51 +123,66 @@ class Snapshot:
             found |= dict(zip(here.tolist(), part.vectors[places] if len(here) else (), strict=True))
         return found
 
-    def _allowed(self, name: str, part: _Part, labels: frozenset[str] | None) -> np.ndarray[Any, Any] | None:
-        """The allowed positions, or None for all."""
+    def _allowed(self, name: str, part: Part, labels: frozenset[str] | None) -> Allowed | None:
+        """The allowed rows, or None for all."""
         key = (name, labels)
-        if key not in self._masks:
-            if len(self._masks) >= MASKS:
-                self._masks.clear()
-            allowed = part.labelled(labels)
-            if part is self.base and self.removed:
-                allowed = allowed & ~self._gone()
-            self._masks[key] = None if allowed.all() else allowed
-        return self._masks[key]
+        if key in self._masks:
+            return self._masks[key]
+        mask = part.labelled(labels)
+        found = Allowed(mask & ~self.gone if part is self.base and self.removed else mask)
+        allowed = None if found.count == len(part) else found
+        if len(self._masks) < MASKS:
+            self._masks[key] = allowed
+        return allowed
 
-    def _gone(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        return np.isin(self.base.ids, np.fromiter(self.removed, dtype=np.int64, count=len(self.removed)))
+    @cached_property
+    def gone(self) -> Mask:
+        """Which rows of the base were removed."""
+        return self.base.mask(np.fromiter(self.removed, dtype=np.int64, count=len(self.removed)))
 
     def after(self, changes: Changes) -> Snapshot:
-        """The snapshot with the changes. A tail that has grown large is merged into a new base.
+        """The snapshot with the changes. In a small one a tail that has grown large is merged into a new base; to
+        make a large base takes time, and is not done here.
 
         An id that comes again, with another label, takes the place of the one that was there.
         """
-        gone = np.union1d(changes.removed, changes.ids)
-        stays = ~np.isin(self.tail.ids, gone)
-        ids = np.concatenate([self.tail.ids[stays], changes.ids])
-        labels = np.concatenate([self.tail.labels[stays], changes.labels])
-        vectors = np.concatenate([_kept(self.tail, stays, changes.vectors), changes.vectors])
-        removed = self.removed | set(gone[np.isin(gone, self.base.ids)].tolist())
-        if len(ids) + len(removed) <= TAIL_LIMIT:
-            return Snapshot(changes.revision, self.base, _Part.of(ids, vectors, labels), removed)
-        stays = ~np.isin(self.base.ids, np.fromiter(removed, dtype=np.int64, count=len(removed)))
-        base = _Part.of(
-            np.concatenate([self.base.ids[stays], ids]),
-            np.concatenate([_kept(self.base, stays, vectors), vectors]),
-            np.concatenate([self.base.labels[stays], labels]),
-        )
-        return Snapshot(changes.revision, base, _NOTHING, frozenset())
+        if not len(self.base) + len(self.tail) and len(changes.ids) > TAIL_LIMIT:
+            base = Part.of(changes.ids, changes.vectors, changes.labels)
+            return Snapshot(changes.revision, base, NOTHING, frozenset(), changes.revision)
+        again = np.union1d(changes.removed, changes.ids)
+        new = Part.of(changes.ids, changes.vectors, changes.labels)
+        tail = new_tail(self.tail, np.isin(self.tail.ids, again), new)
+        removed = self.removed | set(self.base.places(again)[0].tolist())
+        found = replace(self, revision=changes.revision, tail=tail, removed=removed, _masks={})
+        if len(tail) + len(removed) > TAIL_LIMIT and not found.is_large:
+            return Snapshot(changes.revision, found.merged().in_memory(), NOTHING, frozenset(), changes.revision)
+        return found
+
+    @property
+    def is_large(self) -> bool:
+        return self.base.lists is not None or self.size > merging.APPROXIMATE_ABOVE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for a new base."""
+        if self.base.lists is None:
+            return self.is_large
+        return len(self.tail) + len(self.removed) > TAIL_LIMIT + len(self.base) // TAIL_SHARE
+
+    def merged(self) -> merging.Base:
+        """A new base of all there is."""
+        return new_base(Merged.of((self.base, self.gone), (self.tail, None)))
 
 
-def _kept(part: _Part, stays: np.ndarray[Any, Any], like: Vectors) -> Vectors:
-    """The vectors of a part that stay; an empty part has none of any dimension."""
-    return part.vectors[stays] if len(part.ids) else like[:0]
+def new_tail(before: Part, gone: Mask, new: Part) -> Part:
+    """The rows of a tail that stay, and new ones."""
+    if not len(before) or gone.all():
+        return new
+    merged = Merged.of((before, gone), (new, None))
+    return Part(merged.ids, merged.codes, merged.names, merged.rows(np.arange(len(merged.ids))))
 
 
-_NOTHING = _Part.of(
-    np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32), np.zeros(0, dtype=object)
-)  # fmt: skip
+EMPTY = Snapshot(0, NOTHING, NOTHING, frozenset())
 
 
 class Held(Protocol):
@@ -241,13 +196,21 @@ class Held(Protocol):
         """How many vectors there are."""
         ...
 
+    @property
+    def kind(self) -> str:
+        """How they are searched: flat, ivf or pgvector."""
+        ...
+
+    @property
+    def own_bytes(self) -> int:
+        """What they take of the process's own memory."""
+        ...
+
     def ids(self) -> Ids:
         """The ids of everything that can be found."""
         ...
 
-    def search(
-        self, query: Vectors, k: int, labels: frozenset[str] | None, only: Ids | None = None
-    ) -> list[tuple[int, float]]:
+    def search(self, query: Vectors, k: int, labels: frozenset[str] | None, only: Ids | None = None) -> Hits:
         """The ids of the nearest with their cosines, best first; `labels` and `only` (chunk ids) limit what is
         searched, not what is found."""
         ...
@@ -281,6 +244,18 @@ class RowStore(VectorStore):
         """How many vectors are searchable."""
         held = self.held()
         return held.size if held else 0
+
+    @property
+    def kind(self) -> str:
+        """How vectors are searched: flat, ivf or pgvector."""
+        held = self.held()
+        return held.kind if held else EMPTY.kind
+
+    @property
+    def own_bytes(self) -> int:
+        """What the vectors take of the process's own memory; a file that is mapped is nobody's own."""
+        held = self.held()
+        return held.own_bytes if held else 0
 
     @property
     def revision(self) -> int | None:
@@ -324,13 +299,33 @@ class RowStore(VectorStore):
         raise NotImplementedError("rows are written by the knowledge room; this store follows them")
 
 
-class FaissStore(RowStore):
-    """Vectors in the memory of the process."""
+@dataclass(frozen=True)
+class Written:
+    """A snapshot file that was written."""
 
-    def __init__(self, embedding: LangChainEmbeddings, rows: Rows) -> None:
+    path: Path
+    revision: int
+    kind: str
+    vectors: int
+    bytes: int
+    seconds: float
+
+
+class FaissStore(RowStore):
+    """Vectors in the memory of the process, or in a file that the processes of a machine share.
+
+    With `upkeep` new bases are made, and written to the shelf, in the background when they are due. Until one is
+    there searches go on as before: what is not in the base is in the tail, and each row of that is compared.
+    """
+
+    def __init__(
+        self, embedding: LangChainEmbeddings, rows: Rows, shelf: Shelf | None = None, *, upkeep: bool = False
+    ) -> None:  # fmt: skip
         super().__init__(embedding, rows)
+        self._shelf, self._upkeep = shelf, upkeep
         self._pulling = threading.Lock()
         self._snapshot: Snapshot | None = None
+        self._busy, self._not_before = False, 0.0
 
     def held(self) -> Snapshot | None:
         return self._snapshot
@@ -338,15 +333,96 @@ class FaissStore(RowStore):
     def current(self, newest: int | None = None) -> Snapshot:
         newest = self._rows.revision() if newest is None else newest
         held = self._snapshot
-        if held is not None and held.revision >= newest:
-            return held
+        if held is None or held.revision < newest:
+            with self._pulling:
+                held = self._snapshot or self._from_file(newest)
+                if held is None or held.revision < newest:
+                    held = self._pulled(held)
+                self._snapshot = held
+        if self._upkeep and not self._busy and self._is_due(held) and time.monotonic() >= self._not_before:
+            self._busy = True
+            in_background(self._renew_quietly, "index-upkeep")
+        return held
+
+    def _from_file(self, newest: int) -> Snapshot | None:
+        kept = self._shelf.newest(newest) if self._shelf is not None else None
+        return _of_file(kept) if kept is not None else None
+
+    def _pulled(self, held: Snapshot | None) -> Snapshot:
+        changes = self._rows.changes(held.revision if held else None)
+        return (held if held and not changes.complete else EMPTY).after(changes)
+
+    def _is_due(self, held: Snapshot) -> bool:
+        unsaved = self._shelf is not None and held.base.file is None and len(held.base) >= FILE_ABOVE
+        return unsaved or held.is_due
+
+    def _renew_quietly(self) -> None:
+        try:
+            if not self.renew():
+                self._not_before = max(self._not_before, time.monotonic() + AGAIN_SECONDS)
+        except Ended:
+            pass
+        except Exception as error:
+            self._not_before = time.monotonic() + AFTER_ERROR_SECONDS
+            log.error("index_not_renewed", error=type(error).__name__, reason=str(error))
+        finally:
+            self._busy = False
+
+    def renew(self) -> bool:
+        """Takes over the base that another process has written, or makes one; gives whether there is a new one."""
+        held = self._snapshot
+        if held is None:
+            return False
+        if self._shelf is None:
+            return self._rebase(held.merged().in_memory(), held.revision)
+        # To one that should have lists and has none, any that has them is welcome.
+        late = held.is_due and held.base.lists is None
+        kept = self._shelf.newest(held.revision, -1 if late else held.base_revision - (held.base.file is None))
+        if kept is not None and (kept.part.lists is not None or not late) and self._rebase(kept.part, kept.revision):
+            return True
+        try:
+            written = self.write()
+        except OSError as error:
+            self._not_before = time.monotonic() + AFTER_ERROR_SECONDS
+            log.error("snapshot_file_not_written", error=type(error).__name__, reason=str(error))
+            # Lists in the process's own memory are better than none; a base that has them can wait.
+            return held.base.lists is None and held.is_due and self._rebase(held.merged().in_memory(), held.revision)
+        return written is not None
+
+    def write(self) -> Written | None:
+        """Makes a new base of what is held, writes it and goes on with that; None while another process writes, or
+        where the rows went on too far meanwhile.
+
+        Raises:
+            OSError: the disk is full, or cannot be written to.
+            Ended: the process comes to its end.
+        """
+        held, begin = self._snapshot, time.monotonic()
+        if self._shelf is None or held is None or not held.size:
+            return None
+        with self._shelf.writing() as mine:
+            path = self._shelf.publish(held.merged(), held.revision) if mine else None
+            kept = self._shelf.newest(held.revision, held.revision - 1) if path is not None else None
+        if path is None or kept is None:
+            return None
+        self._rebase(kept.part, kept.revision)
+        seconds = round(time.monotonic() - begin, 3)
+        written = Written(path, kept.revision, kept.part.kind, len(kept.part), path.stat().st_size, seconds)
+        log.info("snapshot_file_written", file=path.name, kind=written.kind, vectors=written.vectors, seconds=seconds)
+        return written
+
+    def _rebase(self, base: Part, revision: int) -> bool:
+        """Goes on with another base, of rows of an earlier revision, and what changed since."""
         with self._pulling:
-            held = self._snapshot
-            if held is None or held.revision < newest:
-                changes = self._rows.changes(held.revision if held else None)
-                before = Snapshot(0, _NOTHING, _NOTHING, frozenset()) if changes.complete or not held else held
-                self._snapshot = held = before.after(changes)
-            return held
+            held, changes = self._snapshot, self._rows.changes(revision)
+            if changes.complete or (held is not None and changes.revision < held.revision):
+                return False
+            self._snapshot = Snapshot(revision, base, NOTHING, frozenset(), revision).after(changes)
+            return True
+
+
+def _of_file(kept: Kept) -> Snapshot:
+    return Snapshot(kept.revision, kept.part, NOTHING, frozenset(), kept.revision)
 
 
 def as_document(passage: Passage) -> Document:

@@ -237,12 +237,14 @@ def test_what_derives_from_rows_is_not_in_a_backup(app, tmp_path):
     with zipfile.ZipFile(back_up(app, tmp_path / "b.zip")) as zipped:
         names = zipped.namelist()
     assert {"tables/users.jsonl", "tables/chunks.jsonl", "manifest.json"} <= set(names)
-    assert [name for name in names if "chunk_terms" in name or "vector" in name or "workers" in name] == []
+    assert [
+        name for name in names if "chunk_terms" in name or "vector" in name or "workers" in name or "index" in name
+    ] == []
 
 
 def test_every_table_with_rows_of_its_own_is_in_a_backup(sqlite_app):
     """A new table comes along without being told."""
-    assert {table.name for table in service.tables()} | {"workers"} == set(db.metadata.tables)
+    assert {table.name for table in service.tables()} | {"workers", "index_files"} == set(db.metadata.tables)
 
 
 def test_revisions_go_on_after_a_restore(app, tmp_path):

@@ -199,7 +199,7 @@ def test_what_is_no_chunk_is_taken_out_of_the_keyword_index(sqlite_app):
 def test_an_index_that_lacks_a_chunk_is_found(sqlite_app, monkeypatch):
     put_in(sqlite_app, HOURS)
     real = SqlRows._added
-    monkeypatch.setattr(SqlRows, "_added", lambda self, *args: real(self, *args)[1:])
+    monkeypatch.setattr(SqlRows, "_added", lambda self, *args: [rows[1:] for rows in real(self, *args)])
     assert len(wrong(sqlite_app)["the index in memory holds exactly the visible chunks"]) == 1
 
 
