@@ -133,13 +133,12 @@ async def _listen() -> None:
 @contextmanager
 def model_server() -> Iterator[int]:
     """The server in a process of its own; gives its port."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.model"], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen([sys.executable, "-m", "bench.model"], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
 def settings(port: int) -> dict[str, str]:

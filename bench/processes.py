@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -26,6 +27,24 @@ def cpu(pids: Iterable[int]) -> float:
 def memory(pids: Iterable[int]) -> float:
     """MiB of the largest of them; what it shares with others counts in part (PSS)."""
     return max((_pss(pid) for pid in pids), default=0) / 1024
+
+
+@contextmanager
+def others(root: int) -> Iterator[Callable[[], float]]:
+    """Gives what tells how many cores everything but a process and those below it has taken since the beginning."""
+    begin, busy, own = time.perf_counter(), _busy(), cpu([root, *below(root)])
+
+    def told() -> float:
+        spent = _busy() - busy - (cpu([root, *below(root)]) - own)
+        return max(0.0, spent / (time.perf_counter() - begin))
+
+    yield told
+
+
+def _busy() -> float:
+    """The seconds that all cores together have computed: everything but idling and waiting for disks."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def _pss(pid: int) -> int:
