@@ -13,7 +13,7 @@ unexport PORT
 HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT)})
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint check fuzz audit bench postman lock clean
+.PHONY: help install run test coverage lint check fuzz audit bench peers postman lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,18 @@ audit: $(VENV)/.installed-dev ## Look up known vulnerabilities of everything tha
 bench: $(VENV)/.installed-dev ## Print search, index, overhead, load and ingestion figures, as ratios measured in one run
 	$(BIN)/python -m bench
 
+# What is compared with lies in an environment of its own. txtai declares gigabytes that its vectors from elsewhere do
+# not need, so it is installed by itself, without them.
+PEERS := .venv-peers
+$(PEERS)/.installed: bench/peers/requirements.txt bench/peers/requirements-txtai.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r bench/peers/requirements-txtai.txt
+	@touch $@
+
+peers: $(VENV)/.installed-dev $(PEERS)/.installed ## Print this project's figures beside those of its peers, as ratios measured in one run
+	$(BIN)/python -m bench.peers
+
 postman: $(VENV)/.installed-dev ## Write the Postman collection from the OpenAPI document
 	$(BIN)/python postman/build.py
 
@@ -82,5 +94,5 @@ lock: $(VENV)/.installed-dev ## Resolve pyproject.toml into the requirements fil
 	$(BIN)/uv pip compile --group tracing --universal --python-version 3.11 --generate-hashes --no-header -q \
 		-c requirements.txt -o requirements-tracing.txt
 
-clean: ## Remove the virtual environment and the caches (not instance/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+clean: ## Remove the virtual environments and the caches (not instance/)
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*

@@ -47,27 +47,36 @@ def house(**overrides: Any) -> Iterator[Flask]:
             db.engine.dispose()
 
 
-def access_token(app: Flask) -> str:
-    """The access token of a new account."""
+def access_token(app: Flask, *, admin: bool = False) -> str:
+    """The access token of a new account, or of an administrator's."""
     settings = app.extensions["settings"]
-    fields = {"username": "bench", "email": "bench@example.com", "password": PASSWORD, "password2": PASSWORD}
+    name, email = "bench", "bench@example.com"
     with app.app_context(), app.extensions["sessions"]() as session:
-        accounts.sign_up(session, settings, fields)
-        return families.log_in(session, settings, fields["email"], PASSWORD)[1].access
+        if admin:
+            accounts.create_admin(session, settings, email, name, PASSWORD)
+        else:
+            fields = {"username": name, "email": email, "password": PASSWORD, "password2": PASSWORD}
+            accounts.sign_up(session, settings, fields)
+        return families.log_in(session, settings, email, PASSWORD)[1].access
+
+
+def gunicorn_start(app: Flask, port: int, settings: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The command of a real web server on the application's instance, with these settings, and its environment."""
+    environment = {
+        "INSTANCE_PATH": str(app.instance_path), "MODELS_PATH": str(ROOT / "instance" / "models"), "PORT": str(port),
+        "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING",
+    } | settings  # fmt: skip
+    return [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"], environment
 
 
 @contextmanager
 def gunicorn(app: Flask, **settings: str) -> Iterator[int]:
-    """A real web process on the application's instance, with these settings; gives its port."""
+    """A real web server on the application's instance, with these settings; gives its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {
-        "INSTANCE_PATH": str(app.instance_path), "MODELS_PATH": str(ROOT / "instance" / "models"), "PORT": str(port),
-        "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING",
-    } | settings  # fmt: skip
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    command, environment = gunicorn_start(app, port, settings)
+    process = subprocess.Popen(command, env=os.environ | environment, cwd=ROOT)
     try:
         _wait(port)
         yield port

@@ -1,34 +1,40 @@
 """Chats at once: how many a second, how soon the first token comes, and what each costs.
 
-    python -m bench.load [USERS ...]
+    python -m bench.load [--embeddings model|local] [USERS ...]
 
-A scripted model in a process of its own gives its first token after 200 ms and 50 tokens, 100 a second. Users ask it
-directly, and through send/ of a real gunicorn with two processes, 10,000 chunks, the local embedder, accounts and
-stored history. Each user sends one question after the other for eight seconds; of 1,000 each sends one. Everything
-runs on the same cores, so look at the ratios, and at how busy the machine is with other things.
+A scripted model (bench/model.py) in a process of its own gives its first token after 200 ms and 50 tokens, 100 a
+second. Users ask it directly, and through send/ of a real gunicorn with two processes, 10,000 chunks, accounts and
+stored history; questions are embedded by the model's server, or by the local embedder. Each user sends one question
+after the other for eight seconds, each question another one than the one before; of 1,000 users each sends one.
+Everything runs on the same cores, so look at the ratios, and at how busy the machine is with other things.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import itertools
 import json
 import os
+import re
 import resource
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from bench import model
 from bench.house import access_token, gunicorn, house, quantiles
+from bench.model import FIRST_TOKEN, NOMINAL, PER_SECOND, TOKENS, model_server, piece
+from bench.processes import below, cpu
 from bench.search import fill, vectors
+from chatbot.config import LOCAL_EMBEDDER
 
-FIRST_TOKEN, TOKENS, PER_SECOND = 0.2, 50, 100
 SECONDS, CROWD, PATIENCE = 8.0, 1_000, 120
-NOMINAL = FIRST_TOKEN + (TOKENS - 1) / PER_SECOND
-BODY = json.dumps({"message": "What does the manual say about the valve?", "stream": True}).encode()
+FIRST, LAST = piece(0).strip().encode(), piece(TOKENS - 1).strip().encode()
+# So many different questions, over and over: more than a process remembers the vectors of.
+QUESTIONS = 1_000
 
 
 @dataclass
@@ -38,61 +44,15 @@ class Run:
     first: list[float] = field(default_factory=list)
     total: list[float] = field(default_factory=list)
     lost: int = 0
-
-
-# The model ----------------------------------------------------------------------------------------------------------
-
-
-async def _model(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError, asyncio.IncompleteReadError):
-        while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            begin = time.perf_counter()
-            length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for n in range(TOKENS):
-                await asyncio.sleep(max(0.0, begin + FIRST_TOKEN + n / PER_SECOND - time.perf_counter()))
-                delta = {"role": "assistant", "content": f"piece{n}~ "}
-                writer.write(_event({"choices": [{"index": 0, "delta": delta}]}))
-            writer.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
-            taken = {"prompt_tokens": 9, "completion_tokens": TOKENS, "total_tokens": 9 + TOKENS}
-            writer.write(_event({"choices": [], "usage": taken}) + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
-            await writer.drain()
-    writer.close()
-
-
-def _event(payload: dict[str, object]) -> bytes:
-    told = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "scripted"} | payload
-    return _chunk(b"data: " + json.dumps(told).encode() + b"\n\n")
-
-
-def _chunk(told: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(told), told)
-
-
-async def _serve_model() -> None:
-    server = await asyncio.start_server(_model, "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-@contextmanager
-def _model_server() -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, "-m", "bench.load", "model"], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
+    # What was told instead of an answer, and how often.
+    why: Counter[str] = field(default_factory=Counter)
 
 
 # The users ----------------------------------------------------------------------------------------------------------
 
 
 async def _ask(port: int, request: bytes, run: Run) -> None:
-    begin, first, heard = time.perf_counter(), None, b""
+    begin, first, heard, why = time.perf_counter(), None, b"", ""
     try:
         async with asyncio.timeout(PATIENCE):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -100,59 +60,59 @@ async def _ask(port: int, request: bytes, run: Run) -> None:
                 writer.write(request)
                 while not heard.endswith(b"0\r\n\r\n") and (data := await reader.read(65536)):
                     heard += data
-                    if first is None and b"piece0~" in heard:
+                    if first is None and FIRST in heard:
                         first = time.perf_counter() - begin
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
-        pass
-    if first is None or f"piece{TOKENS - 1}~".encode() not in heard:
+    except (OSError, TimeoutError) as error:
+        why = type(error).__name__
+    if first is None or LAST not in heard:
         run.lost += 1
+        run.why[" ".join([why, *_told(heard)])] += 1
         return
     run.first.append(first)
     run.total.append(time.perf_counter() - begin)
 
 
-async def _user(port: int, request: bytes, run: Run, until: float) -> None:
-    await _ask(port, request, run)
+def _told(heard: bytes) -> list[str]:
+    """The status of an answer that was none, and the codes of the errors in it."""
+    status = heard[:64].split(b" ")[1:2] or [b"silence"]
+    return [part.decode() for part in (*status, *re.findall(rb'"code": ?"(\w+)"', heard))]
+
+
+async def _user(port: int, requests: Iterator[bytes], run: Run, until: float) -> None:
+    await _ask(port, next(requests), run)
     while time.perf_counter() < until:
-        await _ask(port, request, run)
+        await _ask(port, next(requests), run)
 
 
-async def _users(port: int, request: bytes, count: int) -> Run:
-    run, until = Run(), time.perf_counter() + (SECONDS if count < CROWD else 0)
-    await asyncio.gather(*(_user(port, request, run, until) for _ in range(count)))
+async def _users(port: int, requests: Iterator[bytes], count: int, seconds: float) -> Run:
+    run, until = Run(), time.perf_counter() + (seconds if count < CROWD else 0)
+    await asyncio.gather(*(_user(port, requests, run, until) for _ in range(count)))
     return run
 
 
-def _request(path: str, body: bytes, token: str = "") -> bytes:
+def ask(port: int, requests: Iterator[bytes], count: int, seconds: float = SECONDS) -> Run:
+    """Lets so many users ask until the time is over; of a crowd each asks once."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return asyncio.run(_users(port, requests, count, seconds))
+
+
+def request(path: str, body: object, token: str = "") -> bytes:
+    """A POST as it goes over the wire."""
+    told = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    return f"{head}Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"{head}Authorization: Bearer {token}\r\nContent-Length: {len(told)}\r\n\r\n".encode() + told
 
 
 # The figures --------------------------------------------------------------------------------------------------------
 
 
-def _server_cpu() -> float:
-    """The seconds that gunicorn's processes have computed (Linux)."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = path.read_text().rpartition(")")[2].split()
-            parents[int(path.parent.name)] = (int(fields[1]), sum(map(int, fields[11:13])))
-    ours = {pid for pid, (parent, _) in parents.items() if parent == os.getpid() and _is_gunicorn(pid)}
-    ticks = sum(spent for pid, (parent, spent) in parents.items() if pid in ours or parent in ours)
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _is_gunicorn(pid: int) -> bool:
-    return b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def _measure(name: str, port: int, request: bytes, count: int) -> None:
-    cpu, begin = _server_cpu(), time.perf_counter()
-    run = asyncio.run(_users(port, request, count))
-    seconds, spent = time.perf_counter() - begin, _server_cpu() - cpu
+def _measure(name: str, port: int, requests: Iterator[bytes], count: int) -> None:
+    spent, begin = cpu(below(os.getpid(), "gunicorn")), time.perf_counter()
+    run = ask(port, requests, count)
+    seconds, spent = time.perf_counter() - begin, cpu(below(os.getpid(), "gunicorn")) - spent
     done = max(1, len(run.total))
     if not run.total:
         print(f"{name:14}{count:7}   nothing was answered, {run.lost} lost", flush=True)
@@ -163,31 +123,36 @@ def _measure(name: str, port: int, request: bytes, count: int) -> None:
         f"{over:11.0f}{over99:8.0f}{1000 * spent / done:9.1f}",
         flush=True,
     )
+    for why, lost in run.why.most_common(3):
+        print(f"{'':27}{lost} lost: {why}", flush=True)
 
 
-def main(counts: list[int] | None = None) -> None:
+def main(given: Sequence[str] = ()) -> None:
     """Prints a line for the model itself and one for send/ with each number of users."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with _model_server() as model_port, house() as app:
-        fill(app, vectors(10_000))
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description="Chats at once.")
+    parser.add_argument("users", nargs="*", type=int, default=[1, 50, 200, CROWD])
+    parser.add_argument("--embeddings", choices=("model", "local"), default="model", help="who embeds the questions")
+    arguments = parser.parse_args(given)
+    embedder = LOCAL_EMBEDDER if arguments.embeddings == "local" else model.EMBEDDER
+    asked = [f"What does the manual say about valve {n}?" for n in range(QUESTIONS)]
+    with model_server() as model_port, house() as app:
+        fill(app, vectors(10_000), embedder)
         token = access_token(app)
-        address = f"http://127.0.0.1:{model_port}/v1"
-        model = {"OPENAI_API_KEY": "sk-bench", "OPENAI_BASE_URL": address, "EMBEDDING_MODEL": "all-MiniLM-L6-v2"}
+        settings = model.settings(model_port) | {"EMBEDDING_MODEL": embedder, "RATELIMIT_ENABLED": "false"}
+        direct = itertools.repeat(request("/v1/chat/completions", {"stream": True}))
+        ours = itertools.cycle([request("/api/chat/send/", {"message": q, "stream": True}, token) for q in asked])
         print(
-            f"\n{TOKENS} tokens after {FIRST_TOKEN} s at {PER_SECOND}/s, 10,000 chunks, two web processes, times in ms"
+            f"\n{TOKENS} tokens after {FIRST_TOKEN} s at {PER_SECOND}/s, 10,000 chunks, embeddings: {embedder}, "
+            "two web processes, times in ms"
         )
         print(f"{'':14}{'users':>7}{'whole':>8}{'lost':>6}{'chats/s':>9}{'first p50':>11}{'p99':>8}"
               f"{'added p50':>11}{'p99':>8}{'CPU':>9}")  # fmt: skip
-        with gunicorn(app, WEB_CONCURRENCY="2", RATELIMIT_ENABLED="false", **model) as port:
-            asyncio.run(_users(port, _request("/api/chat/send/", BODY, token), 4))
-            for count in counts or [1, 50, 200, CROWD]:
-                _measure("the model", model_port, _request("/v1/chat/completions", b'{"stream": true}'), count)
-                _measure("send/", port, _request("/api/chat/send/", BODY, token), count)
+        with gunicorn(app, WEB_CONCURRENCY="2", **settings) as port:
+            ask(port, ours, 4)
+            for count in arguments.users:
+                _measure("the model", model_port, direct, count)
+                _measure("send/", port, ours, count)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["model"]:
-        asyncio.run(_serve_model())
-    else:
-        main([int(count) for count in sys.argv[1:]])
+    main(sys.argv[1:])

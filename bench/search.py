@@ -19,6 +19,7 @@ from flask import Flask
 from sqlalchemy import insert, select
 
 from bench.house import house, quantiles
+from chatbot.config import LOCAL_EMBEDDER
 from chatbot.db import begin_write, new_id
 from chatbot.knowledge import keywords
 from chatbot.knowledge.models import ChunkRow, Collection, Document, DocumentVersion, Generation
@@ -40,14 +41,14 @@ def words(rng: np.random.Generator, count: int) -> str:
     return " ".join(WORDS[np.minimum(rng.zipf(1.2, count), len(WORDS)) - 1])
 
 
-def fill(app: Flask, rows: np.ndarray) -> None:
-    """Puts the vectors in as visible chunks, 20 to a document, without embedding anything."""
+def fill(app: Flask, rows: np.ndarray, embedder: str = LOCAL_EMBEDDER) -> None:
+    """Puts the vectors in as visible chunks of an embedder, 20 to a document, without embedding anything."""
     rng = np.random.default_rng(11)
     with app.extensions["sessions"]() as session:
         begin_write(session)
         collection = session.scalars(select(Collection)).one()
         generation = Generation(
-            embedder="all-MiniLM-L6-v2", dimension=DIMENSION, chunk_tokens=200, threshold=0.0, active=1, revision=1,
+            embedder=embedder, dimension=DIMENSION, chunk_tokens=200, threshold=0.0, active=1, revision=1,
             languages=[""],
         )  # fmt: skip
         session.add(generation)
