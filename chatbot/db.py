@@ -24,10 +24,12 @@ from sqlalchemy.types import TypeDecorator
 from chatbot.native import in_native_thread
 
 BUSY_TIMEOUT_MS = 5_000
-# A writer waits as long as those of its own process that came before it get on, in seconds at most.
+# A writer waits as long as those that came before it get on, in seconds at most.
 TURN_SECONDS = 60.0
-# Between two looks whether another process still writes, in seconds.
-POLL_SECONDS = 0.002
+# So long a request waits for a connection of the pool, while those before it get on: of many that come at once some do.
+POOL_SECONDS = 30
+# So long a native thread waits for another process's writer before it looks whether that one gets on.
+LOOK_MS = 100
 # An option of statements that may take long: SQLite computes them while other requests go on.
 SLOW = {"chatbot_slow": True}
 _WRITES = "chatbot_writes"
@@ -126,7 +128,8 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
     An error of the database does not repeat the values of its statement: they would reach the log.
     """
     options: dict[str, Any] = {
-        "pool_size": threads, "max_overflow": 8, "pool_timeout": 5, "pool_pre_ping": True, "hide_parameters": True,
+        "pool_size": threads, "max_overflow": 8, "pool_timeout": POOL_SECONDS, "pool_pre_ping": True,
+        "hide_parameters": True,
     }  # fmt: skip
     if url.startswith("sqlite"):
         options["pool_pre_ping"] = False
@@ -226,25 +229,43 @@ def _begin(connection: Connection, turns: _Turns) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    """Takes the write lock from the other processes. Their turns are short, so they are asked often.
+    """Takes the write lock from the other processes, as long as they get on.
 
     Raises:
-        OperationalError: they held it too long.
+        OperationalError: one held it too long.
     """
-    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     connection.execute("PRAGMA busy_timeout=0")
     try:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise _busy(error) from error
-                time.sleep(POLL_SECONDS)
-            else:
-                return
+        if _locked(connection) is not None:
+            # What waits here would be asked again only when all that runs in this thread has had its turn.
+            in_native_thread(_wait_for_lock, connection)
     finally:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def _locked(connection: Any) -> sqlite3.OperationalError | None:
+    """Takes the lock, or gives what SQLite says of the writer who has it."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise _busy(error) from error
+        return error
+    return None
+
+
+def _wait_for_lock(connection: Any) -> None:
+    begun = changed = time.monotonic()
+    version = None
+    connection.execute(f"PRAGMA busy_timeout={min(LOOK_MS, BUSY_TIMEOUT_MS)}")
+    while (error := _locked(connection)) is not None:
+        # It changes with every commit of another connection.
+        newest = connection.execute("PRAGMA data_version").fetchone()[0]
+        if newest != version:
+            version, changed = newest, time.monotonic()
+        now = time.monotonic()
+        if now > changed + BUSY_TIMEOUT_MS / 1000 or now > begun + TURN_SECONDS:
+            raise _busy(error) from error
 
 
 def _give_turn(_dbapi_connection: Any, record: Any, *_rest: Any) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,21 +67,29 @@ _AMONG = (
 @dataclass(frozen=True)
 class Scope:
     """What a search may find: a generation, and in it the active documents of some collections (ids; None for all),
-    of which `conditions` on Document hold. With conditions, `only` are the ids of its chunks (`chunk_ids`)."""
+    of which `conditions` on Document hold. With conditions, `only` are the ids of its chunks (`chunk_ids`).
+
+    `known` tells of ids, from memory, which of them are inside, and of which it does not know.
+    """
 
     generation_id: int
     collections: frozenset[str] | None = None
     conditions: tuple[ColumnElement[bool], ...] = ()
     only: frozenset[int] | None = None
+    known: Callable[[Sequence[int]], tuple[set[int], list[int]]] | None = None
 
     def among(self, session: Session, ids: Sequence[int]) -> Set[int]:
-        """Those of some ids that are in the scope.
-
-        SQLite's planner would rather read a whole generation or collection than look up some ids, so these two are
-        not told to it: a sum is in no index, and collections are compared here.
-        """
+        """Those of some ids that are in the scope."""
         if self.only is not None:
             return self.only.intersection(ids)
+        inside: set[int] = set()
+        if self.known is not None:
+            inside, ids = self.known(ids)
+        return inside | self._read_among(session, ids) if ids else inside
+
+    def _read_among(self, session: Session, ids: Sequence[int]) -> set[int]:
+        """As the rows have it. SQLite's planner would rather read a whole generation or collection than look up some
+        ids, so these two are not told to it: a sum is in no index, and collections are compared here."""
         query = _AMONG.where(*self.conditions) if self.conditions else _AMONG
         rows = session.connection().execute(query, {"ids": ids, "of": self.generation_id})
         return {row[0] for row in rows if self.collections is None or row[1] in self.collections}

@@ -210,17 +210,14 @@ class Index:
         query = self.store.query_vector(question) if mode != "keyword" else None
         ended("embed")
         with self.sessions() as session:
-            generation = session.connection().execute(_NEWEST, {"id": self.generation.id}).one()
-            scope = Scope(self.generation.id, collections, conditions)
-            ids = session.scalars(scope.chunk_ids()).all() if conditions else None
-            scope = scope if ids is None else replace(scope, only=frozenset(ids))
-            words = keywords.search(session, question, generation.languages, scope, depth) if mode != "dense" else []
-            only = None if ids is None else np.array(ids, "i8")
+            newest = session.connection().execute(_NEWEST, {"id": self.generation.id}).one()
+        snapshot = self.store.current(newest.revision) if query is not None else None
+        scope = Scope(self.generation.id, collections, conditions)
+        if snapshot is not None:
+            scope = replace(scope, known=partial(snapshot.known, collections))
+        words, only = self._words(question, newest.languages, scope, depth, mode)
         ended("keyword")
-        snapshot, near = None, []
-        if query is not None:
-            snapshot = self.store.current(generation.revision)
-            near = snapshot.search(query, depth, collections, only)
+        near = snapshot.search(query, depth, collections, only) if snapshot is not None and query is not None else []
         ended("dense")
         fused = fuse(near, words, self.embedder.dense_weight(question)) if mode == "hybrid" else near or words
         fused = fused[: max(k, CANDIDATES)]
@@ -237,6 +234,18 @@ class Index:
             passages = self._curated_first(question, query, passages, curated)
         ended("judge")
         return Candidates(passages, vectors, frozenset(curated))
+
+    def _words(
+        self, question: str, languages: Sequence[str], scope: Scope, depth: int, mode: Mode
+    ) -> tuple[list[tuple[int, float]], Ids | None]:
+        """The best by their words, and the ids of all the scope's chunks where it has conditions."""
+        if mode == "dense" and not scope.conditions:
+            return [], None
+        with self.sessions() as session:
+            ids = session.scalars(scope.chunk_ids()).all() if scope.conditions else None
+            scope = scope if ids is None else replace(scope, only=frozenset(ids))
+            words = keywords.search(session, question, languages, scope, depth) if mode != "dense" else []
+        return words, None if ids is None else np.array(ids, dtype=np.int64)
 
     def _curated_first(
         self, question: str, query: Vectors, passages: Sequence[Passage], curated: Set[int]

@@ -136,6 +136,10 @@ class TableVectors:
                 hits = _hits(session, statement, bound)
         return hits
 
+    def known(self, labels: frozenset[str] | None, ids: Sequence[int]) -> tuple[set[int], list[int]]:
+        """Nothing is: the rows are asked in the same database."""
+        return set(), list(ids)
+
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """As the rows have them, which are read faster than the table's."""
         query = select(ChunkRow.id, ChunkRow.embedding).where(ChunkRow.id.in_(ids), ChunkRow.removed_revision.is_(None))

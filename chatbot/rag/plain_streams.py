@@ -23,7 +23,7 @@ from chatbot.egress import HttpError, Patience, heard, waiting
 
 # What each stream that is under way beside it lets a stream rest after a piece of text, and the longest rest, in
 # seconds: nobody sees so short a one.
-REST_EACH, LONGEST_REST = 0.001, 0.05
+REST_EACH, LONGEST_REST = 0.002, 0.05
 # So long is waited for the end of a body behind its last event, in seconds, and so much of it is read.
 END_SECONDS, END_BYTES = 0.05, 65_536
 

@@ -114,6 +114,16 @@ class Snapshot:
             hits += part.search(query, k, allowed)
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
 
+    def known(self, labels: frozenset[str] | None, ids: Sequence[int]) -> tuple[set[int], list[int]]:
+        """Those of the ids that may be found with the labels, and those of which nothing is known here."""
+        inside, left = set[int](), np.array(ids, dtype=np.int64)
+        for name, part in (("tail", self.tail), ("base", self.base)):
+            here, places = part.places(left)
+            allowed = self._allowed(name, part, labels)
+            inside |= set((here if allowed is None else here[allowed.mask[places]]).tolist())
+            left = np.setdiff1d(left, here)
+        return inside, left.tolist()
+
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """The vectors of ids, without those that are gone."""
         wanted = np.array([i for i in ids if i not in self.removed], dtype=np.int64)
@@ -213,6 +223,10 @@ class Held(Protocol):
     def search(self, query: Vectors, k: int, labels: frozenset[str] | None, only: Ids | None = None) -> Hits:
         """The ids of the nearest with their cosines, best first; `labels` and `only` (chunk ids) limit what is
         searched, not what is found."""
+        ...
+
+    def known(self, labels: frozenset[str] | None, ids: Sequence[int]) -> tuple[set[int], list[int]]:
+        """Those of the ids that may be found with the labels, and those of which nothing is known in memory."""
         ...
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:

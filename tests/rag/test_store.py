@@ -14,6 +14,8 @@ from chatbot.rag.embedders import LangChainEmbeddings
 from chatbot.rag.store import FaissStore
 from tests.rag.rows import WIDTH, MemoryRows, OneHot, brute_force, same, unit
 
+UNHEARD_OF = 1_000_000_000
+
 
 @pytest.fixture
 def rows() -> MemoryRows:
@@ -54,6 +56,10 @@ def test_the_store_finds_what_brute_force_finds_after_every_change(monkeypatch, 
         query, k = unit(rng, 1), int(rng.integers(1, 12))
         for labels in (None, frozenset("a"), frozenset("bc"), frozenset(["nowhere"]), frozenset()):
             assert same(store.search_vector(query, k, labels), brute_force(rows, query, k, labels))
+            inside, unknown = store.current().known(labels, [*rows.rows, UNHEARD_OF])
+            assert inside == set(rows.visible(labels))
+            assert UNHEARD_OF in unknown
+            assert not {i for i, row in rows.rows.items() if row.removed is None} & set(unknown)
         assert store.size == len([row for row in rows.rows.values() if row.removed is None])
         assert store.revision == rows.newest
 
