@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +14,10 @@ import httpx2
 
 from chatbot.egress.patience import current_patience
 from chatbot.egress.stopping import LOOK_SECONDS, may_be_stopped, stop_if_asked
+
+# Linux tells the state of a connection in the first byte; elsewhere it is asked whether there is something to read.
+_TCP_INFO = getattr(socket, "TCP_INFO", -1)
+_ESTABLISHED = b"\x01" if sys.platform == "linux" else None
 
 
 def guard(client: httpx2.Client) -> None:
@@ -95,4 +101,9 @@ class _Stream(httpcore2.NetworkStream):
         self._stream.close()
 
     def get_extra_info(self, info: str) -> object:
+        if info == "is_readable" and _ESTABLISHED is not None:
+            # Asked of every idle connection before each request, and a poll takes long where greenlets wait for it.
+            sock = self._stream.get_extra_info("socket")
+            if sock is not None:
+                return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1) != _ESTABLISHED
         return self._stream.get_extra_info(info)

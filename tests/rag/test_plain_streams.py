@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -45,8 +45,9 @@ class Provider:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         self.writes: list[bytes] = []
-        self.taken = threading.Semaphore(0)
+        self.taken, self.closed = threading.Semaphore(0), threading.Semaphore(0)
         self.connections = 0
+        self.hangs_up = False
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -56,8 +57,13 @@ class Provider:
                 self.connections += 1
                 threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        yield
+        self.closed.release()
+
     def _answer(self, connection: socket.socket) -> None:
-        with closing(connection), connection.makefile("rb") as requests, suppress(OSError):
+        with self._noted(), closing(connection), connection.makefile("rb") as requests, suppress(OSError):
             while requests.readline():
                 length = 0
                 while (line := requests.readline()) not in (b"\r\n", b""):
@@ -68,6 +74,8 @@ class Provider:
                     connection.sendall(written)
                     if not self.taken.acquire(timeout=10):
                         return
+                if self.hangs_up:
+                    return
 
     def close(self) -> None:
         self._listener.close()
@@ -152,6 +160,17 @@ def test_the_connection_of_an_answer_serves_the_next_one(provider: Provider, mod
         assert list(texts(model, provider.taken.release)) == ["The shop"]
 
     assert provider.connections == 1
+
+
+def test_a_connection_that_the_provider_has_closed_meanwhile_is_not_used_again(
+    provider: Provider, model: ChatOpenAI
+) -> None:
+    provider.writes, provider.hangs_up = [HEAD + token("The shop") + STOP + DONE], True
+
+    for answered in range(1, 4):
+        assert list(texts(model, provider.taken.release)) == ["The shop"]
+        assert provider.connections == answered
+        assert provider.closed.acquire(timeout=10)
 
 
 def test_an_answer_whose_provider_does_not_end_it_is_over_all_the_same(provider: Provider, model: ChatOpenAI) -> None:
