@@ -30,7 +30,8 @@ from sqlalchemy.orm import Session
 
 from bench.house import house
 from chatbot.config import ROOT
-from chatbot.knowledge.ingest import BATCH, in_context, ingest, label_of
+from chatbot.knowledge.chunks import in_context, label_of
+from chatbot.knowledge.ingest import BATCH, ingest
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.service import NewDocument, sync_file
 from chatbot.rag.embedders import Embedder, Embedders, Vectors
