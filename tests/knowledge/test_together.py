@@ -17,6 +17,7 @@ from chatbot.knowledge import activation, build, changes, keywords, service, tog
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.tasks import sweep_documents
 from chatbot.knowledge.together import ingest_together
+from chatbot.knowledge.verify import KNOWLEDGE, verify
 from chatbot.rag.errors import EmbedderUnavailable
 from tests.conftest import HOURS, MakeApp
 from tests.knowledge.conftest import add, found, ingest_now, long_text
@@ -351,3 +352,49 @@ def test_a_few_are_not_taken_together(app: Flask) -> None:
 
     assert at_once(app) == 0
     assert statuses(app) == ["queued"]
+
+
+def test_workers_beside_people_who_change_documents_lock_nobody_out(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M9, M10: whatever comes first, each is ready or deleted in the end, and never half."""
+    monkeypatch.setattr(together, "MOST", 7)
+    monkeypatch.setattr(together, "FEWEST", 1)
+    ids = [add(app, f"# Room {n}\n\nThe key of room {n} is number {n + 300}.", source=f"{n}.md") for n in range(40)]
+    refused: list[BaseException] = []
+
+    def work(some: list[str], step: Callable[[Any, str], object]) -> None:
+        for document_id in some:
+            try:
+                with app.extensions["sessions"]() as session:
+                    step(session, document_id)
+            except Exception as error:
+                refused.append(error)
+
+    def ingest_all() -> None:
+        while at_once(app):
+            pass
+
+    works: list[Callable[[], None]] = [
+        ingest_all,
+        ingest_all,
+        lambda: work(ids[::-3], service.delete_document),
+        lambda: work(ids[::2], lambda session, id_: changes.edit_document(session, id_, {"title": "New"})),
+        lambda: work(ids[::-2], lambda session, id_: changes.edit_document(session, id_, {"collection": "other"})),
+    ]
+    threads = [threading.Thread(target=one) for one in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for document_id in ids:
+        ingest_now(app, document_id)
+
+    assert {type(error) for error in refused} <= {service.DocumentNotFound}
+    gone = set(ids[::-3])
+    assert {id_ for id_ in ids if document(app, id_).status == "deleted"} == gone
+    assert {document(app, id_).status for id_ in set(ids) - gone} == {"ready"}
+    with app.extensions["sessions"]() as session:
+        there = select(ChunkRow.document_id).where(ChunkRow.added_revision.is_not(None), ChunkRow.text != "")
+        assert sorted(session.scalars(there)) == sorted(set(ids) - gone)
+        assert not [check.findings for check in verify(session, KNOWLEDGE, fix=False) if check.findings]
