@@ -170,7 +170,7 @@ def _in_text(text: str) -> Iterator[Sign]:
     prose = _CODE.sub(" ", text) if "`" in text or "~~~" in text else text
     small = (text if prose is text else f"{text}\n{prose}").translate(_SMALL).lower()
     for name, weight, words, pattern in _PATTERNS:
-        if not any(word in small for word in words):
+        if not any(map(small.__contains__, words)):
             continue
         match = pattern.search(prose)
         if match:

@@ -77,9 +77,9 @@ def language_of(text: str) -> str | None:
     words = Counter(_WORD.findall(_ADDRESS.sub(" ", sample) if _ADDRESS_HAS.search(sample) else sample))
     counts: Counter[str] = Counter()
     different: Counter[str] = Counter()
-    for word, often in words.items():
-        for language in _BY_WORD.get(word, ()):
-            counts[language] += often
+    for word in words.keys() & _BY_WORD.keys():
+        for language in _BY_WORD[word]:
+            counts[language] += words[word]
             different[language] += 1
     (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
     # A short text may repeat its few little words, but has them everywhere.
