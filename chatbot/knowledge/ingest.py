@@ -102,6 +102,13 @@ def due_documents(session: Session, limit: int = 100) -> list[str]:
     return due
 
 
+def is_due(session: Session, document_id: str) -> bool:
+    """Whether a document waits or its worker has gone silent."""
+    found = session.scalar(select(Document.id).where(Document.id == document_id, _due()))
+    session.rollback()
+    return found is not None
+
+
 def _due() -> ColumnElement[bool]:
     now = utcnow()
     waiting = (Document.status == "queued") & (Document.next_attempt_at <= now)
