@@ -1,6 +1,6 @@
 """Ingestion beside the bare embedder on the same texts, a second run over unchanged files, and the memory.
 
-    python -m bench.ingest [--chunks 2000] [--own | --after N]
+    python -m bench.ingest [--chunks 2000] [--own | --after N | --small N]
 
 Documents are made of sentences of the project's own documentation, in an order that does not come twice, and go in as
 files do, in one thread. The texts of each tenth document go through the embedder alone, in the same batches and
@@ -9,6 +9,10 @@ between the documents, so that whatever else the machine does meets both.
 With --own the embedder answers at once, with vectors that mean nothing: what is left is ingestion's own time, which
 shows in minutes whether it, or the memory, grows with what is there already. With --after so many chunks go in that
 way first, and what is measured comes after them.
+
+With --small so many documents of about 120 words go in, as `flask knowledge ingest --wait` brings them: many in one
+transaction, in one thread, with the embedder answering at once. Beside it the same texts are only read, cut and
+embedded, without a row.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +34,17 @@ from sqlalchemy.orm import Session
 
 from bench.house import house
 from chatbot.config import ROOT
-from chatbot.knowledge.ingest import BATCH, in_context, ingest, label_of
+from chatbot.knowledge.chunks import in_context, label_of
+from chatbot.knowledge.generations import ensure_generation
+from chatbot.knowledge.ingest import BATCH, ingest
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.service import NewDocument, sync_file
+from chatbot.knowledge.sync import MOST, sync_files
+from chatbot.knowledge.texts import read_text
+from chatbot.knowledge.together import BATCH as TOGETHER
+from chatbot.knowledge.together import ingest_together
 from chatbot.rag.embedders import Embedder, Embedders, Vectors
+from chatbot.rag.splitter import split
 
 # A page has so many sentences under each heading, and so many headings.
 SENTENCES, HEADINGS = 12, 12
@@ -156,17 +167,71 @@ def second_run(session: Session, files: list[NewDocument]) -> float:
     return time.perf_counter() - begin
 
 
+def notes(number: int, seed: int = 1) -> list[NewDocument]:
+    """Short documents, none like another."""
+    source, known = random.Random(seed), sentences()
+    found = []
+    for n in range(number):
+        words = f"Note {n}.".split()
+        while len(words) < 120:
+            words += source.choice(known).split()
+        found.append(NewDocument(" ".join(words).encode(), filename=f"{n}.txt", source=f"notes/{n}.txt"))
+    return found
+
+
+def small(session: Session, embedders: Embedders, number: int) -> None:
+    """Prints how fast short documents go in, and what of it is reading, cutting and embedding them."""
+    embedder, new = embedders.get(embedders.default), notes(number)
+    embedder.embed(["warm up"])
+    generation = ensure_generation(session, embedders)
+
+    def rowless() -> None:
+        for start in range(0, number, MOST):
+            read = [read_text(one.data, one.filename, None).parsed.text for one in new[start : start + MOST]]
+            cut = [(text, split(text, generation.chunk_tokens, embedder.count_tokens)) for text in read]
+            texts = [text[chunk.start : chunk.end] for text, chunks in cut for chunk in chunks]
+            for first in range(0, len(texts), TOGETHER):
+                embedder.embed(texts[first : first + TOGETHER])
+
+    def added() -> None:
+        for start in range(0, number, MOST):
+            sync_files(session, new[start : start + MOST])
+
+    def ingested() -> None:
+        while ingest_together(session, embedders, 60):
+            pass
+
+    parts = {"read, cut and embed, no row": rowless, "add": added, "ingest": ingested}
+    times = {name: _timed(name, part, number) for name, part in parts.items()}
+    bare_seconds, *whole = times.values()
+    rate = number / sum(whole)
+    print(f"{'add and ingest':44}{rate:9.0f} documents/s{bare_seconds / sum(whole):11.3f} of the rate without rows")
+
+
+def _timed(name: str, work: Callable[[], None], number: int) -> float:
+    begin, cpu = time.perf_counter(), time.process_time()
+    work()
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    print(f"{name:44}{number / seconds:9.0f} documents/s{1000 * cpu / number:11.3f} ms of CPU a document", flush=True)
+    return seconds
+
+
 def main(given: Sequence[str] = ()) -> None:
     """Prints the rates."""
     parser = argparse.ArgumentParser(description="Ingestion beside the bare embedder.")
     parser.add_argument("--chunks", type=int, default=2000)
     parser.add_argument("--own", action="store_true", help="without the embedder's time")
     parser.add_argument("--after", type=int, default=0, help="so many chunks go in first, without the embedder's time")
+    parser.add_argument("--small", type=int, default=0, help="so many documents of about 120 words, many at once")
     arguments = parser.parse_args(given)
     with house() as app:
         print("\nIngestion, one thread, rows durable")
         with app.extensions["sessions"]() as session:
             embedders = app.extensions["embedders"]
+            if arguments.small:
+                with blind(embedders):
+                    small(session, embedders, arguments.small)
+                return
             source = pages()
             if arguments.after:
                 with blind(embedders):

@@ -22,8 +22,9 @@ from sqlalchemy.orm import Session, lazyload, undefer
 
 from chatbot.db import Sessions, begin_write, detached, new_id, utcnow
 from chatbot.knowledge.activation import GenerationRefused, Lacking, get_generation, lacking
+from chatbot.knowledge.chunks import CONTEXT_TOKENS
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
-from chatbot.knowledge.ingest import CONTEXT_TOKENS, LeaseLost, embed_missing, held, show
+from chatbot.knowledge.ingest import LeaseLost, embed_missing, held, show
 from chatbot.knowledge.models import Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError
 from chatbot.rag.embedders import Embedder, Embedders

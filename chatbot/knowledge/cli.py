@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,8 @@ from chatbot.knowledge.collections import Reader, create_collection, list_collec
 from chatbot.knowledge.filters import conditions
 from chatbot.knowledge.instructions import SUSPICIOUS
 from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, MEMBERS, Document
-from chatbot.knowledge.service import NewDocument
+from chatbot.knowledge.service import FileRefused, NewDocument
+from chatbot.knowledge.sync import MOST, MOST_BYTES, Synced, sync_files
 from chatbot.knowledge.tasks import ingest_document
 from chatbot.knowledge.together import ingest_together
 from chatbot.terminal import Commands, progress_bar, quiet, show_table
@@ -55,12 +56,16 @@ class Summary:
         self.failed.append((source, reason))
         return True
 
-    def count(self, outcome: str, document: Document, to_ingest: bool, source: str) -> None:
-        """Counts a document, and queues it where it is to be ingested."""
-        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+    def count(self, done: Synced | ChatbotError, source: str) -> None:
+        """Counts what has become of a document, and queues it where it is to be ingested."""
+        if isinstance(done, ChatbotError):
+            self.failed.append((source, f"{done.code}: {done}"))
+            return
+        self.kept.add(done.document_id)
+        self.counts[done.outcome] = self.counts.get(done.outcome, 0) + 1
         # What an earlier run has left in the queue counts as well.
-        if to_ingest or document.status in ("queued", "processing"):
-            self.queued.setdefault(document.id, source)
+        if done.to_ingest or done.status in ("queued", "processing"):
+            self.queued.setdefault(done.document_id, source)
 
 
 class PathOrUrl(click.Path):
@@ -92,10 +97,10 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
     folders = _folders(local) if prune else []
     files = list(_files(local))
     with quiet(), progress_bar() as bar:
-        for path, source in bar.track(files, description="Reading"):
-            if summary.is_another(source, path):
-                continue
-            _sync(path, source, collection, summary)
+        for some in _batches(bar.track(files, description="Reading"), collection, summary):
+            done = sync_files(db.session(), [new for _, new in some])
+            for (source, _), one in zip(some, done, strict=True):
+                summary.count(one, source)
         for url in filter(_is_url, paths):
             _sync_url(str(url), collection, summary)
         if wait:
@@ -165,19 +170,35 @@ def _source(file: Path, elsewhere: str) -> str:
     return resolved.relative_to(here).as_posix() if resolved.is_relative_to(here) else elsewhere
 
 
-def _sync(path: Path, source: str, collection: str, summary: Summary) -> None:
+def _batches(
+    files: Iterable[tuple[Path, str]], collection: str, summary: Summary
+) -> Iterator[list[tuple[str, NewDocument]]]:
+    """The files with their bytes, some at a time; notes those that cannot be read."""
+    some: list[tuple[str, NewDocument]] = []
+    size = 0
+    for path, source in files:
+        new = None if summary.is_another(source, path) else _read(path, source, collection, summary)
+        if new is None:
+            continue
+        some.append((source, new))
+        size += len(new.data)
+        if len(some) == MOST or size >= MOST_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _read(path: Path, source: str, collection: str, summary: Summary) -> NewDocument | None:
+    """A file with its bytes, or None where it cannot be had, with the reason noted."""
     try:
         if path.stat().st_size > current_app.extensions["settings"].max_upload_mb * 1024 * 1024:
-            raise service.FileRefused("The file is larger than MAX_UPLOAD_MB.", code="too_large")
-        new = NewDocument(path.read_bytes(), filename=path.name, source=source[-500:], collection=collection)
-        outcome, document, to_ingest = service.sync_file(db.session(), new)
-    except ChatbotError as error:
-        summary.failed.append((source, f"{error.code}: {error}"))
+            summary.count(FileRefused("The file is larger than MAX_UPLOAD_MB.", code="too_large"), source)
+            return None
+        return NewDocument(path.read_bytes(), filename=path.name, source=source[-500:], collection=collection)
     except OSError as error:
         summary.failed.append((source, f"unreadable: {error.strerror}"))
-    else:
-        summary.kept.add(document.id)
-        summary.count(outcome, document, to_ingest, source)
+        return None
 
 
 def _sync_url(url: str, collection: str, summary: Summary) -> None:
@@ -185,28 +206,36 @@ def _sync_url(url: str, collection: str, summary: Summary) -> None:
         checked = urls.check_url(url, current_app.extensions["fetch_limits"])
         outcome, document, to_ingest = urls.sync_url(db.session(), urls.NewUrl(checked, collection=collection))
     except ChatbotError as error:
-        summary.failed.append((url, f"{error.code}: {error}"))
+        summary.count(error, url)
     else:
-        summary.kept.add(document.id)
-        summary.count(outcome, document, to_ingest, checked)
+        summary.count(Synced(outcome, document.id, document.status, to_ingest), checked)
 
 
 def _ingest_here(bar: Progress, summary: Summary) -> None:
     """Ingests what was queued, a thread a core; a worker that is running takes its share."""
+    parts = current_app.extensions
+    task = bar.add_task("Ingesting", total=len(summary.queued))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(_ingest_many, [current_app.extensions] * (os.cpu_count() or 1)))
-        outcomes = threads.map(partial(_ingest_one, current_app.extensions), summary.queued)
-        done = bar.track(outcomes, total=len(summary.queued), description="Ingesting")
-        for source, reason in zip(summary.queued.values(), done, strict=True):
-            if reason:
-                summary.failed.append((source, reason))
+        many = partial(_ingest_many, parts, lambda number: bar.advance(task, number))
+        list(threads.map(lambda _: many(), range(os.cpu_count() or 1)))
+        with parts["sessions"]() as session:
+            settled = service.settled(session, list(summary.queued))
+        bar.update(task, completed=len(settled))
+        rest = [document_id for document_id in summary.queued if document_id not in settled]
+        reasons = {id_: _reason(*settled[id_]) for id_ in settled}
+        for document_id, reason in zip(rest, threads.map(partial(_ingest_one, parts), rest), strict=True):
+            reasons[document_id] = reason
+            bar.advance(task)
+    for document_id, source in summary.queued.items():
+        if reason := reasons[document_id]:
+            summary.failed.append((source, reason))
 
 
-def _ingest_many(parts: Mapping[str, Any]) -> None:
+def _ingest_many(parts: Mapping[str, Any], report: Callable[[int], None]) -> None:
     """Ingests the small texts, many at once; the others go one by one."""
     with parts["sessions"]() as session:
-        while ingest_together(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
-            pass
+        while done := ingest_together(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
+            report(done)
 
 
 def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:
@@ -215,9 +244,11 @@ def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:
         document = _ingested(parts, document_id)
     except service.DocumentNotFound as error:
         return f"{error.code}: {error}"
-    if document.status == "ready":
-        return None
-    return f"{document.error_code or document.status}: {document.error_detail or document.blocked_because}"
+    return _reason(document.status, document.error_code, document.error_detail or document.blocked_because)
+
+
+def _reason(status: str, code: str | None, detail: str | None) -> str | None:
+    return None if status == "ready" else f"{code or status}: {detail}"
 
 
 def _ingested(parts: Mapping[str, Any], document_id: str) -> Document:

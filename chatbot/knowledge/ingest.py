@@ -10,33 +10,28 @@ rows already, but no search sees them: publishing is one transaction that counts
 
 from __future__ import annotations
 
-import hashlib
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-import numpy as np
 import structlog
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
 from chatbot.knowledge import keywords, urls
+from chatbot.knowledge.chunks import Origin, fill_vectors, label_of, new_chunk, terms_of_chunk, write_chunks
 from chatbot.knowledge.generations import ensure_generation, is_active, next_revision, visible, within
-from chatbot.knowledge.instructions import score, signs
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.originals import OriginalMissing, content_of
-from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.service import clean_title
-from chatbot.knowledge.simhash import simhash
+from chatbot.knowledge.parsing import ParseError
+from chatbot.knowledge.texts import read_text
 from chatbot.rag.embedders import Embedder, Embedders
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
-from chatbot.rag.languages import language_of
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.splitter import Chunk, split
 from chatbot.storage import FULL, is_full
@@ -45,9 +40,10 @@ log = structlog.get_logger(__name__)
 
 BATCH = 32
 MAX_ATTEMPTS = 5
-CONTEXT_TOKENS = 22
 WAIT = timedelta(seconds=30)
 PUBLIC_ONLY = Limits()
+# With the embedder away a document waits; that is no attempt.
+AWAY = (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged)
 GAVE_UP = "Reading this file stopped the worker again and again. It was set aside."
 
 
@@ -107,6 +103,13 @@ def due_documents(session: Session, limit: int = 100) -> list[str]:
     return due
 
 
+def is_due(session: Session, document_id: str) -> bool:
+    """Whether a document waits or its worker has gone silent."""
+    found = session.scalar(select(Document.id).where(Document.id == document_id, _due()))
+    session.rollback()
+    return found is not None
+
+
 def _due() -> ColumnElement[bool]:
     now = utcnow()
     waiting = (Document.status == "queued") & (Document.next_attempt_at <= now)
@@ -163,7 +166,7 @@ def _run(session: Session, embedders: Embedders, job: Job, limits: Limits) -> st
         return _fail_or_try_again(session, job, error)
     except (ParseError, UrlNotAllowed, OriginalMissing, BadEmbeddings) as error:
         return _fail(session, job, error.code, str(error))
-    except (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged) as error:
+    except AWAY as error:
         return _wait(session, job, str(error))
 
 
@@ -258,17 +261,15 @@ def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentV
         else:
             data, name, kind = fetched.body, urls.name_to_judge_by(fetched), fetched.media_type
         session.rollback()
-        parsed = parse(data, name, kind)
-        bits, suspicion = simhash(parsed.text), score(signs(parsed.text, data, parsed.media_type))
+        read = read_text(data, name, kind)
         document = held(session, job)
         version = session.scalars(query).one()
-        version.text, version.media_type, version.pages = parsed.text, parsed.media_type, list(parsed.pages)
-        version.simhash, version.instruction_score = bits, suspicion
-        document.language = language_of(parsed.text)
+        for column, value in read.version_values().items():
+            setattr(version, column, value)
+        document.language = read.language
         if fetched is not None:
             urls.store(session, document, version, fetched)
-        if parsed.title and document.title in ("Untitled", clean_title(name), urls.title_of(document.url or name)):
-            document.title = clean_title(parsed.title) or document.title
+        document.title = read.title_for(document.title, name, document.url or name)
         session.commit()
     return detached(session, version)
 
@@ -291,20 +292,21 @@ def embed_missing(
     )
     session.rollback()
     text = version.text or ""
+    origin = Origin(job.document_id, version.id, version.version, text, version.pages, label)
     plan = list(enumerate(split(text, generation.chunk_tokens, _alive(session, job, embedder.count_tokens))))
     if not plan:
         raise ParseError("no_text")
     done = len(have)
-    _report(session, job, done, len(plan))
     todo = [(ordinal, chunk) for ordinal, chunk in plan if ordinal not in have]
+    if len(todo) != len(plan) or len(todo) > BATCH:
+        _report(session, job, done, len(plan))
     for batch in _batches(todo):
-        rows = [chunk_row(text, label, version, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
-        fill_vectors(session, rows, generation, embedder)
+        chunks = [new_chunk(origin, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
+        fill_vectors(session, chunks, generation, embedder)
         document = held(session, job)
-        session.add_all(row for row, _ in rows)
-        session.flush()
-        keywords.index_chunks(session, [row.id for row, _ in rows])
-        done += len(rows)
+        named = document.title, document.source, document.language
+        write_chunks(session, chunks, [terms_of_chunk(*named, chunk) for chunk in chunks])
+        done += len(chunks)
         job.note(document, done, len(plan))
         session.commit()
         session.expunge_all()
@@ -337,70 +339,6 @@ def _batches(todo: Sequence[tuple[int, Chunk]]) -> Iterator[Sequence[tuple[int, 
         yield todo[start : start + BATCH]
 
 
-def chunk_row(
-    text: str, label: str, version: DocumentVersion, generation: Generation, embedder: Embedder,
-    ordinal: int, chunk: Chunk,
-) -> tuple[ChunkRow, str]:  # fmt: skip
-    """A chunk's row without its vector, and the text that the vector stands for."""
-    body = text[chunk.start : chunk.end]
-    embedded = in_context(label, chunk.headings, body, embedder)
-    row = ChunkRow(
-        generation_id=generation.id,
-        document_id=version.document_id,
-        version_id=version.id,
-        version=version.version,
-        ordinal=ordinal,
-        char_start=chunk.start,
-        char_end=chunk.end,
-        page=bisect_right(version.pages, chunk.start) or None,
-        headings=list(chunk.headings),
-        text=body,
-        tokens=embedder.count_tokens(body),
-        text_hash=hashlib.sha256(embedded.encode()).hexdigest(),
-    )
-    return row, embedded
-
-
-def in_context(label: str, headings: Sequence[str], body: str, embedder: Embedder) -> str:
-    """What is embedded: a chunk behind its document's label, and behind its heading where that is in another chunk."""
-    heading = headings[-1] if headings and headings[-1] not in body else ""
-    words = f"{label}: {heading}".split() if heading else label.split()
-    while words and embedder.count_tokens(" ".join(words)) > CONTEXT_TOKENS:
-        words.pop()
-    return f"{' '.join(words)}\n{body}"
-
-
-def label_of(title: str, source: str, filename: str) -> str:
-    """What a document is called where it is embedded: a file's place in its folder says most, else the title."""
-    place, dot, _ = source.rpartition(".")
-    return place if filename and dot and "/" in place else title
-
-
-def fill_vectors(
-    session: Session, rows: Sequence[tuple[ChunkRow, str]], generation: Generation, embedder: Embedder
-) -> None:
-    """Takes the vectors of texts that a generation of this embedder already knows, and embeds the others.
-
-    A text that an earlier version had is known until the nightly purge; a deleted document's vectors are empty.
-    """
-    hashes = {row.text_hash for row, _ in rows}
-    alike = (Generation.embedder == generation.embedder, Generation.dimension == generation.dimension)
-    query = (
-        select(ChunkRow.text_hash, ChunkRow.embedding)
-        .where(ChunkRow.generation_id.in_(select(Generation.id).where(*alike)), ChunkRow.text_hash.in_(hashes))
-        .where(func.length(ChunkRow.embedding) == 4 * generation.dimension)
-    )
-    known: dict[str, bytes] = dict(session.execute(query).all())
-    session.rollback()
-    unknown = {row.text_hash: embedded for row, embedded in rows if row.text_hash not in known}
-    vectors = embedder.embed(list(unknown.values()))
-    if unknown and vectors.shape != (len(unknown), generation.dimension):
-        raise BadEmbeddings()
-    known |= {key: np.ascontiguousarray(v, "<f4").tobytes() for key, v in zip(unknown, vectors, strict=True)}
-    for row, _ in rows:
-        row.embedding = known[row.text_hash]
-
-
 def _publish(session: Session, job: Job, version: DocumentVersion, generation: Generation) -> str:
     """Makes the version answer, in one transaction and one revision.
 
@@ -413,8 +351,7 @@ def _publish(session: Session, job: Job, version: DocumentVersion, generation: G
     # Counting the revision up has locked the generation: an activation waits, or is seen here.
     if not is_active(session, generation.id):
         raise GenerationChanged()
-    document.status, document.chunk_count = "ready", document.chunks_total
-    document.lease_owner = document.lease_until = document.error_code = document.error_detail = None
+    document.mark_ready(document.chunks_total)
     session.commit()
     log.info("ingest_done", document_id=document.id, version=job.version, chunks=document.chunk_count)
     return "ready"

@@ -112,7 +112,14 @@ def index_chunks(session: Session, chunk_ids: Sequence[int]) -> None:
         .join(Document, Document.id == ChunkRow.document_id)
         .where(ChunkRow.id.in_(chunk_ids))
     ).all()
-    found = [(row.id, terms_of(_said(row.title, row.source, row.headings, row.text), row.language)) for row in rows]
+    write_terms(
+        session,
+        [(row.id, terms_of_chunk(row.title, row.source, row.language, row.headings, row.text)) for row in rows],
+    )
+
+
+def write_terms(session: Session, found: list[tuple[int, list[str]]]) -> None:
+    """Writes the terms of chunks, by their ids, anew where there are some; in the caller's transaction."""
     if found:
         write = _write_sqlite if _is_sqlite(session) else _write_postgresql
         write(session, found)
@@ -125,10 +132,10 @@ def index_document(session: Session, document_id: str) -> None:
         index_chunks(session, chunk_ids[start : start + BATCH])
 
 
-def _said(title: str, source: str, headings: Sequence[str], body: str) -> str:
+def terms_of_chunk(title: str, source: str, language: str | None, headings: Sequence[str], body: str) -> list[str]:
     """What a chunk is found by: its words, and the title, place and headings it stands under."""
     above = [name for name in (title, source, *headings) if name and name not in body]
-    return "\n".join([*above, body])
+    return terms_of("\n".join([*above, body]), language)
 
 
 def _is_sqlite(session: Session) -> bool:
@@ -137,16 +144,19 @@ def _is_sqlite(session: Session) -> bool:
 
 def _write_sqlite(session: Session, found: list[tuple[int, list[str]]]) -> None:
     rows = [{"id": chunk_id, "terms": " ".join(terms)} for chunk_id, terms in found]
-    session.execute(text("INSERT OR REPLACE INTO chunk_terms (rowid, terms) VALUES (:id, :terms)"), rows)
+    session.execute(_WRITE_SQLITE, rows)
 
 
 def _write_postgresql(session: Session, found: list[tuple[int, list[str]]]) -> None:
-    statement = text(
-        "INSERT INTO chunk_terms (chunk_id, length, terms) VALUES (:id, :length, CAST(:terms AS tsvector)) "
-        "ON CONFLICT (chunk_id) DO UPDATE SET length = excluded.length, terms = excluded.terms"
-    )
     rows = [{"id": chunk_id, "length": len(terms), "terms": _vector(terms)} for chunk_id, terms in found]
-    session.execute(statement, rows)
+    session.execute(_WRITE_POSTGRESQL, rows)
+
+
+_WRITE_SQLITE = text("INSERT OR REPLACE INTO chunk_terms (rowid, terms) VALUES (:id, :terms)")
+_WRITE_POSTGRESQL = text(
+    "INSERT INTO chunk_terms (chunk_id, length, terms) VALUES (:id, :length, CAST(:terms AS tsvector)) "
+    "ON CONFLICT (chunk_id) DO UPDATE SET length = excluded.length, terms = excluded.terms"
+)
 
 
 def _vector(terms: Sequence[str]) -> str:

@@ -106,6 +106,18 @@ class Document(Base):
         self.lease_owner = self.lease_until = None
         self.error_code = self.error_detail = self.blocked_because = None
 
+    def mark_ready(self, chunks: int) -> None:
+        """Ends the attempt: the newest version answers with so many chunks."""
+        for name, value in self.ready_values(chunks).items():
+            setattr(self, name, value)
+
+    @staticmethod
+    def ready_values(chunks: int) -> dict[str, Any]:
+        """The columns of a document whose newest version answers with so many chunks."""
+        counts = dict.fromkeys(("chunk_count", "chunks_done", "chunks_total"), chunks)
+        nothing = dict.fromkeys(("lease_owner", "lease_until", "error_code", "error_detail"))
+        return {"status": "ready", **counts, **nothing}
+
     def mark_failed(self, code: str, detail: str) -> None:
         """Ends the attempt with a reason for programs and a sentence for people."""
         self.status = "failed"

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine, func, select
@@ -72,13 +73,24 @@ def keep(session: Session, version: DocumentVersion, data: bytes) -> None:
     Raises:
         StorageFull: the file could not be written.
     """
-    originals = _originals(session)
-    version.content_hash, version.size_bytes = hashlib.sha256(data).hexdigest(), len(data)
-    version.in_file = originals.in_files
-    version.content = b"" if originals.in_files else data
+    for column, value in kept(session, data).items():
+        setattr(version, column, value)
+
+
+def kept(session: Session, data: bytes) -> dict[str, Any]:
+    """The columns of a version with these bytes, to be written in the same transaction.
+
+    Raises:
+        StorageFull: the file could not be written.
+    """
+    originals, content_hash = _originals(session), hashlib.sha256(data).hexdigest()
     if originals.in_files:
-        _lock(session, version.content_hash)
-        _write(originals.place(version.content_hash), data)
+        _lock(session, content_hash)
+        _write(originals.place(content_hash), data)
+    return {
+        "content_hash": content_hash, "size_bytes": len(data), "in_file": originals.in_files,
+        "content": b"" if originals.in_files else data,
+    }  # fmt: skip
 
 
 def content_of(session: Session, version: DocumentVersion) -> bytes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select, update
@@ -30,6 +32,9 @@ from chatbot.knowledge.quotas import make_room
 from chatbot.knowledge.snapshots import may_be_purged
 from chatbot.web.pages import Page, newest_first
 
+# How many ids one statement asks about.
+MOST_ASKED = 1_000
+
 
 class DocumentNotFound(NotFound):
     code, detail = "document_not_found", "There is no such document."
@@ -53,9 +58,25 @@ class NewDocument:
     collection: str = DEFAULT_COLLECTION
     extra: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+    def document_values(self) -> dict[str, Any]:
+        """The columns of its document, but for the collection."""
+        return {
+            "title": clean_title(self.title) or clean_title(self.filename) or "Untitled",
+            "source": self.source or self.filename,
+            "document_type": self.document_type,
+            "is_active": self.is_active,
+            "extra": self.extra,
+            "content_hash": self.content_hash,
+            "size_bytes": len(self.data),
+        }
+
+    def version_values(self) -> dict[str, Any]:
+        """The columns of a version, but for its bytes."""
+        return {"filename": self.filename[-255:], "media_type": self.media_type}
 
 
 def add_document(session: Session, new: NewDocument) -> tuple[Document, bool]:
@@ -74,16 +95,7 @@ def add_document(session: Session, new: NewDocument) -> tuple[Document, bool]:
     if document is not None:
         return document, requeue_if_failed(session, document)
     make_room(session, 1, len(new.data))
-    document = Document(
-        collection=collection,
-        title=clean_title(new.title) or clean_title(new.filename) or "Untitled",
-        source=new.source or new.filename,
-        document_type=new.document_type,
-        is_active=new.is_active,
-        extra=new.extra,
-        content_hash=new.content_hash,
-        size_bytes=len(new.data),
-    )
+    document = Document(collection=collection, **new.document_values())
     session.add(document)
     session.flush()
     _add_version(session, document, new)
@@ -187,12 +199,7 @@ def requeue_if_failed(session: Session, document: Document) -> bool:
 
 
 def _add_version(session: Session, document: Document, new: NewDocument) -> None:
-    version = DocumentVersion(
-        document_id=document.id,
-        version=document.version,
-        filename=new.filename[-255:],
-        media_type=new.media_type,
-    )
+    version = DocumentVersion(document_id=document.id, version=document.version, **new.version_values())
     keep(session, version, new.data)
     session.add(version)
 
@@ -217,6 +224,18 @@ def get_document(session: Session, document_id: str, *, for_update: bool = False
     if document is None:
         raise DocumentNotFound()
     return document
+
+
+def settled(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str | None, str | None]]:
+    """Status, error code and error detail of those documents that are ready or have failed."""
+    found: dict[str, tuple[str, str | None, str | None]] = {}
+    columns = select(Document.id, Document.status, Document.error_code, Document.error_detail)
+    for start in range(0, len(ids), MOST_ASKED):
+        some = columns.where(Document.id.in_(ids[start : start + MOST_ASKED]))
+        rows = session.execute(some.where(Document.status.in_(("ready", "failed")))).all()
+        found |= {row.id: (row.status, row.error_code, row.error_detail) for row in rows}
+    session.rollback()
+    return found
 
 
 def list_documents(session: Session, filters: dict[str, Any], limit: int, cursor: str | None) -> Page:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,13 +23,15 @@ SHINGLE = 3
 _SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
 _WORDS = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}]+")
 _BATCH = 1 << 16
+# Words whose hashes were just made; longer ones hardly come twice.
+WORDS_REMEMBERED, LONGEST_WORD = 65_536, 40
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
 def simhash(text: str) -> int | None:
     """The hash as a signed integer of 64 bits, as databases store it; None for a text without words."""
-    shingles = _shingles([found.group() for found in _WORDS.finditer(text.casefold())])
+    shingles = _shingles(_WORDS.findall(text.casefold()))
     if not len(shingles):
         return None
     votes = np.zeros(BITS, dtype=np.int64)
@@ -43,14 +46,24 @@ def _shingles(words: list[str]) -> Hashes:
     """A hash of each different shingle; a text shorter than one is a shingle by itself."""
     if not words:
         return np.zeros(0, dtype=np.uint64)
-    known = {word: _hash(word) for word in set(words)}
-    hashes = np.fromiter((known[word] for word in words), dtype=np.uint64, count=len(words))
+    short = max(map(len, words)) <= LONGEST_WORD
+    known = _known if short else {word: _hash(word) for word in set(words)}.__getitem__
+    hashes = np.fromiter(map(known, words), dtype=np.uint64, count=len(words))
     size = min(SHINGLE, len(hashes))
     mixed = np.zeros(len(hashes) - size + 1, dtype=np.uint64)
     for at in range(size):
         mixed = _mixed(mixed + hashes[at : at + len(mixed)])
-    unique: Hashes = np.unique(mixed)
+    mixed.sort()
+    # What is not like the one before it; np.unique takes many times as long for so few.
+    different = np.ones(len(mixed), dtype=bool)
+    np.not_equal(mixed[1:], mixed[:-1], out=different[1:])
+    unique: Hashes = mixed[different]
     return unique
+
+
+@lru_cache(WORDS_REMEMBERED)
+def _known(word: str) -> int:
+    return _hash(word)
 
 
 def _hash(word: str) -> int:

@@ -26,7 +26,12 @@ _over = threading.Event()
 
 @shared_task(name="knowledge.ingest", ignore_result=True)
 def ingest_document(document_id: str) -> None:
-    """Ingests one document, and many small ones at once where many wait."""
+    """Ingests one document, and many small ones at once where many wait.
+
+    Of many that came together most are done when their own messages come.
+    """
+    if not ingest.is_due(db.session(), document_id):
+        return
     while _ingest_together():
         pass
     lease = current_app.extensions["settings"].ingest_lease_seconds

@@ -19,12 +19,16 @@ SHORT_PART = 0.25
 
 _WORD = re.compile(r"[^\W\d_]+")
 _ADDRESS = re.compile(r"https?://\S+|(?<![\w-])[\w-]++(?:\.[\w-]++){2,}\S*")
+# Only a text that has one of these has an address.
+_ADDRESS_HAS = re.compile(r"://|\.[\w-]+\.[\w-]")
 _SCRIPTS = (
     ("ja", "\u3040-\u30ff"), ("ko", "\u1100-\u11ff\uac00-\ud7af"), ("zh", "\u3400-\u9fff"), ("th", "\u0e00-\u0e7f"),
     ("ru", "\u0400-\u04ff"), ("ar", "\u0600-\u06ff"), ("he", "\u0590-\u05ff"), ("el", "\u0370-\u03ff"),
     ("hi", "\u0900-\u097f"), ("ta", "\u0b80-\u0bff"),
 )  # fmt: skip
 _OF_SCRIPT = [(language, re.compile(f"[{letters}]")) for language, letters in _SCRIPTS]
+# The scripts from the first letter to the last; a text without any of these has none of them.
+_OTHER = re.compile("[\u0370-\ud7af]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _LITTLE_WORDS = {
     "en": "the of and to in is that it for was with as are this be on by at from which or an have not but you they "
@@ -70,12 +74,12 @@ def language_of(text: str) -> str | None:
     if script is not None:
         return script
     # A word that several languages have counts for each in part.
-    words = Counter(_WORD.findall(_ADDRESS.sub(" ", sample)))
+    words = Counter(_WORD.findall(_ADDRESS.sub(" ", sample) if _ADDRESS_HAS.search(sample) else sample))
     counts: Counter[str] = Counter()
     different: Counter[str] = Counter()
-    for word, often in words.items():
-        for language in _BY_WORD.get(word, ()):
-            counts[language] += often
+    for word in words.keys() & _BY_WORD.keys():
+        for language in _BY_WORD[word]:
+            counts[language] += words[word]
             different[language] += 1
     (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
     # A short text may repeat its few little words, but has them everywhere.
@@ -86,6 +90,8 @@ def language_of(text: str) -> str | None:
 
 def _script_of(sample: str) -> str | None:
     """The language of a script that has one, where it makes up a good part of the letters."""
+    if not _OTHER.search(sample):
+        return None
     latin = len(_LATIN.findall(sample))
     counts = {language: len(letters.findall(sample)) for language, letters in _OF_SCRIPT}
     best = max(counts, key=lambda language: counts[language])

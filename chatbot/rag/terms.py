@@ -11,10 +11,13 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 import Stemmer
 
 MAX_TERM = 64
+# Words whose terms were just made: most of the next text's are among them.
+WORDS_REMEMBERED = 32_768
 
 _WORD = re.compile(r"[^\W_]+")
 # Kana, Chinese characters, Hangul has spaces; Thai, Lao and Khmer have none.
@@ -40,8 +43,7 @@ def terms_of(text: str, language: str | None) -> list[str]:
 
     Where the language is not known, words are stemmed as English ones: a wrong stem is the same in a question.
     """
-    stem = _stemmer(language)
-    return [term for word in _words(text) for term in _terms(word, language, stem)]
+    return [term for word in _words(text) for term in _terms(word, language)]
 
 
 def question_terms(question: str, languages: Iterable[str | None]) -> list[str]:
@@ -50,11 +52,9 @@ def question_terms(question: str, languages: Iterable[str | None]) -> list[str]:
     English stop words are left out in all of them: English texts have none, so "the" would be a rare term, and stand
     for whatever text was taken for one in another language.
     """
-    ways = [(language, _stemmer(language)) for language in languages]
+    ways = list(languages)
     words = [word for word in _words(question) if word not in _STOP]
-    return list(
-        dict.fromkeys(term for word in words for language, stem in ways for term in _terms(word, language, stem))
-    )
+    return list(dict.fromkeys(term for word in words for language in ways for term in _terms(word, language)))
 
 
 def _words(text: str) -> list[str]:
@@ -62,12 +62,14 @@ def _words(text: str) -> list[str]:
     return [word[:MAX_TERM] for word in _WORD.findall(folded)]
 
 
-def _terms(word: str, language: str | None, stem: Stemmer.Stemmer | None) -> list[str]:
+@lru_cache(WORDS_REMEMBERED)
+def _terms(word: str, language: str | None) -> tuple[str, ...]:
+    stem = _stemmer(language)
     if _UNSPACED.search(word):
-        return [part for run in _RUNS.findall(word) for part in _pairs(run, stem)]
+        return tuple(part for run in _RUNS.findall(word) for part in _pairs(run, stem))
     if language == "en" and word in _STOP:
-        return []
-    return [stem.stemWord(word) if stem else word]
+        return ()
+    return (stem.stemWord(word) if stem else word,)
 
 
 def _pairs(run: str, stem: Stemmer.Stemmer | None) -> list[str]:

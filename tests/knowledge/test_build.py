@@ -120,7 +120,7 @@ def _listed(app):
 
 def test_nothing_is_parsed_again(app, embedder, monkeypatch):
     put_in(app, HOURS)
-    monkeypatch.setattr(ingestion, "parse", lambda *_: pytest.fail("it was parsed"))
+    monkeypatch.setattr(ingestion, "read_text", lambda *_: pytest.fail("it was parsed"))
     assert missing(app, built(app)) == 0
 
 
@@ -143,7 +143,7 @@ def test_another_embedder_embeds_everything_itself(app, embedder):
 
 
 STEPS = [
-    (build, "embed_missing"), (ingestion, "chunk_row"), (ingestion, "fill_vectors"), (ingestion, "_report"),
+    (build, "embed_missing"), (ingestion, "new_chunk"), (ingestion, "fill_vectors"), (ingestion, "_report"),
     (build, "show"), (build, "held"), (build, "_finished"), (build, "_next_round"),
 ]  # fmt: skip
 

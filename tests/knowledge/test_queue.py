@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
 from chatbot.db import begin_write, utcnow
@@ -139,3 +139,18 @@ def test_a_database_that_is_away_does_not_end_the_heartbeat(app, monkeypatch, ca
     tasks._over.clear()
     tasks._heartbeat("a")
     assert "worker_not_noted" in caplog.text
+
+
+def test_a_message_for_a_document_that_is_done_costs_one_read(app, monkeypatch):
+    """N6"""
+    id_ = add(app, HOURS)
+    assert ingest_now(app, id_) == "ready"
+    statements = []
+    with app.extensions["sessions"]() as session:
+        engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    with app.app_context():
+        tasks.ingest_document.run(id_)
+
+    assert [statement[:6] for statement in statements if statement != "BEGIN"] == ["SELECT"]

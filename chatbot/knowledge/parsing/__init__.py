@@ -15,7 +15,7 @@ from chatbot.knowledge.parsing.result import Extracted, Parsed
 from chatbot.knowledge.parsing.runner import extract_in_child
 from chatbot.knowledge.parsing.sniff import sniff
 
-__all__ = ["DEFAULT", "Limits", "ParseError", "Parsed", "parse", "sniff"]
+__all__ = ["DEFAULT", "Limits", "ParseError", "Parsed", "is_isolated", "parse", "sniff"]
 
 
 def parse(data: bytes, filename: str = "", media_type: str | None = None, *, limits: Limits = DEFAULT) -> Parsed:
@@ -31,6 +31,11 @@ def parse(data: bytes, filename: str = "", media_type: str | None = None, *, lim
     if not extracted.text.strip():
         raise ParseError("no_text")
     return Parsed(extracted.text, extracted.title, kind, extracted.pages)
+
+
+def is_isolated(data: bytes, filename: str = "", media_type: str | None = None) -> bool:
+    """Whether a document is read in a child process. Raises ParseError."""
+    return BY_MEDIA_TYPE[sniff(data, filename, media_type)].isolated
 
 
 def _extract(data: bytes, kind: str, limits: Limits) -> Extracted:

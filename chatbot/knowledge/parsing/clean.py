@@ -8,7 +8,7 @@ from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.rag.invisible import without_invisible
 
-_NEWLINES: Final = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_NEWLINES: Final = re.compile("[\r\v\f\x85\u2028\u2029]")
 _BLANK_LINES: Final = re.compile(r"\n[^\S\n]*\n(?:[^\S\n]*\n)+")
 _MEANINGLESS: Final = re.compile(
     r"(untitled|title|document|word document|powerpoint presentation|microsoft (word|powerpoint)\b.*"
@@ -20,7 +20,7 @@ _LONGEST_TITLE: Final = 300
 
 def clean(text: str) -> str:
     """`text` with \\n for every kind of line end and without control and invisible characters."""
-    return without_invisible(_NEWLINES.sub("\n", text))
+    return without_invisible(_NEWLINES.sub("\n", text.replace("\r\n", "\n")))
 
 
 def squeeze(text: str) -> str:
