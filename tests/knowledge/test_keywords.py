@@ -238,7 +238,7 @@ def test_a_failed_document_leaves_no_words(app, session, monkeypatch):
     def broken(*_args):
         raise RuntimeError
 
-    monkeypatch.setattr(keywords, "index_chunks", broken)
+    monkeypatch.setattr(keywords, "write_terms", broken)
     with pytest.raises(RuntimeError):
         ingest_now(app, add(app, HOURS))
     assert (indexed(session), visible(app)) == (set(), [])
