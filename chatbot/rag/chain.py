@@ -7,6 +7,7 @@ the stream read the rest of the model's answer first, so a client who leaves wou
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
@@ -28,6 +29,7 @@ from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Found, Part, Piece, 
 # The question, what may be searched, and the question as it was typed where that is searched as well.
 Retrieve = Callable[[str, frozenset[str] | None, str | None], Found]
 Fallback = Literal["general", "refuse"]
+_BEHIND_A_BRACKET = re.compile(r"(?<=[\]】])(?=.)", re.DOTALL)
 
 
 def retrieval_chain(
@@ -102,11 +104,12 @@ def _as_checked(
     links = LinkFilter(Addresses.of(found.passages), images)
     by_chunk = {passage.chunk_id: passage for passage in found.passages}
     for piece in pieces:
-        for part in _shown(cited.feed(links.feed(piece.text))):
-            if part.citation:
-                citations.append(part.citation)
-                images.add(by_chunk[part.citation.chunk_id])
-            yield part
+        for stretch in _up_to_markers(piece.text):
+            for part in _shown(cited.feed(links.feed(stretch))):
+                if part.citation:
+                    citations.append(part.citation)
+                    images.add(by_chunk[part.citation.chunk_id])
+                yield part
         if piece.usage:
             last = [*_shown(cited.feed(links.end())), *_shown(cited.end())]
             yield from last
@@ -114,6 +117,12 @@ def _as_checked(
             final, checked, removed = with_cited_links(cited.text, citations, cited.checked(), found.passages)
             yield Part(checked=checked, final=final if removed else None)
             yield Part(usage=piece.usage, timings_ms=clock.total(), removed_links=links.removed + removed)
+
+
+def _up_to_markers(text: str) -> list[str]:
+    """A piece in which there may be an image, in stretches that end where a marker may: what is cited before an image
+    decides whether it stays, however many tokens have come together."""
+    return _BEHIND_A_BRACKET.split(text) if "!" in text else [text]
 
 
 def _shown(shown: Shown) -> Generator[Part, None, None]:

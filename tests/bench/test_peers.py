@@ -83,7 +83,8 @@ def test_users_hear_every_token_of_the_model(model_port: int) -> None:
     assert min(run.total) >= model.NOMINAL
 
 
-def test_what_was_no_answer_is_lost_and_says_why(model_port: int) -> None:
+def test_what_was_no_answer_is_lost_and_says_why(model_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "PATIENCE", 1)
     silent = load.ask(1, itertools.repeat(b""), 2, 0)
     wrong = load.ask(model_port, itertools.repeat(load.request("/v1/embeddings", {"input": "x"})), 1, 0)
 
@@ -142,7 +143,11 @@ def test_this_project_is_measured_and_what_is_not_installed_is_left_out(
 
 def test_processes_below_this_one_are_found_with_what_they_hold() -> None:
     async def count() -> tuple[list[int], float]:
-        child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "print(); input()", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert child.stdout
+        await child.stdout.readline()
         found = below(os.getpid(), "input()")
         held = memory(found)
         await child.communicate(b"\n")

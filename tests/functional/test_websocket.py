@@ -12,7 +12,7 @@ import pytest
 from tests.chat.talking import talking
 from tests.functional.house import House, wait_for
 from tests.functional.test_streams import messages, send
-from tests.openai_server import OpenAIServer
+from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
 
@@ -37,11 +37,13 @@ def address(house: House) -> str:
 
 
 def test_a_reader_who_stops_reading_is_closed_and_what_was_said_is_kept(
-    house: House, other: House, provider: OpenAIServer
+    house: House, other: House, provider: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """K5, Q3"""
     vera = house.sign_up("vera")
-    provider.behave(MODEL, "endless")
+    provider.behave(MODEL, "slow")
+    provider.say(MODEL, "word " * 20_000)
+    monkeypatch.setattr(provider, "token_seconds", 0.002)
     before = len(provider.requests)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -61,6 +63,7 @@ def test_a_reader_who_stops_reading_is_closed_and_what_was_said_is_kept(
     assert "model_failed" not in other.log("web")
     # Place and thread are free again.
     provider.behave(MODEL, "answers")
+    provider.say(MODEL, ANSWER)
     for _ in range(3):
         assert other.ask(vera, "Another question?")["message"]["status"] == "complete"
 

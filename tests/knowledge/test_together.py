@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import func, select, text, update
 
 from chatbot.db import begin_write, utcnow
-from chatbot.knowledge import activation, build, changes, keywords, service, together
+from chatbot.knowledge import activation, build, changes, service, together
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.tasks import sweep_documents
 from chatbot.knowledge.together import ingest_together
@@ -52,7 +52,7 @@ def terms(app: Flask) -> list[str]:
     with app.extensions["sessions"]() as session:
         found = session.execute(text("SELECT CAST(terms AS text) FROM chunk_terms")).all()
     # Each database writes them in its own way.
-    words = [{word.partition(":")[0].strip("'") for word in row[0].split()} - {keywords.IN_EVERY} for row in found]
+    words = [{word.partition(":")[0].strip("'") for word in row[0].split()} for row in found]
     return sorted(" ".join(sorted(some)) for some in words)
 
 
