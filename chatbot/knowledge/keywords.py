@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ _AMONG = (
 @dataclass(frozen=True)
 class Scope:
     """What a search may find: a generation, and in it the active documents of some collections (ids; None for all),
-    of which `conditions` on Document hold. With conditions, `only` are the ids of its chunks (`chunk_ids`).
+    of which `conditions` on Document hold. With conditions, `only` are the ids of the chunks of which they do.
 
     `known` tells of ids, from memory, which of them are inside, and of which it does not know.
     """
@@ -78,10 +78,10 @@ class Scope:
     only: frozenset[int] | None = None
     known: Callable[[Sequence[int]], tuple[set[int], list[int]]] | None = None
 
-    def among(self, session: Session, ids: Sequence[int]) -> Set[int]:
+    def among(self, session: Session, ids: Sequence[int]) -> set[int]:
         """Those of some ids that are in the scope."""
         if self.only is not None:
-            return self.only.intersection(ids)
+            ids = [chunk_id for chunk_id in ids if chunk_id in self.only]
         inside: set[int] = set()
         if self.known is not None:
             inside, ids = self.known(ids)
@@ -95,11 +95,12 @@ class Scope:
         return {row[0] for row in rows if self.collections is None or row[1] in self.collections}
 
     def chunk_ids(self) -> Select[int]:
-        """A query for the ids of all its chunks. The documents are chosen first: it is they that the conditions are
-        about, and SQLite's planner would look at the document of each chunk there is."""
+        """A query for the ids of the chunks of which the conditions hold, in any collection.
+
+        The documents are chosen first: it is they that the conditions are about, and SQLite's planner would look at
+        the document of each chunk there is. Nor are collections told to it: it would look up every document of them.
+        """
         documents = select(Document.id).where(Document.is_active, Document.status != "deleted", *self.conditions)
-        if self.collections is not None:
-            documents = documents.where(Document.collection_id.in_(self.collections))
         query = select(ChunkRow.id).where(ChunkRow.document_id.in_(documents), within(self.generation_id), *visible())
         return query.execution_options(**SLOW)
 
@@ -347,7 +348,8 @@ def _best_in(
 
     Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
     """
-    for most in (k + k // 4, 4 * k, None):
+    # Of the first few, hardly any may be in a scope with conditions; to read on is little beside asking again.
+    for most in (None,) if scope.only is not None else (k + k // 4, 4 * k, None):
         hits = [(int(row.id), float(row.score)) for row in session.connection().execute(ranked.limit(most), bound)]
         found = _inside(session, hits, scope, k)
         if len(found) == k or (most and len(hits) < most):
