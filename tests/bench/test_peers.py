@@ -121,26 +121,6 @@ def test_the_table_has_each_peers_figure_with_its_ratio_to_this_projects() -> No
     assert "| search, ms | 2 | raw FAISS 0.50 (0.25) |" in figures.table()
 
 
-def test_this_project_is_measured_and_what_is_not_installed_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(servers, "PYTHON", tmp_path / "nothing")
-    figures = Figures()
-
-    peers.over_http(corpus.documents(40), ["ready", "retrieval"], figures)
-
-    found = {what: by_name["this project"] for what, by_name in figures.values.items()}
-    assert found["search over HTTP, the right one among them, %"] == 100
-    # The team has two of forty.
-    assert found["search over HTTP, 5 % filter, found of 8"] == 2
-    assert found["start to first search, s"] > 0
-    assert [note.partition(":")[0] for note in figures.notes] == [
-        "this project",
-        "FastAPI + LangChain is left out",
-        "txtai is left out",
-    ]
-
-
 def test_processes_below_this_one_are_found_with_what_they_hold() -> None:
     async def count() -> tuple[list[int], float]:
         child = await asyncio.create_subprocess_exec(

@@ -29,19 +29,19 @@ _COUNT = (
 QUESTION = {"message": "When does the shop open on Saturdays?"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model() -> Iterator[OpenAIServer]:
     with running() as server:
         yield server
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    with small_disk(tmp_path / "disk") as disk:
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path_factory.mktemp("full") / "disk") as disk:
         yield disk
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def house(disk: SmallDisk, models_path: Path, model: OpenAIServer) -> Iterator[House]:
     house = House(
         disk.folder / "instance", models_path, disk.entering, WEB_CONCURRENCY=2, INSTANCE_PATH=disk.inside / "instance",
@@ -130,11 +130,23 @@ def refused(house: House, *command: str) -> str:
     return str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def people(house: House) -> People:
+    return People(house)
+
+
+def test_what_is_counted_has_its_room_from_the_beginning(house: House, people: People) -> None:
+    """M8: a page of a mapped file that the disk has no room for kills who writes it."""
+    people.reads()
+    files = [path.stat() for path in house.folder.glob("chatbot-metrics-*/*.db")]
+    assert len(files) == 6
+    assert [file for file in files if file.st_blocks * 512 < file.st_size] == []
+
+
 def test_a_full_disk_stops_what_writes_and_nothing_else_and_all_goes_on_by_itself(
-    house: House, disk: SmallDisk, model: OpenAIServer
+    house: House, people: People, disk: SmallDisk, model: OpenAIServer
 ) -> None:
     """M8"""
-    people = People(house)
     house.signal("worker", signal.SIGSTOP, group=True)
     house.add(people.admin, "Waiting", "\n\n".join(f"Rule {n}: sign list {n * 7}." for n in range(200)))
     asked, before, pids = len(model.requests), people.rows(), set(house.pids())
@@ -178,9 +190,8 @@ def test_a_full_disk_stops_what_writes_and_nothing_else_and_all_goes_on_by_itsel
     assert pids <= set(house.pids())
 
 
-def test_a_web_server_that_is_started_on_a_full_disk_answers(house: House, disk: SmallDisk) -> None:
+def test_a_web_server_that_is_started_on_a_full_disk_answers(house: House, people: People, disk: SmallDisk) -> None:
     """M8: it has no room for its numbers, and each process counts for itself."""
-    people = People(house)
     disk.fill(house)
     people.house = second = house.on_another_port()
     try:
@@ -189,17 +200,8 @@ def test_a_web_server_that_is_started_on_a_full_disk_answers(house: House, disk:
         disk.fill(second)
         for _ in range(6):
             assert {answer.status_code for answer in people.reads().values()} == {200}
-        assert set(codes({"text": people.writes()["text"]}).values()) == {(503, "storage_full")}
         disk.free(second)
         assert second.ask(people.mary, QUESTION["message"])["message"]["status"] == "complete"
     finally:
+        people.house = house
         second.close()
-
-
-def test_what_is_counted_has_its_room_from_the_beginning(house: House) -> None:
-    """M8: a page of a mapped file that the disk has no room for kills who writes it."""
-    people = People(house)
-    people.writes(), people.reads()
-    files = [path.stat() for path in house.folder.glob("chatbot-metrics-*/*.db")]
-    assert len(files) == 6
-    assert [file for file in files if file.st_blocks * 512 < file.st_size] == []

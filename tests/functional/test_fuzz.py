@@ -60,7 +60,7 @@ def house(make_app: MakeApp) -> Flask:
 @pytest.mark.parametrize("role", ROLES)
 def test_the_api_does_what_its_document_says(house, role, capsys):
     """F5: no server error, no answer that is not written down, nothing bad accepted, nothing good refused."""
-    report = fuzz(house, role, EXAMPLES or 2, seed=SEED, only=None if EXAMPLES else ROLES[role])
+    report = fuzz(house, role, EXAMPLES or 1, seed=SEED, only=None if EXAMPLES else ROLES[role])
     if EXAMPLES:
         with capsys.disabled():
             sys.stdout.write(f"\n{role}: {report.summary()}\n")

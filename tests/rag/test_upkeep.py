@@ -353,7 +353,7 @@ from chatbot.rag.snapshot_file import About, Shelf
 from tests.rag.rows import MemoryNotes, MemoryRows, OneHot, unit
 merging.APPROXIMATE_ABOVE, stores.FILE_ABOVE, stores.TAIL_LIMIT = 300, 100, 40
 rows, rng = MemoryRows(), np.random.default_rng(0)
-rows.add(unit(rng, 20_000), "a")
+rows.add(unit(rng, 8_000), "a")
 shelf = Shelf(Path(sys.argv[1]), About(1, "one-hot", 8), MemoryNotes(rows))
 store, found = stores.FaissStore(LangChainEmbeddings(OneHot()), rows, shelf, upkeep=True), []
 real, during = merging._centres, []
