@@ -39,7 +39,7 @@ from tests.openai_server import OpenAIServer, running
 # As the web processes have it (gunicorn.conf.py): what was loaded stays, and looking through it again and again takes
 # a tenth of the time.
 gc.freeze()
-gc.set_threshold(20_000, 20, 20)
+gc.set_threshold(20_000, 10, 5)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

@@ -164,7 +164,8 @@ def test_a_full_disk_stops_what_writes_and_nothing_else_and_all_goes_on_by_itsel
         ready = people.call("GET", "/readyz")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         assert ready.json()["checks"]["disk"] == "The server's disk is full."
-        assert people.named("Waiting")["blocked_because"] == "The server's disk is full."
+        told_why = lambda: people.named("Waiting")["blocked_because"] == "The server's disk is full."  # noqa: E731
+        wait_for(told_why, 30, "the document says why it waits")
     assert people.named("Waiting")["status"] in ("queued", "processing")
 
     full = "The disk is full, and this was not done."
