@@ -37,8 +37,9 @@ from chatbot.logs import configure_logs
 from chatbot.rag import parts
 from chatbot.rag.embedders import LangChainEmbeddings
 from chatbot.rag.parts import Part, nearest
+from chatbot.rag.snapshot import Changes
 from chatbot.rag.snapshot_file import About, Shelf
-from chatbot.rag.store import Changes, FaissStore
+from chatbot.rag.store import FaissStore
 
 K, QUERIES, SEARCHES, SHARE = 8, 200, 1_000, 0.05
 # Up to so many chunks go into a database.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -201,6 +203,29 @@ def test_a_turn_does_not_keep_other_processes_out_or_let_them_in(hurried, make_a
         theirs.rollback()
         mine.commit()
         begin_write(theirs)
+
+
+OTHERS = """
+import sqlite3, sys, time
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+until = time.monotonic() + 0.6
+print("begun", flush=True)
+while time.monotonic() < until:
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("UPDATE alembic_version SET version_num = version_num")
+    time.sleep(0.03)
+    other.execute("COMMIT")
+"""
+
+
+def test_a_writer_waits_for_other_processes_as_long_as_they_get_on(hurried):
+    """M3: each of them holds the lock for less than anybody waits, all together for much longer."""
+    database = hurried.extensions["sessions"].kw["bind"].url.database
+    with subprocess.Popen([sys.executable, "-c", OTHERS, database], stdout=subprocess.PIPE) as others:
+        assert others.stdout.readline() == b"begun\n"
+        with hurried.extensions["sessions"]() as session:
+            add(session, person())
+    assert others.returncode == 0
 
 
 def test_children_go_with_their_parent(session):

@@ -190,7 +190,7 @@ def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int)
     needed = rare(found, terms)
     if not needed:
         return []
-    raising = _raising(found, needed, _counts.of(session)[0])
+    raising = merely_raising(found, needed, _counts.of(session)[0])
     asked = [_any(needed), f"({_any(needed)}) AND ({_any(raising)})"] if raising else [_any(needed)]
     best: dict[int, float] = {}
     for match in asked:
@@ -199,7 +199,7 @@ def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int)
     return sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k]
 
 
-def _raising(found: Mapping[str, int], needed: Sequence[str], chunks: int) -> list[str]:
+def merely_raising(found: Mapping[str, int], needed: Sequence[str], chunks: int) -> list[str]:
     """The terms that are not needed, the rarest first; FTS5 gives one that more than half of all chunks have no
     weight."""
     raising: list[str] = []

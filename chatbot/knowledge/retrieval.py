@@ -1,4 +1,4 @@
-"""Finding passages: the rows as the vector store follows them, an index over one generation, and the retriever.
+"""Finding passages: an index over one generation, and the retriever.
 
     the nearest by vector + the best by words -> fused -> the best of them read -> judged -> the passages
 
@@ -9,32 +9,33 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import structlog
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, bindparam, select
 
 from chatbot import tracing
 from chatbot.db import Sessions
 from chatbot.knowledge import keywords
+from chatbot.knowledge.candidates import Candidates
 from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
 from chatbot.knowledge.keywords import Scope
-from chatbot.knowledge.models import CURATED, ChunkRow, Document, Generation
+from chatbot.knowledge.models import Generation
+from chatbot.knowledge.rows import SqlRows
 from chatbot.knowledge.snapshots import shelf_of
 from chatbot.knowledge.vectors import PgVectorStore, StoreKind, build_index
 from chatbot.metrics import stages
 from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.gate import Gate, features
-from chatbot.rag.parts import Ids, Labels
-from chatbot.rag.ranking import CANDIDATES, DEPTH, evidence, explained, fuse, varied
+from chatbot.rag.parts import Ids
+from chatbot.rag.ranking import CANDIDATES, DEPTH, evidence, explained, fuse
 from chatbot.rag.same_question import may_be_same, same_question
-from chatbot.rag.store import Changes, FaissStore, RowStore, Written
+from chatbot.rag.store import FaissStore, RowStore, Written
 from chatbot.rag.types import Found, Passage, Searched
 from chatbot.rag.words import content_words
 
@@ -43,123 +44,14 @@ log = structlog.get_logger(__name__)
 Mode = Literal["hybrid", "dense", "keyword"]
 Conditions = tuple[ColumnElement[bool], ...]
 
-# The scores of a row of a passage.
-Scored = Callable[[Mapping[str, Any]], dict[str, float | None]]
-
 # An answer's passages should not all say the same; more variety than this cost more than it gave.
 ANSWER_VARIETY = 0.2
 # What a longer follow-up finds as it was typed weighs so much of 1, and with the question before it the rest.
 BESIDE = 0.65
-# So many rows with their vectors are read at once.
-READ_AT_ONCE = 2_000
 # So many documents are named to who asks what none of them answers.
 NEAREST = 3
 # So many curated answers, the best ones, are compared with what is asked.
 MOST_CURATED = 5
-
-
-class SqlRows:
-    """The rows of one generation."""
-
-    def __init__(self, sessions: Sessions, generation: Generation) -> None:
-        self._sessions = sessions
-        self._generation = generation
-
-    def revision(self) -> int:
-        with self._sessions() as session:
-            query = select(Generation.revision).where(Generation.id == self._generation.id)
-            return session.scalar(query) or 0
-
-    def changes(self, since: int | None) -> Changes:
-        """All reads see one moment: a purge between them would hide a removal for good."""
-        with self._sessions() as session:
-            if session.get_bind().dialect.name != "sqlite":  # There every transaction is such a snapshot.
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            generation = session.get_one(Generation, self._generation.id)
-            complete = since is None or since < generation.purged_revision
-            after = 0 if since is None or complete else since
-            ids, vectors, labels = self._added(session, after, generation.revision)
-            removed = [] if complete else self._removed(session, after, generation.revision)
-        return Changes(
-            revision=generation.revision, ids=ids, vectors=vectors, labels=labels,
-            removed=np.array(removed, dtype=np.int64), complete=complete,
-        )  # fmt: skip
-
-    def _added(self, session: Session, after: int, upto: int) -> tuple[Ids, Vectors, Labels]:
-        """Ids, vectors and labels: the collection's id, or none where the document is switched off.
-
-        There may be a million: they are read some at a time, into the place where they stay.
-        """
-        mine = and_(
-            ChunkRow.generation_id == self._generation.id, ChunkRow.removed_revision.is_(None),
-            ChunkRow.added_revision > after, ChunkRow.added_revision <= upto,
-        )  # fmt: skip
-        count = session.scalar(select(func.count(ChunkRow.id)).where(mine)) or 0
-        ids, labels = np.empty(count, dtype=np.int64), np.empty(count, dtype=object)
-        vectors = np.empty((count, self._generation.dimension), dtype=np.float32)
-        query = (
-            select(ChunkRow.id, ChunkRow.embedding, Document.collection_id, Document.is_active)
-            .join(Document, Document.id == ChunkRow.document_id)
-            .where(mine)
-            .order_by(ChunkRow.id)
-            .execution_options(yield_per=READ_AT_ONCE)
-        )
-        begin = damaged = 0
-        for rows in session.execute(query).partitions():
-            whole = [row for row in rows if len(row[1]) == 4 * self._generation.dimension]
-            end, damaged = begin + len(whole), damaged + len(rows) - len(whole)
-            ids[begin:end] = [row[0] for row in whole]
-            packed = np.frombuffer(b"".join(row[1] for row in whole), dtype="<f4")
-            vectors[begin:end] = packed.reshape(len(whole), self._generation.dimension)
-            labels[begin:end] = [row[2] if row[3] else "" for row in whole]
-            begin = end
-        if damaged:
-            # One damaged row is not to end every search; `flask index verify --fix` mends it.
-            log.error("vectors_damaged", generation=self._generation.id, chunks=damaged)
-        return ids[:begin], vectors[:begin], labels[:begin]
-
-    def _removed(self, session: Session, after: int, upto: int) -> list[int]:
-        query = select(ChunkRow.id).where(ChunkRow.generation_id == self._generation.id)
-        query = query.where(ChunkRow.removed_revision > after, ChunkRow.removed_revision <= upto)
-        return list(session.scalars(query))
-
-    def passages(self, found: Sequence[tuple[int, float]], scored: Scored | None = None) -> list[Passage]:
-        """The passages of the ids, in that order. A chunk that was removed a moment ago is not there any more.
-
-        Those of a curated answer have a score of that name, still without a value. `scored` gives the others.
-        """
-        scores = dict(found)
-        with self._sessions() as session:
-            # Columns, not objects: fifty rows a search are read, and mapping them would take as long as the search.
-            rows = session.connection().execute(_PASSAGES, {"ids": list(scores)}).all()
-        by_id = {row[0]: dict(zip(_PASSAGE_NAMES, row, strict=True)) for row in rows}
-        curated = {chunk_id for chunk_id, row in by_id.items() if row.pop("document_type") == CURATED}
-        there = [by_id[chunk_id] for chunk_id in scores if chunk_id in by_id]
-        scored = scored or (lambda row: {"dense": round(scores[row["chunk_id"]], 4)})
-        return [
-            Passage(rank=rank, scores=scored(row) | ({"curated": None} if row["chunk_id"] in curated else {}), **row)
-            for rank, row in enumerate(there, 1)
-        ]
-
-
-_PASSAGE_COLUMNS = (
-    ChunkRow.id.label("chunk_id"),
-    ChunkRow.document_id,
-    Document.title,
-    Document.source,
-    ChunkRow.version,
-    ChunkRow.page,
-    ChunkRow.char_start,
-    ChunkRow.char_end,
-    ChunkRow.text,
-)
-_PASSAGE_NAMES = (*(column.key for column in _PASSAGE_COLUMNS), "document_type")
-_PASSAGES = (
-    select(*_PASSAGE_COLUMNS, Document.document_type)
-    .join(Document, Document.id == ChunkRow.document_id)
-    .where(ChunkRow.id.in_(bindparam("ids", expanding=True)), ChunkRow.removed_revision.is_(None))
-    .where(Document.status != "deleted", Document.is_active)
-)
 
 
 _NEWEST = select(Generation.revision, Generation.languages).where(Generation.id == bindparam("id"))
@@ -262,51 +154,6 @@ class Index:
 def _first(passage: Passage, cosine: float) -> Passage:
     fused = round((passage.scores["fused"] or 0.0) + 1, 4)
     return replace(passage, scores={**passage.scores, "fused": fused, "curated": round(cosine, 4)})
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Passages in the order of their fused scores, and their vectors by chunk id."""
-
-    passages: list[Passage]
-    vectors: Mapping[int, Vectors]
-    curated: frozenset[int] = frozenset()
-
-    def best(self, k: int, variety: float = 0.0) -> list[Passage]:
-        """The best `k`; with `variety` those that say most together."""
-        return varied(self.passages, self.vectors, k, variety)
-
-    def joined(self, other: Candidates, weight: float) -> Candidates:
-        """These and others, in the order of their fused scores together; those of `other` weigh `weight` of 1. The
-        better evidence counts."""
-        both: dict[int, Passage] = {}
-        for some, share in ((self.passages, 1 - weight), (other.passages, weight)):
-            for passage in some:
-                both[passage.chunk_id] = _added(both.get(passage.chunk_id), passage, share)
-        ordered = sorted(both.values(), key=lambda p: (-(p.scores["fused"] or 0.0), p.chunk_id))
-        return Candidates(ordered, {**self.vectors, **other.vectors}, self.curated | other.curated)
-
-    def to_answer_from(self) -> Candidates:
-        """These without what was curated for other questions: an answer without its question says anything."""
-        fit = [p for p in self.passages if p.chunk_id not in self.curated or "curated" in p.scores]
-        return replace(self, passages=fit)
-
-    def above(self, threshold: float) -> Candidates:
-        """Those whose evidence reaches a threshold, and those that were written for the question."""
-        fit = [p for p in self.passages if "curated" in p.scores or (p.scores["evidence"] or 0.0) >= threshold]
-        return replace(self, passages=fit)
-
-
-def _added(known: Passage | None, passage: Passage, share: float) -> Passage:
-    """A passage with its share of the fused score added to what another search gave it."""
-    before = known.scores if known else {}
-    scores = {**before, **{name: _most(before.get(name), score) for name, score in passage.scores.items()}}
-    scores["fused"] = round((before.get("fused") or 0.0) + share * (passage.scores["fused"] or 0.0), 4)
-    return replace(passage, scores=scores)
-
-
-def _most(one: float | None, other: float | None) -> float | None:
-    return max((score for score in (one, other) if score is not None), default=None)
 
 
 def _decided(

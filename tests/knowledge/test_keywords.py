@@ -99,6 +99,15 @@ def test_the_rarest_terms_are_needed_and_at_least_two():
     assert keywords.rare({}, ["a"]) == []
 
 
+def test_of_the_terms_that_only_raise_a_score_the_rarest_are_asked_for():
+    """One that more than half of all chunks have has no weight, and to look at all that have one takes time."""
+    counts = {"rare": 10, "odd": 40_000, "common": 70_000, "more": 90_000, "everywhere": 300_000}
+    assert keywords.merely_raising(counts, ["rare"], 500_000) == ["odd"]
+    assert keywords.merely_raising(counts | {"common": 60_000}, ["rare"], 500_000) == ["odd", "common"]
+    assert keywords.merely_raising(counts, ["rare", "odd", "common"], 170_000) == []
+    assert keywords.merely_raising(counts, ["rare", "odd", "common"], 180_000) == ["more"]
+
+
 def test_the_title_the_source_and_the_headings_count_as_words_of_a_chunk(app, session):
     put_in(app, "# Zebras\n\nThey have stripes.", title="Animals of the savannah", source="zoo/quagga.md")
     for word in ("zebra", "savannah", "quagga", "stripes"):

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from chatbot.db import begin_write
 from chatbot.knowledge import service
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
-from chatbot.knowledge.retrieval import SqlRows
+from chatbot.knowledge.rows import SqlRows
 from chatbot.knowledge.service import NewDocument
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import add, counting, found, ingest_now, visible

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, text, update
 from chatbot.db import begin_write
 from chatbot.knowledge import activation, verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
-from chatbot.knowledge.retrieval import SqlRows
+from chatbot.knowledge.rows import SqlRows
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import found, ingest_now, long_text, visible
 from tests.knowledge.test_activation import activate, other

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chatbot.rag.store import Changes
+from chatbot.rag.snapshot import Changes
 from chatbot.rag.types import Passage
 
 WIDTH = 8

@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 import pytest
 
-from chatbot.rag import store as store_module
+from chatbot.rag import snapshot as snapshot_module
 from chatbot.rag.embedders import LangChainEmbeddings
 from chatbot.rag.store import FaissStore
 from tests.rag.rows import WIDTH, MemoryRows, OneHot, brute_force, same, unit
@@ -30,7 +30,7 @@ def store(rows: MemoryRows) -> FaissStore:
 @pytest.mark.parametrize("tail_limit", [0, 7, 40, 10_000])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_store_finds_what_brute_force_finds_after_every_change(monkeypatch, rows, store, tail_limit, seed):
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", tail_limit)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", tail_limit)
     rng = np.random.default_rng(seed)
     for step in range(120):
         alive = list(rows.visible())
@@ -67,7 +67,7 @@ def test_the_store_finds_what_brute_force_finds_after_every_change(monkeypatch, 
 @pytest.mark.parametrize("tail_limit", [0, 10_000])
 def test_what_is_relabelled_is_found_under_its_new_label_only_and_once(monkeypatch, rows, store, tail_limit):
     """A document that is moved into another collection, switched off, and on again."""
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", tail_limit)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", tail_limit)
     rng = np.random.default_rng(0)
     (moved, stays), query = rows.add(unit(rng, 2), "a"), unit(rng, 1)
     for label in ("b", "", "a", "b"):
@@ -90,7 +90,7 @@ def test_a_search_can_be_limited_to_chosen_ids(rows, store):
 
 @pytest.mark.parametrize("tail_limit", [0, 10_000])
 def test_vectors_are_given_for_what_is_there(monkeypatch, rows, store, tail_limit):
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", tail_limit)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", tail_limit)
     rng = np.random.default_rng(0)
     first, second = rows.add(unit(rng, 5)), None
     store.current()
@@ -123,7 +123,7 @@ def test_a_revision_the_caller_has_read_saves_asking_for_it(rows, store):
 
 
 def test_a_small_tail_is_not_merged_into_the_base_and_a_large_one_is(monkeypatch, rows, store):
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", 10)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 10)
     rng = np.random.default_rng(0)
     rows.add(unit(rng, 20))
     store.search_vector(unit(rng, 1), 1)
@@ -141,7 +141,7 @@ def test_a_small_tail_is_not_merged_into_the_base_and_a_large_one_is(monkeypatch
 @pytest.mark.parametrize("in_tail", [False, True])
 def test_one_allowed_chunk_is_found_among_10_000_nearer_ones(monkeypatch, rows, store, in_tail):
     """J2: who may read a chunk is decided inside the search, before the top k."""
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", 50_000 if in_tail else 100)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 50_000 if in_tail else 100)
     query = np.eye(1, WIDTH, dtype=np.float32)
     far = np.eye(1, WIDTH, 1, dtype=np.float32)
     rows.add(np.repeat(query, 5_000, axis=0), "theirs")
@@ -177,7 +177,7 @@ def test_a_store_that_lags_behind_a_purge_reads_everything_again(rows, store):
 
 
 def test_searches_in_threads_never_find_what_was_removed_before_they_began(monkeypatch, rows, store):
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", 30)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 30)
     rng = np.random.default_rng(0)
     rows.add(unit(rng, 200))
     stop, errors = threading.Event(), []
@@ -238,7 +238,7 @@ def test_an_empty_store_finds_nothing(rows, store):
 
 
 def test_a_store_that_becomes_empty_and_fills_again_finds_again(monkeypatch, rows, store):
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", 0)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 0)
     query = np.eye(1, WIDTH, dtype=np.float32)
     ids = rows.add(np.repeat(query, 3, axis=0))
     assert len(store.search_vector(query, 5)) == 3

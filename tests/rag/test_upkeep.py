@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from chatbot.rag import merging, parts, snapshot_file
+from chatbot.rag import snapshot as snapshot_module
 from chatbot.rag import store as store_module
 from chatbot.rag.embedders import LangChainEmbeddings
 from chatbot.rag.snapshot_file import About, Shelf
@@ -31,7 +32,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "PIECE", 100)
     monkeypatch.setattr(parts, "PROBES", 10_000)
     monkeypatch.setattr(parts, "COMPARE_ALL", 20)
-    monkeypatch.setattr(store_module, "TAIL_LIMIT", 40)
+    monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 40)
     monkeypatch.setattr(store_module, "FILE_ABOVE", 100)
     monkeypatch.setattr(store_module, "AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(store_module, "AFTER_ERROR_SECONDS", 0.05)
@@ -333,7 +334,7 @@ def test_an_index_that_shrinks_has_no_lists_any_more(rows, make):
 
 def test_the_memory_of_sets_of_labels_never_lets_more_through(rows, make, monkeypatch):
     """J2: many collections are asked for at once."""
-    monkeypatch.setattr(store_module, "MASKS", 3)
+    monkeypatch.setattr(snapshot_module, "MASKS", 3)
     store, rng = make(), np.random.default_rng(0)
     for label in "abcdefgh":
         rows.add(unit(rng, 20), label)
@@ -347,11 +348,11 @@ GREENLETS = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent, numpy as np
 from pathlib import Path
-from chatbot.rag import merging, store as stores
+from chatbot.rag import merging, snapshot, store as stores
 from chatbot.rag.embedders import LangChainEmbeddings
 from chatbot.rag.snapshot_file import About, Shelf
 from tests.rag.rows import MemoryNotes, MemoryRows, OneHot, unit
-merging.APPROXIMATE_ABOVE, stores.FILE_ABOVE, stores.TAIL_LIMIT = 300, 100, 40
+merging.APPROXIMATE_ABOVE, stores.FILE_ABOVE, snapshot.TAIL_LIMIT = 300, 100, 40
 rows, rng = MemoryRows(), np.random.default_rng(0)
 rows.add(unit(rng, 8_000), "a")
 shelf = Shelf(Path(sys.argv[1]), About(1, "one-hot", 8), MemoryNotes(rows))
