@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -32,20 +33,28 @@ def test_a_worker_killed_in_the_middle_leaves_nothing_undone_and_nothing_twice(
         house.add(admin, title, long_text(title))
     quoted = ", ".join(f"'{title}'" for title in TITLES)
     of_ours = f"FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.title IN ({quoted})"
-    wait_for(lambda: house.rows(f"SELECT count(*) {of_ours}")[0][0] > 0, 30, "the first chunks")
+    half_done = f"SELECT 1 {of_ours} AND d.status = 'processing'"
+    wait_for(lambda: halted(house, half_done), 30, "the first chunks of a document")
 
     house.kill("worker")
-    unfinished = house.rows(f"SELECT count(*) FROM documents WHERE title IN ({quoted}) AND status = 'processing'")[0][0]
     house.start("worker")
 
     ready = f"SELECT count(*) FROM documents WHERE title IN ({quoted}) AND status = 'ready'"
     wait_for(lambda: house.rows(ready)[0][0] == len(TITLES), 60, "all documents are ready")
-    assert unfinished > 0
     seen = "c.removed_revision IS NULL AND c.added_revision IS NOT NULL"
     columns = "d.title, c.ordinal, c.char_start, c.char_end, c.text_hash"
     disturbed = house.rows(f"SELECT {columns} {of_ours} AND {seen} ORDER BY 1, 2")
     assert disturbed == undisturbed(make_app)
     assert house.rows(f"SELECT count(*) {of_ours}")[0][0] == len(disturbed)
+
+
+def halted(house: House, when: str) -> bool:
+    """Whether the query finds something while the worker stands still; then it stays so."""
+    house.signal("worker", signal.SIGSTOP, group=True)
+    if house.rows(when):
+        return True
+    house.signal("worker", signal.SIGCONT, group=True)
+    return False
 
 
 def undisturbed(make_app: MakeApp) -> list[tuple[object, ...]]:
