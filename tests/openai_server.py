@@ -11,7 +11,8 @@ Behaviours of a chat: answers · 429-once · 429-for-ever · http-500 http-502 h
 http-404 · context-length · hang (no first token) · slow-first (1 s) · slow (25 tokens a second) · after three tokens:
 stall, cut (chunked framing broken off), cut-unframed, invalid-json, error-event · html · redirect · empty · no-done ·
 no-finish · no-usage · comments (for ever, and no token) · endless (tokens for ever) · huge-token (10 MB in one).
-Behaviours of embeddings: the statuses above, hang, html, redirect · too-few · ragged · nan · zero.
+Behaviours of embeddings: the statuses above, hang, html, redirect · too-few · ragged · nan · zero ·
+lists (whatever is asked for) · no-data · no-base64 (letters that are none).
 """
 
 from __future__ import annotations
@@ -256,11 +257,15 @@ class _Handler(BaseHTTPRequestHandler):
             vectors[-1][0] = float("nan")
         elif behaviour == "zero":
             vectors[-1] = [0.0] * DIMENSION
-        coded = seen.body.get("encoding_format") == "base64"
-        data = [
+        coded = seen.body.get("encoding_format") == "base64" and behaviour != "lists"
+        data: Any = [
             {"object": "embedding", "index": n, "embedding": _packed(vector) if coded else vector}
             for n, vector in enumerate(vectors)
         ]
+        if behaviour == "no-data":
+            data = None
+        elif behaviour == "no-base64":
+            data[-1]["embedding"] = "no base64"
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         body = {"object": "list", "data": data, "model": seen.model, "usage": usage}
         self._send(200, "application/json", json.dumps(body).encode())

@@ -119,13 +119,16 @@ def test_only_egress_speaks_http_or_opens_sockets():
 
 def test_the_openai_sdk_gets_the_client_of_egress_and_no_other():
     """I10, L12: a client the SDK made by itself would follow redirects."""
+    makers, made = {"OpenAIEmbeddings", "ChatOpenAI", "plain_embeddings", "plain_streams"}, set()
     for path in (ROOT / "chatbot" / "rag").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("OpenAIEmbeddings", "init_chat_model"):
+            if isinstance(node, ast.Call) and (maker := getattr(node.func, "id", "")) in makers:
                 given = {word.arg: ast.unparse(word.value) for word in node.keywords}
-                if "model_provider" not in given and getattr(node.func, "id", "") == "init_chat_model":
-                    continue  # Another provider's package brings its own client.
-                assert given["http_client"] == "provider_client()", path.name
+                # What only hands its options on is looked at where it is called.
+                if given != {None: "options"}:
+                    assert given["http_client"] == "provider_client()", path.name
+                    made.add(maker)
+    assert made == {"plain_embeddings", "plain_streams"}
     assert not egress.provider_client().follow_redirects
 
 

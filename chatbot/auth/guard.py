@@ -263,9 +263,10 @@ def identify(session: Session, token: str) -> Caller:
     return _person(session, claims.family_id, claims.user_id)
 
 
+_ACCOUNT = (User.id.label("user_id"), User.username, User.is_admin, User.is_verified)
 # Built once: every request asks it.
 _PERSON = (
-    select(User, TokenFamily.id, TokenFamily.last_used_at)
+    select(*_ACCOUNT, TokenFamily.id.label("credential_id"), TokenFamily.last_used_at)
     .join(TokenFamily, TokenFamily.user_id == User.id)
     .where(TokenFamily.id == bindparam("family"), User.id == bindparam("user"))
     .where(TokenFamily.revoked_at.is_(None), TokenFamily.expires_at > bindparam("now"), User.is_active)
@@ -273,14 +274,16 @@ _PERSON = (
 
 
 def _person(session: Session, family_id: str, user_id: str) -> Caller:
-    row = session.execute(_PERSON, {"family": family_id, "user": user_id, "now": utcnow()}).one_or_none()
+    asked = {"family": family_id, "user": user_id, "now": utcnow()}
+    row = session.connection().execute(_PERSON, asked).one_or_none()
     return _caller(row, via="session")
 
 
 def _key_owner(session: Session, *which: ColumnElement[bool]) -> Caller:
     alive = (or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > utcnow()), User.is_active)
-    query = select(User, ApiKey.id, ApiKey.last_used_at, ApiKey.scopes).join(ApiKey, ApiKey.user_id == User.id)
-    row = session.execute(query.where(*which, *alive)).one_or_none()
+    key = (ApiKey.id.label("credential_id"), ApiKey.last_used_at, ApiKey.scopes)
+    query = select(*_ACCOUNT, *key).join(ApiKey, ApiKey.user_id == User.id)
+    row = session.connection().execute(query.where(*which, *alive)).one_or_none()
     return _caller(row, via="key", scopes=frozenset(row.scopes) if row else None)
 
 
@@ -310,9 +313,8 @@ def _visitor(session: Session, claims: tokens.Claims) -> Caller:
 def _caller(row: Any, **how: Any) -> Caller:
     if row is None:
         raise tokens.InvalidToken()
-    user: User = row[0]
-    seen_at = row.last_used_at
-    return Caller(user.id, row[1], user.username, user.is_admin, user.is_verified, seen_at=seen_at, **how)
+    who = (row.user_id, row.credential_id, row.username, row.is_admin, row.is_verified)
+    return Caller(*who, seen_at=row.last_used_at, **how)
 
 
 def still_allowed(sessions: Sessions, who: Caller) -> ChatbotError | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import literal, select
+from sqlalchemy import Select, bindparam, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.chat.models import ChatSession, Message, Owner
@@ -47,10 +47,17 @@ def path_to(session: Session, message_id: str | None, at_most: int) -> list[Mess
     """The messages from the beginning of a branch to a message, oldest first; of a longer branch the newest ones."""
     if message_id is None:
         return []
-    walk = select(Message.id, Message.parent_id, literal(1).label("steps")).where(Message.id == message_id)
+    return list(session.scalars(_PATH, {"message": message_id, "most": at_most}))
+
+
+def _path() -> Select[Message]:
+    walk = select(Message.id, Message.parent_id, literal(1).label("steps")).where(Message.id == bindparam("message"))
     path = walk.cte("path", recursive=True)
     up = aliased(Message)
     above = select(up.id, up.parent_id, path.c.steps + 1).join(path, up.id == path.c.parent_id)
-    path = path.union_all(above.where(path.c.steps < at_most))
-    query = select(Message).join(path, Message.id == path.c.id).order_by(path.c.steps.desc())
-    return list(session.scalars(query))
+    path = path.union_all(above.where(path.c.steps < bindparam("most")))
+    return select(Message).join(path, Message.id == path.c.id).order_by(path.c.steps.desc())
+
+
+# Built once: every follow-up asks it.
+_PATH = _path()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -67,6 +67,11 @@ class Reader:
         granted = None if caller.collections is None else frozenset(map(clean_title, caller.collections))
         return cls(caller.user_id, caller.is_admin, bool(caller.visitor), granted)
 
+    @property
+    def is_ordinary(self) -> bool:
+        """Neither an administrator nor a visitor, and not limited by their token."""
+        return not self.is_admin and not self.is_visitor and self.granted is None
+
 
 def asked_for(names: Iterable[str] | None) -> frozenset[str] | None:
     """The collections a request names, as they are stored; None where it names none.
@@ -85,8 +90,8 @@ def readable(session: Session, reader: Reader, names: frozenset[str] | None = No
     Raises:
         CollectionNotFound: one of the names is not there, or not for them; which of the two is not said.
     """
-    query = select(Collection.name, Collection.id).where(*_open_to(reader))
-    found = {row.name: row.id for row in session.execute(query)}
+    query = _OF_ANYBODY if reader.is_ordinary else select(Collection.name, Collection.id).where(*_open_to(reader))
+    found = {row.name: row.id for row in session.connection().execute(query, {"reader": reader.user_id})}
     if names is None:
         return frozenset(found.values())
     if not names <= found.keys():
@@ -106,7 +111,7 @@ def _open_to(reader: Reader) -> list[ColumnElement[bool]]:
     limits: list[ColumnElement[bool]] = [] if reader.granted is None else [Collection.name.in_(reader.granted)]
     if reader.is_admin:
         return limits
-    theirs = Collection.id.in_(select(CollectionMember.collection_id).where(_is(reader.user_id)))
+    theirs = _member_in(reader.user_id)
     if not reader.is_visitor:
         return [*limits, everyone | theirs]
     # A visitor has no role of their own; what an administrator's key grants by name is an administrator's to grant.
@@ -114,8 +119,18 @@ def _open_to(reader: Reader) -> list[ColumnElement[bool]]:
     return [*limits, everyone | theirs | granted_by_admin]
 
 
-def _is(user_id: str) -> ColumnElement[bool]:
+def _member_in(user_id: str | BindParameter[str]) -> ColumnElement[bool]:
+    return Collection.id.in_(select(CollectionMember.collection_id).where(_is(user_id)))
+
+
+def _is(user_id: str | BindParameter[str]) -> ColumnElement[bool]:
     return CollectionMember.user_id == user_id
+
+
+# Built once: every question and every search asks it.
+_OF_ANYBODY = select(Collection.name, Collection.id).where(
+    (Collection.visibility == EVERYONE) | _member_in(bindparam("reader"))
+)
 
 
 @dataclass(frozen=True)

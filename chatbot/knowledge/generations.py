@@ -22,7 +22,13 @@ def active_generation(session: Session) -> Generation | None:
     return session.scalar(_ACTIVE)
 
 
+def active_row(session: Session) -> object:
+    """All columns of the generation that answers, to be compared with those read before; None without one."""
+    return session.connection().execute(_ACTIVE_ROW).one_or_none()
+
+
 _ACTIVE = select(Generation).where(Generation.active == 1)
+_ACTIVE_ROW = select(Generation.__table__).where(Generation.active == 1)
 
 
 def ensure_generation(session: Session, embedders: Embedders) -> Generation:

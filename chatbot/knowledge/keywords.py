@@ -50,6 +50,8 @@ LAST_POSITION = 16_383
 # How many chunks the needed terms of a question may have together, and how many terms are needed at least.
 MOST_RANKED = 2_000
 FEWEST_NEEDED = 2
+# What both databases take for no limit.
+ALL = 2**31 - 1
 # How many ids one statement asks about.
 MOST_ASKED = 16_000
 # How many chunks the terms may have together that only raise the score: FTS5 looks at each of them once a search.
@@ -243,6 +245,7 @@ _RANKED = (
     select(_TERMS.c.rowid.label("id"), (-_TERMS.c.rank).label("score"))
     .where(_TERMS.c.chunk_terms.op("MATCH")(bindparam("match")))
     .order_by(_TERMS.c.rank, _TERMS.c.rowid)
+    .limit(bindparam("most"))
     .execution_options(**SLOW)
 )
 
@@ -259,7 +262,7 @@ def _search_postgresql(session: Session, terms: Sequence[str], scope: Scope, k: 
         most = max(chunks, found[term])
         bound |= {f"t{n}": f"'{term}'", f"i{n}": math.log(1 + (most - found[term] + 0.5) / (found[term] + 0.5))}
     ranked = text(_bm25(len(live))).columns(id=BigInteger, score=Float).subquery()
-    query = select(ranked.c.id, ranked.c.score).order_by(ranked.c.score.desc(), ranked.c.id)
+    query = select(ranked.c.id, ranked.c.score).order_by(ranked.c.score.desc(), ranked.c.id).limit(bindparam("most"))
     return _best_in(session, query, bound, scope, k)
 
 
@@ -349,10 +352,11 @@ def _best_in(
     Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
     """
     # Of the first few, hardly any may be in a scope with conditions; to read on is little beside asking again.
-    for most in (None,) if scope.only is not None else (k + k // 4, 4 * k, None):
-        hits = [(int(row.id), float(row.score)) for row in session.connection().execute(ranked.limit(most), bound)]
+    for most in (ALL,) if scope.only is not None else (k + k // 4, 4 * k, ALL):
+        rows: Any = session.connection().execute(ranked, bound | {"most": most})
+        hits = [(int(chunk_id), float(score)) for chunk_id, score in rows]
         found = _inside(session, hits, scope, k)
-        if len(found) == k or (most and len(hits) < most):
+        if len(found) == k or len(hits) < most:
             break
     return found
 

@@ -13,20 +13,20 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import structlog
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement
 
 from chatbot import tracing
 from chatbot.db import Sessions
 from chatbot.knowledge import keywords
 from chatbot.knowledge.candidates import Candidates
-from chatbot.knowledge.generations import active_generation, warn_of_other_embedder
+from chatbot.knowledge.generations import active_generation, active_row, warn_of_other_embedder
 from chatbot.knowledge.keywords import Scope
-from chatbot.knowledge.models import Generation
-from chatbot.knowledge.rows import SqlRows
+from chatbot.knowledge.models import CURATED, Generation
+from chatbot.knowledge.rows import PassageRow, SqlRows, passage
 from chatbot.knowledge.snapshots import shelf_of
 from chatbot.knowledge.vectors import PgVectorStore, StoreKind, build_index
 from chatbot.metrics import stages
@@ -54,11 +54,8 @@ NEAREST = 3
 MOST_CURATED = 5
 
 
-_NEWEST = select(Generation.revision, Generation.languages).where(Generation.id == bindparam("id"))
-
-
 class Index:
-    """What one generation can find."""
+    """What one generation can find, as its rows were when the generation was read."""
 
     def __init__(
         self, sessions: Sessions, embedders: Embedders, generation: Generation, store: StoreKind = "faiss",
@@ -101,13 +98,11 @@ class Index:
         depth, ended = max(k, DEPTH), stages(tracing.current().laps())
         query = self.store.query_vector(question) if mode != "keyword" else None
         ended("embed")
-        with self.sessions() as session:
-            newest = session.connection().execute(_NEWEST, {"id": self.generation.id}).one()
-        snapshot = self.store.current(newest.revision) if query is not None else None
+        snapshot = self.store.current(self.generation.revision) if query is not None else None
         scope = Scope(self.generation.id, collections, conditions)
         if snapshot is not None:
             scope = replace(scope, known=partial(snapshot.known, collections))
-        words, only = self._words(question, newest.languages, scope, depth, mode)
+        words, only = self._words(question, scope, depth, mode)
         ended("keyword")
         near = snapshot.search(query, depth, collections, only) if snapshot is not None and query is not None else []
         ended("dense")
@@ -118,21 +113,20 @@ class Index:
             {chunk_id: float(query[0] @ vector) for chunk_id, vector in vectors.items()} if query is not None else {}
         )
         legs = {"dense": cosines, "keyword": dict(words), "fused": dict(fused)}
-        passages = self.rows.passages(fused, partial(_scores, legs, content_words(question)))
+        rows, wanted = self.rows.read([chunk_id for chunk_id, _ in fused]), content_words(question)
+        passages = [passage(rank, row, _scores(legs, wanted, row)) for rank, row in enumerate(rows, 1)]
         ended("read")
-        curated = {p.chunk_id for p in passages if "curated" in p.scores}
-        passages = [_not_curated(p) if p.chunk_id in curated else p for p in passages]
+        curated = {row.chunk_id for row in rows if row.document_type == CURATED}
         if query is not None and curated:
             passages = self._curated_first(question, query, passages, curated)
         ended("judge")
         return Candidates(passages, vectors, frozenset(curated))
 
-    def _words(
-        self, question: str, languages: Sequence[str], scope: Scope, depth: int, mode: Mode
-    ) -> tuple[list[tuple[int, float]], Ids | None]:
+    def _words(self, question: str, scope: Scope, depth: int, mode: Mode) -> tuple[list[tuple[int, float]], Ids | None]:
         """The best by their words, and the ids of all the scope's chunks where it has conditions."""
         if mode == "dense" and not scope.conditions:
             return [], None
+        languages = self.generation.languages
         with self.sessions() as session:
             ids = session.scalars(scope.chunk_ids()).all() if scope.conditions else None
             scope = scope if ids is None else replace(scope, only=frozenset(ids))
@@ -165,18 +159,11 @@ def _decided(
     return Found(passages, score, threshold, () if passages else tuple(candidates.best(NEAREST)), searched)
 
 
-def _scores(
-    legs: Mapping[str, Mapping[int, float]], wanted: set[str], row: Mapping[str, Any]
-) -> dict[str, float | None]:
-    chunk_id = row["chunk_id"]
+def _scores(legs: Mapping[str, Mapping[int, float]], wanted: set[str], row: PassageRow) -> dict[str, float | None]:
+    chunk_id = row.chunk_id
     scores = {name: round(leg[chunk_id], 4) if chunk_id in leg else None for name, leg in legs.items()}
-    text = f"{row['title']} {row['source']} {row['text']}"
-    return scores | {"evidence": evidence(wanted, text, scores["dense"])}
-
-
-def _not_curated(passage: Passage) -> Passage:
-    """A passage of a curated answer as one like any other: it is not known yet whether it is for the question."""
-    return replace(passage, scores={name: score for name, score in passage.scores.items() if name != "curated"})
+    scores["evidence"] = evidence(wanted, f"{row.title} {row.source} {row.text}", scores["dense"])
+    return scores
 
 
 class Retriever:
@@ -192,6 +179,8 @@ class Retriever:
         self._threshold = threshold
         self._lock = threading.Lock()
         self._active: Index | None = None
+        # The columns of its generation as they were read last; while they are the same, nothing is mapped anew.
+        self._row: object = None
 
     def find(
         self, question: str, k: int, collections: frozenset[str] | None = None, beside: str | None = None,
@@ -285,6 +274,9 @@ class Retriever:
         Another generation than the one held begins a new index; questions go on in the one they began with.
         """
         with self._sessions() as session:
+            row = active_row(session)
+            if self._active is not None and row == self._row:
+                return self._active
             generation = active_generation(session)
         if generation is None:
             return None
@@ -292,5 +284,5 @@ class Retriever:
             if self._active is None or self._active.generation.id != generation.id:
                 warn_of_other_embedder(generation, self._embedders)
                 self._active = self.index_of(generation, upkeep=True)
-            self._active.generation = generation
+            self._active.generation, self._row = generation, row
             return self._active

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import structlog
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import Row, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions
-from chatbot.knowledge.models import CURATED, ChunkRow, Document, Generation
+from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.rag.embedders import Vectors
 from chatbot.rag.parts import Ids, Labels
 from chatbot.rag.snapshot import Changes
@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 # So many rows with their vectors are read at once.
 READ_AT_ONCE = 2_000
-# The scores of a row of a passage.
-Scored = Callable[[Mapping[str, Any]], dict[str, float | None]]
+# What is read of a passage: the columns of `_PASSAGES`.
+PassageRow = Row[*tuple[Any, ...]]
 
 
 class SqlRows:
@@ -90,40 +90,33 @@ class SqlRows:
         query = query.where(ChunkRow.removed_revision > after, ChunkRow.removed_revision <= upto)
         return list(session.scalars(query))
 
-    def passages(self, found: Sequence[tuple[int, float]], scored: Scored | None = None) -> list[Passage]:
-        """The passages of the ids, in that order. A chunk that was removed a moment ago is not there any more.
-
-        Those of a curated answer have a score of that name, still without a value. `scored` gives the others.
-        """
-        scores = dict(found)
+    def read(self, ids: Sequence[int]) -> list[PassageRow]:
+        """The rows of chunks in the order of their ids. A chunk that was removed a moment ago is not there any more."""
         with self._sessions() as session:
             # Columns, not objects: fifty rows a search are read, and mapping them would take as long as the search.
-            rows = session.connection().execute(_PASSAGES, {"ids": list(scores)}).all()
-        by_id = {row[0]: dict(zip(_PASSAGE_NAMES, row, strict=True)) for row in rows}
-        curated = {chunk_id for chunk_id, row in by_id.items() if row.pop("document_type") == CURATED}
-        there = [by_id[chunk_id] for chunk_id in scores if chunk_id in by_id]
-        scored = scored or (lambda row: {"dense": round(scores[row["chunk_id"]], 4)})
-        return [
-            Passage(rank=rank, scores=scored(row) | ({"curated": None} if row["chunk_id"] in curated else {}), **row)
-            for rank, row in enumerate(there, 1)
-        ]
+            rows = session.connection().execute(_PASSAGES, {"ids": ids}).all()
+        by_id = {row[0]: row for row in rows}
+        return [by_id[chunk_id] for chunk_id in ids if chunk_id in by_id]
+
+    def passages(self, found: Sequence[tuple[int, float]]) -> list[Passage]:
+        """The passages of the ids with their cosines, in that order."""
+        cosines = dict(found)
+        rows = self.read(list(cosines))
+        return [passage(rank, row, {"dense": round(cosines[row[0]], 4)}) for rank, row in enumerate(rows, 1)]
 
 
-_PASSAGE_COLUMNS = (
-    ChunkRow.id.label("chunk_id"),
-    ChunkRow.document_id,
-    Document.title,
-    Document.source,
-    ChunkRow.version,
-    ChunkRow.page,
-    ChunkRow.char_start,
-    ChunkRow.char_end,
-    ChunkRow.text,
-)
-_PASSAGE_NAMES = (*(column.key for column in _PASSAGE_COLUMNS), "document_type")
+def passage(rank: int, row: PassageRow, scores: Mapping[str, float | None]) -> Passage:
+    """A row as a passage."""
+    chunk_id, document_id, title, source, version, page, char_start, char_end, text, _ = row
+    return Passage(rank, document_id, title, source, version, chunk_id, page, char_start, char_end, text, scores)
+
+
 _PASSAGES = (
-    select(*_PASSAGE_COLUMNS, Document.document_type)
+    select(
+        ChunkRow.id.label("chunk_id"), ChunkRow.document_id, Document.title, Document.source, ChunkRow.version,
+        ChunkRow.page, ChunkRow.char_start, ChunkRow.char_end, ChunkRow.text, Document.document_type,
+    )
     .join(Document, Document.id == ChunkRow.document_id)
     .where(ChunkRow.id.in_(bindparam("ids", expanding=True)), ChunkRow.removed_revision.is_(None))
     .where(Document.status != "deleted", Document.is_active)
-)
+)  # fmt: skip

@@ -150,12 +150,9 @@ class OpenAIEmbedder:
         self._breaker.worked()
         return _checked(rows, len(texts))
 
-    def _asked(self, texts: Sequence[str]) -> list[list[float]]:
+    def _asked(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         try:
             return self._client.embed_documents(list(texts))
-        except AttributeError:
-            # The SDK hands a body that is not JSON on as a string.
-            raise EmbedderUnavailable(retry_after=5) from None
         except Exception as error:
             # For embeddings LangChain hands the SDK's own errors on.
             if getattr(error, "status_code", None) in _REFUSALS:
@@ -173,12 +170,12 @@ class OpenAIEmbedder:
 
 
 def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
-    from langchain_openai import OpenAIEmbeddings
+    from chatbot.rag.plain_embeddings import plain_embeddings
 
     if settings.openai_api_key is None:
         raise EmbedderMisconfigured()
     # Without check_embedding_ctx_length=False it asks tiktoken first, which may go to the network.
-    return OpenAIEmbeddings(
+    return plain_embeddings(
         model=name,
         api_key=settings.openai_api_key,
         base_url=settings.openai_base_url,
@@ -190,7 +187,7 @@ def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
     )
 
 
-def _checked(rows: list[list[float]], count: int) -> Vectors:
+def _checked(rows: Sequence[Sequence[float]], count: int) -> Vectors:
     """Refuses what would poison the index: a wrong count, mixed lengths, NaN, a zero vector.
 
     Raises:

@@ -90,7 +90,10 @@ class _Completions:
     def create(self, **payload: Any) -> Any:
         if not payload.get("stream"):
             return self._completions.create(**payload)
-        return _Events(self._completions.with_raw_response.create(**payload).http_response, self.under_way)
+        # The client looks at the type of every part of every message; what is in `extra_body` it sends as it is.
+        as_it_is = {**(payload.get("extra_body") or {}), "messages": payload["messages"]}
+        response = self._completions.with_raw_response.create(**payload | {"messages": [], "extra_body": as_it_is})
+        return _Events(response.http_response, self.under_way)
 
 
 class _Events:

@@ -54,14 +54,14 @@ def test_another_process_finds_what_was_added_and_misses_what_was_removed_at_onc
 def test_a_chunk_removed_between_the_search_and_its_reading_is_not_given(app, other, monkeypatch):
     """J3: the index may be a moment behind, the rows are not."""
     id_ = put_in(app, HOURS).id
-    real = SqlRows.passages
+    real = SqlRows.read
 
-    def late(self, hits, scored):
+    def late(self, ids):
         monkeypatch.undo()
         delete(other, id_)
-        return real(self, hits, scored)
+        return real(self, ids)
 
-    monkeypatch.setattr(SqlRows, "passages", late)
+    monkeypatch.setattr(SqlRows, "read", late)
     assert found(app, QUESTION) == []
 
 

@@ -45,6 +45,10 @@ def test_vectors_come_in_the_order_of_the_texts_with_length_one(embedder):
     assert np.allclose(vectors[1], expected / np.linalg.norm(expected), atol=1e-6)
 
 
+def test_a_service_that_knows_no_base64_is_understood(embedder):
+    assert np.array_equal(embedder("lists").embed(["one", "two"]), embedder("answers").embed(["one", "two"]))
+
+
 def test_no_texts_ask_nobody(embedder, openai_server):
     assert len(embedder("answers").embed([])) == 0
     assert openai_server.requests == []
@@ -62,7 +66,10 @@ def test_vectors_that_would_poison_the_index_are_refused(embedder, behaviour):
         embedder(behaviour).embed(["one", "two"])
 
 
-@pytest.mark.parametrize("behaviour", ["http-500", "http-502", "http-503", "429-for-ever", "html", "hang"])
+SICK = ["http-500", "http-502", "http-503", "429-for-ever", "html", "hang", "no-data", "no-base64"]
+
+
+@pytest.mark.parametrize("behaviour", SICK)
 def test_a_service_that_is_not_itself_is_unavailable_after_one_request(embedder, openai_server, behaviour):
     """L2, L6, L12: waiting is the ingestion's business, so nothing is repeated here."""
     with pytest.raises(EmbedderUnavailable) as caught:
