@@ -144,10 +144,13 @@ def post_fork(server: Any, worker: Any) -> None:
     made = [server.metrics_folder / f"{kind}_{worker.pid}.db" for kind in METRIC_FILES]
     try:
         for path, size in zip(made, METRIC_FILES.values(), strict=True):
-            path.write_bytes(bytes(size))
+            # Whoever adds up meanwhile sees a whole file or none.
+            path.with_suffix(".new").write_bytes(bytes(size))
+            path.with_suffix(".new").rename(path)
     except OSError as error:
         worker.log.warning("no room for metrics in %s: %s", server.metrics_folder, error.strerror)
         for path in made:
+            path.with_suffix(".new").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
     else:
         worker.cfg.set("raw_env", [*worker.cfg.raw_env, f"PROMETHEUS_MULTIPROC_DIR={server.metrics_folder}"])
@@ -155,13 +158,19 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """What a process had under way went with it; what it has counted stays, in no more room than it takes."""
-    for file in server.metrics_folder.glob(f"*_{worker.pid}.db"):
-        if file.name.startswith("gauge_live"):
-            file.unlink()
-        else:
-            with file.open("rb") as counted:
-                (used,) = struct.unpack("i", counted.read(4))
+    for file in server.metrics_folder.glob(f"*_{worker.pid}.*"):
+        used = _used(file)
+        if used and not file.name.startswith("gauge_live"):
             os.truncate(file, used)
+        else:
+            file.unlink()
+
+
+def _used(file: Path) -> int:
+    """How many bytes of a file are in use, as its first four say; none where nothing was ever counted in it."""
+    with file.open("rb") as counted:
+        head = counted.read(4)
+    return int(struct.unpack("i", head)[0]) if len(head) == 4 else 0
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:
