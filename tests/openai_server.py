@@ -10,7 +10,8 @@
 Behaviours of a chat: answers · 429-once · 429-for-ever · http-500 http-502 http-503 · http-400 http-401 http-403
 http-404 · context-length · hang (no first token) · slow-first (1 s) · slow (25 tokens a second) · after three tokens:
 stall, cut (chunked framing broken off), cut-unframed, invalid-json, error-event · html · redirect · empty · no-done ·
-no-finish · no-usage · comments (for ever, and no token) · endless (tokens for ever) · huge-token (10 MB in one).
+no-finish · no-usage · odd-usage · comments (for ever, and no token) · endless (tokens for ever) ·
+huge-token (10 MB in one).
 Behaviours of embeddings: the statuses above, hang, html, redirect · too-few · ragged · nan · zero ·
 lists (whatever is asked for) · no-data · no-base64 (letters that are none).
 """
@@ -354,7 +355,10 @@ class _Stream:
             self._event(self._chunk({}, "stop"))
         wanted = (self._seen.body.get("stream_options") or {}).get("include_usage")
         if wanted and self._behaviour != "no-usage":
-            self._event(self._chunk(None) | {"usage": _usage(self._seen.body, text)})
+            usage = _usage(self._seen.body, text)
+            if self._behaviour == "odd-usage":
+                usage["prompt_tokens"] = 1 << 70
+            self._event(self._chunk(None) | {"usage": usage})
         if self._behaviour != "no-done":
             self._write(b"data: [DONE]\n\n")
         self._close()

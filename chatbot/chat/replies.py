@@ -6,6 +6,7 @@ who left; whichever it is, what there is of the answer has been stored by then.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -39,7 +40,9 @@ from chatbot.web.outages import outage
 
 log = structlog.get_logger(__name__)
 
-STORE_ATTEMPTS = 3
+# So long an answer waits for a database that is away, in seconds, at most so long between two attempts; three times
+# it tries also when the server stops.
+STORE_SECONDS, STORE_PAUSE, STORE_ATTEMPTS = 20.0, 2.0, 3
 
 
 @dataclass(frozen=True)
@@ -178,9 +181,9 @@ class Replies:
     def _store(
         self, turn: Turn, answer: Answer, status: str, failure: ChatbotError | None
     ) -> tuple[Message | None, ChatbotError | None]:
-        """Stores the answer in a short transaction of its own; a busy database is asked again."""
-        trace = trace_of(turn, answer, failure)
-        for attempt in range(1, STORE_ATTEMPTS + 1):
+        """Stores the answer in a short transaction of its own; a database that is busy or away is asked again."""
+        trace, until = trace_of(turn, answer, failure), time.monotonic() + STORE_SECONDS
+        for attempt in itertools.count(1):
             try:
                 with self._sessions() as session:
                     message = store_answer(session, turn, answer, status, trace)
@@ -189,7 +192,13 @@ class Replies:
                 log.error("answer_not_stored", message_id=turn.answer_id, error=type(error).__name__, attempt=attempt)
                 if is_full(error):
                     return None, StorageFull("The answer could not be stored; ask again.", retry_after=60)
-                time.sleep(0.1 * attempt)
+                waits = time.monotonic() < until and not self.running.ending
+                if attempt >= STORE_ATTEMPTS and not waits:
+                    break
+                time.sleep(min(STORE_PAUSE, 0.1 * attempt))
+            except Exception:
+                log.exception("answer_not_stored", message_id=turn.answer_id)
+                return None, ChatbotError()
         return None, Unavailable("The answer could not be stored; ask again.", code="busy", retry_after=1)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import ssl
 import sys
+import termios
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import httpcore2
 import httpx2
@@ -46,6 +49,17 @@ def heard(response: httpx2.Response) -> Heard:
     return stream.heard if isinstance(stream, _Stream) else Heard()
 
 
+def _whole_events(data: bytes) -> int:
+    """How many events begin and end in what was read."""
+    last = data.rfind(b"\ndata:")
+    return data.count(b"\ndata:") - (last >= 0 and data.find(b"\n", last + 1) < 0)
+
+
+def _waiting(sock: Any) -> int:
+    """How many bytes have come that nobody has read."""
+    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 class _Network(httpcore2.NetworkBackend):
     def __init__(self, network: httpcore2.NetworkBackend) -> None:
         self._network = network
@@ -70,7 +84,7 @@ class _Stream(httpcore2.NetworkStream):
         data = self._read(max_bytes, patience.cut(timeout))
         patience.take(len(data))
         self.heard.reads += 1
-        self.heard.events = data.count(b"\ndata:")
+        self.heard.events = _whole_events(data)
         return data
 
     def _read(self, max_bytes: int, timeout: float | None) -> bytes:
@@ -105,5 +119,6 @@ class _Stream(httpcore2.NetworkStream):
             # Asked of every idle connection before each request, and a poll takes long where greenlets wait for it.
             sock = self._stream.get_extra_info("socket")
             if sock is not None:
-                return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1) != _ESTABLISHED
+                # What has come unasked would be taken for the next answer.
+                return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1) != _ESTABLISHED or _waiting(sock) > 0
         return self._stream.get_extra_info(info)

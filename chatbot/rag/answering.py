@@ -34,6 +34,7 @@ from chatbot.rag.errors import (
 from chatbot.rag.prompts import without_boundaries
 from chatbot.rag.tokens import count_tokens
 from chatbot.rag.types import OnSent, Piece, Sent, Usage
+from chatbot.rag.wellformed import WellFormed
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,8 @@ JITTER_SECONDS = 0.25
 CHARACTERS_A_TOKEN = 16
 # What may come over the line for an answer: the frame around a token is much larger than the token.
 MAX_BYTES = 8_000_000
+# No answer takes so many; who tells of more does not count.
+MOST_TOKENS = 1_000_000_000
 
 _NOTHING_MORE = object()
 
@@ -167,15 +170,19 @@ class Answering:
         self._tell_sent(messages)
         # Not `prompt | model`: a sequence adds up every chunk of its own, and nothing here reads the sum.
         stream: Any = self._line.model.stream(messages)
+        text = WellFormed()
         with closing(stream):
             while (chunk := self._next(stream)) is not _NOTHING_MORE:
                 self._usage = getattr(chunk, "usage_metadata", None) or self._usage
                 self._finished |= bool(chunk.response_metadata.get("finish_reason"))
                 if chunk.text:
-                    yield Piece(self._within_bounds(chunk.text))
+                    if shown := text.feed(chunk.text):
+                        yield Piece(self._within_bounds(shown))
                     self._patience.again()
                 if len(self._text) > self._most:
                     raise ModelEndless(retry_after=5)
+        if rest := text.end():
+            yield Piece(self._within_bounds(rest))
         if not self._finished:
             # A connection that is cut ends the iterator without an error; only the reason is missing.
             raise ModelCut(retry_after=5)
@@ -192,7 +199,7 @@ class Answering:
         return text[:room]
 
     def _counted(self) -> Usage:
-        if self._usage:
+        if self._usage and believable(self._usage):
             return self._line.usage(self._usage["input_tokens"], self._usage["output_tokens"], estimated=False)
         return self._line.usage(self._prompt_tokens, count_tokens(self._text), estimated=True)
 
@@ -205,3 +212,8 @@ class Answering:
             hashes = [hashlib.sha256(without_boundaries(text).encode()).hexdigest() for _, text in texts]
             sent = tuple((role, size, name) for (role, _), size, name in zip(texts, sizes, hashes, strict=True))
             self._on_sent(Sent(self._line.name, self._prompt_tokens, sent))
+
+
+def believable(usage: UsageMetadata) -> bool:
+    """Whether a service can have counted so many tokens."""
+    return all(0 <= usage[kind] <= MOST_TOKENS for kind in ("input_tokens", "output_tokens"))

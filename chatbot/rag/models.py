@@ -19,7 +19,7 @@ from chatbot.config import EXTRACTIVE, PROVIDERS, Settings
 from chatbot.egress import provider_client, waiting
 from chatbot.errors import FieldError, Invalid
 from chatbot.rag import extractive, prompts
-from chatbot.rag.answering import Answering, Bounds, Line
+from chatbot.rag.answering import Answering, Bounds, Line, believable
 from chatbot.rag.breaker import Breaker
 from chatbot.rag.condense import leans_on_history, rewrite, stand_alone
 from chatbot.rag.embedders import Embedder
@@ -29,6 +29,7 @@ from chatbot.rag.prices import Prices, load_prices
 from chatbot.rag.titles import write_title
 from chatbot.rag.tokens import count_tokens
 from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Piece, Usage
+from chatbot.rag.wellformed import well_formed
 from chatbot.rag.words import content_words
 
 log = structlog.get_logger(__name__)
@@ -147,7 +148,8 @@ class ModelAnswerer:
             self._line.breaker.unknown()
             raise
         self._line.tell(None)
-        if taken is None:
+        text = well_formed(text)
+        if taken is None or not believable(taken):
             return text, self._line.usage(prompt, count_tokens(text), estimated=True)
         return text, self._line.usage(taken["input_tokens"], taken["output_tokens"], estimated=False)
 

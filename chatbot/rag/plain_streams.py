@@ -48,7 +48,10 @@ class _PlainStreams(ChatOpenAI):
         """LangChain's chunk. For a piece of text it is a copy of an empty one: nothing in it is to be checked."""
         text = None if base_generation_info else _text_of(chunk)
         if text is None:
-            return super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+            try:
+                return super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+            except (AttributeError, LookupError, TypeError) as error:
+                raise ValueError("an event of the provider is none of OpenAI's protocol") from error
         message = _NO_MESSAGE.model_copy(update={"content": text})
         return _NO_TEXT.model_copy(update={"message": message, "text": text})
 
@@ -140,14 +143,13 @@ class _Events:
             yield _joined(texts)
 
     def _told(self) -> Iterator[dict[str, Any]]:
-        encoding = self._response.encoding or "utf-8"
         pieces = self._response.iter_bytes()
         for lines in _lines(pieces):
             for line in lines:
                 if not line.startswith(_DATA):
                     continue
                 self._take()
-                told = line[len(_DATA) :].decode(encoding, "replace").strip()
+                told = line[len(_DATA) :].decode("utf-8", "replace").strip()
                 if told.startswith(_END):
                     _read_to_the_end(pieces)
                     return
@@ -163,12 +165,27 @@ class _Events:
         return self._taken < self._heard.events
 
     def _event(self, told: str) -> dict[str, Any]:
-        event = json.loads(told)
+        try:
+            event = json.loads(told)
+        except RecursionError:
+            raise ValueError("an event of the provider is too deep") from None
         if not isinstance(event, dict):
             raise ValueError("an event of the provider is no object")
         if error := event.get("error"):
             raise openai.APIError(_message(error), self._response.request, body=error)
-        return event
+        return _complete(event)
+
+
+def _complete(event: dict[str, Any]) -> dict[str, Any]:
+    """An event with what some services leave out: Azure's filter tells of a text without one, and some end without."""
+    choices = event.get("choices")
+    event["choices"] = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    for choice in event["choices"]:
+        if not isinstance(choice.get("delta"), dict):
+            choice["delta"] = {}
+    if not isinstance(event.get("usage"), dict):
+        event["usage"] = None
+    return event
 
 
 def _read_to_the_end(pieces: Iterable[bytes]) -> None:

@@ -202,6 +202,48 @@ def test_an_answer_that_meets_a_busy_database_is_stored_at_the_next_try(
     assert stored(app)[1].content == ANSWER
 
 
+def test_an_answer_waits_for_a_database_that_is_away_for_some_seconds(
+    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N8: a restart of the database takes longer than three attempts."""
+    real, until = replies.store_answer, time.monotonic() + 1.5
+
+    def away(*args: Any) -> Any:
+        if time.monotonic() < until:
+            raise OperationalError("UPDATE", {}, Exception("the database system is starting up"))
+        return real(*args)
+
+    monkeypatch.setattr(replies, "store_answer", away)
+
+    assert ask(app, ada).status_code == 200
+    assert stored(app)[1].content == ANSWER
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_what_no_database_stores_and_no_client_reads_is_replaced(
+    app: Flask, ada: Person, openai_server: OpenAIServer, streamed: bool
+) -> None:
+    """A model's halves of characters, and its NUL."""
+    openai_server.say(MODEL, "A horse \ud83d and \x00 another.")
+
+    events = stream(app, ada) if streamed else []
+    answer = None if streamed else ask(app, ada)
+
+    assert events[-1][0] == "done" if answer is None else answer.status_code == 200
+    assert stored(app)[1].content == "A horse \ufffd and \ufffd another."
+
+
+def test_tokens_that_nobody_can_have_counted_are_estimated(
+    app: Flask, ada: Person, openai_server: OpenAIServer
+) -> None:
+    openai_server.behave(MODEL, "odd-usage")
+
+    usage = ask(app, ada).json["message"]["metadata"]["usage"]  # type: ignore[index]
+
+    assert usage["estimated"] is True
+    assert 0 < usage["total_tokens"] < 10_000
+
+
 def test_an_answer_that_cannot_be_stored_is_no_answer(app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """M3"""
 
@@ -209,6 +251,7 @@ def test_an_answer_that_cannot_be_stored_is_no_answer(app: Flask, ada: Person, m
         raise OperationalError("UPDATE", {}, Exception("database is locked"))
 
     monkeypatch.setattr(replies, "store_answer", busy)
+    monkeypatch.setattr(replies, "STORE_SECONDS", 0.0)
 
     events = stream(app, ada)
 

@@ -45,7 +45,7 @@ class Provider:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         self.writes: list[bytes] = []
-        self.taken, self.closed = threading.Semaphore(0), threading.Semaphore(0)
+        self.sent, self.taken, self.closed = threading.Semaphore(0), threading.Semaphore(0), threading.Semaphore(0)
         self.connections = 0
         self.hangs_up = False
         threading.Thread(target=self._serve, daemon=True).start()
@@ -72,6 +72,7 @@ class Provider:
                 requests.read(length)
                 for written in self.writes:
                     connection.sendall(written)
+                    self.sent.release()
                     if not self.taken.acquire(timeout=10):
                         return
                 if self.hangs_up:
@@ -140,6 +141,53 @@ def test_an_event_in_two_halves_is_one(provider: Provider, model: ChatOpenAI) ->
     assert "".join(texts(model, provider.taken.release)) == "The shop opens"
 
 
+def test_a_token_does_not_wait_for_one_of_which_only_a_half_has_come(provider: Provider, model: ChatOpenAI) -> None:
+    whole = token(" shop") + token(" opens")
+    provider.writes = [HEAD + token("The"), whole[:-40], whole[-40:] + STOP + DONE]
+
+    assert list(texts(model, provider.taken.release)) == ["The", " shop", " opens"]
+
+
+FILTER = chunk(event(content_filter_offsets={"check_offset": 44}, content_filter_results={}, finish_reason=None))
+ODD = {
+    "a filter's word without a text": [token("The"), FILTER, token(" shop"), STOP],
+    "an end without a text": [token("The"), token(" shop"), chunk(event(finish_reason="stop"))],
+    "a text that is null": [token("The"), chunk(event(delta=None)), token(" shop"), STOP],
+    "no choices": [token("The"), chunk(b'data: {"choices": null}\n\ndata: {"usage": [1]}\n\n'), token(" shop"), STOP],
+    "a choice that is none": [token("The"), chunk(b'data: {"choices": [null]}\n\n'), token(" shop"), STOP],
+}
+
+
+@pytest.mark.parametrize("events", ODD.values(), ids=ODD)
+def test_what_services_leave_out_is_no_error(provider: Provider, model: ChatOpenAI, events: list[bytes]) -> None:
+    """Azure's filter, for one, tells of texts in events of its own."""
+    provider.writes = [HEAD + b"".join(events) + DONE]
+    chunks = []
+    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+        chunks.extend(stream)
+
+    assert "".join(piece.text for piece in chunks) == "The shop"
+    assert [reason for piece in chunks if (reason := piece.response_metadata.get("finish_reason"))] == ["stop"]
+
+
+@pytest.mark.parametrize("told", [b'{"choices": [{"delta": {"tool_calls": [{"function": null}]}}]}', b"[" * 100_000])
+def test_an_event_that_cannot_be_understood_is_an_error_of_the_provider(
+    provider: Provider, model: ChatOpenAI, told: bytes
+) -> None:
+    provider.writes = [HEAD + chunk(b"data: " + told + b"\n\n") + DONE]
+
+    with pytest.raises((ValueError, APIError)):
+        list(texts(model, provider.taken.release))
+
+
+def test_a_text_is_read_as_utf_8_whatever_is_said_of_it(provider: Provider, model: ChatOpenAI) -> None:
+    head = HEAD.replace(b"event-stream", b"event-stream; charset=iso-8859-1")
+    said = b'data: {"choices": [{"index": 0, "delta": {"content": "K\xc3\xb6ln"}}]}\n\n'
+    provider.writes = [head + chunk(said) + STOP + DONE]
+
+    assert list(texts(model, provider.taken.release)) == ["K\u00f6ln"]
+
+
 @pytest.mark.parametrize("broken", [b"data: {oops\n\n", b'data: {"error": {"message": "overloaded"}}\n\n'])
 def test_what_came_before_an_error_in_one_piece_with_it_is_told(
     provider: Provider, model: ChatOpenAI, broken: bytes
@@ -171,6 +219,21 @@ def test_a_connection_that_the_provider_has_closed_meanwhile_is_not_used_again(
         assert list(texts(model, provider.taken.release)) == ["The shop"]
         assert provider.connections == answered
         assert provider.closed.acquire(timeout=10)
+
+
+def test_what_comes_unasked_is_not_the_next_answer(provider: Provider, model: ChatOpenAI) -> None:
+    def answer(text: str) -> bytes:
+        return HEAD + token(text) + STOP + DONE
+
+    provider.writes = [answer("The shop"), answer("Something else")]
+    assert list(texts(model, lambda: None)) == ["The shop"]
+    assert provider.sent.acquire(timeout=10)
+    provider.taken.release()
+    assert provider.sent.acquire(timeout=10)
+
+    provider.writes = [answer("The door")]
+    assert list(texts(model, lambda: None)) == ["The door"]
+    assert provider.connections == 2
 
 
 def test_an_answer_whose_provider_does_not_end_it_is_over_all_the_same(provider: Provider, model: ChatOpenAI) -> None:
