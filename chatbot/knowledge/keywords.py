@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import structlog
@@ -31,10 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from chatbot.db import SLOW, begin_write
+from chatbot.db import SLOW
 from chatbot.knowledge.generations import visible, within
-from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
-from chatbot.rag.languages import language_of
+from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.rag.terms import question_terms, terms_of
 
 log = structlog.get_logger(__name__)
@@ -129,8 +129,9 @@ def write_terms(session: Session, found: list[tuple[int, list[str]]]) -> None:
 
 
 def index_document(session: Session, document_id: str) -> None:
-    """Writes the terms of a document's visible chunks anew, in the caller's transaction."""
-    chunk_ids = session.scalars(select(ChunkRow.id).where(ChunkRow.document_id == document_id, *visible())).all()
+    """Writes the terms of a document's chunks anew, those not visible yet too, in the caller's transaction."""
+    stay = (ChunkRow.document_id == document_id, ChunkRow.removed_revision.is_(None))
+    chunk_ids = session.scalars(select(ChunkRow.id).where(*stay)).all()
     for start in range(0, len(chunk_ids), BATCH):
         index_chunks(session, chunk_ids[start : start + BATCH])
 
@@ -180,25 +181,38 @@ def search(
     terms = question_terms(question, languages)[:MOST_TERMS]
     if not terms:
         return []
-    if _is_sqlite(session):
-        return _search_sqlite(session, terms, scope, k)
-    return _search_postgresql(session, terms, scope, k)
+    having = _counts.having(session, terms)
+    best = _best_on_sqlite if _is_sqlite(session) else _best_on_postgresql
+    hits = best(session, having, rare(having), scope, k)
+    if len(hits.inside) < k and hits.outside and (wider := less_rare(having)):
+        # The rare ones are others' words, who may not be read here.
+        hits = best(session, having, wider, scope, k)
+    return hits.inside
 
 
-def _search_sqlite(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
+@dataclass(frozen=True)
+class _Hits:
+    """The best ids in a scope with their scores, and whether there were better ones outside."""
+
+    inside: list[tuple[int, float]]
+    outside: bool = False
+
+
+def _best_on_sqlite(
+    session: Session, having: Mapping[str, int], needed: Sequence[str], scope: Scope, k: int
+) -> _Hits:  # fmt: skip
     """A chunk has to have one of the rare terms; the others only raise its score. FTS5 has no such query, so those that
     have some of the others as well are asked for beside all, and their higher score counts."""
-    found = _counts.having(session, terms)
-    needed = rare(found, terms)
     if not needed:
-        return []
-    raising = merely_raising(found, needed, _counts.of(session)[0])
-    asked = [_any(needed), f"({_any(needed)}) AND ({_any(raising)})"] if raising else [_any(needed)]
-    best: dict[int, float] = {}
-    for match in asked:
-        # Scores rise from the first to the second.
-        best |= dict(_best_in(session, _RANKED, {"match": match}, scope, k))
-    return sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k]
+        return _Hits([])
+    hits = _best_in(session, _RANKED, {"match": _any(needed)}, scope, k)
+    raising = merely_raising(having, needed, _counts.of(session)[0])
+    if not raising:
+        return hits
+    raised = _best_in(session, _RANKED, {"match": f"({_any(needed)}) AND ({_any(raising)})"}, scope, k)
+    # Scores rise from the first to the second.
+    best = dict(hits.inside) | dict(raised.inside)
+    return _Hits(sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k], hits.outside)
 
 
 def merely_raising(found: Mapping[str, int], needed: Sequence[str], chunks: int) -> list[str]:
@@ -218,7 +232,7 @@ def _any(terms: Sequence[str]) -> str:
     return " OR ".join(f'"{term}"' for term in terms)
 
 
-def rare(found: Mapping[str, int], terms: Sequence[str]) -> list[str]:
+def rare(found: Mapping[str, int]) -> list[str]:
     """The terms that a chunk must have one of: the rarest, as many as a few thousand chunks have, but at least two.
 
     Without it a question with one common word would be ranked against half of all chunks; the few it leaves out have
@@ -226,12 +240,20 @@ def rare(found: Mapping[str, int], terms: Sequence[str]) -> list[str]:
     """
     needed: list[str] = []
     total = 0
-    for term in sorted((term for term in terms if found.get(term)), key=lambda term: found[term]):
+    for term in sorted(found, key=lambda term: found[term]):
         total += found[term]
         if len(needed) >= FEWEST_NEEDED and total > MOST_RANKED:
             break
         needed.append(term)
     return needed
+
+
+def less_rare(found: Mapping[str, int]) -> list[str]:
+    """More terms of which a chunk must have one, as far as not too many have them; none where there are no more."""
+    ordered = sorted(found, key=lambda term: found[term])
+    sums = accumulate(found[term] for term in ordered)
+    needed = [term for term, total in zip(ordered, sums, strict=True) if total <= MOST_RAISING]
+    return needed if len(needed) > len(rare(found)) else []
 
 
 _WORDS = table("chunk_terms_words", column("term", Text), column("doc", Integer))
@@ -250,18 +272,17 @@ _RANKED = (
 )
 
 
-def _search_postgresql(session: Session, terms: Sequence[str], scope: Scope, k: int) -> list[tuple[int, float]]:
-    chunks, mean = _counts.of(session)
-    found = _counts.having(session, terms)
-    needed = rare(found, terms)
+def _best_on_postgresql(
+    session: Session, having: Mapping[str, int], needed: Sequence[str], scope: Scope, k: int
+) -> _Hits:  # fmt: skip
     if not needed:
-        return []
+        return _Hits([])
+    chunks, mean = _counts.of(session)
     bound: dict[str, Any] = {"match": " | ".join(f"'{term}'" for term in needed), "mean": mean}
-    live = [term for term in terms if term in found]
-    for n, term in enumerate(live):
-        most = max(chunks, found[term])
-        bound |= {f"t{n}": f"'{term}'", f"i{n}": math.log(1 + (most - found[term] + 0.5) / (found[term] + 0.5))}
-    ranked = text(_bm25(len(live))).columns(id=BigInteger, score=Float).subquery()
+    for n, (term, count) in enumerate(having.items()):
+        odds = (max(chunks, count) - count + 0.5) / (count + 0.5)
+        bound |= {f"t{n}": f"'{term}'", f"i{n}": math.log(1 + odds)}
+    ranked = text(_bm25(len(having))).columns(id=BigInteger, score=Float).subquery()
     query = select(ranked.c.id, ranked.c.score).order_by(ranked.c.score.desc(), ranked.c.id).limit(bindparam("most"))
     return _best_in(session, query, bound, scope, k)
 
@@ -346,7 +367,7 @@ _counts = _Counts()
 
 def _best_in(
     session: Session, ranked: Select[tuple[int, float]], bound: dict[str, Any], scope: Scope, k: int
-) -> list[tuple[int, float]]:
+) -> _Hits:  # fmt: skip
     """The best `k` of what is ranked that are in the scope: of the first, and where these do not do, of more, of all.
 
     Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
@@ -358,7 +379,7 @@ def _best_in(
         found = _inside(session, hits, scope, k)
         if len(found) == k or len(hits) < most:
             break
-    return found
+    return _Hits(found, len(hits) > len(found))
 
 
 def _inside(session: Session, hits: Sequence[tuple[int, float]], scope: Scope, k: int) -> list[tuple[int, float]]:
@@ -372,52 +393,6 @@ def _inside(session: Session, hits: Sequence[tuple[int, float]], scope: Scope, k
         found += [hit for hit in some if hit[0] in allowed]
         start, size = start + size, min(4 * size, MOST_ASKED)
     return found[:k]
-
-
-def catch_up(session: Session) -> int:
-    """Indexes what was ingested before there was a keyword index, and finds its language; gives the number of chunks.
-
-    A generation whose documents have no languages noted has not been looked at; killed on the way, it begins again.
-    """
-    total = 0
-    for generation_id in session.scalars(select(Generation.id).where(Generation.built_at.is_not(None))).all():
-        session.rollback()
-        total += _catch_up(session, generation_id)
-    session.rollback()
-    return total
-
-
-def _catch_up(session: Session, generation_id: int) -> int:
-    generation = session.get_one(Generation, generation_id)
-    if generation.languages:
-        return 0
-    of = (ChunkRow.generation_id == generation_id, ChunkRow.removed_revision.is_(None))
-    documents = session.scalars(select(ChunkRow.document_id).where(*of).distinct()).all()
-    session.rollback()
-    total = 0
-    for document_id in documents:
-        begin_write(session)
-        _note_language(session, document_id)
-        chunk_ids = session.scalars(select(ChunkRow.id).where(*of, ChunkRow.document_id == document_id)).all()
-        for start in range(0, len(chunk_ids), BATCH):
-            index_chunks(session, chunk_ids[start : start + BATCH])
-        session.commit()
-        total += len(chunk_ids)
-    if documents:
-        begin_write(session)
-        note_languages(session, generation_id)
-        session.commit()
-        log.info("keywords_caught_up", generation=generation_id, chunks=total)
-    return total
-
-
-def _note_language(session: Session, document_id: str) -> None:
-    document = session.get(Document, document_id)
-    if document is None or document.language:
-        return
-    version = select(DocumentVersion.text).where(DocumentVersion.document_id == document_id)
-    found = session.scalar(version.where(DocumentVersion.version == document.version))
-    document.language = language_of(found or "")
 
 
 def note_languages(session: Session, generation_id: int, language: str | None = None) -> None:

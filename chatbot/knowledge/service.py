@@ -90,7 +90,11 @@ def add_document(session: Session, new: NewDocument) -> tuple[Document, bool]:
     """
     refuse_unreadable(new)
     begin_write(session)
-    collection = collection_named(session, new.collection)
+    return _added(session, collection_named(session, new.collection), new)
+
+
+def _added(session: Session, collection: Collection, new: NewDocument) -> tuple[Document, bool]:
+    """Stores a document in a collection that is locked, unless its content is there, and ends the transaction."""
     document = same_content(session, collection.id, new.content_hash)
     if document is not None:
         return document, requeue_if_failed(session, document)
@@ -112,20 +116,20 @@ def sync_file(session: Session, new: NewDocument) -> tuple[str, Document, bool]:
         FileRefused: as for `add_document`.
     """
     refuse_unreadable(new)
-    known = session.execute(
-        select(Document.id, Document.content_hash)
-        .join(Collection)
-        .where(Collection.name == new.collection, Document.source == new.source, Document.status != "deleted")
-    ).first()
-    session.rollback()
+    begin_write(session)
+    # It is locked: of two who bring the same file one is the first.
+    collection = collection_named(session, new.collection)
+    there = (Document.collection_id == collection.id, Document.source == new.source, Document.status != "deleted")
+    known = session.execute(select(Document.id, Document.content_hash).where(*there)).first()
     if known is None:
-        document, to_ingest = add_document(session, new)
+        document, to_ingest = _added(session, collection, new)
         return ("added" if document.source == new.source and to_ingest else "unchanged"), document, to_ingest
+    document = get_document(session, known.id, for_update=True)
     if known.content_hash == new.content_hash:
-        begin_write(session)
-        document = get_document(session, known.id)
         return "unchanged", document, requeue_if_failed(session, document)
-    return "changed", put_content(session, known.id, new), True
+    next_version(session, document, new)
+    session.commit()
+    return "changed", document, True
 
 
 def put_content(session: Session, document_id: str, new: NewDocument) -> Document:

@@ -85,7 +85,10 @@ def _added(session: Session, collection: str, files: dict[int, NewDocument]) -> 
     hashes = {at: new.content_hash for at, new in files.items()}
     same = (Document.collection_id == collection_id, Document.status != "deleted")
     query = select(Document.content_hash).where(*same, Document.content_hash.in_(hashes.values()))
-    fresh = dict(_first_of_each(files, hashes, set(session.scalars(query))))
+    # Somebody else may have brought some of them since they were looked for.
+    sources = select(Document.source).where(*same, Document.source.in_([new.source for new in files.values()]))
+    taken = set(session.scalars(sources))
+    fresh = dict(_first_of_each(files, hashes, set(session.scalars(query)), taken))
     ids = {at: new_id() for at in fresh}
     try:
         _write(session, collection_id, {ids[at]: new for at, new in fresh.items()})
@@ -112,10 +115,9 @@ def _write(session: Session, collection_id: str, fresh: dict[str, NewDocument]) 
 
 
 def _first_of_each(
-    files: dict[int, NewDocument], hashes: dict[int, str], there: set[str]
+    files: dict[int, NewDocument], hashes: dict[int, str], there: set[str], sources: set[str]
 ) -> Iterator[tuple[int, NewDocument]]:
     """The files whose content and whose source are not there yet, nor among those before them."""
-    sources: set[str] = set()
     for at, new in files.items():
         if hashes[at] not in there and new.source not in sources:
             there.add(hashes[at])

@@ -14,7 +14,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, keywords, queue, service
+from chatbot.knowledge import catching_up, ingest, queue, service
 from chatbot.knowledge.together import ingest_together
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ def sweep_documents() -> None:
 
     It works itself: a message for each document would be one more for each at every sweep of a backlog.
     """
-    keywords.catch_up(db.session())
+    catching_up.catch_up(db.session())
     until = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < until:
         if _ingest_together():

@@ -15,6 +15,8 @@ from functools import lru_cache, partial
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+# A longer line is a text, whatever stands in front of it: a heading goes with every chunk below it.
+MOST_HEADING = 500
 _ANCHOR = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 SHORT_SECTION_TOKENS = 60
@@ -99,7 +101,8 @@ def _sections(text: str) -> Iterator[_Section]:
     fence: str | None = None
     for line in text.splitlines(keepends=True):
         fence, was_fence = _fence_after(fence, line)
-        match = None if fence or was_fence else _HEADING.match(line.splitlines()[0])
+        prose = fence or was_fence or len(line) > MOST_HEADING
+        match = None if prose else _HEADING.match(line.splitlines()[0])
         if match:
             if text[start:offset].strip():
                 yield _Section(start, offset, tuple(title for _, title in path))

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write
-from chatbot.knowledge import changes, keywords, service
+from chatbot.knowledge import catching_up, changes, ingest, keywords, service
 from chatbot.knowledge.keywords import Scope
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.knowledge.tasks import sweep_documents
@@ -93,10 +93,27 @@ def test_a_chunk_needs_a_rare_term_of_the_question_and_common_ones_raise_its_sco
 
 def test_the_rarest_terms_are_needed_and_at_least_two():
     counts = {"rare": 10, "odd": 900, "common": 5_000, "everywhere": 90_000}
-    assert keywords.rare(counts, ["everywhere", "rare", "common", "odd", "unknown"]) == ["rare", "odd"]
-    assert keywords.rare({"a": 50_000, "b": 60_000, "c": 70_000}, ["c", "b", "a"]) == ["a", "b"]
-    assert keywords.rare({"a": 5}, ["a"]) == ["a"]
-    assert keywords.rare({}, ["a"]) == []
+    assert keywords.rare(counts) == ["rare", "odd"]
+    assert keywords.rare({"c": 70_000, "a": 50_000, "b": 60_000}) == ["a", "b"]
+    assert keywords.rare({"a": 5}) == ["a"]
+    assert keywords.rare({}) == []
+    assert keywords.less_rare(counts) == ["rare", "odd", "common", "everywhere"]
+    assert keywords.less_rare(counts | {"everywhere": 95_000}) == ["rare", "odd", "common"]
+    assert keywords.less_rare({"a": 5}) == []
+
+
+def test_words_that_only_others_documents_have_take_nothing_away(app, session, monkeypatch):
+    """J2: what a reader finds does not hang on what they may not read."""
+    monkeypatch.setattr(keywords, "MOST_RANKED", 3)
+    for n in range(4):
+        put_in(app, f"Policy {n} of the harbour.", title="T", collection="mine")
+    mine = frozenset([put_in(app, "Somebody sings.", title="T", collection="mine").collection_id])
+    before = texts(session, search(session, "zebra quokka policy", collections=mine))
+    put_in(app, "A zebra and a quokka.", title="T", collection="others")
+    put_in(app, "A policy of others.", title="T", collection="others")
+    keywords._counts._kept.clear()
+    assert texts(session, search(session, "zebra quokka policy", collections=mine)) == before
+    assert len(before) == 4
 
 
 def test_of_the_terms_that_only_raise_a_score_the_rarest_are_asked_for():
@@ -180,6 +197,27 @@ def test_a_new_title_is_found_at_once(app, session):
     assert search(session, "times") == []
 
 
+def test_a_title_that_changes_while_a_long_text_goes_in_is_that_of_all_its_chunks(app, session, monkeypatch):
+    body = "\n\n".join(f"# Part {n}\n\n" + " ".join(f"word{n}x{i}" for i in range(60)) for n in range(40))
+    id_, real, batches = add(app, body, title="Oldname", filename="a.md"), ingest.fill_vectors, []
+
+    def named_anew(*args):
+        real(*args)
+        batches.append(1)
+        if len(batches) == 2:
+            with app.extensions["sessions"]() as other:
+                changes.edit_document(other, id_, {"title": "Newname"})
+
+    monkeypatch.setattr(ingest, "fill_vectors", named_anew)
+    monkeypatch.setattr(ingest, "BATCH", 16)
+    ingest_now(app, id_)
+    generation = session.scalars(select(Generation)).one()
+    ids = [id_ for id_, _ in keywords.search(session, "newname", ALL, Scope(generation.id), 500)]
+    assert sorted(ids) == sorted(chunk.id for chunk in visible(app))
+    assert len(batches) > 2
+    assert keywords.search(session, "oldname", ALL, Scope(generation.id), 500) == []
+
+
 def test_a_new_version_is_found_by_its_own_words_only(app, session):
     """J3"""
     id_ = put_in(app, "Umbrellas are sold here.").id
@@ -238,7 +276,7 @@ def test_what_was_ingested_before_there_was_an_index_is_caught_up_with(app, sess
     assert set(session.scalars(select(Document.language))) == {"en"}
     assert session.scalars(select(Generation)).one().languages == ["en"]
     session.rollback()
-    assert keywords.catch_up(session) == 0
+    assert catching_up.catch_up(session) == 0
 
 
 def test_a_failed_document_leaves_no_words(app, session, monkeypatch):

@@ -162,6 +162,29 @@ def test_killed_before_the_commit_nothing_is_there_and_again_all_is(
     assert outcomes(synced(app, files(3))) == ["added"] * 3
 
 
+def test_of_two_who_bring_the_same_files_with_other_contents_one_is_the_first(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N4: two documents for one file would both answer, the outdated one too."""
+    real, gate = sync._known, threading.Barrier(2)
+
+    def known(*args: Any) -> Any:
+        found = real(*args)
+        gate.wait(10)
+        return found
+
+    monkeypatch.setattr(sync, "_known", known)
+    lots = [[replace(new, data=f"{word} {n}".encode()) for n, new in enumerate(files(3))] for word in ("old", "new")]
+    threads = [threading.Thread(target=synced, args=(app, lot)) for lot in lots]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with app.extensions["sessions"]() as session:
+        found = session.execute(select(Document.source, func.count()).group_by(Document.source)).all()
+    assert sorted(tuple(row) for row in found) == [(f"texts/{n}.md", 1) for n in range(3)]
+
+
 @pytest.mark.parametrize("originals", ["sql", "files"])
 def test_many_who_bring_the_same_at_once_bring_it_once(
     make_app: MakeApp, database_url: str | None, originals: str

@@ -95,6 +95,12 @@ def test_a_headings_title_has_no_line_end_in_it(end):
     assert [c.headings for c in chunks] == [("Title",)]
 
 
+def test_a_line_as_long_as_a_text_is_none_of_the_headings():
+    """It would go with every chunk below it."""
+    text = "# " + "many words " * 60 + "\n\n## Hours\n\nThe shop opens at nine."
+    assert {heading for chunk in split(text, 40, words) for heading in chunk.headings} == {"Hours"}
+
+
 def test_an_anchor_is_no_part_of_a_headings_title():
     assert split("# Install { #install }\nBody.\n", 100, words)[0].headings == ("Install",)
 
