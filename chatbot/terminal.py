@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from chatbot.errors import ChatbotError
 from chatbot.storage import is_full
 
 FULL = "The disk is full, and this was not done. Make room, and run the command again."
@@ -28,11 +29,24 @@ _UNDEFINED = ("42P01", "42703")
 
 
 class Commands(AppGroup):
-    """A group of commands that tell in a sentence of what is wrong around them."""
+    """A group of commands that tell in a sentence what is refused, and what is wrong around them."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with outages_told():
-            return super().invoke(ctx)
+        try:
+            with outages_told():
+                return super().invoke(ctx)
+        except ChatbotError as error:
+            raise click.ClickException(sentence(error)) from None
+        except OverflowError:
+            raise click.ClickException("One of the numbers is larger than any that can be stored.") from None
+
+
+def sentence(error: Exception) -> str:
+    """What an error says to whoever operates the application, with its fields by their names."""
+    if not isinstance(error, ChatbotError):
+        return str(error)
+    fields = " ".join(f"{e.pointer.removeprefix('/')}: {e.detail}" for e in error.errors)
+    return error.hint or fields or str(error)
 
 
 @contextmanager
@@ -41,10 +55,10 @@ def outages_told() -> Iterator[None]:
     try:
         yield
     except (OSError, DBAPIError) as error:
-        sentence = FULL if is_full(error) else _of_database(error)
-        if sentence is None:
+        said = FULL if is_full(error) else _of_database(error)
+        if said is None:
             raise
-        raise click.ClickException(sentence) from None
+        raise click.ClickException(said) from None
 
 
 def _of_database(error: Exception) -> str | None:

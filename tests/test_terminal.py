@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from click.testing import Result
 from flask import Flask
+from flask_migrate import upgrade
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from chatbot.terminal import Commands
-from tests.conftest import MakeApp
+from tests.conftest import HOURS, MakeApp, _sql, postgres_url, put_in
 
 COMMANDS = (
     "knowledge list", "knowledge search x", "knowledge stats", "knowledge verify", "knowledge gaps", "index list",
@@ -81,3 +82,54 @@ def test_what_is_wrong_in_the_code_is_no_outage(sqlite_app: Flask, error: Except
     result = sqlite_app.test_cli_runner().invoke(group, ["ask"])
     assert isinstance(ask, click.Command)
     assert (sentence in result.output) if sentence else result.exception is error
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("knowledge search hi --filter bogus", "filter: Write each condition as field:value, separated by commas."),
+        ("users create-admin nobody --username boss --password short", "email: "),
+        ("knowledge show 00000000-0000-0000-0000-000000000000", "There is no such document."),
+    ],
+)
+def test_a_command_names_the_field_that_is_not_valid(sqlite_app: Flask, command: str, sentence: str) -> None:
+    assert sentence in told(sqlite_app, command).output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "index activate {}", "index drop {}", "index build --generation {}", "index snapshot --generation {}",
+        "chat replay {message} --generation {}", "eval calibrate . --generation {}",
+    ],
+)  # fmt: skip
+def test_a_number_that_no_database_holds_is_told_in_a_line(sqlite_app: Flask, command: str) -> None:
+    message = "00000000-0000-0000-0000-000000000000"
+    said = told(sqlite_app, command.format(10**20, message=message)).output.strip()
+    assert "\n" not in said
+    if "message" not in command:
+        assert said == "Error: One of the numbers is larger than any that can be stored."
+
+
+@pytest.fixture
+def without_pgvector(postgres_server: str, make_app: MakeApp) -> Iterator[Flask]:
+    """The application as a user of PostgreSQL who may not make the extension, with two generations."""
+    for statement in ("CREATE ROLE plain LOGIN", "CREATE DATABASE plain OWNER plain"):
+        _sql(postgres_server, statement)
+    url = postgres_url(postgres_server, "plain").replace("//postgres:", "//plain:")
+    before = make_app(database_url=url, vector_store="faiss")
+    with before.app_context():
+        upgrade()
+    put_in(before, HOURS)
+    assert before.test_cli_runner().invoke(args=["index", "build", "--chunk-size", "60"]).exit_code == 0
+    yield make_app(database_url=url)
+    for statement in ("DROP DATABASE plain WITH (FORCE)", "DROP ROLE plain"):
+        _sql(postgres_server, statement)
+
+
+def test_who_has_no_pgvector_is_told_what_to_do(without_pgvector: Flask) -> None:
+    for command in ("index vectors", "index verify", "knowledge search hours", "index activate 2"):
+        assert told(without_pgvector, command).output == (
+            "Error: Install pgvector on the PostgreSQL server and run CREATE EXTENSION vector. "
+            'It says: permission denied to create extension "vector".\n'
+        )

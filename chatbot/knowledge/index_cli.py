@@ -11,7 +11,6 @@ import click
 from flask import current_app
 from rich.table import Table
 
-from chatbot.errors import ChatbotError
 from chatbot.knowledge import activation, vectors, verify
 from chatbot.knowledge import build as building
 from chatbot.knowledge.activation import GenerationRefused
@@ -25,7 +24,7 @@ from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
 index_cli = Commands("index", help="Generations of the index: build, compare, activate, go back.")
 
-_REFUSALS = (GenerationRefused, BuildLost, BuildStuck, ChatbotError, EmbedderDamaged, EmbedderNotInstalled)
+_REFUSALS = (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
 
 
 @contextmanager
