@@ -32,6 +32,8 @@ class ChatbotError(Exception):
     status = 500
     code = "internal_error"
     detail = "Something went wrong on our side."
+    # What to do about it, for whoever operates the application; a client is never told.
+    hint: str | None = None
 
     def __init__(
         self, detail: str | None = None, *, code: str | None = None, errors: Sequence[FieldError] = (),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,25 +14,68 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from chatbot.errors import ChatbotError
 from chatbot.storage import is_full
 
 FULL = "The disk is full, and this was not done. Make room, and run the command again."
+AWAY = "The database cannot be reached, or is busy. Look at DATABASE_URL. It says: "
+NOT_MIGRATED = "The database does not have the tables of this version. Run `flask db upgrade` first."
 # The longest name and the longest address side by side.
 PIPE_WIDTH = 600
+# PostgreSQL's undefined_table and undefined_column.
+_UNDEFINED = ("42P01", "42703")
 
 
 class Commands(AppGroup):
-    """A group of commands that tell of a full disk in a sentence."""
+    """A group of commands that tell in a sentence what is refused, and what is wrong around them."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except (OSError, DBAPIError) as error:
-            if not is_full(error):
-                raise
-            raise click.ClickException(FULL) from None
+            with outages_told():
+                return super().invoke(ctx)
+        except ChatbotError as error:
+            raise click.ClickException(sentence(error)) from None
+        except OverflowError:
+            raise click.ClickException("One of the numbers is larger than any that can be stored.") from None
+
+
+def sentence(error: Exception) -> str:
+    """What an error says to whoever operates the application, with its fields by their names."""
+    if not isinstance(error, ChatbotError):
+        return str(error)
+    fields = " ".join(f"{e.pointer.removeprefix('/')}: {e.detail}" for e in error.errors)
+    return error.hint or fields or str(error)
+
+
+@contextmanager
+def outages_told() -> Iterator[None]:
+    """A full disk, and a database that is away or was not migrated, end the command with a sentence."""
+    try:
+        yield
+    except (OSError, DBAPIError) as error:
+        said = FULL if is_full(error) else _of_database(error)
+        if said is None:
+            raise
+        raise click.ClickException(said) from None
+
+
+def _of_database(error: Exception) -> str | None:
+    if not isinstance(error, DBAPIError):
+        return None
+    cause = error.orig
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return NOT_MIGRATED if str(cause).startswith(("no such table", "no such column")) else None
+    if getattr(cause, "sqlstate", None) in _UNDEFINED:
+        return NOT_MIGRATED
+    return AWAY + _reason(cause) if isinstance(error, OperationalError) else None
+
+
+def _reason(cause: object) -> str:
+    """The driver's own words, without the names in them: a part of a password may be taken for a host's."""
+    line = str(cause).strip().partition("\n")[0]
+    return re.sub(r"""(["']).*\1""", "…", line).rpartition(": ")[2].strip().rstrip(".") + "."
 
 
 def show_table(table: Table) -> None:

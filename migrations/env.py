@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy import text
 
 from chatbot.db import Base, UtcDateTime, for_writing
+from chatbot.terminal import outages_told
 
 # Any number of processes may be told to migrate; on PostgreSQL one does, and the others wait for it.
 _ADVISORY_LOCK = 5_031_974
@@ -25,7 +26,9 @@ def include_name(name: str | None, kind: str, _parents: object) -> bool:
 def run_migrations() -> None:
     """Runs in one transaction: a migration that fails leaves the schema as it was."""
     engine = current_app.extensions["migrate"].db.engine
-    with engine.connect() as plain:
+    with outages_told():
+        plain = engine.connect()
+    with plain:
         connection = for_writing(plain)
         context.configure(
             connection=connection,

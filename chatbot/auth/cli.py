@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 from rich.table import Table
 
@@ -12,7 +9,6 @@ from chatbot.auth import accounts
 from chatbot.auth.models import User
 from chatbot.auth.origin import Origin
 from chatbot.db import detached
-from chatbot.errors import ChatbotError
 from chatbot.extensions import db, settings
 from chatbot.terminal import Commands, show_table
 
@@ -22,23 +18,13 @@ FROM_HERE = Origin(device="the command line")
 PAGE = 100
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Our errors as a sentence and exit status 1."""
-    try:
-        yield
-    except ChatbotError as error:
-        raise click.ClickException("; ".join(e.detail for e in error.errors) or str(error)) from None
-
-
 @users_cli.command("create-admin")
 @click.argument("email")
 @click.option("--username", required=True, help="The administrator's user name.")
 @click.option("--password", envvar="ADMIN_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True)
 def create_admin(email: str, username: str, password: str) -> None:
     """Create an administrator. The password is asked for, or taken from ADMIN_PASSWORD."""
-    with _plain_errors():
-        user = accounts.create_admin(db.session(), settings(), email, username, password, FROM_HERE)
+    user = accounts.create_admin(db.session(), settings(), email, username, password, FROM_HERE)
     click.echo(f"{_called(user)} is an administrator now.")
 
 
@@ -79,8 +65,7 @@ def _described(user: User) -> tuple[str, str]:
 @click.argument("account")
 def disable(account: str) -> None:
     """Refuse an account from the next request on; end its sessions, streams included."""
-    with _plain_errors():
-        user = accounts.set_active(db.session(), account, False, FROM_HERE)
+    user = accounts.set_active(db.session(), account, False, FROM_HERE)
     click.echo(f"{_called(user)} is disabled; nothing of theirs is deleted.")
 
 
@@ -88,8 +73,7 @@ def disable(account: str) -> None:
 @click.argument("account")
 def enable(account: str) -> None:
     """Let a disabled account in again."""
-    with _plain_errors():
-        user = accounts.set_active(db.session(), account, True, FROM_HERE)
+    user = accounts.set_active(db.session(), account, True, FROM_HERE)
     click.echo(f"{_called(user)} is enabled.")
 
 
@@ -97,8 +81,7 @@ def enable(account: str) -> None:
 @click.argument("account")
 def make_admin(account: str) -> None:
     """Make an account an administrator."""
-    with _plain_errors():
-        user = accounts.set_admin(db.session(), account, True, FROM_HERE)
+    user = accounts.set_admin(db.session(), account, True, FROM_HERE)
     click.echo(f"{_called(user)} is an administrator now.")
 
 
@@ -106,8 +89,7 @@ def make_admin(account: str) -> None:
 @click.argument("account")
 def make_user(account: str) -> None:
     """Make an administrator an ordinary user."""
-    with _plain_errors():
-        user = accounts.set_admin(db.session(), account, False, FROM_HERE)
+    user = accounts.set_admin(db.session(), account, False, FROM_HERE)
     click.echo(f"{_called(user)} is an ordinary user now.")
 
 
@@ -115,8 +97,7 @@ def make_user(account: str) -> None:
 @click.argument("account")
 def revoke_sessions(account: str) -> None:
     """Sign an account out everywhere. API keys are not sessions and stay."""
-    with _plain_errors():
-        ended = accounts.revoke_sessions(db.session(), account, FROM_HERE)
+    ended = accounts.revoke_sessions(db.session(), account, FROM_HERE)
     click.echo(f"{ended} session{'s' * (ended != 1)} ended.")
 
 
@@ -126,10 +107,9 @@ def revoke_sessions(account: str) -> None:
 def delete(account: str, yes: bool) -> None:
     """Delete an account and everything of theirs: sessions, conversations, keys, letters."""
     session = db.session()
-    with _plain_errors():
-        user = detached(session, accounts.find_user(session, account))
-        name = _called(user)
-        if not yes:
-            click.confirm(f"Delete {name} and everything of theirs?", abort=True)
-        accounts.delete_user(session, account, FROM_HERE)
+    user = detached(session, accounts.find_user(session, account))
+    name = _called(user)
+    if not yes:
+        click.confirm(f"Delete {name} and everything of theirs?", abort=True)
+    accounts.delete_user(session, account, FROM_HERE)
     click.echo(f"{name} is deleted.")

@@ -195,10 +195,12 @@ def reading(path: Path) -> Iterator[Archive]:
     """A backup, open while the block lasts.
 
     Raises:
-        BackupRefused: it is none.
+        BackupRefused: it is none, or cannot be read.
     """
     try:
         zipped = zipfile.ZipFile(path)
+    except (FileNotFoundError, PermissionError) as error:
+        raise BackupRefused(f"{path} cannot be read: {error.strerror}.") from None
     except _DAMAGE:
         raise BackupRefused("This is not a backup, or it is damaged.") from None
     with zipped:

@@ -15,7 +15,6 @@ from chatbot.backup.archive import SECRET, BackupRefused, reading
 from chatbot.backup.service import Told
 from chatbot.config import SECRET_FILE
 from chatbot.db import new_id, utcnow
-from chatbot.errors import ChatbotError
 from chatbot.extensions import settings
 from chatbot.terminal import Commands, progress_bar, quiet
 
@@ -29,7 +28,7 @@ def _told() -> Iterator[None]:
     """What is refused ends the command with its sentence."""
     try:
         yield
-    except (BackupRefused, ChatbotError) as error:
+    except BackupRefused as error:
         raise click.ClickException(str(error)) from None
 
 

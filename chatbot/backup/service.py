@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Date, LargeBinary, Table, bindparam, exists, func, select, text, update
+from sqlalchemy import Column, Date, LargeBinary, Table, bindparam, exists, func, inspect, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,7 @@ MADE_AT_ONCE = frozenset({Collection.__tablename__, *LEFT_OUT})
 # Rows that are read or written at once; versions hold whole files.
 ROWS, VERSIONS = 500, 2
 BYTES = 8 * 1024 * 1024
+NO_SCHEMA = "none"
 # A document that goes while its bytes are read takes them along; then all is begun anew.
 ATTEMPTS = 5
 
@@ -84,8 +85,10 @@ def _write(session: Session, writer: Writer, secret: bytes | None, told: Told, c
 
 
 def schema_of(session: Session) -> str:
-    """The revision of the database's schema."""
-    return str(session.scalar(text("SELECT version_num FROM alembic_version")) or "none")
+    """The revision of the database's schema; `none` where it has no tables yet."""
+    if not inspect(session.connection()).has_table("alembic_version"):
+        return NO_SCHEMA
+    return str(session.scalar(text("SELECT version_num FROM alembic_version")) or NO_SCHEMA)
 
 
 def _add_originals(session: Session, writer: Writer, told: Told, complete: bool) -> list[str]:
@@ -160,6 +163,8 @@ def restore(
 
 
 def _check_schema(here: str, there: str) -> None:
+    if here == NO_SCHEMA:
+        raise BackupRefused("This database has no tables yet. Run `flask db upgrade` first.")
     if here == there:
         return
     if there < here:

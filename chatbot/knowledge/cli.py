@@ -292,12 +292,9 @@ def list_documents(status: str | None, suspicious: bool, limit: int) -> None:
 @click.argument("document_id", type=click.UUID)
 def show(document_id: object) -> None:
     """Print everything about one document."""
-    try:
-        document = service.get_document(db.session(), str(document_id))
-        about = schemas.DocumentSchema().dump(queue.describe(db.session(), document))
-        page = versions.list_versions(db.session(), document.id, 100, None)
-    except ChatbotError as error:
-        raise click.ClickException(str(error)) from None
+    document = service.get_document(db.session(), str(document_id))
+    about = schemas.DocumentSchema().dump(queue.describe(db.session(), document))
+    page = versions.list_versions(db.session(), document.id, 100, None)
     for name, value in about.items():
         click.echo(f"{name}: {'' if value is None else value}")
     table = Table("v", "made", "bytes", "characters", "kind", "file", "sha-256")
@@ -312,10 +309,7 @@ def show(document_id: object) -> None:
 @click.argument("document_id", type=click.UUID)
 def remove(document_id: object) -> None:
     """Delete a document; prints what is gone."""
-    try:
-        receipt = service.delete_document(db.session(), str(document_id))
-    except ChatbotError as error:
-        raise click.ClickException(str(error)) from None
+    receipt = service.delete_document(db.session(), str(document_id))
     click.echo(f"removed {receipt.title}: {receipt.versions} version(s), {receipt.chunks} chunk(s)")
 
 
@@ -323,10 +317,7 @@ def remove(document_id: object) -> None:
 @click.argument("document_id", type=click.UUID)
 def retry(document_id: object) -> None:
     """Try a failed document again, or fetch a page again."""
-    try:
-        document = urls.retry(db.session(), str(document_id))
-    except ChatbotError as error:
-        raise click.ClickException(str(error)) from None
+    document = urls.retry(db.session(), str(document_id))
     wake(ingest_document, document.id)
     click.echo(f"{document.status}: {document.title}")
 
@@ -338,11 +329,8 @@ def retry(document_id: object) -> None:
 @click.option("--filter", "only", help="As in GET search/: field:value,-field:value,field:one|other")
 def search(question: str, k: int, mode: str, only: str | None) -> None:
     """Show the best passages and their scores."""
-    try:
-        where = conditions(only)
-    except ChatbotError as error:
-        raise click.ClickException(str(error)) from None
-    passages, threshold = current_app.extensions["retriever"].search(question, k, mode=mode, conditions=where)
+    retriever, where = current_app.extensions["retriever"], conditions(only)
+    passages, threshold = retriever.search(question, k, mode=mode, conditions=where)
     names = ("fused", "dense", "keyword", "evidence")
     table = Table(*names, "source", "passage", title=f"an answer asks for evidence of {threshold:.2f}")
     for p in passages:
@@ -390,10 +378,7 @@ def collections(name: str | None, members_only: bool) -> None:
     if members_only and name is None:
         raise click.UsageError("--members-only goes with --create.")
     if name is not None:
-        try:
-            made = create_collection(db.session(), name, MEMBERS if members_only else EVERYONE)
-        except ChatbotError as error:
-            raise click.ClickException("; ".join(e.detail for e in error.errors) or str(error)) from None
+        made = create_collection(db.session(), name, MEMBERS if members_only else EVERYONE)
         click.echo(f"{made.name} is there, for {made.visibility}.")
         return
     table, cursor, is_end = Table("id", "name", "for", "documents"), None, False

@@ -345,16 +345,16 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
 @click.argument("first", type=int)
 @click.argument("second", type=int)
 @click.option(
-    "--eval", "folder", metavar="SET", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder with queries.jsonl and qrels.tsv about the documents that are here.",
+    "--eval", "set_name", metavar="SET", required=True, type=SetType(file_okay=False, path_type=Path),
+    help="A folder with queries.jsonl and qrels.tsv about the documents that are here, or a stored set's name.",
 )  # fmt: skip
 @click.option("--k", type=click.IntRange(1, 100), default=10, show_default=True, help="The place that counts.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
-def compare(first: int, second: int, folder: Path, k: int, json_file: Path | None) -> None:
+def compare(first: int, second: int, set_name: Path | str, k: int, json_file: Path | None) -> None:
     """Measure two generations on a SET of questions about the knowledge base, side by side."""
     parts, reports, figures = current_app.extensions, [], []
     with told(BadSet), quiet():
-        questions = evaluation.read_set(folder)
+        questions = read_set(set_name)
         with parts["sessions"]() as session:
             names = live(evaluation.live_names(session, questions))
             generations = [activation.get_generation(session, number) for number in (first, second)]
@@ -362,7 +362,7 @@ def compare(first: int, second: int, folder: Path, k: int, json_file: Path | Non
             started = time.perf_counter()
             outcomes = _ask(parts["retriever"].index_of(generation), questions, names, MODES, k)
             seconds = time.perf_counter() - started
-            reports.append(_report_of(folder, questions, generation, outcomes, seconds))
+            reports.append(_report_of(questions.folder, questions, generation, outcomes, seconds))
             figures.append({f"{o.mode} {name}": value for o in outcomes for name, value in o.figures.items()})
     table = Table("measure", f"generation {first}", f"generation {second}", "difference")
     for name, before in figures[0].items():

@@ -11,7 +11,6 @@ import click
 from flask import current_app
 from rich.table import Table
 
-from chatbot.errors import ChatbotError
 from chatbot.knowledge import activation, vectors, verify
 from chatbot.knowledge import build as building
 from chatbot.knowledge.activation import GenerationRefused
@@ -19,12 +18,13 @@ from chatbot.knowledge.build import BuildLost, BuildStuck
 from chatbot.knowledge.cli import report_checks
 from chatbot.knowledge.generations import active_generation
 from chatbot.knowledge.models import Generation
+from chatbot.knowledge.retrieval import Index
 from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
 index_cli = Commands("index", help="Generations of the index: build, compare, activate, go back.")
 
-_REFUSALS = (GenerationRefused, BuildLost, BuildStuck, ChatbotError, EmbedderDamaged, EmbedderNotInstalled)
+_REFUSALS = (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
 
 
 @contextmanager
@@ -84,18 +84,22 @@ def activate(generation_id: int) -> None:
     """Make a generation the one that answers. Every process follows from its next search on."""
     parts: dict[str, Any] = current_app.extensions
     with told(), parts["sessions"]() as session:
-        _put_in(activation.get_generation(session, generation_id))
+        generation = activation.get_generation(session, generation_id)
+        if parts["retriever"].kind == "pgvector":
+            _put_in(generation)
         activation.activate(session, parts["embedders"], generation_id)
     click.echo(f"Generation {generation_id} answers now. `flask index rollback` goes back.")
 
 
 @index_cli.command("vectors")
 def put_vectors() -> None:
-    """Bring pgvector up to the rows, and build its index: once, before VECTOR_STORE=pgvector is set for the others.
+    """Bring pgvector up to the rows, and build its index: once, before VECTOR_STORE=pgvector is set.
 
     Afterwards the workers do both. It can be run at any time, while questions are answered.
     """
     with current_app.extensions["sessions"]() as session:
+        if session.get_bind().dialect.name != "postgresql":
+            raise click.ClickException("pgvector is a part of PostgreSQL, and DATABASE_URL names none.")
         generation = active_generation(session)
     if generation is None:
         raise click.ClickException("There is no document yet.")
@@ -105,13 +109,11 @@ def put_vectors() -> None:
 
 
 def _put_in(generation: Generation) -> int:
-    """Makes a generation's vectors ready to be searched where all processes share them."""
-    retriever, sessions = current_app.extensions["retriever"], current_app.extensions["sessions"]
-    if retriever.kind == "faiss":
-        return 0
-    held = retriever.index_of(generation).store.current()
+    """Makes a generation's vectors ready to be searched in pgvector, whatever VECTOR_STORE says; gives how many."""
+    sessions, embedders = current_app.extensions["sessions"], current_app.extensions["embedders"]
+    held = Index(sessions, embedders, generation, "pgvector").store.current()
     vectors.build_index(sessions, generation.id)
-    return int(held.size)
+    return held.size
 
 
 @index_cli.command("snapshot")

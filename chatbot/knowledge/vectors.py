@@ -17,7 +17,7 @@ import structlog
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import BigInteger, Connection, Text, bindparam, column, delete, func, select, table, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions, begin_write
@@ -58,6 +58,15 @@ _MAKE = (
 
 class VectorsUnavailable(Unavailable):
     code, detail = "vectors_unavailable", "The vector store cannot be reached; try again in a moment."
+
+
+class PgvectorMissing(VectorsUnavailable):
+    """PostgreSQL has no pgvector, or this user may not make its extension."""
+
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__()
+        reason = str(error.orig).partition("\n")[0]
+        self.hint = f"Install pgvector on the PostgreSQL server and run CREATE EXTENSION vector. It says: {reason}."
 
 
 class PgVectorStore(RowStore):
@@ -178,7 +187,7 @@ def follow(sessions: Sessions, generation_id: int) -> int:
     """Brings the table up to the generation's newest revision, and gives that.
 
     Raises:
-        VectorsUnavailable: the database has no pgvector.
+        PgvectorMissing: the database has no pgvector.
     """
     with sessions() as session:
         begin_write(session)
@@ -206,10 +215,13 @@ def make(session: Session) -> None:
         session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         for statement in _MAKE:
             session.execute(text(statement))
-    except SQLAlchemyError as error:
+    except OperationalError:
+        raise
+    except DBAPIError as error:
         session.rollback()
-        log.error("pgvector_missing", hint="CREATE EXTENSION vector", error=type(error).__name__)
-        raise VectorsUnavailable() from None
+        missing = PgvectorMissing(error)
+        log.error("pgvector_missing", hint=missing.hint)
+        raise missing from None
 
 
 def _remove(session: Session, generation_id: int, after: int, upto: int) -> None:

@@ -24,8 +24,9 @@ _LINE = "{:36}  {:16}  {:32}  {:9}  {:>8}  {:20}  {}"
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 def list_mails(status: str | None, limit: int) -> None:
     """List letters, newest first. Failed ones stay until they are tried again or RETENTION_DAYS have passed."""
+    mails = service.list_mails(db.session(), status, limit)
     click.echo(_LINE.format("id", "kind", "to", "status", "attempts", "next attempt", "error"))
-    for mail in service.list_mails(db.session(), status, limit):
+    for mail in mails:
         click.echo(_line(mail).rstrip())
 
 

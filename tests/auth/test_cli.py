@@ -186,7 +186,7 @@ COMMANDS = ["disable", "enable", "make-admin", "make-user", "revoke-sessions", "
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(("account", "reason"), [("nobody", "There is no such account."),
                                                  ("nobody@example.com", "There is no such account."),
-                                                 ("no@body", "This is not an e-mail address."),
+                                                 ("no@body", "email: This is not an e-mail address."),
                                                  ("' OR 1=1 --", "There is no such account."),
                                                  ("%", "There is no such account."),
                                                  ("", "There is no such account.")])  # fmt: skip

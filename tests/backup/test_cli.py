@@ -74,12 +74,24 @@ def test_a_secret_that_is_a_setting_is_neither_kept_nor_replaced(make_app, sqlit
 
 
 def test_what_is_no_backup_is_told_in_a_sentence(sqlite_app, tmp_path):
-    (tmp_path / "x.zip").write_text("no zip")
+    file, nowhere = tmp_path / "x.zip", tmp_path / "nowhere.zip"
+    file.write_text("no zip")
+    reasons = {
+        file: "This is not a backup, or it is damaged.",
+        nowhere: f"{nowhere} cannot be read: No such file or directory.",
+    }
     for command in ("check", "restore"):
-        for name in ("x.zip", "nowhere.zip"):
-            refused = run(sqlite_app, command, tmp_path / name)
-            assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
-            assert "not a backup" in refused.stderr
+        for path, reason in reasons.items():
+            refused = run(sqlite_app, command, path)
+            assert (refused.exit_code, refused.stderr) == (1, f"Error: {reason}\n")
+
+
+def test_a_database_without_tables_is_told_from_one_of_another_version(sqlite_app, make_app, tmp_path):
+    run(sqlite_app, "create", tmp_path / "b.zip")
+    empty = make_app(database_url=f"sqlite:///{tmp_path / 'empty.db'}")
+    refused = run(empty, "restore", tmp_path / "b.zip")
+    sentence = "Error: This database has no tables yet. Run `flask db upgrade` first."
+    assert (refused.exit_code, refused.stderr.strip()) == (1, sentence)
 
 
 def test_originals_that_are_missing_are_named_and_the_rest_is_kept(make_app, tmp_path):

@@ -346,5 +346,5 @@ def test_the_command_line_lists_and_makes_them(sqlite_app):
     again = run(args=["knowledge", "collections", "--create", "[/bold] board"])
     assert (again.exit_code, again.output) == (1, "Error: There is a collection with this name.\n")
     blank = run(args=["knowledge", "collections", "--create", " "])
-    assert (blank.exit_code, blank.output) == (1, "Error: Give the collection a name.\n")
+    assert (blank.exit_code, blank.output) == (1, "Error: name: Give the collection a name.\n")
     assert run(args=["knowledge", "collections", "--members-only"]).exit_code == 2

@@ -145,3 +145,17 @@ def test_no_word_of_a_filter_becomes_sql():
     assert conditions(None) == ()
     with pytest.raises(Invalid):
         conditions("")
+
+
+def test_at_the_edges_numbers_are_found_as_their_database_writes_them(app, session):
+    """As docs/knowledge.md tells."""
+    values = {"true": True, "false": False, "large": 1e20, "list": ["support"]}
+    for name, value in values.items():
+        put_in(app, f"It is {name}.", title=name, extra={"v": value})
+    found = {
+        asked: sorted(session.scalars(select(Document.title).where(*conditions(f"v:{asked}"))))
+        for asked in ("1", "0", "1.0e+20", "1e+20", "support")
+    }
+    sqlite = {"1": ["true"], "0": ["false"], "1.0e+20": ["large"], "1e+20": [], "support": []}
+    postgresql = {"1": [], "0": [], "1.0e+20": [], "1e+20": ["large"], "support": []}
+    assert found == (sqlite if session.get_bind().dialect.name == "sqlite" else postgresql)

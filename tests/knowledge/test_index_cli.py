@@ -6,7 +6,7 @@ import json
 import logging
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from chatbot.db import begin_write
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
@@ -211,3 +211,26 @@ def test_two_generations_are_compared_side_by_side(run, sqlite_app, tmp_path):
     assert [g["generation"] for g in report["generations"]] == [1, 2]
     assert report["difference"]["dense recall@100"] == 0
     assert run("index", "compare", 1, 9, "--eval", folder).exit_code == 1
+
+
+def test_two_generations_are_compared_with_a_stored_set(run, sqlite_app):
+    id_ = put_in(sqlite_app, HOURS).id
+    run("knowledge", "curate", "When is the shop open?", "--relevant", id_)
+    run("index", "build", "--chunk-size", 60)
+    result = run("index", "compare", 1, 2, "--eval", "gaps")
+    assert (result.exit_code, "hybrid ndcg@10" in result.stdout) == (0, True), result.stderr
+    unknown = run("index", "compare", 1, 2, "--eval", "no-such-set")
+    assert (unknown.exit_code, "the stored sets are gaps" in unknown.stderr) == (1, True)
+
+
+def test_vectors_are_put_into_pgvector_before_it_is_the_setting(app, make_app, database_url):
+    put_in(app, HOURS)
+    before = make_app(database_url=database_url, vector_store="faiss")
+    result = before.test_cli_runner().invoke(args=["index", "vectors"])
+    if database_url is None:
+        needs = "Error: pgvector is a part of PostgreSQL, and DATABASE_URL names none.\n"
+        assert (result.exit_code, result.output) == (1, needs)
+        return
+    assert (result.exit_code, result.output) == (0, "1 vector(s) of generation 1 in pgvector.\n")
+    with before.extensions["sessions"]() as session:
+        assert session.scalar(text("SELECT count(*) FROM chunk_vectors")) == 1
