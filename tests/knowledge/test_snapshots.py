@@ -124,6 +124,18 @@ def test_the_nightly_purge_leaves_what_a_file_has_to_be_told(app, again, pulls):
     assert pulls == []
 
 
+def test_a_file_of_rows_that_a_purge_has_overtaken_is_not_kept(app):
+    """A process that started from it could not be told what is gone."""
+    gone = put_in(app, HOURS).id
+    revision = in_session(app, lambda session: session.get_one(Generation, 1).revision)
+    in_session(app, service.delete_document, gone)
+    in_session(app, service.purge)
+    notes = snapshots.SqlNotes(app.extensions["sessions"], 1)
+    assert notes.note("0" * 16, revision) is False
+    assert notes.note("1" * 16, revision + 1) is True
+    assert notes.tokens() == {"1" * 16}
+
+
 def test_a_file_that_nobody_wrote_anew_for_days_is_not_waited_for(app, again, pulls):
     """The machine that has it may be gone; if it comes back it reads the rows."""
     gone = put_in(app, HOURS).id

@@ -86,6 +86,14 @@ def test_a_filter_works_inside_the_search_whatever_it_leaves(share):
     assert found / nearest >= (0.98 if mask.sum() > parts.COMPARE_ALL else 1)
 
 
+def test_where_a_filter_leaves_little_more_lists_are_looked_at(monkeypatch, query):
+    part, rng = listed(flat()), np.random.default_rng(3)
+    little = Allowed(rng.random(COUNT) < 0.05)
+    many = len(part._candidates(part.lists, query, little))
+    monkeypatch.setattr(parts, "FARTHER", 1)
+    assert many > 2 * len(part._candidates(part.lists, query, little)) > 0
+
+
 def test_what_is_allowed_far_from_the_question_is_found_all_the_same(query):
     """A collection about something else: none of its rows is in the lists that are nearest."""
     part = listed(flat())

@@ -170,6 +170,15 @@ def test_what_services_leave_out_is_no_error(provider: Provider, model: ChatOpen
     assert [reason for piece in chunks if (reason := piece.response_metadata.get("finish_reason"))] == ["stop"]
 
 
+def test_what_comes_beside_a_text_is_not_lost(provider: Provider, model: ChatOpenAI) -> None:
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    provider.writes = [HEAD + chunk(event(delta={"content": "The", "tool_calls": [call]})) + STOP + DONE]
+    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+        found = [(piece.text, [one["name"] for one in piece.tool_call_chunks]) for piece in stream]
+
+    assert ("The", ["look"]) in found
+
+
 @pytest.mark.parametrize("told", [b'{"choices": [{"delta": {"tool_calls": [{"function": null}]}}]}', b"[" * 100_000])
 def test_an_event_that_cannot_be_understood_is_an_error_of_the_provider(
     provider: Provider, model: ChatOpenAI, told: bytes
