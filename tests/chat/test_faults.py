@@ -205,7 +205,7 @@ def test_an_answer_that_meets_a_busy_database_is_stored_at_the_next_try(
 def test_an_answer_waits_for_a_database_that_is_away_for_some_seconds(
     app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """N8: a restart of the database takes longer than three attempts."""
+    """M1: a restart of the database takes longer than three attempts."""
     real, until = replies.store_answer, time.monotonic() + 1.5
 
     def away(*args: Any) -> Any:

@@ -165,7 +165,7 @@ def test_killed_before_the_commit_nothing_is_there_and_again_all_is(
 def test_of_two_who_bring_the_same_files_with_other_contents_one_is_the_first(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """N4: two documents for one file would both answer, the outdated one too."""
+    """M10: two documents for one file would both answer, the outdated one too."""
     real, gate = sync._known, threading.Barrier(2)
 
     def known(*args: Any) -> Any:
