@@ -192,8 +192,8 @@ class Replies:
                 log.error("answer_not_stored", message_id=turn.answer_id, error=type(error).__name__, attempt=attempt)
                 if is_full(error):
                     return None, StorageFull("The answer could not be stored; ask again.", retry_after=60)
-                waits = time.monotonic() < until and not self.running.ending
-                if attempt >= STORE_ATTEMPTS and not waits:
+                away = outage(error) is not None and time.monotonic() < until
+                if attempt >= STORE_ATTEMPTS and (self.running.ending or not away):
                     break
                 time.sleep(min(STORE_PAUSE, 0.1 * attempt))
             except Exception:

@@ -20,7 +20,7 @@ from chatbot.rag.splitter import Chunk
 
 CONTEXT_TOKENS = 22
 # A word is a token at least, or about; what is farther behind cannot belong to so many.
-MOST_CONTEXT, MOST_CONTEXT_WORDS = 1_000, 4 * CONTEXT_TOKENS
+MOST_CONTEXT_WORDS = 4 * CONTEXT_TOKENS
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def in_context(label: str, headings: Sequence[str], body: str, embedder: Embedde
     """What is embedded: a chunk behind its document's label, and behind its heading where that is in another chunk."""
     heading = headings[-1] if headings and headings[-1] not in body else ""
     above = f"{label}: {heading}" if heading else label
-    words = above[:MOST_CONTEXT].split()[:MOST_CONTEXT_WORDS]
+    words = above.split()[:MOST_CONTEXT_WORDS]
     while words and embedder.count_tokens(" ".join(words)) > CONTEXT_TOKENS:
         words.pop()
     return f"{' '.join(words)}\n{body}"

@@ -111,7 +111,8 @@ def _open_to(reader: Reader) -> list[ColumnElement[bool]]:
     limits: list[ColumnElement[bool]] = [] if reader.granted is None else [Collection.name.in_(reader.granted)]
     if reader.is_admin:
         return limits
-    theirs = _member_in(reader.user_id)
+    memberships = _is(bindparam("reader", reader.user_id, CollectionMember.user_id.type))
+    theirs = Collection.id.in_(select(CollectionMember.collection_id).where(memberships))
     if not reader.is_visitor:
         return [*limits, everyone | theirs]
     # A visitor has no role of their own; what an administrator's key grants by name is an administrator's to grant.
@@ -119,18 +120,12 @@ def _open_to(reader: Reader) -> list[ColumnElement[bool]]:
     return [*limits, everyone | theirs | granted_by_admin]
 
 
-def _member_in(user_id: str | BindParameter[str]) -> ColumnElement[bool]:
-    return Collection.id.in_(select(CollectionMember.collection_id).where(_is(user_id)))
-
-
 def _is(user_id: str | BindParameter[str]) -> ColumnElement[bool]:
     return CollectionMember.user_id == user_id
 
 
-# Built once: every question and every search asks it.
-_OF_ANYBODY = select(Collection.name, Collection.id).where(
-    (Collection.visibility == EVERYONE) | _member_in(bindparam("reader"))
-)
+# Built once, for whoever is named when it is asked: every question and every search does.
+_OF_ANYBODY = select(Collection.name, Collection.id).where(*_open_to(Reader("")))
 
 
 @dataclass(frozen=True)

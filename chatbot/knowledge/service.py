@@ -120,12 +120,11 @@ def sync_file(session: Session, new: NewDocument) -> tuple[str, Document, bool]:
     # It is locked: of two who bring the same file one is the first.
     collection = collection_named(session, new.collection)
     there = (Document.collection_id == collection.id, Document.source == new.source, Document.status != "deleted")
-    known = session.execute(select(Document.id, Document.content_hash).where(*there)).first()
-    if known is None:
+    document = session.scalar(select(Document).where(*there).limit(1).with_for_update(of=Document))
+    if document is None:
         document, to_ingest = _added(session, collection, new)
         return ("added" if document.source == new.source and to_ingest else "unchanged"), document, to_ingest
-    document = get_document(session, known.id, for_update=True)
-    if known.content_hash == new.content_hash:
+    if document.content_hash == new.content_hash:
         return "unchanged", document, requeue_if_failed(session, document)
     next_version(session, document, new)
     session.commit()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import delete
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from chatbot.chat import replies
 from chatbot.chat.models import ChatSession
@@ -233,15 +233,24 @@ def test_what_no_database_stores_and_no_client_reads_is_replaced(
     assert stored(app)[1].content == "A horse \ufffd and \ufffd another."
 
 
-def test_tokens_that_nobody_can_have_counted_are_estimated(
-    app: Flask, ada: Person, openai_server: OpenAIServer
+@pytest.mark.parametrize(
+    ("error", "attempts"), [(IntegrityError("INSERT", {}, Exception("not so")), 3), (UnicodeError("half"), 1)]
+)
+def test_what_waiting_does_not_help_is_told_soon(
+    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int
 ) -> None:
-    openai_server.behave(MODEL, "odd-usage")
+    calls: list[int] = []
 
-    usage = ask(app, ada).json["message"]["metadata"]["usage"]  # type: ignore[index]
+    def refused(*_args: Any) -> Any:
+        calls.append(1)
+        raise error
 
-    assert usage["estimated"] is True
-    assert 0 < usage["total_tokens"] < 10_000
+    monkeypatch.setattr(replies, "store_answer", refused)
+
+    events = stream(app, ada)
+
+    assert [name for name, _ in events if name in ("done", "error")] == ["error"]
+    assert len(calls) == attempts
 
 
 def test_an_answer_that_cannot_be_stored_is_no_answer(app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,10 +161,11 @@ def test_a_model_that_refuses_costs_nothing(model_app: Flask, ada: Person, opena
     assert rows(model_app) == {}
 
 
-def test_usage_that_the_provider_keeps_to_itself_is_estimated(
-    model_app: Flask, ada: Person, openai_server: OpenAIServer
+@pytest.mark.parametrize("told", ["no-usage", "odd-usage"])
+def test_usage_that_the_provider_keeps_to_itself_or_cannot_have_counted_is_estimated(
+    model_app: Flask, ada: Person, openai_server: OpenAIServer, told: str
 ) -> None:
-    openai_server.behave(MODEL, "no-usage")
+    openai_server.behave(MODEL, told)
 
     taken = ask(model_app, ada).json["message"]["metadata"]["usage"]  # type: ignore[index]
 

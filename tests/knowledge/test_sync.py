@@ -36,6 +36,14 @@ def synced(app: Flask, some: Sequence[NewDocument]) -> list[Synced | ChatbotErro
         return sync_files(session, some)
 
 
+def at_once(app: Flask, lots: Sequence[Sequence[NewDocument]]) -> None:
+    threads = [threading.Thread(target=synced, args=(app, lot)) for lot in lots]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def outcomes(done: Sequence[Synced | ChatbotError]) -> list[str]:
     return [one.outcome if isinstance(one, Synced) else one.code for one in done]
 
@@ -175,11 +183,7 @@ def test_of_two_who_bring_the_same_files_with_other_contents_one_is_the_first(
 
     monkeypatch.setattr(sync, "_known", known)
     lots = [[replace(new, data=f"{word} {n}".encode()) for n, new in enumerate(files(3))] for word in ("old", "new")]
-    threads = [threading.Thread(target=synced, args=(app, lot)) for lot in lots]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(app, lots)
     with app.extensions["sessions"]() as session:
         found = session.execute(select(Document.source, func.count()).group_by(Document.source)).all()
     assert sorted(tuple(row) for row in found) == [(f"texts/{n}.md", 1) for n in range(3)]
@@ -192,11 +196,7 @@ def test_many_who_bring_the_same_at_once_bring_it_once(
     """M10"""
     app = make_app(database_url=database_url, originals=originals)
     lots = [files(10), files(10)[::-1], [replace(new, collection="other") for new in files(10)[::-1]]]
-    threads = [threading.Thread(target=synced, args=(app, lot)) for lot in lots]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(app, lots)
 
     with app.extensions["sessions"]() as session:
         assert session.scalar(select(func.count()).select_from(Document)) == 20
