@@ -13,7 +13,7 @@ unexport PORT
 HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT)})
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint check fuzz audit bench peers postman lock clean
+.PHONY: help install run test coverage lint check fuzz audit bench peers postman docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ peers: $(VENV)/.installed-dev $(PEERS)/.installed ## Print this project's figure
 
 postman: $(VENV)/.installed-dev ## Write the Postman collection from the OpenAPI document
 	$(BIN)/python postman/build.py
+
+docs: $(VENV)/.installed-dev ## Write docs/configuration.md, docs/cli.md and .env.example from the code
+	$(BIN)/python scripts/build_docs.py
 
 lock: $(VENV)/.installed-dev ## Resolve pyproject.toml into the requirements files, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.txt

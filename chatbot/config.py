@@ -64,109 +64,186 @@ class Settings(BaseSettings):
     """The environment variables the application reads, in upper case."""
 
     model_config = SettingsConfigDict(
-        env_file=str(ROOT / ".env"), env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+        env_file=str(ROOT / ".env"),
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
-    # Where things live.
+    # Storage and URLs.
     instance_path: Path = ROOT / "instance"
-    models_path: Path | None = None
-    database_url: SecretStr | None = None
-    redis_url: SecretStr | None = None
+    """Folder for the SQLite database, the folder broker, the outbox and the generated secret."""
+    models_path: Path | None = Field(default=None, examples=["instance/models"])
+    """Folder for the local embedding model's graph, which is built once. Default: `models/` in `INSTANCE_PATH`."""
+    database_url: SecretStr | None = Field(default=None, examples=["postgresql://user:password@localhost:5432/chatbot"])
+    """Database URL; `postgres://` is accepted, as hosts write it. Setting it means production. Default: SQLite in
+    `INSTANCE_PATH`."""
+    redis_url: SecretStr | None = Field(default=None, examples=["redis://localhost:6379/0"])
+    """Redis URL for the Celery broker, the cache and the rate limits. Default: folders in `INSTANCE_PATH`."""
     public_url: str = "http://127.0.0.1:8000"
-    bind_host: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
+    """Base URL that people see; links in e-mails start with it."""
+    bind_host: str | None = Field(default=None, examples=["127.0.0.1"])
+    """Address the web process listens on. Default: `127.0.0.1`, or `0.0.0.0` when `PORT` is set."""
+    port: int | None = Field(default=None, ge=1, le=65535, examples=["8000"])
+    """Port the web process listens on; setting it means production. Default: 8000."""
     flask_debug: bool = False
+    """Debug mode; never in production."""
 
-    # Secrets. A laptop gets its own in instance/secret_key; a host has to set one.
-    secret_key: SecretStr | None = Field(default=None, validate_default=True)
-    jwt_secret_key: SecretStr | None = None
-    # Whoever reads /metrics shows it; without one only programs of a developer's own machine may.
-    metrics_token: SecretStr | None = Field(default=None, min_length=16)
-    # A rotation: what was signed with the previous ones counts until they retire.
-    secret_key_previous: SecretStr | None = None
-    jwt_secret_key_previous: SecretStr | None = None
-    secrets_retire_at: AwareDatetime | None = Field(default=None, validate_default=True)
+    # Secrets.
+    secret_key: SecretStr | None = Field(default=None, validate_default=True, examples=[""])
+    """Signs links and, unless `JWT_SECRET_KEY` is set, tokens; at least 32 characters. Required in production unless
+    `instance/secret_key` exists. Default: generated once into that file."""
+    jwt_secret_key: SecretStr | None = Field(default=None, examples=[""])
+    """Signs tokens. Default: derived from `SECRET_KEY`."""
+    metrics_token: SecretStr | None = Field(default=None, min_length=16, examples=[""])
+    """Bearer token required to read `/metrics`, at least 16 characters. Without it only clients on the same machine
+    may read `/metrics`, and only in development."""
+    secret_key_previous: SecretStr | None = Field(default=None, examples=[""])
+    """Previous `SECRET_KEY`, accepted until `SECRETS_RETIRE_AT`."""
+    jwt_secret_key_previous: SecretStr | None = Field(default=None, examples=[""])
+    """Previous `JWT_SECRET_KEY`, accepted until `SECRETS_RETIRE_AT`."""
+    secrets_retire_at: AwareDatetime | None = Field(
+        default=None, validate_default=True, examples=["2030-01-31T12:00:00Z"]
+    )
+    """Time at which the previous secrets stop being accepted. Required when one of them is set."""
 
-    # Who may call from a browser, and how many proxies stand in front.
-    cors_origins: CommaList = Field(default_factory=list)
+    # Browsers and proxies.
+    cors_origins: CommaList = Field(default_factory=list, examples=["https://app.example.com"])
+    """Exact browser origins that may call the API, separated by commas."""
     trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
+    """Number of reverse proxies in front of the application. `X-Forwarded-For` is ignored when it is 0."""
 
-    # Identity.
+    # Accounts and limits.
     access_token_minutes: int = Field(default=24 * 60, ge=1)
+    """Lifetime of an access token, in minutes."""
     refresh_token_days: int = Field(default=7, ge=1)
+    """Lifetime of a refresh token, in days."""
     session_days: int = Field(default=90, ge=1)
+    """Maximum age of a sign-in session, in days, however often it is refreshed."""
     max_sessions: int = Field(default=20, ge=1)
+    """Maximum number of sign-in sessions of an account; one more ends the least recently used."""
     refresh_leeway_seconds: int = Field(default=0, ge=0, le=60)
+    """Seconds for which the most recently spent refresh token is still accepted, at most 60."""
     clock_skew_seconds: int = Field(default=0, ge=0, le=60)
+    """Accepted difference between the clocks of servers, in seconds, at most 60."""
     require_verified_email: bool = False
+    """Whether an account must verify its e-mail address before it can ask."""
     password_iterations: int = Field(default=600_000, ge=1_000)
+    """PBKDF2 iterations of password hashes; older hashes are upgraded at the next login."""
     ratelimit_enabled: bool = True
+    """Whether requests are rate-limited."""
     send_per_minute: int = Field(default=60, ge=1)
-    daily_tokens: int | None = Field(default=None, ge=1)
+    """Maximum number of questions per minute of an account, or of a visitor of an API key."""
+    daily_tokens: int | None = Field(default=None, ge=1, examples=["200000"])
+    """Maximum number of tokens per day (UTC) for an account, its visitors included. Default: no limit."""
     resume_seconds: float = Field(default=5, ge=0, le=60)
+    """Seconds for which an answer continues after its stream broke, if the client sent an `Idempotency-Key`; other
+    answers stop at once. At most 60."""
 
     # Models.
-    openai_api_key: SecretStr | None = None
-    openai_base_url: str | None = None
-    chat_model: str | None = None
-    chat_models: CommaList = Field(default_factory=list)
-    chat_fallbacks: CommaList = Field(default_factory=list)
-    embedding_model: str | None = None
+    openai_api_key: SecretStr | None = Field(default=None, examples=[""])
+    """API key of OpenAI or of a compatible server. Without it the built-in models answer and embed."""
+    openai_base_url: str | None = Field(default=None, examples=["http://127.0.0.1:11434/v1"])
+    """Base URL of an OpenAI-compatible server. Default: OpenAI's own."""
+    chat_model: str | None = Field(default=None, examples=["extractive"])
+    """Model that answers. Default: `gpt-3.5-turbo` with a key, otherwise `extractive`."""
+    chat_models: CommaList = Field(default_factory=list, examples=["gpt-4o-mini,gpt-4o"])
+    """Further models that a request may name, separated by commas."""
+    chat_fallbacks: CommaList = Field(default_factory=list, examples=["gpt-4o-mini,extractive"])
+    """Models to try, in this order, when a model fails before its first token; `extractive` may be one."""
+    embedding_model: str | None = Field(default=None, examples=["all-MiniLM-L6-v2"])
+    """Model that embeds documents and questions. The first document fixes it; a new index generation changes it.
+    Default: `text-embedding-3-small` with a key, otherwise `all-MiniLM-L6-v2`."""
     fallback: Literal["general", "refuse"] = "general"
+    """What happens when no passage is relevant: `general` lets the model answer and say that the answer does not come
+    from the documents, `refuse` calls no model."""
     history_tokens: int = Field(default=1500, ge=0)
+    """Maximum number of tokens of conversation history in a prompt."""
     vector_store: Literal["faiss", "pgvector"] = "faiss"
+    """Where vectors are searched: `faiss` in the memory of each process, or `pgvector` in PostgreSQL."""
     passages: int = Field(default=5, ge=1, le=20)
-    relevance_threshold: float | None = Field(default=None, ge=0, le=1)
+    """Maximum number of passages for an answer."""
+    relevance_threshold: float | None = Field(default=None, ge=0, le=1, examples=["0.36"])
+    """Relevance score that a passage must reach, 0 to 1. Default: depends on the embedding model."""
     model_connect_seconds: float = Field(default=5, gt=0)
+    """Timeout for connecting to a model, in seconds."""
     model_read_seconds: float = Field(default=60, gt=0)
-    # Until a model's first token; as long as between two tokens unless it is set.
-    model_first_token_seconds: float | None = Field(default=None, gt=0)
+    """Maximum silence of a model between two tokens, in seconds."""
+    model_first_token_seconds: float | None = Field(default=None, gt=0, examples=["30"])
+    """Timeout for a model's first token, in seconds. Default: `MODEL_READ_SECONDS`."""
     model_answer_seconds: float = Field(default=300, gt=0)
+    """Timeout for a whole answer, in seconds."""
     model_answer_tokens: int = Field(default=1024, ge=1)
-    model_prices: Path | None = None
-    # Whether the model words the titles of conversations, with a call for each new one.
+    """Maximum length of an answer, in tokens."""
+    model_prices: Path | None = Field(default=None, examples=["prices.json"])
+    """JSON file with the prices of your own models; see [models](models.md)."""
     model_titles: bool = True
-    # Whole answers for identical questions; 0 keeps none.
+    """Whether the model writes the titles of conversations, with one short call for each new one."""
     answer_cache_seconds: int = Field(default=0, ge=0)
-    # A provider that fails so often in a row is left alone for so long.
+    """Seconds for which a whole answer is reused for an identical question; 0 disables the cache."""
     breaker_failures: int = Field(default=5, ge=1)
+    """Consecutive failures after which a model is not called for `BREAKER_SECONDS`."""
     breaker_seconds: float = Field(default=30, gt=0)
+    """Seconds for which a model that keeps failing is not called."""
 
     # Documents.
     max_upload_mb: int = Field(default=25, ge=1, le=1024)
-    # How much the knowledge base may hold; no limit unless set.
-    max_documents: int | None = Field(default=None, ge=1)
-    max_knowledge_mb: int | None = Field(default=None, ge=1)
+    """Maximum size of an uploaded file, in megabytes."""
+    max_documents: int | None = Field(default=None, ge=1, examples=[""])
+    """Maximum number of documents. Default: no limit."""
+    max_knowledge_mb: int | None = Field(default=None, ge=1, examples=[""])
+    """Maximum size of the original files of all documents and versions, in megabytes. Default: no limit."""
     originals: Literal["sql", "files"] = "sql"
+    """Where original files are stored: `sql` in the database, `files` in `instance/originals/`, which web and worker
+    must share."""
     ingest_lease_seconds: int = Field(default=120, ge=5)
-    # Documents by URL: the ports they may be on, and hosts or networks that are allowed although they are not public.
-    fetch_ports: Annotated[list[int], NoDecode] = [80, 443]
-    fetch_allow_hosts: CommaList = Field(default_factory=list)
+    """Seconds without a sign of life after which a worker's document is given to another worker."""
+    fetch_ports: Annotated[list[int], NoDecode] = Field(default=[80, 443], examples=["80,443"])
+    """Ports from which documents may be fetched by URL, separated by commas."""
+    fetch_allow_hosts: CommaList = Field(default_factory=list, examples=["wiki.example.com,10.1.0.0/16"])
+    """Host names and networks that may be fetched from although they are not on the public internet."""
 
-    # Mail. Without a server the letters are files in instance/outbox/.
-    mail_server: str | None = None
+    # E-mail.
+    mail_server: str | None = Field(default=None, examples=["smtp.example.com"])
+    """SMTP server. Default: e-mails are written to files in `instance/outbox/`."""
     mail_port: int = Field(default=587, ge=1, le=65535)
-    mail_username: str | None = None
-    mail_password: SecretStr | None = None
+    """Port of the SMTP server."""
+    mail_username: str | None = Field(default=None, examples=[""])
+    """User name at the SMTP server."""
+    mail_password: SecretStr | None = Field(default=None, examples=[""])
+    """Password at the SMTP server."""
     mail_use_tls: bool = True
+    """Whether STARTTLS is used."""
     mail_default_sender: str = "chatbot@localhost"
+    """Sender of e-mails: one address, or `Name <address>`."""
 
-    # Upkeep.
+    # Retention and maintenance.
     retention_days: int = Field(default=30, ge=1)
+    """Days after which messages and unused conversations are deleted."""
     audit_days: int = Field(default=365, ge=1)
+    """Days after which security events are deleted."""
     sweep_seconds: float = Field(default=10, gt=0)
+    """Interval in seconds at which beat looks for work that was lost."""
 
-    # The processes.
+    # Processes and logs.
     web_concurrency: int = Field(default=1, ge=1)
+    """Number of web processes."""
     web_streams: int = Field(default=1000, ge=1, le=20_000)
+    """Maximum number of concurrent answers in each web process."""
     web_threads: int = Field(default=32, ge=4)
-    # A client that reads nothing of what was sent to it for so long is closed.
+    """Database connections of each web process; half as many sign-ins run at once."""
     stalled_reader_seconds: int = Field(default=30, ge=1, le=3600)
+    """Seconds after which a connection is closed when its client reads nothing (Linux)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     log_format: Literal["json", "console"] = "console"
-    # Where an OpenTelemetry collector takes traces over HTTP; without it there are none.
-    otel_exporter_otlp_endpoint: str | None = None
+    """`console` or `json`."""
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, examples=["http://127.0.0.1:4318"])
+    """URL of an OpenTelemetry collector that takes traces over HTTP; needs the packages of `requirements-tracing.txt`.
+    Default: no traces."""
     otel_service_name: str = "chatbot"
+    """Service name in traces."""
 
     @field_validator("cors_origins", "chat_models", "chat_fallbacks", "fetch_ports", "fetch_allow_hosts", mode="before")
     @classmethod
