@@ -11,7 +11,8 @@ from typing import Any
 from flask import Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import caller, still_allowed, user_required
+from chatbot.auth.callers import still_allowed
+from chatbot.auth.guard import caller, user_required
 from chatbot.background import wake
 from chatbot.chat import schemas, service, usage
 from chatbot.chat.frames import drain, frames, frames_again, reply_object

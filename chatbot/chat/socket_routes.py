@@ -17,7 +17,8 @@ from flask import Blueprint, current_app
 from marshmallow import ValidationError
 from simple_websocket import ConnectionClosed, Server
 
-from chatbot.auth.guard import Caller, let_into_chat, public, still_allowed
+from chatbot.auth.callers import Caller, still_allowed
+from chatbot.auth.guard import let_into_chat, public
 from chatbot.chat import running, schemas
 from chatbot.chat.frames import frames
 from chatbot.chat.leases import ReplyInProgress

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, insert, null, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.auth.tokens import InvalidToken
 from chatbot.chat import usage
 from chatbot.chat.answers import Answer

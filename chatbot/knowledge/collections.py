@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatbot.auth.accounts import AccountNotFound
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.auth.models import User, that_stay
 from chatbot.auth.passwords import fold
 from chatbot.db import begin_write

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.chat import tasks
 from chatbot.chat.models import DailyUsage
 from chatbot.chat.turns import begin_turn
