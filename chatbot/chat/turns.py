@@ -26,8 +26,8 @@ from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import FieldError, Forbidden, Invalid
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.types import Ask, HistoryMessage
-from chatbot.web import idempotency
-from chatbot.web.idempotency import Held, Made
+from chatbot.web.idempotency import service as idempotency
+from chatbot.web.idempotency.service import Held, Made
 
 HISTORY_MESSAGES = 20
 TITLE_LENGTH = 60

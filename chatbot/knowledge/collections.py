@@ -22,8 +22,8 @@ from chatbot.db import begin_write
 from chatbot.errors import Conflict, NotFound
 from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, Collection, CollectionMember, Document
 from chatbot.knowledge.service import check_collection, clean_title, collection_named
-from chatbot.web import idempotency
-from chatbot.web.idempotency import Held
+from chatbot.web.idempotency import service as idempotency
+from chatbot.web.idempotency.service import Held
 from chatbot.web.pages import Page, newest_first
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ from chatbot.errors import BadRequest, FieldError, Invalid, TooLarge
 from chatbot.knowledge import schemas, service, urls
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.urls import NewUrl
-from chatbot.web import idempotency
 from chatbot.web.blueprint import parser
+from chatbot.web.idempotency import http as idempotency
 from chatbot.web.requests import check_text, parse_json
 
 JSON_OR_FILE = {
