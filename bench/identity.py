@@ -21,7 +21,7 @@ from typing import Any
 from flask import Flask
 
 from bench.house import PASSWORD, gunicorn, house, quantiles
-from chatbot.auth import passwords, tokens
+from chatbot.auth import jwts, passwords
 from chatbot.auth.models import TokenFamily, User
 from chatbot.db import begin_write, new_id, utcnow
 
@@ -44,7 +44,7 @@ def fill(app: Flask) -> list[str]:
             session.add(user)
             session.flush()
             session.add(family)
-            issued.append(tokens.issue_refresh(user.id, family.id, family.current_jti, now, expires_at))
+            issued.append(jwts.issue_refresh(user.id, family.id, family.current_jti, now, expires_at))
         session.commit()
     return issued
 

@@ -11,7 +11,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatbot import __version__, background, storage
-from chatbot.auth import export, guard, letters, passwords, tokens
+from chatbot.auth import export, guard, jwts, letters, passwords
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
@@ -175,7 +175,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
 
 def _init_api(app: Flask) -> None:
     settings: Settings = app.extensions["settings"]
-    tokens.init_app(app, settings)
+    jwts.init_app(app, settings)
     passwords.bound_hashing(settings.web_threads, settings.web_concurrency)
     guard.init_app(app, app.extensions["sessions"], settings.require_verified_email)
     app.config.update(API_TITLE="Chatbot", API_VERSION=__version__, OPENAPI_VERSION="3.0.3")

@@ -6,12 +6,10 @@ the message names all of them together, never their values.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import os
 import re
-import secrets
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +21,7 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from chatbot.secret_file import SECRET_FILE, SecretFileDamaged, kept_secret
 from chatbot.setting_values import is_database, is_network, is_one_address, is_postgresql, is_weak
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +35,6 @@ PROVIDERS = {
     "groq": "langchain_groq", "ollama": "langchain_ollama", "openrouter": "langchain_openrouter",
     "together": "langchain_together", "xai": "langchain_xai",
 }  # fmt: skip
-SECRET_FILE = "secret_key"  # noqa: S105 - its name.
 
 # A name whose last part has a letter: `10.1` is neither a name nor a network.
 _HOST = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*")
@@ -350,7 +348,8 @@ class Settings(BaseSettings):
             return secret
         if secret is not None and is_weak(secret.get_secret_value()):
             raise ValueError("is weak; it needs at least 32 characters that nobody can guess")
-        if secret is None and info.field_name == "secret_key" and not _secret_file(info.data).exists():
+        kept = Path(read.get("instance_path", "")) / SECRET_FILE
+        if secret is None and info.field_name == "secret_key" and not kept.exists():
             raise ValueError("is missing; make one with: python -c 'import secrets; print(secrets.token_hex(32))'")
         return secret
 
@@ -390,7 +389,10 @@ class Settings(BaseSettings):
         """The secret that signs mail tokens and cursors; on a laptop it is made once and kept in a file."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
-        return _kept_secret(self.instance_path / SECRET_FILE)
+        try:
+            return kept_secret(self.instance_path)
+        except SecretFileDamaged as error:
+            raise ConfigError(f"These settings cannot be used:\n  SECRET_KEY: {error}") from None
 
     def mail_secrets(self) -> Secrets:
         """What signs the links in letters."""
@@ -476,27 +478,6 @@ def _reason(message: str) -> str:
 
 def _in_production(flask_debug: Any, port: Any, database_url: Any) -> bool:
     return not flask_debug and (port is not None or database_url is not None)
-
-
-def _secret_file(data: dict[str, Any]) -> Path:
-    return Path(data.get("instance_path", "")) / SECRET_FILE
-
-
-def _kept_secret(path: Path) -> str:
-    """The secret in a file, made by whichever process comes first; a link appears whole or not at all."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=".secret_key-")
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(made, path)
-        Path(made).unlink()
-    secret = path.read_text(encoding="ascii", errors="replace").strip()
-    if is_weak(secret):
-        reason = f"the file {SECRET_FILE} in INSTANCE_PATH is damaged; put a copy back, or delete it and sign in again"
-        raise ConfigError(f"These settings cannot be used:\n  SECRET_KEY: {reason}")
-    return secret
 
 
 def tiktoken_cache_folder() -> Path | None:

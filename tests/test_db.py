@@ -128,7 +128,7 @@ def test_many_writers_wait_for_each_other(app):
 @pytest.fixture
 def hurried(monkeypatch, make_app):
     """An application on SQLite in which nobody waits long for the lock."""
-    monkeypatch.setattr("chatbot.db.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("chatbot.db.sqlite_writer.BUSY_TIMEOUT_MS", 50)
     return make_app()
 
 
@@ -221,7 +221,7 @@ while time.monotonic() < until:
 def test_a_writer_waits_for_other_processes_as_long_as_they_get_on(hurried, monkeypatch):
     """M3: each of them holds the lock for less than anybody waits, all together for much longer."""
     # On a busy machine 0.03 s may become some tenths.
-    monkeypatch.setattr("chatbot.db.BUSY_TIMEOUT_MS", 500)
+    monkeypatch.setattr("chatbot.db.sqlite_writer.BUSY_TIMEOUT_MS", 500)
     database = hurried.extensions["sessions"].kw["bind"].url.database
     with subprocess.Popen([sys.executable, "-c", OTHERS, database], stdout=subprocess.PIPE) as others:
         assert others.stdout.readline() == b"begun\n"

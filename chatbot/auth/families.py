@@ -8,17 +8,17 @@ successor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth import events, passwords, tokens
+from chatbot.auth import events, passwords
 from chatbot.auth.addresses import canonical_email
 from chatbot.auth.models import TokenFamily, User
 from chatbot.auth.origin import NOWHERE, Origin
+from chatbot.auth.tokens import Claims, Grant, InvalidToken
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.errors import Forbidden, Invalid, NotFound, Unauthorized
@@ -41,18 +41,9 @@ class SessionNotFound(NotFound):
     code, detail = "session_not_found", "There is no such session."
 
 
-@dataclass(frozen=True)
-class TokenPair:
-    """An access and a refresh token of one family, and how many seconds the access token lives."""
-
-    access: str
-    refresh: str
-    expires_in: int
-
-
 def log_in(
     session: Session, settings: Settings, email: str, password: str, origin: Origin = NOWHERE
-) -> tuple[User, TokenPair]:
+) -> tuple[User, Grant]:
     """Checks a password and begins a family. The hash is computed exactly once, whoever asks.
 
     What changed while it was computed counts: nobody gets in with a password that was replaced meanwhile.
@@ -77,10 +68,10 @@ def log_in(
         return log_in(session, settings, email, password, origin)
     if fresh is not None:
         session.execute(update(User).where(User.id == user.id).values(password_hash=fresh))
-    pair = _begin_family(session, settings, user.id, origin)
+    grant = _begin_family(session, settings, user.id, origin)
     events.record(session, "logged_in", origin, user.id)
     session.commit()
-    return user, pair
+    return user, grant
 
 
 def _find_for_login(session: Session, email: str) -> User | None:
@@ -112,7 +103,7 @@ def _rehashed(stored: str, password: str, iterations: int) -> str | None:
     return passwords.hash_password(password, iterations) if passwords.needs_rehash(stored, iterations) else None
 
 
-def _begin_family(session: Session, settings: Settings, user_id: str, origin: Origin) -> TokenPair:
+def _begin_family(session: Session, settings: Settings, user_id: str, origin: Origin) -> Grant:
     _make_room(session, settings.max_sessions - 1, user_id, origin)
     now = utcnow()
     family = TokenFamily(
@@ -127,7 +118,7 @@ def _begin_family(session: Session, settings: Settings, user_id: str, origin: Or
     )
     session.add(family)
     session.flush()
-    return _pair(settings, family, now)
+    return _grant(settings, family, now)
 
 
 def _make_room(session: Session, room: int, user_id: str, origin: Origin) -> None:
@@ -139,38 +130,33 @@ def _make_room(session: Session, room: int, user_id: str, origin: Origin) -> Non
         events.record(session, "sessions_capped", origin, user_id, ended=len(too_many))
 
 
-def _pair(settings: Settings, family: TokenFamily, now: datetime) -> TokenPair:
-    """The tokens of a family as its row stands: asked twice, it gives the same refresh token."""
+def _grant(settings: Settings, family: TokenFamily, now: datetime) -> Grant:
+    """What the tokens of a family say as its row stands: asked twice, it is the same refresh token."""
     issued_at = family.rotated_at or family.created_at
     refresh_until = min(issued_at + settings.refresh_lifetime, family.expires_at)
     access_for = min(settings.access_lifetime, family.expires_at - now)
-    return TokenPair(
-        tokens.issue_access(family.user_id, family.id, access_for),
-        tokens.issue_refresh(family.user_id, family.id, family.current_jti, issued_at, refresh_until),
-        int(access_for.total_seconds()),
-    )
+    return Grant(family.user_id, family.id, family.current_jti, issued_at, refresh_until, access_for)
 
 
-def refresh(session: Session, settings: Settings, token: str, origin: Origin = NOWHERE) -> TokenPair:
-    """Spends a refresh token and gives the next pair of its family.
+def refresh(session: Session, settings: Settings, claims: Claims, origin: Origin = NOWHERE) -> Grant:
+    """Spends a refresh token and returns what the next pair of its family says.
 
     One UPDATE decides who wins, so of many callers with one token exactly one gets a pair.
 
     Raises:
-        InvalidToken: the token or its family is not usable.
+        InvalidToken: its family is not usable.
         TokenReused: the token was spent before; its family has ended.
     """
-    claims = tokens.read(token, "refresh")
     begin_write(session)
     now = utcnow()
     family = _rotate(session, claims, now, origin) or _replayed(session, claims, now, settings.refresh_leeway_seconds)
     if family is None:
         raise _refused(session, claims, origin)
     session.commit()
-    return _pair(settings, family, now)
+    return _grant(settings, family, now)
 
 
-def _rotate(session: Session, claims: tokens.Claims, now: datetime, origin: Origin) -> TokenFamily | None:
+def _rotate(session: Session, claims: Claims, now: datetime, origin: Origin) -> TokenFamily | None:
     """The family with its token spent, or None when the token is not its newest."""
     spend = (
         update(TokenFamily)
@@ -190,7 +176,7 @@ def _rotate(session: Session, claims: tokens.Claims, now: datetime, origin: Orig
     return session.scalars(spend, execution_options={"populate_existing": True}).one_or_none()
 
 
-def _replayed(session: Session, claims: tokens.Claims, now: datetime, leeway: int) -> TokenFamily | None:
+def _replayed(session: Session, claims: Claims, now: datetime, leeway: int) -> TokenFamily | None:
     """The family when the token is the direct parent of its newest one, spent no longer ago than the leeway."""
     if leeway == 0:
         return None
@@ -204,14 +190,14 @@ def _replayed(session: Session, claims: tokens.Claims, now: datetime, leeway: in
     return session.scalar(query.execution_options(populate_existing=True))
 
 
-def _refused(session: Session, claims: tokens.Claims, origin: Origin) -> Unauthorized:
+def _refused(session: Session, claims: Claims, origin: Origin) -> Unauthorized:
     """Tells a spent token from a dead family, and ends the family of a spent one."""
     spent = (TokenFamily.id == claims.family_id, TokenFamily.current_jti != claims.jti)
     revoked = revoke(session, *spent, because="reuse")
     if revoked:
         events.record(session, "refresh_reused", origin, claims.user_id, by_owner=False, session_id=claims.family_id)
     session.commit()
-    return TokenReused() if revoked else tokens.InvalidToken()
+    return TokenReused() if revoked else InvalidToken()
 
 
 def _alive(user_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -222,13 +208,8 @@ def _is_active(user_id: str) -> ColumnElement[bool]:
     return TokenFamily.user_id.in_(select(User.id).where(User.id == user_id, User.is_active))
 
 
-def log_out(session: Session, user_id: str, token: str, origin: Origin = NOWHERE) -> None:
-    """Ends the family of a refresh token of this user. A token that is not theirs ends nothing.
-
-    Raises:
-        InvalidToken: it is not a refresh token.
-    """
-    claims = tokens.read(token, "refresh")
+def log_out(session: Session, user_id: str, claims: Claims, origin: Origin = NOWHERE) -> None:
+    """Ends the family of a refresh token of this user. A token that is not theirs ends nothing."""
     begin_write(session)
     if revoke(session, TokenFamily.id == claims.family_id, TokenFamily.user_id == user_id, because="logout"):
         events.record(session, "logged_out", origin, user_id, session_id=claims.family_id)

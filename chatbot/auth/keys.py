@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.orm import Session
@@ -21,8 +21,6 @@ from chatbot.web.pages import Page, newest_first
 
 PREFIX = "cb_"
 MAX_KEYS = 50
-# Characters. Servers and proxies refuse headers of some 8 KB.
-MAX_TOKEN = 4_096
 # The calendar's last year cannot be written in every time zone; a database may read it in another than ours.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 CHAT, READ, WRITE, VISITORS, EVERYTHING = SCOPES
@@ -100,22 +98,3 @@ def revoke_key(session: Session, user_id: str, key_id: str, origin: Origin = NOW
 def digest(secret: str) -> str:
     """What is stored of a key."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def sign_visitor(
-    user_id: str, key_id: str, visitor: str, lifetime: timedelta, *,
-    collections: list[str] | None = None, daily_tokens: int | None = None,
-) -> str:  # fmt: skip
-    """A token with which a visitor of the key owner's product may chat.
-
-    Raises:
-        Invalid: the name of the visitor is not usable, or the collections make the token too long for a header.
-    """
-    if not tokens.is_visitor(visitor):
-        raise Invalid(errors=[FieldError("/sub", "Use 1 to 128 printable ASCII characters without spaces.")])
-    token = tokens.issue_visitor(
-        user_id, key_id, visitor, lifetime, collections=collections, daily_tokens=daily_tokens
-    )  # fmt: skip
-    if len(token) > MAX_TOKEN:
-        raise Invalid(errors=[FieldError("/collections", "These are too many or too long to fit into a token.")])
-    return token

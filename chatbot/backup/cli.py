@@ -13,9 +13,9 @@ from flask import current_app
 from chatbot.backup import service
 from chatbot.backup.archive import SECRET, BackupRefused, reading
 from chatbot.backup.service import Told
-from chatbot.config import SECRET_FILE
 from chatbot.db import new_id, utcnow
 from chatbot.extensions import settings
+from chatbot.secret_file import SECRET_FILE
 from chatbot.terminal import Commands, progress_bar, quiet
 
 backup_cli = Commands("backup", help="Backups of everything that is stored, while all runs.")

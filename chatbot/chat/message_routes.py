@@ -21,7 +21,8 @@ from chatbot.extensions import db, settings
 from chatbot.knowledge.collections import Reader, asked_for
 from chatbot.web import limits
 from chatbot.web.feeds import Feed
-from chatbot.web.idempotency import Held, IdempotencySchema
+from chatbot.web.idempotency.http import IdempotencySchema
+from chatbot.web.idempotency.service import Held
 
 __all__ = ["blp"]
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.db import Base, UtcDateTime, new_id, utcnow
 
 

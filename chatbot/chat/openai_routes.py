@@ -21,11 +21,13 @@ from chatbot.chat.turns import Turn, begin_turn, earlier_answer
 from chatbot.errors import NotFound
 from chatbot.extensions import db, settings
 from chatbot.rag.models import Answerer
-from chatbot.web import idempotency, limits
+from chatbot.web import limits
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.feeds import Feed, Frames
 from chatbot.web.holding import holding, let_go
-from chatbot.web.idempotency import Held, IdempotencySchema
+from chatbot.web.idempotency import http as idempotency
+from chatbot.web.idempotency.http import IdempotencySchema
+from chatbot.web.idempotency.service import Held
 from chatbot.web.languages import language
 from chatbot.web.openai_errors import body_of
 

@@ -11,7 +11,8 @@ from typing import Any
 from flask import Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import caller, still_allowed, user_required
+from chatbot.auth.callers import still_allowed
+from chatbot.auth.guard import caller, user_required
 from chatbot.background import wake
 from chatbot.chat import schemas, service, usage
 from chatbot.chat.frames import drain, frames, frames_again, reply_object
@@ -24,12 +25,14 @@ from chatbot.config import EXTRACTIVE
 from chatbot.errors import problem
 from chatbot.extensions import db, settings
 from chatbot.knowledge.collections import asked_for
-from chatbot.web import idempotency, limits, sse
+from chatbot.web import limits, sse
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.feeds import Feed, Feeds, Frames
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.holding import holding, let_go
-from chatbot.web.idempotency import Held, IdempotencySchema
+from chatbot.web.idempotency import http as idempotency
+from chatbot.web.idempotency.http import IdempotencySchema
+from chatbot.web.idempotency.service import Held
 from chatbot.web.languages import language
 from chatbot.web.slots import Slots
 

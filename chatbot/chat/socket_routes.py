@@ -17,7 +17,8 @@ from flask import Blueprint, current_app
 from marshmallow import ValidationError
 from simple_websocket import ConnectionClosed, Server
 
-from chatbot.auth.guard import Caller, let_into_chat, public, still_allowed
+from chatbot.auth.callers import Caller, still_allowed
+from chatbot.auth.guard import let_into_chat, public
 from chatbot.chat import running, schemas
 from chatbot.chat.frames import frames
 from chatbot.chat.leases import ReplyInProgress
@@ -28,9 +29,10 @@ from chatbot.db import Sessions
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.extensions import db, settings
 from chatbot.rag.models import Answerer
-from chatbot.web import idempotency, limits, sockets
+from chatbot.web import limits, sockets
 from chatbot.web.feeds import Feed
 from chatbot.web.holding import holding, let_go
+from chatbot.web.idempotency.service import Held
 from chatbot.web.languages import language
 from chatbot.web.problems import from_validation, translated
 from chatbot.web.sockets import Ending, Talk
@@ -149,7 +151,7 @@ class _Conversation:
     @limits.send
     def _begin(self, body: dict[str, Any]) -> Feed:
         answerer = replies().models.get(body["model"])
-        turn = new_turn(body, idempotency.Held(self._sessions, None))
+        turn = new_turn(body, Held(self._sessions, None))
         turn = replace(turn, ask=replace(turn.ask, language=language()))
         return _feed(turn, answerer)
 

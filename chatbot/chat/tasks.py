@@ -7,7 +7,7 @@ from flask import current_app
 
 from chatbot.chat import leases, service, titles
 from chatbot.extensions import db, settings
-from chatbot.web import idempotency
+from chatbot.web.idempotency import service as idempotency
 
 
 @shared_task(name="chat.cleanup", ignore_result=True)

@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from chatbot.chat import usage
 from chatbot.chat.models import ChatSession, Message, Owner
-from chatbot.chat.turns import title_of
 from chatbot.db import begin_write
 from chatbot.errors import ChatbotError
 from chatbot.rag.models import ChatModels
 
 log = structlog.get_logger(__name__)
+
+TITLE_LENGTH = 60
 
 
 def make_title(session: Session, models: ChatModels, session_id: str) -> None:
@@ -51,3 +52,12 @@ def _first_turn(session: Session, session_id: str) -> tuple[Message, Message] | 
     if len(found) != 2 or found[1].is_user or found[1].status != "complete":
         return None
     return found[0], found[1]
+
+
+def title_of(text: str) -> str:
+    """A conversation's first title: its first question, on one line, cut at a word."""
+    line = " ".join(text.split())
+    if len(line) <= TITLE_LENGTH:
+        return line
+    cut = line[:TITLE_LENGTH].rpartition(" ")[0] or line[:TITLE_LENGTH]
+    return f"{cut}…"

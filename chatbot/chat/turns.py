@@ -15,22 +15,22 @@ from typing import Any
 from sqlalchemy import bindparam, case, insert, null, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.auth.tokens import InvalidToken
 from chatbot.chat import usage
 from chatbot.chat.answers import Answer
 from chatbot.chat.leases import LEASE, ChatSessionNotFound, hold
 from chatbot.chat.messages import MessageNotFound, my_message, path_to
 from chatbot.chat.models import ChatSession, Message, MessageTrace, Owner
+from chatbot.chat.titles import title_of
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import FieldError, Forbidden, Invalid
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.rag.types import Ask, HistoryMessage
-from chatbot.web import idempotency
-from chatbot.web.idempotency import Held, Made
+from chatbot.web.idempotency import service as idempotency
+from chatbot.web.idempotency.service import Held, Made
 
 HISTORY_MESSAGES = 20
-TITLE_LENGTH = 60
 
 
 class CollectionNotAllowed(Forbidden):
@@ -211,15 +211,6 @@ def _new_session(session: Session, owner: Owner, text: str, question_id: str, an
     }  # fmt: skip
     session.connection().execute(_NEW_SESSION, row)
     return id_
-
-
-def title_of(text: str) -> str:
-    """A conversation's first title: its first question, on one line, cut at a word."""
-    line = " ".join(text.split())
-    if len(line) <= TITLE_LENGTH:
-        return line
-    cut = line[:TITLE_LENGTH].rpartition(" ")[0] or line[:TITLE_LENGTH]
-    return f"{cut}…"
 
 
 def _noted(session: Session, owner: Owner, made: Made) -> Place:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, func, sel
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.auth.models import User, that_stay
 from chatbot.chat.models import DailyUsage, Owner
 from chatbot.db import utcnow

@@ -17,11 +17,11 @@ from chatbot.knowledge import keywords
 from chatbot.knowledge.generations import touch_chunks
 from chatbot.knowledge.models import CURATED, Collection, Document
 from chatbot.knowledge.originals import content_of
+from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.service import (
     DocumentNotFound,
     NewDocument,
     check_collection,
-    clean_title,
     collection_named,
     get_document,
     next_version,

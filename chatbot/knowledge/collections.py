@@ -15,15 +15,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatbot.auth.accounts import AccountNotFound
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.auth.models import User, that_stay
 from chatbot.auth.passwords import fold
 from chatbot.db import begin_write
 from chatbot.errors import Conflict, NotFound
 from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, Collection, CollectionMember, Document
-from chatbot.knowledge.service import check_collection, clean_title, collection_named
-from chatbot.web import idempotency
-from chatbot.web.idempotency import Held
+from chatbot.knowledge.parsing.clean import clean_title
+from chatbot.knowledge.service import check_collection, collection_named
+from chatbot.web.idempotency import service as idempotency
+from chatbot.web.idempotency.service import Held
 from chatbot.web.pages import Page, newest_first
 
 log = structlog.get_logger(__name__)

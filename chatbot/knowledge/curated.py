@@ -11,16 +11,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import FieldError, Invalid
-from chatbot.knowledge.evaluation import BadSet, EvalSet
 from chatbot.knowledge.models import CURATED, DEFAULT_COLLECTION, Document, DocumentVersion, EvaluationCase
-from chatbot.knowledge.service import NewDocument, check_collection, clean_title, sync_file
+from chatbot.knowledge.parsing.clean import clean_title
+from chatbot.knowledge.service import NewDocument, check_collection, sync_file
 
 GAPS_SET = "gaps"
 LONGEST_QUESTION = 200
@@ -111,26 +110,3 @@ def resolutions(session: Session) -> list[Resolution]:
     found = [Resolution(title, at, document_id=id_) for title, at, id_ in session.execute(written)]
     found += [Resolution(c.question, c.created_at, evaluation_set=c.set_name) for c in session.scalars(cases)]
     return sorted(found, key=lambda resolution: resolution.at, reverse=True)
-
-
-def stored_set(session: Session, name: str) -> EvalSet:
-    """The questions of a stored set, with the documents that are still there.
-
-    Raises:
-        BadSet: there is none of that name, or none of its documents is there any more.
-    """
-    columns = (EvaluationCase.id, EvaluationCase.question, EvaluationCase.relevant)
-    query = select(*columns).where(EvaluationCase.set_name == name).order_by(EvaluationCase.created_at)
-    cases = session.execute(query).all()
-    if not cases:
-        names = session.scalars(select(EvaluationCase.set_name).distinct().order_by(EvaluationCase.set_name)).all()
-        known = f"the stored sets are {', '.join(names)}" if names else "no set is stored"
-        raise BadSet(f"{name} is neither a folder nor a stored set; {known}.")
-    wanted = {document_id for case in cases for document_id in case.relevant}
-    there = set(session.scalars(select(Document.id).where(Document.id.in_(wanted), Document.status != "deleted")))
-    session.rollback()
-    qrels = {case.id: {id_: 1.0 for id_ in case.relevant if id_ in there} for case in cases}
-    found = EvalSet(Path(name), {case.id: case.question for case in cases}, qrels, None)
-    if not found.judged:
-        raise BadSet(f"None of the documents of the set {name} is there any more.")
-    return found

@@ -24,9 +24,10 @@ from chatbot import __version__
 from chatbot.config import ROOT
 from chatbot.db import Sessions, engine_options, prepare_engine
 from chatbot.extensions import db, migrate
-from chatbot.knowledge import activation, curated, eval_parts, evaluation
+from chatbot.knowledge import activation, answering, eval_parts, evaluation
 from chatbot.knowledge import build as building
-from chatbot.knowledge.evaluation import MODES, BadSet, EvalSet, Outcome
+from chatbot.knowledge.cases import stored_set
+from chatbot.knowledge.evaluation import MODES, BadSet, EvalSet, Names, Outcome
 from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
 from chatbot.knowledge.grounding import store_gate
 from chatbot.knowledge.index_cli import index_cli, told
@@ -96,7 +97,7 @@ def read_set(name: Path | str, queries: Path | None = None) -> EvalSet:
     if queries is not None:
         raise BadSet("--queries goes with a folder.")
     with current_app.extensions["sessions"]() as session:
-        return curated.stored_set(session, name)
+        return stored_set(session, name)
 
 
 class PartsType(click.ParamType[tuple[str, ...]]):
@@ -150,7 +151,7 @@ def run(
         )
         outcomes = _ask(index, questions, names, modes, k) if "search" in parts else []
         gate = eval_parts.gate_report(index, folder, far, limit) if "gate" in parts else None
-        answers = eval_parts.answers_report(index, questions, names, model) if "answers" in parts else None
+        answers = _answers(index, model, questions, names) if "answers" in parts else None
     report = _report_of(folder, questions, index.generation, outcomes, time.perf_counter() - started)
     report |= {"gate": gate and asdict(gate), "answers": answers and asdict(answers)}
     if outcomes:
@@ -171,6 +172,13 @@ def _ask(
         task = bar.add_task("Asking", total=len(questions.judged) * len(modes))
         step: Callable[[], None] = lambda: bar.advance(task)  # noqa: E731
         return evaluation.run(index, questions, names, modes, k, step, os.cpu_count() or 1)
+
+
+def _answers(index: Index, model: str | None, questions: EvalSet, names: Names) -> answering.Report | None:
+    parts = current_app.extensions
+    return eval_parts.answers_report(
+        index, parts["replies"].models, model, questions, names, parts["settings"].passages
+    )
 
 
 def _live(questions: EvalSet) -> tuple[Index, evaluation.Names]:

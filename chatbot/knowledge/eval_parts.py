@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flask import current_app
 from rich.table import Table
 
 from chatbot.knowledge import answering, grounding
 from chatbot.knowledge.evaluation import EvalSet, Names
 from chatbot.knowledge.retrieval import Index
 from chatbot.rag.gate import Gate
+from chatbot.rag.models import ChatModels
 from chatbot.terminal import progress_bar, show_table
 
 
@@ -47,13 +47,14 @@ def _observed(index: Index, questions: list[grounding.Question]) -> list[groundi
         return grounding.observe(index, questions, lambda: bar.advance(task), os.cpu_count() or 1)
 
 
-def answers_report(index: Index, questions: EvalSet, names: Names, model: str | None) -> answering.Report | None:
+def answers_report(
+    index: Index, models: ChatModels, model: str | None, questions: EvalSet, names: Names, passages: int
+) -> answering.Report | None:
     """How good the answers of a chat model are; None when the set does not say what must be in them."""
     gold = answering.read_answers(questions)
     if not gold:
         return None
-    parts = current_app.extensions
-    answerer, passages = parts["replies"].models.get(model), parts["settings"].passages
+    answerer = models.get(model)
     with progress_bar() as bar:
         task = bar.add_task("Answering", total=len(gold))
         return answering.measure(

@@ -26,9 +26,8 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, new_id
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Collection, Document, DocumentVersion
-from chatbot.knowledge.parsing.clean import clean
+from chatbot.knowledge.parsing.clean import clean, clean_title
 from chatbot.knowledge.retrieval import Index, Mode
-from chatbot.knowledge.service import clean_title
 from chatbot.rag.languages import language_of
 from chatbot.rag.types import Passage
 

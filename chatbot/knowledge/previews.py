@@ -13,9 +13,10 @@ from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
 from chatbot.knowledge.instructions import Sign, score, signs
 from chatbot.knowledge.models import Collection, Document, DocumentVersion
 from chatbot.knowledge.parsing import Parsed, ParseError, parse
+from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.parsing.encoding import encoding_of
 from chatbot.knowledge.parsing.html import declared_encoding
-from chatbot.knowledge.service import FileRefused, NewDocument, clean_title, same_content
+from chatbot.knowledge.service import FileRefused, NewDocument, same_content
 from chatbot.knowledge.simhash import NEAR, distances, simhash, similarity
 from chatbot.native import in_native_thread
 from chatbot.rag.embedders import Embedders

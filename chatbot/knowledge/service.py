@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from chatbot.knowledge.models import (
 )
 from chatbot.knowledge.originals import forget, hashes_in_files, keep, sweep
 from chatbot.knowledge.parsing import ParseError, sniff
+from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.queue import workers
 from chatbot.knowledge.quotas import make_room
 from chatbot.knowledge.snapshots import may_be_purged
@@ -205,12 +205,6 @@ def _add_version(session: Session, document: Document, new: NewDocument) -> None
     version = DocumentVersion(document_id=document.id, version=document.version, **new.version_values())
     keep(session, version, new.data)
     session.add(version)
-
-
-def clean_title(text: str) -> str:
-    """A title for people: one line, no control or invisible formatting characters, at most 200 code points."""
-    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
-    return " ".join(visible.split())[:200]
 
 
 def get_document(session: Session, document_id: str, *, for_update: bool = False) -> Document:

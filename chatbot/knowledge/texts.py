@@ -7,7 +7,7 @@ from typing import Any
 
 from chatbot.knowledge.instructions import score, signs
 from chatbot.knowledge.parsing import Parsed, parse
-from chatbot.knowledge.service import clean_title
+from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.simhash import simhash
 from chatbot.rag.languages import language_of
 

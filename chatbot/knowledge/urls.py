@@ -21,9 +21,10 @@ from chatbot.errors import Conflict, FieldError
 from chatbot.knowledge import service
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document, DocumentVersion
 from chatbot.knowledge.originals import keep
+from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML, MARKDOWN, TEXT
 from chatbot.knowledge.quotas import make_room
-from chatbot.knowledge.service import FileRefused, NewDocument, clean_title
+from chatbot.knowledge.service import FileRefused, NewDocument
 
 _ALIASES: Final = {"application/xhtml+xml": HTML, "text/x-markdown": MARKDOWN}
 # What a server may send; what it calls bytes, or does not call anything, is looked at all the same.

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from chatbot.auth import recovery, tokens
+from chatbot.auth import jwts, recovery
 from chatbot.auth.models import User
 from chatbot.chat.models import ChatMember, Message, MessageTrace
 from chatbot.db import begin_write, utcnow
@@ -50,7 +50,7 @@ def _refresh_of(world: World, user: User) -> Call:
     world.add(family)
     with world.app.app_context():
         return {
-            "json": {"refresh": tokens.issue_refresh(user.id, family.id, family.current_jti, utcnow(), utcnow() + HOUR)}
+            "json": {"refresh": jwts.issue_refresh(user.id, family.id, family.current_jti, utcnow(), utcnow() + HOUR)}
         }
 
 

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from chatbot.auth import accounts, tokens
+from chatbot.auth import accounts, jwts
 from chatbot.auth.models import ApiKey, TokenFamily, User
 from chatbot.chat.models import ChatSession
 from chatbot.db import begin_write, utcnow
@@ -249,7 +249,7 @@ def signed(app: Flask, **claims) -> dict[str, str]:
     now = utcnow().timestamp()
     fixed = {"iat": int(now) - 5, "exp": int(now) + 600, "iss": "chatbot", "aud": "chatbot", "jti": str(uuid.uuid4()),
              "type": "access", "fresh": False}  # fmt: skip
-    token = pyjwt.encode(fixed | claims, secrets.current, "HS256", {"kid": tokens.kid_of(secrets.current)})
+    token = pyjwt.encode(fixed | claims, secrets.current, "HS256", {"kid": jwts.kid_of(secrets.current)})
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -393,7 +393,7 @@ def test_a_session_that_ran_out_while_its_token_lives_is_over(world):
     family = family_of(world.owner)
     world.add(family)
     with world.app.app_context():
-        mine = shown(world.owner, tokens.issue_access(world.owner.id, family.id, timedelta(days=30)))
+        mine = shown(world.owner, jwts.issue_access(world.owner.id, family.id, timedelta(days=30)))
     assert get(world.app, PROFILE, mine.headers).status_code == 200
     with world.app.extensions["sessions"]() as session:
         begin_write(session)

@@ -15,7 +15,7 @@ from chatbot.auth.models import SecurityEvent, User
 from chatbot.chat.models import ChatMember, ChatSession, DailyUsage
 from chatbot.db import Base, begin_write, new_id, utcnow
 from chatbot.knowledge.models import Collection, CollectionMember
-from chatbot.web.idempotency import IdempotencyKey
+from chatbot.web.idempotency.model import IdempotencyKey
 from tests.auth.world import dump
 from tests.conftest import PASSWORD, Person, sign_up
 

@@ -10,7 +10,7 @@ import jwt as pyjwt
 import pytest
 from sqlalchemy import make_url
 
-from chatbot.auth import guard, keys, recovery
+from chatbot.auth import callers, guard, jwts, keys, recovery
 from chatbot.auth.models import User
 from chatbot.extensions import db
 from tests.conftest import PASSWORD, _sql, sign_up
@@ -67,7 +67,7 @@ def test_without_the_database_nobody_is_let_in(app, ada, root, away):
     """E10: neither a person nor a key nor a visitor, wherever a guard stands; the 503 says when to come back."""
     with app.app_context(), app.extensions["sessions"]() as session:
         key, secret = keys.create_key(session, ada.id, "x", ["admin", "visitors"], None)
-        visitor = keys.sign_visitor(ada.id, key.id, "customer-1", timedelta(hours=1))
+        visitor = jwts.sign_visitor(ada.id, key.id, "customer-1", timedelta(hours=1))
     asked = 0
     with away():
         for rule in app.url_map.iter_rules():
@@ -92,9 +92,9 @@ def test_without_the_database_a_stream_is_not_trusted_either(app, ada, away):
     """E10 K14"""
     with app.app_context(), app.extensions["sessions"]() as session:
         who = guard.identify(session, ada.access)
-    assert guard.still_allowed(app.extensions["sessions"], who) is None
+    assert callers.still_allowed(app.extensions["sessions"], who) is None
     with away():
-        assert guard.still_allowed(app.extensions["sessions"], who).status == 503
+        assert callers.still_allowed(app.extensions["sessions"], who).status == 503
 
 
 def test_what_no_key_opens_is_refused_without_asking_the_database(app, ada, away):

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy import func, select, update
 
-from chatbot.auth import families, passwords, recovery
+from chatbot.auth import families, jwts, passwords, recovery
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
 from chatbot.db import begin_write
 from chatbot.mail.models import Mail
@@ -152,7 +152,7 @@ def test_what_an_account_asks_for_while_it_is_deleted_is_no_error(app, session, 
     with pytest.raises(families.SessionNotFound):
         families.end_session(session, ada.id, session_id)
     with app.app_context():
-        families.log_out(session, ada.id, ada.refresh)
+        families.log_out(session, ada.id, jwts.read(ada.refresh, "refresh"))
     assert told_of(session, "logged_out_everywhere") == [None]
 
 

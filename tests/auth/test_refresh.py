@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth import families, tokens
+from chatbot.auth import families, jwts
 from chatbot.auth.models import SecurityEvent, TokenFamily
 from chatbot.db import begin_write, detached, new_id, utcnow
 from tests.auth.crowd import at_once
@@ -313,7 +313,7 @@ def test_two_hundred_refreshes_of_two_hundred_sessions_at_once(make_app, databas
         session.add_all(made)
         session.commit()
         until = now + timedelta(days=7)
-        shown = [tokens.issue_refresh(ada.id, family.id, family.current_jti, now, until) for family in made]
+        shown = [jwts.issue_refresh(ada.id, family.id, family.current_jti, now, until) for family in made]
 
     def spend(token):
         with threads:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import jwt as pyjwt
 import pytest
 
-from chatbot.auth import keys, recovery, tokens
+from chatbot.auth import jwts, keys, recovery
 from chatbot.auth.models import ApiKey, User
 from chatbot.config import Secrets
 from chatbot.db import utcnow
@@ -58,7 +58,7 @@ def resigned(token: str, key: str, **header) -> str:
 def visitor_of(app, who) -> str:
     with app.app_context(), app.extensions["sessions"]() as session:
         key, _ = keys.create_key(session, who.id, "x", ["visitors"], None)
-        return keys.sign_visitor(who.id, key.id, "customer-1", timedelta(hours=1))
+        return jwts.sign_visitor(who.id, key.id, "customer-1", timedelta(hours=1))
 
 
 @each
@@ -87,8 +87,8 @@ def test_new_tokens_carry_the_new_key(make_app, database_url, rotation):
     pair = refresh(new, ada.refresh).json
     login = new.test_client().post(LOGIN, json={"email": ada.email, "password": PASSWORD}).json
     fresh = [pair["access"], pair["refresh"], login["access"], login["refresh"], visitor_of(new, ada)]
-    assert {kid(token) for token in fresh} == {tokens.kid_of(new.extensions["settings"].jwt_secrets().current)}
-    assert kid(ada.access) == kid(ada.refresh) == tokens.kid_of(old.extensions["settings"].jwt_secrets().current)
+    assert {kid(token) for token in fresh} == {jwts.kid_of(new.extensions["settings"].jwt_secrets().current)}
+    assert kid(ada.access) == kid(ada.refresh) == jwts.kid_of(old.extensions["settings"].jwt_secrets().current)
     assert {kid(token) for token in fresh} != {kid(ada.access)}
     assert status(retired, pair["access"]) == status(retired, fresh[-1]) == 200
     assert refresh(retired, pair["refresh"]).status_code == 200
@@ -99,9 +99,9 @@ def test_a_key_retires_while_the_process_runs(make_app, monkeypatch):
     ada = sign_up(make_app(secret_key=OLD), "ada")
     app = make_app(secret_key=NEW, secret_key_previous=OLD, secrets_retire_at=TOMORROW)
     assert status(app, ada.access) == 200
-    monkeypatch.setattr(tokens, "utcnow", lambda: TOMORROW - timedelta(microseconds=1))
+    monkeypatch.setattr(jwts, "utcnow", lambda: TOMORROW - timedelta(microseconds=1))
     assert status(app, ada.access) == 200
-    monkeypatch.setattr(tokens, "utcnow", lambda: TOMORROW)
+    monkeypatch.setattr(jwts, "utcnow", lambda: TOMORROW)
     assert status(app, ada.access) == 401
 
 
@@ -122,13 +122,13 @@ def test_a_token_is_checked_with_the_key_it_names_and_no_other(make_app):
     app = make_app(secret_key=NEW, secret_key_previous=OLD, secrets_retire_at=TOMORROW)
     secrets = app.extensions["settings"].jwt_secrets()
     new, old = secrets.current, secrets.previous
-    passes = {(new, tokens.kid_of(new)), (new, None), (old, tokens.kid_of(old))}
+    passes = {(new, jwts.kid_of(new)), (new, None), (old, jwts.kid_of(old))}
     for key in (new, old, OTHER, ""):
-        for name in (tokens.kid_of(new), tokens.kid_of(old), tokens.kid_of(OTHER), "", "x" * 1000, None):
+        for name in (jwts.kid_of(new), jwts.kid_of(old), jwts.kid_of(OTHER), "", "x" * 1000, None):
             if key:
                 wanted = 200 if (key, name) in passes else 401
                 assert status(app, resigned(ada.access, key, kid=name)) == wanted, (key, name)
-    assert status(app, resigned(ada.access, old, kid=tokens.kid_of(old)).rpartition(".")[0] + ".") == 401
+    assert status(app, resigned(ada.access, old, kid=jwts.kid_of(old)).rpartition(".")[0] + ".") == 401
 
 
 def test_without_a_previous_key_the_old_one_is_worth_nothing(make_app):
@@ -141,7 +141,7 @@ def test_without_a_previous_key_the_old_one_is_worth_nothing(make_app):
 
 def test_the_name_of_a_key_tells_nothing_of_the_key():
     """P1"""
-    names = [tokens.kid_of(secret) for secret in (OLD, NEW, OTHER)]
+    names = [jwts.kid_of(secret) for secret in (OLD, NEW, OTHER)]
     assert len(set(names)) == 3
     assert all(len(name) == 16 and name not in secret for name in names for secret in (OLD, NEW, OTHER))
 

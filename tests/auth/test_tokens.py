@@ -14,7 +14,7 @@ import jwt as pyjwt
 import pytest
 from sqlalchemy import select, update
 
-from chatbot.auth import guard, keys, recovery, tokens
+from chatbot.auth import guard, jwts, keys, recovery, tokens
 from chatbot.auth.models import TokenFamily, User
 from chatbot.config import Secrets
 from chatbot.db import Base, begin_write
@@ -280,7 +280,7 @@ def all_kinds(app, who) -> dict[str, str]:
         return {
             "access": who.access,
             "refresh": who.refresh,
-            "visitor": keys.sign_visitor(who.id, key.id, "customer-1", timedelta(hours=1)),
+            "visitor": jwts.sign_visitor(who.id, key.id, "customer-1", timedelta(hours=1)),
             "key": secret,
             "verify": recovery.verification_token(settings, user),
             "reset": recovery.reset_token(settings, user),

@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from chatbot.auth import accounts, keys, tokens
-from chatbot.auth.guard import Caller, SessionEnded, identify, still_allowed
+from chatbot.auth import accounts, jwts
+from chatbot.auth.callers import Caller, SessionEnded, still_allowed
+from chatbot.auth.guard import identify
 from chatbot.auth.models import ApiKey
 from chatbot.chat.models import ChatSession
 from chatbot.db import begin_write, utcnow
@@ -299,7 +300,7 @@ def forged(world: World, **changes) -> str:
     """A visitor's token with other claims, signed as this application signs."""
     secrets = world.app.extensions["jwt_secrets"]
     claims = {k: v for k, v in (claims_of(world.who["visitor"].shows) | changes).items() if v is not ...}
-    return pyjwt.encode(claims, secrets.current, "HS256", {"kid": tokens.kid_of(secrets.current)})
+    return pyjwt.encode(claims, secrets.current, "HS256", {"kid": jwts.kid_of(secrets.current)})
 
 
 BENT = [
@@ -370,5 +371,5 @@ def test_what_is_signed_for_a_key_that_is_gone_is_worth_nothing(world):
     change(world.app, delete(ApiKey).where(ApiKey.id == claims_of(token)["family"]))
     assert get(world.app, HISTORY, token) == 401
     with world.app.app_context():
-        late = keys.sign_visitor(world.owner.id, claims_of(token)["family"], "anna", timedelta(minutes=5))
+        late = jwts.sign_visitor(world.owner.id, claims_of(token)["family"], "anna", timedelta(minutes=5))
     assert get(world.app, HISTORY, late) == 401

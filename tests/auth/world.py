@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from chatbot.auth import keys, passwords, tokens
+from chatbot.auth import jwts, keys, passwords
 from chatbot.auth.models import SCOPES, ApiKey, TokenFamily, User
 from chatbot.chat.models import ChatSession, Message
 from chatbot.db import Base, begin_write, new_id, utcnow
@@ -126,7 +126,7 @@ class World:
     def _signed_in(self, user: User, **values: Any) -> Who:
         family = family_of(user, **values)
         self._rows.append(family)
-        return shown(user, tokens.issue_access(user.id, family.id, HOUR))
+        return shown(user, jwts.issue_access(user.id, family.id, HOUR))
 
     def _key(self, user: User, scopes: list[str], **values: Any) -> Who:
         key, secret = key_of(user, scopes, **values)
@@ -143,7 +143,7 @@ class World:
 
     def _visitor_of(self, user: User, key_id: str, name: str, lifetime: timedelta = HOUR, **bounds: Any) -> Who:
         with self.app.app_context():
-            return shown(user, keys.sign_visitor(user.id, key_id, name, lifetime, **bounds), name)
+            return shown(user, jwts.sign_visitor(user.id, key_id, name, lifetime, **bounds), name)
 
     def add(self, *rows: Base) -> None:
         """Stores rows."""

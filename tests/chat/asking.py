@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from chatbot.auth import keys
+from chatbot.auth import jwts, keys
 from chatbot.chat.models import Message
 from chatbot.extensions import db
 from tests.conftest import MakeApp, Person
@@ -36,7 +36,7 @@ def visitor(
     """A visitor of a person's product; `limits` are collections and daily_tokens."""
     with app.app_context(), app.extensions["sessions"]() as session:
         key, _ = keys.create_key(session, owner.id, "Shop", [keys.VISITORS], None)
-        token = keys.sign_visitor(owner.id, key.id, name, lifetime, **limits)
+        token = jwts.sign_visitor(owner.id, key.id, name, lifetime, **limits)
     return Person(owner.id, "", token, "")
 
 

@@ -67,7 +67,7 @@ def test_an_answer_whose_question_is_forgotten_meanwhile_is_stored_all_the_same(
     app: Flask, ada: Person, session: Session
 ) -> None:
     """N10"""
-    from chatbot.auth.guard import Caller
+    from chatbot.auth.callers import Caller
     from chatbot.chat.answers import Answer
     from chatbot.chat.turns import begin_turn, store_answer
 

@@ -6,19 +6,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.chat import tasks
 from chatbot.chat.models import DailyUsage
 from chatbot.chat.turns import begin_turn
 from chatbot.db import begin_write, utcnow
 from chatbot.rag.prompts import NOT_FROM_DOCUMENTS
-from chatbot.web import idempotency
-from chatbot.web.idempotency import Held, IdempotencyInProgress, IdempotencyKey
+from chatbot.web.idempotency import service as idempotency
+from chatbot.web.idempotency.http import fingerprint
+from chatbot.web.idempotency.model import IdempotencyKey
+from chatbot.web.idempotency.service import Held, IdempotencyInProgress
 from tests.chat.asking import (
     QUESTION,
     ask,
@@ -340,7 +342,7 @@ def died(app: Flask, ada: Person, *, after_the_question: bool) -> None:
     body = {"message": QUESTION}
     who = Caller(ada.id, "family", "ada", False, True)
     with app.test_request_context("/api/chat/send/", method="POST", json=body):
-        digest = idempotency.fingerprint(idempotency.request)
+        digest = fingerprint(request)
     with app.app_context(), app.extensions["sessions"]() as session:
         key = idempotency.take(session, who, KEY, digest)
         if after_the_question:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.chat import leases, tasks
 from chatbot.chat.answers import Answer
 from chatbot.chat.models import ChatSession

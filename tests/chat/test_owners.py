@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.chat.models import Owner
 from tests.chat.asking import QUESTION, ask, stored, visitor, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from chatbot.auth.guard import Caller
+from chatbot.auth.callers import Caller
 from chatbot.chat import running
 from chatbot.chat.leases import LEASE
 from chatbot.chat.models import ChatSession

@@ -235,7 +235,7 @@ def test_deleting_the_conversation_meanwhile_does_not_save_its_tokens(
 def test_an_account_that_is_deleted_meanwhile_owes_nothing(app: Flask) -> None:
     ada = sign_up(app, "ada")
     with app.app_context(), app.extensions["sessions"]() as session:
-        from chatbot.auth.guard import Caller
+        from chatbot.auth.callers import Caller
 
         turn = begin_turn(session, Caller(ada.id, "family", "ada", False, True), "Hello", None, None)
         accounts.delete_account(session, app.extensions["settings"], ada.id, PASSWORD)

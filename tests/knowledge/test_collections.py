@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from chatbot.db import begin_write
 from chatbot.knowledge import collections, service
 from chatbot.knowledge.models import Collection, Document
-from chatbot.web.idempotency import IdempotencyKey
+from chatbot.web.idempotency.model import IdempotencyKey
 from tests.auth.world import dump
 from tests.conftest import HOURS, RETURNS, put_in, sign_up
 from tests.knowledge.conftest import add

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 
 from chatbot.errors import Invalid
-from chatbot.knowledge.curated import add_case, curate, stored_set
+from chatbot.knowledge.cases import stored_set
+from chatbot.knowledge.curated import add_case, curate
 from chatbot.knowledge.evaluation import BadSet
 from chatbot.knowledge.service import delete_document
 from tests.conftest import HOURS, RETURNS, put_in

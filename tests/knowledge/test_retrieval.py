@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from chatbot.db import begin_write
 from chatbot.knowledge import service
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
+from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.rows import SqlRows
 from chatbot.knowledge.service import NewDocument
 from tests.conftest import HOURS, RETURNS, put_in
@@ -256,4 +257,4 @@ class TestSyncFile:
     [("a\n\tb", "a b"), ("\u202eevil\u200b", "evil"), ("x" * 300, "x" * 200), ("\0", ""), ("  é 👋 ", "é 👋")],
 )
 def test_a_title_is_one_visible_line(text, title):
-    assert service.clean_title(text) == title
+    assert clean_title(text) == title

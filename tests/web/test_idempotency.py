@@ -20,13 +20,13 @@ from chatbot.db import begin_write, utcnow
 from chatbot.extensions import db
 from chatbot.knowledge import ingest
 from chatbot.knowledge.models import Document
-from chatbot.web import idempotency
-from chatbot.web.idempotency import (
+from chatbot.web.idempotency import service as idempotency
+from chatbot.web.idempotency.http import fingerprint
+from chatbot.web.idempotency.model import IdempotencyKey
+from chatbot.web.idempotency.service import (
     Held,
     IdempotencyInProgress,
-    IdempotencyKey,
     IdempotencyKeyReused,
-    fingerprint,
     finish,
     give_back,
     note,

@@ -164,7 +164,7 @@ def test_a_database_that_is_away_is_a_503(sqlite_app, failure):
 
 def test_a_locked_sqlite_is_a_503(make_app, monkeypatch):
     """M3: a real writer holds the lock for longer than another waits."""
-    monkeypatch.setattr("chatbot.db.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("chatbot.db.sqlite_writer.BUSY_TIMEOUT_MS", 50)
     app = make_app()
     ada = sign_up(app, "ada")
     with app.app_context(), db.engine.connect() as writer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from chatbot.auth import keys, schemas
+from chatbot.auth import jwts, keys, schemas
 from chatbot.auth.guard import caller, needs_key, needs_session, user_required
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.extensions import db
@@ -64,7 +64,7 @@ def sign_visitor(body: dict[str, Any]) -> Any:
     """
     who = caller()
     lifetime = timedelta(minutes=body["minutes"])
-    access = keys.sign_visitor(
+    access = jwts.sign_visitor(
         who.user_id, who.credential_id, body["sub"], lifetime,
         collections=body["collections"], daily_tokens=body["daily_tokens"],
     )  # fmt: skip

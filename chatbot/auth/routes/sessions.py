@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatbot.auth import families, schemas
+from chatbot.auth import families, jwts, schemas
 from chatbot.auth.attempts import account_of, attempt
 from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.routes.blueprint import blp, origin
@@ -26,7 +26,8 @@ def login(body: dict[str, Any]) -> Any:
     """
     email, password = body["email"], body["password"]
     with attempt(account_of(email)):
-        user, pair = families.log_in(db.session(), settings(), email, password, origin())
+        user, grant = families.log_in(db.session(), settings(), email, password, origin())
+    pair = jwts.pair(grant)
     return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in, "user": user}
 
 
@@ -40,7 +41,8 @@ def refresh(body: dict[str, Any]) -> Any:
     Spends the refresh token and gives a new pair. Using a spent one again ends the whole session; within
     `REFRESH_LEEWAY_SECONDS` the last one spent gets the same new token once more.
     """
-    return families.refresh(db.session(), settings(), body["refresh"], origin())
+    claims = jwts.read(body["refresh"], "refresh")
+    return jwts.pair(families.refresh(db.session(), settings(), claims, origin()))
 
 
 @blp.route("/logout/", methods=["POST"])
@@ -52,7 +54,7 @@ def logout(body: dict[str, Any]) -> None:
 
     Ends the session the refresh token belongs to; its access tokens fail at once.
     """
-    families.log_out(db.session(), caller().user_id, body["refresh"], origin())
+    families.log_out(db.session(), caller().user_id, jwts.read(body["refresh"], "refresh"), origin())
 
 
 @blp.route("/logout/all/", methods=["POST"])

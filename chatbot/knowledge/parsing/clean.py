@@ -1,6 +1,7 @@
 """Text without what a person cannot see."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
@@ -46,3 +47,9 @@ def sensible_title(candidate: object) -> str | None:
     if not any(map(str.isalpha, title)) or "\ufffd" in title or _MEANINGLESS.fullmatch(title):
         return None
     return title[:_LONGEST_TITLE]
+
+
+def clean_title(text: str) -> str:
+    """A title for people: one line, no control or invisible formatting characters, at most 200 code points."""
+    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+    return " ".join(visible.split())[:200]

@@ -12,9 +12,9 @@ from chatbot.knowledge import collection_schemas as schemas
 from chatbot.knowledge import collections
 from chatbot.knowledge.collections import Reader
 from chatbot.knowledge.routes.blueprint import blp
-from chatbot.web import idempotency
 from chatbot.web.fields import PageArgs, page_of
-from chatbot.web.idempotency import IdempotencySchema
+from chatbot.web.idempotency import http as idempotency
+from chatbot.web.idempotency.http import IdempotencySchema
 
 _CREATED = {
     "responses": {

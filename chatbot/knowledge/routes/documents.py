@@ -18,9 +18,9 @@ from chatbot.knowledge.routes.uploads import JSON_OR_FILE, new_document
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
 from chatbot.knowledge.urls import NewUrl
-from chatbot.web import idempotency
 from chatbot.web.fields import page_of
-from chatbot.web.idempotency import IdempotencySchema
+from chatbot.web.idempotency import http as idempotency
+from chatbot.web.idempotency.http import IdempotencySchema
 
 
 @blp.route("/documents/", methods=["POST"])

@@ -9,10 +9,11 @@ from flask import current_app, request
 
 from chatbot.errors import BadRequest, FieldError, Invalid, TooLarge
 from chatbot.knowledge import schemas, service, urls
+from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.urls import NewUrl
-from chatbot.web import idempotency
 from chatbot.web.blueprint import parser
+from chatbot.web.idempotency import http as idempotency
 from chatbot.web.requests import check_text, parse_json
 
 JSON_OR_FILE = {
@@ -134,7 +135,7 @@ def _from_form(schema: ma.Schema) -> NewDocument:
     if "collection" in body:
         body["collection"] = service.check_collection(body["collection"])
     # A long name keeps its end, because the extension tells what it is.
-    label = service.clean_title(name[-200:])
+    label = clean_title(name[-200:])
     extra = _object(body.pop("metadata", "{}"), "/metadata")
     return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, extra=extra, **body)
 

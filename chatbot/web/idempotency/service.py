@@ -1,37 +1,23 @@
-"""`Idempotency-Key`: a request that was sent twice is done once.
-
-A key belongs to its caller for 24 hours. While its first request runs, another one with it is refused with 409;
-afterwards it gets the same answer. The row says what was made and under which status, never a copy of it: a room reads
-that again as the caller may see it now. A request that failed gives its key back. The row carries a lease which a
-running request renews, so a key whose process has died is free within a minute.
-
-A room that makes something in steps notes what it has begun in the transaction that begins it. Whoever gets the key
-next finds the note and goes on from there, and nothing is made or paid for twice.
-"""
+"""Taking a key, noting what its request has begun, and giving it back. Nothing here knows Flask."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
-import marshmallow as ma
 import structlog
-from flask import Request, current_app, request
-from sqlalchemy import CursorResult, ForeignKey, Index, Select, String, Text, Update, delete, select, update
-from sqlalchemy import Uuid as SqlUuid
+from sqlalchemy import CursorResult, Select, Update, delete, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-from chatbot.db import Base, Sessions, UtcDateTime, begin_write, new_id, utcnow
+from chatbot.db import Sessions, begin_write, new_id, utcnow
 from chatbot.errors import Conflict, Invalid
-from chatbot.web.holding import holding
+from chatbot.web.idempotency.model import IdempotencyKey
 
 log = structlog.get_logger(__name__)
 
@@ -40,13 +26,6 @@ KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 15.0
 RETRY_SECONDS = 2
-REPLAYED = {"Idempotency-Replayed": "true"}
-REPLAYED_HEADER = {
-    "Idempotency-Replayed": {
-        "description": "`true` when an earlier request with the same Idempotency-Key has done this already.",
-        "schema": {"type": "string", "enum": ["true"]},
-    }
-}
 
 Made = dict[str, str]
 
@@ -57,44 +36,6 @@ class IdempotencyKeyReused(Invalid):
 
 class IdempotencyInProgress(Conflict):
     code, detail = "idempotency_in_progress", "The first request with this Idempotency-Key is still at work."
-
-
-class IdempotencyKey(Base):
-    """A key a client has named, the request it named it for, and what that request has made."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        Index("uq_idempotency_keys_user_id_visitor_key", "user_id", "visitor", "key", unique=True),
-        Index("ix_idempotency_keys_created_at", "created_at"),
-    )
-
-    id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    visitor: Mapped[str] = mapped_column(String(128), default="")
-    key: Mapped[str] = mapped_column(String(255))
-    # A digest of method, address and body: the same key for another request is a mistake.
-    request_hash: Mapped[str] = mapped_column(String(64))
-    # NULL until there is an answer.
-    status: Mapped[int | None]
-    # The ids of what was made, as JSON.
-    body: Mapped[str | None] = mapped_column(Text)
-    # NULL when no request is at work.
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-
-
-class IdempotencySchema(ma.Schema):
-    """The header that makes a POST safe to send again."""
-
-    key = ma.fields.String(
-        data_key="Idempotency-Key",
-        validate=[ma.validate.Length(min=1, max=255), ma.validate.Regexp("^[!-~]+$", error="Printable ASCII only.")],
-        metadata={
-            "description": "Makes the request safe to send again: with the same key and body it is done once, and "
-            "each repetition within 24 hours gets the same answer. Keys are the caller's own.",
-            "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
-        },
-    )
 
 
 class Who(Protocol):
@@ -258,44 +199,3 @@ class Held:
                     renew(session, key_id)
             except SQLAlchemyError as error:
                 log.warning("lease_not_renewed", error=type(error).__name__)
-
-
-def taken(who: Who, name: str | None) -> Held:
-    """The key that this request names in its header, or none; given back when the request ends.
-
-    Raises:
-        IdempotencyKeyReused, IdempotencyInProgress: as for `take`.
-    """
-    sessions: Sessions = current_app.extensions["sessions"]
-    if name is None:
-        return Held(sessions, None)
-    with sessions() as session:
-        key = take(session, who, name, fingerprint(request))
-    return holding().enter_context(Held(sessions, key))
-
-
-def fingerprint(of: Request) -> str:
-    """A digest of method, path and body; of a form its fields and the bytes of its files, without the boundary."""
-    digest = hashlib.sha256()
-    for part in _parts(of):
-        # With its length in front, so that no two parts can be read as one.
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
-
-
-def _parts(of: Request) -> Iterator[bytes]:
-    yield f"{of.method} {of.path.rstrip('/')}".encode()
-    if of.mimetype != "multipart/form-data":
-        yield json.dumps(of.get_json(), sort_keys=True).encode()
-        return
-    for name, value in sorted(of.form.items(multi=True)):
-        yield from (b"field", _bytes(name), _bytes(value))
-    for name, file in sorted(of.files.items(multi=True), key=lambda item: item[0]):
-        file.stream.seek(0)
-        content: Any = hashlib.file_digest(file.stream, "sha256")  # type: ignore[arg-type]
-        file.stream.seek(0)
-        yield from (b"file", _bytes(name), _bytes(file.filename or ""), _bytes(file.mimetype), content.digest())
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
