@@ -12,6 +12,9 @@ INSTALL = for python in $(PYTHONS); do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec "$$python" install.py $(1); done; \
 		echo "$(NO_PYTHON)" >&2; exit 1
 
+# An environment that is gone, or whose interpreter is, is made again whatever was installed before.
+LOST := $(if $(wildcard $(BIN)/python),,lost)
+
 # The settings read PORT as a host's sign of production; only the web process may see it.
 unexport PORT
 # Links in letters lead to this address, unless a .env file says otherwise.
@@ -19,12 +22,12 @@ HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT
 LISTENS := (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run port test coverage lint check fuzz audit bench peers postman lock clean
+.PHONY: help install run port lost test coverage lint check fuzz audit bench peers postman lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: requirements.txt requirements-embedder.txt requirements-uv.txt
+$(VENV)/.installed: requirements.txt requirements-embedder.txt requirements-uv.txt $(LOST)
 	@$(call INSTALL,$(VENV) requirements.txt requirements-embedder.txt)
 	@touch $@
 
