@@ -5,15 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 FLASK := LOG_LEVEL=WARNING $(BIN)/flask
 
+HAS_PYTHON := $(shell test -x $(BIN)/python && echo yes)
 # The environment that is there, else the Python that PYTHON=... names, else the first of these that is new enough.
-PYTHONS := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11))
+PYTHONS := $(if $(HAS_PYTHON),$(BIN)/python,$(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11))
 NO_PYTHON := Python 3.11 or newer is missing: name it with make PYTHON=python3.12 ..., or let uv bring one: uv venv --python 3.12
 INSTALL = for python in $(PYTHONS); do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec "$$python" install.py $(1); done; \
 		echo "$(NO_PYTHON)" >&2; exit 1
 
 # An environment that is gone, or whose interpreter is, is made again whatever was installed before.
-LOST := $(if $(wildcard $(BIN)/python),,lost)
+LOST := $(if $(HAS_PYTHON),,lost)
 
 # The settings read PORT as a host's sign of production; only the web process may see it.
 unexport PORT

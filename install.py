@@ -70,7 +70,7 @@ def reason(output: str) -> str:
         return NO_VENV
     if BUILD.search(output):
         if any(shutil.which(name) for name in ("cc", "gcc", "clang")):
-            return "A package has no wheel for this Python and machine, and could not be built; the lines above say why."
+            return "A package has no wheel for this Python and machine and could not be built; the lines above say why."
         return (
             "A C compiler is missing: a package has no wheel for this Python and machine and has to be built here "
             "(Debian and Ubuntu: apt install build-essential)."
@@ -131,7 +131,7 @@ def has_pip(python: Path) -> bool:
 def install_uv(python: Path) -> None:
     """Installs the locked uv with the environment's pip, or where it has none with the uv that is on PATH."""
     print("Installing uv, which installs the rest ...", flush=True)
-    locked = ["install", "--quiet", "--no-deps", "--require-hashes", "-r", UV_LOCK]
+    locked = ["install", "--quiet", "--force-reinstall", "--no-deps", "--require-hashes", "-r", UV_LOCK]
     outside = shutil.which("uv")
     if not has_pip(python) and outside:
         run([outside, "pip", *locked, "--python", python], dict(os.environ))
