@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 UV_LOCK = ROOT / "requirements-uv.txt"
+Command = Sequence[str | Path]
 
 NO_UV = (
     "uv is missing: this environment has no pip, as `uv venv` makes it, and no uv is on PATH; "
@@ -78,7 +79,7 @@ def reason(output: str) -> str:
     return "The installation has failed; the lines above say why."
 
 
-def run(command: Sequence[str | Path], environment: dict[str, str]) -> None:
+def run(command: Command, environment: dict[str, str]) -> None:
     """Runs a command, printing each of its lines as it comes, except uv's list of every package.
 
     Raises:
@@ -131,15 +132,14 @@ def has_pip(python: Path) -> bool:
 def install_uv(python: Path) -> None:
     """Installs the locked uv with the environment's pip, or where it has none with the uv that is on PATH."""
     print("Installing uv, which installs the rest ...", flush=True)
-    locked = ["install", "--quiet", "--force-reinstall", "--no-deps", "--require-hashes", "-r", UV_LOCK]
-    outside = shutil.which("uv")
-    if not has_pip(python) and outside:
-        run([outside, "pip", *locked, "--python", python], dict(os.environ))
-        return
+    locked: Command = ["install", "--quiet", "--force-reinstall", "--no-deps", "--require-hashes", "-r", UV_LOCK]
     if not has_pip(python):
+        if outside := shutil.which("uv"):
+            run([outside, "pip", *locked, "--python", python], dict(os.environ))
+            return
         subprocess.run([python, "-m", "ensurepip"], capture_output=True, check=False)
-    if not has_pip(python):
-        raise InstallError(NO_UV)
+        if not has_pip(python):
+            raise InstallError(NO_UV)
     run([python, "-m", "pip", "--disable-pip-version-check", *locked], dict(os.environ))
 
 
@@ -165,7 +165,7 @@ def install(venv: Path, files: Sequence[str]) -> None:
     unfinished.touch()
     print(f"Installing {' and '.join(files)} ...", flush=True)
     listed = [argument for file in files for argument in ("-r", file)]
-    command = [uv, "pip", "install", "--python", python, "--no-deps", "--require-hashes", *again, *listed]
+    command: Command = [uv, "pip", "install", "--python", python, "--no-deps", "--require-hashes", *again, *listed]
     run(command, os.environ | index_of_pip(python))
     unfinished.unlink()
 
