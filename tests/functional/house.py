@@ -19,6 +19,8 @@ from typing import Any
 import requests
 from sqlalchemy import Engine, create_engine
 
+from tests import leftovers
+
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "f00d-" + "q7w8e9" * 8
 PASSWORD = "correct horse battery 9"
@@ -60,7 +62,7 @@ class House:
         self.folder, self.entering = folder, entering
         self.port = free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", leftovers.MARK) if name in os.environ}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         values = {
             "INSTANCE_PATH": folder, "MODELS_PATH": models, "SECRET_KEY": SECRET, "BIND_HOST": "127.0.0.1",
