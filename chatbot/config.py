@@ -37,7 +37,7 @@ PROVIDERS = {
 }  # fmt: skip
 
 # A name whose last part has a letter: `10.1` is neither a name nor a network.
-_HOST = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*")
+_HOST = re.compile(r"(?:[A-Za-z0-9_-]++\.)*+[0-9_-]*+[A-Za-z][A-Za-z0-9_-]*+")
 CommaList = Annotated[list[str], NoDecode]
 
 

@@ -16,9 +16,11 @@ from structlog.typing import EventDict, Processor
 
 SECRET_KEY = re.compile(r"pass(word|wd)?\d?$|token|secret|authorization|api_?key|cookie|database_url|redis_url", re.I)
 _BEARER = re.compile(r"(?i)\b(bearer|token=)\s*[\w.~+/=-]{12,}")
-# Our own API keys and JWTs, wherever they stand.
-_TOKEN = re.compile(r"\bcb_[\w-]{20,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
-_URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
+# Our own API keys and JWTs, wherever they stand. A JWT may stand behind other letters; its first part is looked for
+# once in each run of them.
+_API_KEY = re.compile(r"\bcb_[\w-]{20,}")
+_JWT = re.compile(r"(?<![\w-])((?:(?!\beyJ)[\w-])*+)eyJ[\w-]{8,}+\.[\w-]++\.[\w-]*+")
+_URL_PASSWORD = re.compile(r"\b(\w++://[^\s:/@]*+):[^\s@/]++@")
 
 
 def configure_logs(level: str, log_format: str) -> None:
@@ -63,7 +65,8 @@ def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        value = _TOKEN.sub("[redacted]", _BEARER.sub(r"\1 [redacted]", value))
+        value = _API_KEY.sub("[redacted]", _BEARER.sub(r"\1 [redacted]", value))
+        value = _JWT.sub(r"\1[redacted]", value)
         return _URL_PASSWORD.sub(r"\1:[redacted]@", value)
     if isinstance(value, dict):
         return {k: "[redacted]" if SECRET_KEY.search(str(k)) else _clean(v) for k, v in value.items()}

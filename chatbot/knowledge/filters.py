@@ -19,7 +19,9 @@ from sqlalchemy import ColumnElement, Text, and_, cast, false, func, not_
 from chatbot.errors import FieldError, Invalid
 from chatbot.knowledge.models import Document
 
-_FIELD, _VALUE = "[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}", r"[^,|]*[^,|\s][^,|]*"
+# Each text can be read in one way only, so no reader has to try many. It has no possessive parts: the OpenAPI document
+# shows it, and JavaScript has none.
+_FIELD, _VALUE = "[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}", r"\s*[^,|\s][^,|]*"
 _VALUES = rf"{_VALUE}(\|{_VALUE})*"
 WRITTEN = rf"^ *-?{_FIELD}:{_VALUES}(, *-?{_FIELD}:{_VALUES}){{0,9}}$"
 _CONDITION = re.compile(rf" *(?P<no>-?)(?P<field>{_FIELD}):(?P<values>{_VALUES})")

@@ -118,7 +118,7 @@ _SIGNS: tuple[tuple[str, float, str, str], ...] = (
         "plays a conversation", 0.35, r"^[ \t]*(?:Human|User|System):[^\n]*\n(?:[^\n]*\n){0,4}?[ \t]*Assistant:",
         "assistant:",
     ),
-    ("ends its quotation", 0.6, r"={3,}[ \t]*passage-[0-9a-f]+", "==="),
+    ("ends its quotation", 0.6, r"(?<!=)={3,}+[ \t]*+passage-[0-9a-f]++", "==="),
 )  # fmt: skip
 
 
@@ -132,7 +132,8 @@ _PATTERNS = [
 ]
 # What counts as one of the letters i, s and k where case is ignored, apart from these.
 _SMALL = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
-_CODE = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1[^\n]*$|(`+)(?!`)[^\n]*?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r" {0,3}(```|~~~)")
+_BACKTICKS = re.compile("`+")
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def score(found: list[Sign]) -> float:
 
 
 def _in_text(text: str) -> Iterator[Sign]:
-    prose = _CODE.sub(" ", text) if "`" in text or "~~~" in text else text
+    prose = _without_code(text) if "`" in text or "~~~" in text else text
     small = (text if prose is text else f"{text}\n{prose}").translate(_SMALL).lower()
     for name, weight, words, pattern in _PATTERNS:
         if not any(map(small.__contains__, words)):
@@ -179,6 +180,43 @@ def _in_text(text: str) -> Iterator[Sign]:
         match = pattern.search(text) if len(prose) != len(text) else None
         if match:
             yield Sign(name, round(weight * IN_CODE, 2), _quote(match[0]))
+
+
+def _without_code(text: str) -> str:
+    """The text with a blank for each block of code in fences, and for each stretch in backticks on one line."""
+    lines = text.split("\n")
+    fences = [match[1] if (match := _FENCE.match(line)) else "" for line in lines]
+    last = {fence: number for number, fence in enumerate(fences)}
+    prose, inside = list[str](), ""
+    for number, (line, fence) in enumerate(zip(lines, fences, strict=True)):
+        if inside:
+            if fence == inside:
+                prose.append(" ")
+                inside = ""
+        elif fence and number < last[fence]:
+            inside = fence
+        else:
+            prose.append(_without_code_spans(line))
+    return "\n".join(prose)
+
+
+def _without_code_spans(line: str) -> str:
+    """A line with a blank for what stands between a run of backticks and the next run of the same length."""
+    runs = list(_BACKTICKS.finditer(line))
+    closing, next_of = dict[int, int](), dict[int, int]()
+    for number in range(len(runs) - 1, -1, -1):
+        length = len(runs[number][0])
+        if length in next_of:
+            closing[number] = next_of[length]
+        next_of[length] = number
+    kept, at, number = list[str](), 0, 0
+    while number < len(runs):
+        if number in closing:
+            kept += (line[at : runs[number].start()], " ")
+            number = closing[number]
+            at = runs[number].end()
+        number += 1
+    return "".join([*kept, line[at:]])
 
 
 def _source(data: bytes, media_type: str | None) -> str:

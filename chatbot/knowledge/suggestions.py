@@ -23,8 +23,9 @@ NEIGHBOURS = 4
 SHORTEST, LONGEST = 4, 120
 # What shares this part of its words with a question that was asked asks the same.
 SAME = 0.7
-_QUESTION_LINE = re.compile(r"^[ \t>#*_-]*(\S[^\n]*[?？؟])[ \t*_]*$", re.MULTILINE)
-_MARKUP = re.compile(r"[*_`]+|^#+\s*|\[([^\]]*)\]\([^)]*\)|<[^>]*>")
+# What stands around a question that has a line to itself.
+_BEFORE, _AFTER = " \t>#*_-", " \t*_"
+_MARKUP = re.compile(r"[*_`]+|^#+\s*|\[([^\[\]]*+)\]\([^)\[]*+\)|<[^<>]*+>")
 _ENDS = ("?", "？", "؟")
 
 
@@ -85,7 +86,8 @@ def _questions(chunks: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[str]:
     for chunk in chunks:
         lines = [heading for heading in chunk.headings[::-1] if heading.rstrip().endswith(_ENDS)]
         if any(end in chunk.text for end in _ENDS):
-            lines += [match[1] for match in _QUESTION_LINE.finditer(chunk.text)]
+            asked = (line.rstrip(_AFTER).lstrip(_BEFORE) for line in chunk.text.split("\n"))
+            lines += [line for line in asked if line.endswith(_ENDS)]
         yield from (plain for line in lines if (plain := _plain(line)))
 
 

@@ -12,6 +12,8 @@ from chatbot.rag.types import Passage
 _ENDS = r"\s<>\"`|\[\]\\\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef"
 BARE = re.compile(rf"(?:(?:https?|ftp)://|www\.|mailto:|xmpp:|(?<![:\w/])//)[^{_ENDS}]*", re.IGNORECASE)
 _AFTER = ".,;:!?'*_~)}"
+# No address that is known ends in more of them.
+MOST_AFTER = 100
 _LINKED = re.compile(r"\]\(\s*<?([^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)")
 _IN_ANGLES = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*)>")
 _IN_TAG = re.compile(r"\b(?:href|src)\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
@@ -42,7 +44,8 @@ class Addresses:
 
     def know(self, bare: str) -> bool:
         """Whether a bare address is in the texts: the whole, or without some of the punctuation behind it."""
-        return any(bare[:end] in self for end in range(len(bare), len(without_marks(bare)) - 1, -1))
+        least = len(without_marks(bare))
+        return any(bare[:end] in self for end in range(min(len(bare), least + MOST_AFTER), least - 1, -1))
 
 
 def without_marks(bare: str) -> str:

@@ -8,6 +8,7 @@ marker is taken out before anybody has seen it: what is shown is cited, and what
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,14 +21,19 @@ from chatbot.rag.types import Checked, Citation, Passage
 _NAME = r"(?:docs?|documents?|passages?|sources?|refs?|quellen?|fuentes?|dokumente?|passagen?|id)"
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _MARKER = re.compile(
-    rf"[\[【](?!\s*{_YEAR}\s*[\]】])\s*(?:{_NAME}\b\.?)?\s*[:#^†]?\s*(?P<numbers>-?\d+(?:\s*(?:[,;]|and|und)\s*(?:{_NAME}\b)?\s*[:#^]?\s*\d+)*)"
-    r"(?:†\w*)?\s*[\]】](?!\()",
+    rf"[\[【](?!\s*+{_YEAR}\s*+[\]】])\s*+(?:{_NAME}\b\.?)?+\s*+[:#^†]?+\s*+"
+    rf"(?P<numbers>-?\d++(?:\s*+(?:[,;]|and|und)\s*+(?:{_NAME}\b)?+\s*+[:#^]?+\s*+\d++)*+)"
+    r"(?:†\w*+)?+\s*+[\]】](?!\()",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"-?\d+")
 _OPEN = re.compile(r"[\[【]")
 # Behind a complete one an opening parenthesis would make it a link.
 _BEGUN = re.compile(r"[\[【][\w\s,;:#^†.-]*[\]】]?", re.IGNORECASE)
 LONGEST = 60
+LONGEST_PART = 4_000
+# A longer number names no passage; Python reads none of more than 4,300 digits.
+MOST_DIGITS = 9
 # Of so many markers that were taken out it is noted why.
 MOST_NOTED = 50
 _BETWEEN = " \n.,;"
@@ -46,17 +52,29 @@ class _CodeState:
     """Whether the text read so far ends inside code: `a[1]` there is no marker."""
 
     _fence: bool = False
-    _line: str = ""
+    # Of the line so far: its first three characters, whether its single backticks are odd, and how many end it.
+    _begin: str = ""
+    _odd: bool = False
+    _run: int = 0
 
     @property
     def inside(self) -> bool:
-        return self._fence or self._line.replace("```", "").count("`") % 2 == 1
+        return self._fence or self._odd != (self._run % 3 == 1)
 
     def read(self, text: str) -> None:
-        *lines, rest = (self._line + text).split("\n")
+        *lines, rest = text.split("\n")
         for line in lines:
-            self._fence ^= line.lstrip().startswith(("```", "~~~"))
-        self._line = rest
+            self._read_line(line)
+            self._fence ^= self._begin in ("```", "~~~")
+            self._begin, self._odd, self._run = "", False, 0
+        self._read_line(rest)
+
+    def _read_line(self, text: str) -> None:
+        self._begin = (self._begin + text if self._begin else text.lstrip())[:3]
+        text = "`" * self._run + text
+        before = text.rstrip("`")
+        self._odd ^= before.replace("```", "").count("`") % 2 == 1
+        self._run = (len(text) - len(before)) % 3
 
 
 @dataclass
@@ -70,15 +88,22 @@ class CitedText:
     _held: str = ""
     _since: int = 0
     _claim: Span = (0, 0)
+    # Of the claim: the passages that it cites, and those that do not support it.
     _cited: set[int] = field(default_factory=set)
-    _proven: list[Span] = field(default_factory=list)
+    _unproven: set[int] = field(default_factory=set)
+    # Where what is proven ends, in order, and where it begins.
+    _proven: dict[int, int] = field(default_factory=dict)
     _refused: list[tuple[int, int, str]] = field(default_factory=list)
     _code: _CodeState = field(default_factory=_CodeState)
 
     def feed(self, piece: str) -> Shown:
         """Takes the next piece; gives what can be shown now. A few characters that may begin a marker are kept."""
-        self._held += piece
-        return self._read(last=False)
+        begin, found = len(self.text), list[Citation]()
+        # A long piece in parts: each step copies what is held.
+        for start in range(0, len(piece), LONGEST_PART):
+            self._held += piece[start : start + LONGEST_PART]
+            found += self._read(last=False).citations
+        return Shown(self.text[begin:], tuple(found))
 
     def end(self) -> Shown:
         """What was still kept, when the answer is at its end."""
@@ -86,13 +111,13 @@ class CitedText:
 
     def checked(self) -> Checked:
         """What is known of the answer at its end. A claim is supported by a citation, or by a passage's own words."""
-        claimed = claims(self.text)
-        return Checked(
-            self.removed, len(claimed), sum(self._is_unsupported(*span) for span in claimed), tuple(self._refused)
-        )
+        claimed, proven = claims(self.text), list(self._proven)
+        unsupported = sum(self._is_unsupported(*span, proven) for span in claimed)
+        return Checked(self.removed, len(claimed), unsupported, tuple(self._refused))
 
-    def _is_unsupported(self, start: int, end: int) -> bool:
-        if any(start < span[1] and span[0] < end for span in self._proven):
+    def _is_unsupported(self, start: int, end: int, proven: Sequence[int]) -> bool:
+        at = bisect_right(proven, start)
+        if at < len(proven) and self._proven[proven[at]] < end:
             return False
         claim = _MARKER.sub("", self.text[start:end]).strip()
         return not any(support(claim, passage) for passage in self.passages)
@@ -112,8 +137,10 @@ class CitedText:
 
     def _may_go_on(self, spaces: int) -> bool:
         """Whether what is held could become a marker with the next piece."""
+        if len(self._held) >= LONGEST or self._code.inside:
+            return False
         begun = _BEGUN.fullmatch(self._held, spaces)
-        return begun is not None and len(self._held) < LONGEST and not self._code.inside
+        return begun is not None
 
     def _after_opening(self, spaces: int) -> list[Citation]:
         """What stands where a bracket opens: a marker, or a bracket like any other."""
@@ -121,7 +148,7 @@ class CitedText:
         if match is None:
             self._show(spaces + 1)
             return []
-        found = self._marked([int(number) for number in re.findall(r"-?\d+", match["numbers"])])
+        found = self._marked([int(number[:MOST_DIGITS]) for number in _NUMBER.findall(match["numbers"])])
         shown = " " * spaces + "".join(f"[{citation.marker}]" for citation in found) if found else ""
         self._held = shown + self._held[match.end() :]
         self._show(len(shown))
@@ -131,11 +158,14 @@ class CitedText:
     def _marked(self, numbers: Sequence[int]) -> list[Citation]:
         claim = self._claimed()
         fresh = [number for number in dict.fromkeys(numbers) if number not in self._cited]
-        found = [citation for number in fresh if (citation := self._cite(number, claim))]
+        found = [c for number in fresh if number not in self._unproven and (c := self._cite(number, claim))]
         self.removed += len(fresh) - len(found)
         self._note_removed(set(fresh) - {citation.marker for citation in found})
         self._cited |= {citation.marker for citation in found}
-        self._proven += [(citation.answer_start, citation.answer_end) for citation in found]
+        self._unproven |= set(fresh) - self._cited
+        for citation in found:
+            start = self._proven.get(citation.answer_end, citation.answer_start)
+            self._proven[citation.answer_end] = min(start, citation.answer_start)
         return found
 
     def _note_removed(self, numbers: set[int]) -> None:
@@ -148,7 +178,8 @@ class CitedText:
         between = self.text[self._since :]
         if between.strip(_BETWEEN) or self._claim == (0, 0):
             left = len(between) - len(between.lstrip(_BETWEEN))
-            self._claim, self._cited = (self._since + left, self._since + len(between.rstrip())), set()
+            self._claim = (self._since + left, self._since + len(between.rstrip()))
+            self._cited, self._unproven = set(), set()
         return self._claim
 
     def _cite(self, marker: int, claim: Span) -> Citation | None:

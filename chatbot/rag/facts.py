@@ -6,8 +6,9 @@ import re
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
-# OAuth2, docs_url, PostgreSQL, HTTP.
-_NAME = re.compile(r"\b(?:\w*[a-z]\w*[A-Z]\w*|\w+_\w+|[A-Z]{3,}\w*|[A-Za-z]+\d\w*)\b")
+_WORD = re.compile(r"\w+")
+# PostgreSQL, docs_url, HTTP, OAuth2.
+_NAME = re.compile(r"[^a-z]*+[a-z][^A-Z]*+[A-Z]|.[^_]*+_.|[A-Z]{3}|[A-Za-z]++\d")
 _NOT = re.compile(
     r"\b(?:not?|never|none|cannot|without|neither|nor|nicht|kein\w*|nie|niemals|ohne|nunca|jamás|sin|jamais|aucune?|sans)\b"
     r"|n['’]t\b|\bne\b.{1,40}\bpas\b|[不没無无]",
@@ -41,13 +42,13 @@ _FACTS = {word: fact for fact, words in _COUNTED for word in words.split()}
 
 def facts(text: str) -> set[str]:
     """Numbers, also those that are written as words in English, German, Spanish or French, and days and months."""
-    words = {_FACTS[word] for word in re.findall(r"\w+", text.casefold()) if word in _FACTS}
+    words = {_FACTS[word] for word in _WORD.findall(text.casefold()) if word in _FACTS}
     return words | set(_NUMBER.findall(_THOUSANDS.sub("", text)))
 
 
 def names(text: str) -> list[str]:
     """Words with a capital, a digit or an underscore inside, and abbreviations."""
-    return _NAME.findall(text)
+    return [word for word in _WORD.findall(text) if _NAME.match(word)]
 
 
 def says_not(text: str) -> bool:

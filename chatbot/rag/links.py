@@ -26,6 +26,7 @@ LONGEST_LABEL = 1_000
 LONGEST_ADDRESS = 2_000
 LONGEST_CODE = 500
 LONGEST_TAG = 300
+LONGEST_PART = 4_000
 
 _NEXT = re.compile(r"[\\`~<\[\]!\n【]|(?:https?|ftp)://|www\.|mailto:|xmpp:|//", re.IGNORECASE)
 _STARTS = ("https://", "ftp://", "www.", "mailto:", "xmpp:", "//")
@@ -34,24 +35,26 @@ _BEGUN = re.compile(
     re.IGNORECASE,
 )
 _MARKS_OF_A_LINE = re.compile(r"[\s>*+\-.)0-9]*")
-_FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})([^\n]*)(\n|$)")
-_MAY_BE_FENCE = re.compile(r" {0,3}(?:`*|~*|`{3,}[^`\n]*|~{3,}[^\n]*)$")
+_BACKTICKS = re.compile("`+")
+_FENCE = re.compile(r"( {0,3})(`{3,}+(?=[^`\n]*+(?:\n|$))|~{3,}+)([^\n]*+)(\n|$)")
+_MAY_BE_FENCE = re.compile(r" {0,3}(?:`*+|~*+|`{3,}+[^`\n]*+|~{3,}+[^\n]*+)$")
+_TITLE = r"(?:\"[^\"]*+\"|'[^']*+'|\([^()]*+\))"
 _DESTINATION = re.compile(
-    r"\(\s*(<[^<>\n]*>|[^\s()<][^\s()]*(?:\([^\s()]*\)[^\s()]*)*|)"
-    r"(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\)"
+    r"\((?:\s*+(<[^<>\n]*+>|[^\s()<][^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+|)"
+    rf"(?:\s++{_TITLE})?+\s*+|\s++{_TITLE}\s*+)\)"
 )
 # What may be a marker of a citation, and be taken out after this.
 _NUMBERED = re.compile(r"[\[【][\w\s,;:#^†.-]{0,60}\d[\w\s,;:#^†.-]{0,60}[\]】]")
 _ANGLED = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>`]*)>")
 _LETTER = re.compile(r"<([^\s<>@:]+@[^\s<>@]+)>")
-_ATTRIBUTE = r"\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s\"'=<>`]+|'[^']*'|\"[^\"]*\"))?"
+_ATTRIBUTE = r"(?>\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s\"'=<>`]+|'[^']*'|\"[^\"]*\"))?)"
 _TAG = re.compile(rf"<(?:/([A-Za-z][A-Za-z0-9-]*)\s*|([A-Za-z][A-Za-z0-9-]*)((?:{_ATTRIBUTE})*)\s*/?)>")
 # What browsers take for a tag though the standard does not.
 _LOOSE = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)(?:[\s/][^<>]*)?(>|$)")
 _MAY_BE_ANGLED = re.compile(
-    rf"<(?:/[A-Za-z][A-Za-z0-9-]*\s*|/|[A-Za-z][A-Za-z0-9-]*(?:{_ATTRIBUTE})*\s*"
-    r"(?:(?<=\s)[A-Za-z_:][\w.:-]*\s*(?:=\s*(?:[^\s\"'=<>`]*|'[^']*|\"[^\"]*))?)?/?"
-    r"|[A-Za-z][A-Za-z0-9+.-]{0,31}:[^\s<>`]*|[^\s<>@:]+@?[^\s<>@]*)$"
+    rf"<(?:/[A-Za-z][A-Za-z0-9-]*+\s*+|/|[A-Za-z][A-Za-z0-9-]*+(?:{_ATTRIBUTE})*\s*+"
+    r"(?:(?<=\s)[A-Za-z_:][\w.:-]*+\s*+(?:=\s*+(?:[^\s\"'=<>`]*+|'[^']*+|\"[^\"]*+))?+)?+/?"
+    r"|[A-Za-z][A-Za-z0-9+.-]{0,31}:[^\s<>`]*+|[^\s<>@:]++@?+[^\s<>@]*+)$"
 )
 _HTML = frozenset(
     "a abbr address area article aside audio b base bdi bdo blockquote body br button canvas caption center cite code "
@@ -79,7 +82,9 @@ class LinkFilter:
         self._images = known if images is None else images
         self._held = ""
         self._last = "\n"
-        self._line = ""
+        # Of the line so far: whether nothing but the marks of a list or a quotation stands on it, and what stands last.
+        self._fresh = True
+        self._last_visible = ""
         self._fence: tuple[str, int, int] | None = None
         self._fences_count = True
         self._loose = False
@@ -93,8 +98,12 @@ class LinkFilter:
 
     def feed(self, piece: str) -> str:
         """Takes the next piece; gives the text that is certain by now."""
-        self._held += piece
-        return self._run(final=False)
+        out: list[str] = []
+        # A long piece in parts: each step copies what is held.
+        for start in range(0, len(piece), LONGEST_PART):
+            self._held += piece[start : start + LONGEST_PART]
+            out.append(self._run(final=False))
+        return "".join(out)
 
     def end(self) -> str:
         """The rest, when no more comes."""
@@ -114,16 +123,14 @@ class LinkFilter:
     def _note(self, text: str) -> None:
         self._last = text[-1]
         _, newline, after = text.rpartition("\n")
-        self._line = after if newline else self._line + after
+        if newline:
+            self._fresh, self._last_visible = True, ""
+        self._fresh = self._fresh and _MARKS_OF_A_LINE.fullmatch(after) is not None
+        self._last_visible = after.rstrip()[-1:] or self._last_visible
 
     def _take(self, count: int) -> str:
         taken, self._held = self._held[:count], self._held[count:]
         return taken
-
-    @property
-    def _fresh(self) -> bool:
-        """Whether nothing but the marks of a list or a quotation stands on this line yet."""
-        return _MARKS_OF_A_LINE.fullmatch(self._line) is not None
 
     # Code in fences -------------------------------------------------------------------------------------------------
 
@@ -133,22 +140,24 @@ class LinkFilter:
         line, newline, _ = self._held.partition("\n")
         if self._last != "\n":
             return self._take(len(line) + len(newline))
-        undecided = not newline and not final
-        if undecided and (not line.strip() or re.fullmatch(rf"\s*{re.escape(mark)}*\s*", line)):
+        undecided = not newline and not final and len(line) < LONGEST_LABEL
+        if undecided and not line.strip().strip(mark):
             return None
         if line.strip() and len(line) - len(line.lstrip(" ")) < indent:
             # It stood in a list that has ended, and with it the code; for other readers it may go on.
             self._fence, self._fences_count = None, False
             return ""
-        if re.fullmatch(rf" {{0,3}}{re.escape(mark)}{{{least},}}[ \t]*", line):
+        body = line.lstrip(" ")
+        marks = body.rstrip(" \t")
+        if len(line) - len(body) <= 3 and len(marks) >= least and not marks.strip(mark):
             self._fence = None
         return self._take(len(line) + len(newline))
 
     def _opened_fence(self, final: bool) -> str | None:
         """The line that opens a fence; nothing if this line opens none; None while it cannot be told."""
         match = _FENCE.match(self._held)
-        if match and "|" in match[3]:
-            # Some readers see the head of a table here.
+        if match and ("|" in match[3] or len(match[3]) > LONGEST_LABEL):
+            # Some readers see the head of a table here; and what a line is that is so long cannot be waited for.
             self._fences_count = False
             return ""
         if match and (match[4] or final):
@@ -220,12 +229,12 @@ class LinkFilter:
         if ticks >= 3 and self._fresh:
             self._fences_count = False
         line, newline, _ = self._held[:LONGEST_CODE].partition("\n")
-        closing = re.search(rf"(?<!`)`{{{ticks}}}(?!`)", line[ticks:])
-        if closing and not newline and ticks + closing.end() == len(self._held) and not final:
+        closing = next((run for run in _BACKTICKS.finditer(line, ticks) if len(run[0]) == ticks), None)
+        if closing and not newline and closing.end() == len(self._held) and not final:
             # One more backtick would make it another mark.
             return None
-        if closing and not self._loose and "|" not in line[: ticks + closing.end()]:
-            return self._take(ticks + closing.end())
+        if closing and not self._loose and "|" not in line[: closing.end()]:
+            return self._take(closing.end())
         if not closing and not newline and not final and len(self._held) < LONGEST_CODE:
             return None
         # It may be closed on a later line of its paragraph: there, what opens and what closes cannot be told.
@@ -265,7 +274,7 @@ class LinkFilter:
             return ""
         self._cut = True
         # Behind `www` a full stop would go on with an address.
-        self._ends_sentence = self._line.rstrip()[-1:] not in ("w", "W")
+        self._ends_sentence = self._last_visible not in ("w", "W")
         return self._take(close + 1)
 
     def _wide_bracket(self, final: bool) -> str | None:
@@ -295,7 +304,7 @@ class LinkFilter:
         """Where a link's address ends, and the address; no end while it cannot be told, no address if it is none."""
         match = _DESTINATION.match(self._held, at)
         if match:
-            return match.end(), match[1].removeprefix("<").removesuffix(">")
+            return match.end(), (match[1] or "").removeprefix("<").removesuffix(">")
         rest = self._held[at : at + LONGEST_ADDRESS]
         quoted = '"' in rest or "'" in rest or "(" in rest[1:]
         over = "\n\n" in rest or (")" in rest and not quoted) or len(rest) == LONGEST_ADDRESS

@@ -26,7 +26,7 @@ _SPEAKER = re.compile(
     re.MULTILINE,
 )
 # Ours, whatever the number in it: a look-alike of another request ends nothing, but need not be there.
-_BOUNDARY = re.compile(r"={2,}[ \t]*(passage-[0-9a-z]*)[ \t]*=*", re.IGNORECASE)
+_BOUNDARY = re.compile(r"(?<!=)={2,}+[ \t]*+(passage-[0-9a-z]*+)[ \t]*+=*+", re.IGNORECASE)
 
 
 def as_quotation(text: str, boundary: str) -> str:

@@ -12,6 +12,7 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|Mr|Mrs|Ms|Dr|St|No|Nos|Fig|approx|ca|vol|pp?|z\.B|d\.h|bzw|Nr|S"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Okt|Nov|Dec|Dez)\.|\b[A-Z]\.)$"
 )
+LONGEST_ABBREVIATION = 8
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+|^\s*\|")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s")
@@ -61,7 +62,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
 def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
     begin = start
     for match in _SENTENCE_END.finditer(text, start, end):
-        if _ABBREVIATION.search(text, begin, match.start()):
+        if _ABBREVIATION.search(text, max(begin, match.start() - LONGEST_ABBREVIATION), match.start()):
             continue
         yield begin, match.start()
         begin = match.end()

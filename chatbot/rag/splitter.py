@@ -14,10 +14,11 @@ from functools import lru_cache, partial
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+from chatbot.rag.headings import without_anchor
+
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++")
 # A longer line is a text, whatever stands in front of it: a heading goes with every chunk below it.
 MOST_HEADING = 500
-_ANCHOR = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 SHORT_SECTION_TOKENS = 60
 SCRAP_TOKENS = 24
@@ -102,16 +103,21 @@ def _sections(text: str) -> Iterator[_Section]:
     for line in text.splitlines(keepends=True):
         fence, was_fence = _fence_after(fence, line)
         prose = fence or was_fence or len(line) > MOST_HEADING
-        match = None if prose else _HEADING.match(line.splitlines()[0])
+        match = None if prose else _HEADING.match(line)
         if match:
             if text[start:offset].strip():
                 yield _Section(start, offset, tuple(title for _, title in path))
                 start = offset
             level = len(match[1])
-            path = [item for item in path if item[0] < level] + [(level, _ANCHOR.sub("", match[2]))]
+            path = [item for item in path if item[0] < level] + [(level, _title(line[match.end() :]))]
         offset += len(line)
     if offset > start:
         yield _Section(start, offset, tuple(title for _, title in path))
+
+
+def _title(rest: str) -> str:
+    """A heading's words: without the number signs and blanks at the end of its line."""
+    return without_anchor(rest.splitlines()[0].rstrip(" \t").rstrip("#").rstrip(" \t") if rest else "")
 
 
 def _fence_after(fence: str | None, line: str) -> tuple[str | None, bool]:

@@ -12,7 +12,7 @@ from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 
-_META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+_META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([\w.:-]{2,40})", re.IGNORECASE)
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 # These have no end tag, or a parser closes them by itself: they do not nest however many there are.
 _FLAT: Final = frozenset((
@@ -29,7 +29,7 @@ _HIDING: Final = re.compile(
 )
 # Text in the colour of what is behind it: of its own background, or of a page that has no colours but its text's.
 _COLOUR: Final = re.compile(r"(?:^|;)\s*(background(?:-color)?|color)\s*:\s*([^;]+)", re.I)
-_COLOURED_PAGE: Final = re.compile(r"<style|<link[^>]+stylesheet|background|bgcolor", re.I)
+_COLOURED_PAGE: Final = re.compile(r"<style|<link[^<>]+stylesheet|background|bgcolor", re.I)
 _WHITE: Final = frozenset(("white", "#fff", "#ffffff", "#fffffe", "#fefefe", "rgb(255,255,255)"))
 _BLOCKS: Final = frozenset((
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",

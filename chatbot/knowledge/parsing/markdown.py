@@ -8,12 +8,11 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.rag.headings import without_anchor
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
-_HEADING: Final = re.compile(r" {0,3}# +(.*?)[ #]*$")
-# `# Title { #anchor }`: the address of a heading is not a part of it.
-_ANCHOR: Final = re.compile(r"\s*\{\s*#[^}]*\}\s*$")
-_FRONT_TITLE: Final = re.compile(r"title:\s*(.*?)\s*$")
+_HEADING: Final = re.compile(" {0,3}# +")
+_FRONT_TITLE: Final = "title:"
 
 
 def extract(data: bytes, limits: Limits) -> Extracted:  # noqa: ARG001  every format has this signature
@@ -28,9 +27,8 @@ def _front_matter_title(lines: list[str]) -> str | None:
     if lines[0].rstrip() != "---" or "---" not in [line.rstrip() for line in lines[1:]]:
         return None
     for line in takewhile(lambda line: line.rstrip() != "---", lines[1:]):
-        match = _FRONT_TITLE.match(line)
-        if match:
-            return sensible_title(_unquoted(match[1]))
+        if line.startswith(_FRONT_TITLE):
+            return sensible_title(_unquoted(line.removeprefix(_FRONT_TITLE).strip()))
     return None
 
 
@@ -45,8 +43,9 @@ def _heading_title(lines: list[str]) -> str | None:
         if mark:
             fence = _next_fence(fence, mark[1])
         match = None if fence else _HEADING.match(line)
-        if match and match[1].strip():
-            return sensible_title(_ANCHOR.sub("", match[1]))
+        heading = line[match.end() :].rstrip(" #") if match else ""
+        if heading.strip():
+            return sensible_title(without_anchor(heading))
     return None
 
 

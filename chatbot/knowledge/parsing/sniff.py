@@ -10,7 +10,9 @@ from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML,
 
 _HEAD: Final = 4096
 _PDF: Final = re.compile(rb"^%PDF-", re.MULTILINE)
-_HTML: Final = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)[\s>]", re.I | re.S)
+_HTML: Final = re.compile(
+    r"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s++html|html|head|body)[\s>]", re.I | re.S
+)
 _FOREIGN: Final = (
     b"\x7fELF", b"\x89PNG", b"GIF87a", b"GIF89a", b"\xff\xd8\xff", b"\x1f\x8b\x08", b"BZh9",
     b"7z\xbc\xaf\x27\x1c", b"\xfd7zXZ\x00", b"Rar!\x1a", b"{\\rtf", b"%!PS", b"OggS", b"ID3\x03", b"ID3\x04",
