@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from chatbot import broker as folder_broker
+from chatbot import broker as brokers
 from chatbot.config import Settings
 
 # Only ids travel, so JSON is enough; nothing that is unpickled is ever accepted.
@@ -24,6 +24,11 @@ worker_soft_shutdown_timeout = 8.0
 # With a broker that is away a web request waits this long at most before the row is left to the sweep.
 broker_connection_timeout = 2.0
 broker_connection_retry_on_startup = True
+# What Redis refuses (a full memory, a script, a restart in progress) is waited for as well.
+broker_channel_error_retry = True
+# It waits with growing pauses and logs each outage once.
+worker_consumer = "chatbot.worker:Consumer"
+worker_enable_prefetch_count_reduction = False
 # The web process logs through the application's own configuration.
 worker_hijack_root_logger = False
 timezone = "UTC"
@@ -41,8 +46,7 @@ task_routes = {
 }
 QUEUES = ("default", "mail", "ingest")
 
-# Beat keeps its memory to itself: the persistent scheduler's file is a pickle, and every job here may run twice.
-beat_scheduler = "celery.beat:Scheduler"
+beat_scheduler = "chatbot.beat:Scheduler"
 
 
 def broker(settings: Settings) -> dict[str, Any]:
@@ -50,13 +54,11 @@ def broker(settings: Settings) -> dict[str, Any]:
 
     Neither is trusted with work: kill a worker, and the folder has lost its message. The rows have not.
     """
+    brokers.register()
     if settings.redis_url is not None:
         options = {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 1}
         return {"broker_url": settings.redis_url.get_secret_value(), "broker_transport_options": options}
-    folder_broker.register()
     folder = settings.instance_path / "broker"
-    for name in ("messages", "control"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
     folders: dict[str, Any] = {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),
@@ -70,11 +72,13 @@ def broker(settings: Settings) -> dict[str, Any]:
 def schedule(settings: Settings) -> dict[str, Any]:
     """What beat starts, and when."""
     often = settings.sweep_seconds
+    # A sweep that waits is replaced by the next.
+    sweep: dict[str, Any] = {"schedule": often, "options": {"expires": often, "headers": {brokers.UNIQUE: True}}}
     return {
         # The rows are the queue of record: what a broker lost is found here.
-        "mail-sweep": {"task": "mail.sweep", "schedule": often, "options": {"expires": often}},
-        "ingest-sweep": {"task": "knowledge.sweep", "schedule": often, "options": {"expires": often}},
-        "chat-sweep": {"task": "chat.sweep", "schedule": often, "options": {"expires": often}},
+        "mail-sweep": {"task": "mail.sweep", **sweep},
+        "ingest-sweep": {"task": "knowledge.sweep", **sweep},
+        "chat-sweep": {"task": "chat.sweep", **sweep},
         # The specification's daily clean-up at 02:00 UTC.
         "chat-cleanup": {"task": "chat.cleanup", "schedule": crontab(hour=2, minute=0)},
         "auth-cleanup": {"task": "auth.forget_dead_families", "schedule": crontab(hour=2, minute=10)},
