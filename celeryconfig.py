@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
-
-from celery.schedules import crontab
 
 from chatbot import broker as brokers
 from chatbot.config import Settings
@@ -48,6 +47,17 @@ QUEUES = ("default", "mail", "ingest")
 
 beat_scheduler = "chatbot.beat:Scheduler"
 
+# The tasks that run once a day, and from which time (UTC) on. Beat asks often; the rows know which are due.
+NIGHTLY = {
+    # The specification's daily clean-up at 02:00 UTC.
+    "chat.cleanup": time(2, 0),
+    "auth.forget_dead_families": time(2, 10),
+    "auth.forget_old_events": time(2, 15),
+    "knowledge.purge": time(2, 20),
+    "mail.forget_old": time(2, 30),
+    "chat.forget_idempotency_keys": time(2, 40),
+}
+
 
 def broker(settings: Settings) -> dict[str, Any]:
     """Redis when there is one; otherwise folders under the instance, which need no server.
@@ -79,11 +89,9 @@ def schedule(settings: Settings) -> dict[str, Any]:
         "mail-sweep": {"task": "mail.sweep", **sweep},
         "ingest-sweep": {"task": "knowledge.sweep", **sweep},
         "chat-sweep": {"task": "chat.sweep", **sweep},
-        # The specification's daily clean-up at 02:00 UTC.
-        "chat-cleanup": {"task": "chat.cleanup", "schedule": crontab(hour=2, minute=0)},
-        "auth-cleanup": {"task": "auth.forget_dead_families", "schedule": crontab(hour=2, minute=10)},
-        "audit-cleanup": {"task": "auth.forget_old_events", "schedule": crontab(hour=2, minute=15)},
-        "knowledge-purge": {"task": "knowledge.purge", "schedule": crontab(hour=2, minute=20)},
-        "mail-cleanup": {"task": "mail.forget_old", "schedule": crontab(hour=2, minute=30)},
-        "idempotency-cleanup": {"task": "chat.forget_idempotency_keys", "schedule": crontab(hour=2, minute=40)},
+        "nightly": {
+            "task": "background.nightly",
+            "schedule": 6 * often,
+            "options": {"headers": {brokers.UNIQUE: True}},
+        },
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from celery import Celery, Task, current_app
+from celery import Celery, Task, current_app, shared_task
 from celery.signals import (
     beat_init,
     setup_logging,
@@ -23,8 +23,10 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import OperationalError as DatabaseError
 
 import celeryconfig
-from chatbot import tracing
+from chatbot import nightly, tracing
 from chatbot.config import Settings
+from chatbot.db import utcnow
+from chatbot.extensions import db
 from chatbot.logs import Outage
 from chatbot.storage import is_full
 
@@ -115,6 +117,25 @@ def _begin_traces(**_rest: Any) -> None:
 @worker_process_shutdown.connect
 def _end_traces(**_rest: Any) -> None:
     tracing.stop()
+
+
+@shared_task(name="background.nightly", ignore_result=True)
+def run_nightly() -> None:
+    """Runs the nightly jobs that are due, each by one process. One that fails is tried again an hour later."""
+    for name in nightly.due(db.session(), celeryconfig.NIGHTLY, utcnow()):
+        if nightly.claim(db.session(), name, celeryconfig.NIGHTLY[name], utcnow()):
+            _run_job(name)
+
+
+def _run_job(name: str) -> None:
+    try:
+        current_app.tasks[name].run()
+    except Exception as error:
+        db.session.remove()
+        log.error("nightly_job_failed", job=name, error=type(error).__name__, exc_info=True)
+        return
+    nightly.finish(db.session(), name, utcnow())
+    log.info("nightly_job_done", job=name)
 
 
 def wake(task: Any, row_id: str) -> None:
