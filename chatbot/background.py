@@ -122,20 +122,26 @@ def _end_traces(**_rest: Any) -> None:
 @shared_task(name="background.nightly", ignore_result=True)
 def run_nightly() -> None:
     """Runs the nightly jobs that are due, each by one process. One that fails is tried again an hour later."""
+    done = []
     for name in nightly.due(db.session(), celeryconfig.NIGHTLY, utcnow()):
-        if nightly.claim(db.session(), name, celeryconfig.NIGHTLY[name], utcnow()):
-            _run_job(name)
+        if nightly.claim(db.session(), name, celeryconfig.NIGHTLY[name], utcnow()) and _run_job(name):
+            done.append(name)
+    if done:
+        log.info("nightly_jobs_done", jobs=done)
 
 
-def _run_job(name: str) -> None:
+def _run_job(name: str) -> bool:
+    """Runs a job; False when it failed by itself. An outage is the caller's: the next job would meet it too."""
     try:
         current_app.tasks[name].run()
     except Exception as error:
         db.session.remove()
-        log.error("nightly_job_failed", job=name, error=type(error).__name__, exc_info=True)
-        return
+        if is_full(error) or isinstance(error, DatabaseError):
+            raise
+        log.exception("nightly_job_failed", job=name)
+        return False
     nightly.finish(db.session(), name, utcnow())
-    log.info("nightly_job_done", job=name)
+    return True
 
 
 def wake(task: Any, row_id: str) -> None:

@@ -95,6 +95,16 @@ def unique_name(message: dict[str, Any]) -> str | None:
     return str(headers["task"]) if headers.get(UNIQUE) else None
 
 
+_full_queues: set[str] = set()
+
+
+def note_dropped(queue: str, count: int) -> None:
+    """Logs that a queue is full, once until it has room again."""
+    if count and queue not in _full_queues:
+        log.warning("queue_full", queue=queue, waiting=MAX_WAITING, dropped=count)
+    (_full_queues.add if count else _full_queues.discard)(queue)
+
+
 def _is_over(message: dict[str, Any]) -> bool:
     """Whether nobody has to handle the message any more."""
     try:
@@ -105,8 +115,6 @@ def _is_over(message: dict[str, Any]) -> bool:
 
 class Channel(TolerantChannel, filesystem.Channel):
     """Puts and takes messages by renaming files."""
-
-    _dropping = False
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
@@ -125,9 +133,7 @@ class Channel(TolerantChannel, filesystem.Channel):
         for name in oldest:
             with suppress(OSError):
                 (folder / name).unlink()
-        if oldest and not self._dropping:
-            log.warning("queue_full", queue=queue, waiting=MAX_WAITING, dropped=len(oldest))
-        self._dropping = bool(oldest)
+        note_dropped(queue, len(oldest))
         before = time.time() - LEFTOVER_SECONDS
         for name in names:
             if name.endswith((".tmp", ".taken")):

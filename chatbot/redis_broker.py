@@ -10,7 +10,7 @@ import structlog
 from kombu.transport import redis as transport
 from redis import Redis, ResponseError
 
-from chatbot.broker import MAX_DEAD, MAX_WAITING, BadMessage, TolerantChannel, unique_name
+from chatbot.broker import MAX_DEAD, MAX_WAITING, BadMessage, TolerantChannel, note_dropped, unique_name
 from chatbot.db import utcnow
 
 log = structlog.get_logger(__name__)
@@ -69,14 +69,13 @@ class Channel(TolerantChannel, transport.Channel):
     """kombu's Redis channel, which a bad message or a key of another type does not stop."""
 
     QoS = QoS
-    _dropping = False
 
     def _get_client(self) -> Any:
         super()._get_client()  # Complains about a client library that is too old.
         return partial(_Client, channel=self)
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
-        if kwargs or queue in self._expires:
+        if "_publish_batch" in kwargs or queue in self._expires:
             super()._put(queue, message, **kwargs)
             return
         key = self._q_for_pri(queue, self._get_message_priority(message, reverse=False))
@@ -86,9 +85,7 @@ class Channel(TolerantChannel, transport.Channel):
                 client.eval(_REPLACE, 2, key, UNIQUE_KEY, unique, content)
                 return
             length, _ = client.pipeline().lpush(key, content).ltrim(key, 0, MAX_WAITING - 1).execute()
-        if length > MAX_WAITING and not self._dropping:
-            log.warning("queue_full", queue=queue, waiting=MAX_WAITING, dropped=length - MAX_WAITING)
-        self._dropping = length > MAX_WAITING
+        note_dropped(queue, max(0, length - MAX_WAITING))
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
         try:
@@ -109,9 +106,9 @@ class Channel(TolerantChannel, transport.Channel):
             client.pipeline().lpush(DEAD_KEY, content).ltrim(DEAD_KEY, 0, MAX_DEAD - 1).execute()
         log.error("message_dead_lettered", queue=queue, reason=reason, size=len(raw), kept=DEAD_KEY)
 
-    def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
+    def _new_queue(self, queue: str, auto_delete: bool = False, **kwargs: Any) -> None:
         self._move_keys(queue)
-        return super().basic_consume(queue, *args, **kwargs)
+        super()._new_queue(queue, auto_delete, **kwargs)
 
     def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
         with self.conn_or_acquire() as client:

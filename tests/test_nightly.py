@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 import celeryconfig
 from chatbot import background, nightly
@@ -91,3 +92,15 @@ def test_task_runs_all_jobs_and_a_failed_one_stops_no_other(app, session, monkey
         background.run_nightly()
     assert rows(session) == dict.fromkeys(celeryconfig.NIGHTLY, True) | {"auth.forget_dead_families": False}
     assert caplog.text.count("nightly_job_failed") == 1
+
+
+def test_outage_of_the_database_ends_the_look_without_a_traceback(sqlite_app, monkeypatch, caplog):
+    def fail(*_args):
+        raise OperationalError("SELECT 1", None, Exception("no"))
+
+    monkeypatch.setattr(auth_tasks.families, "forget_dead_families", fail)
+    background.run_nightly()
+    background.run_nightly()
+    assert (caplog.text.count("'database_unavailable'"), caplog.text.count("Traceback")) == (1, 0)
+    with sqlite_app.extensions["sessions"]() as session:
+        assert rows(session) == dict.fromkeys(celeryconfig.NIGHTLY, True) | {"auth.forget_dead_families": False}
