@@ -13,6 +13,7 @@ from queue import Empty
 
 import pytest
 from kombu import Connection, Queue
+from structlog.testing import capture_logs
 
 from chatbot import broker
 
@@ -135,15 +136,16 @@ def test_sweep_replaces_the_one_of_its_task_that_waits(connection, folder):
     assert sorted(taken(connection)) == ["a", "chat.sweep", "mail.sweep"]
 
 
-def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, monkeypatch, caplog):
+def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, monkeypatch):
     monkeypatch.setattr(broker, "MAX_WAITING", 3)
     monkeypatch.setattr(broker, "_full_queues", set())
     put(connection, "other", queue="ingest")
     sweep(connection, "mail.sweep")
-    put(connection, *"abcdef")
+    with capture_logs() as logs:
+        put(connection, *"abcdef")
     assert taken(connection) == ["mail.sweep", "d", "e", "f"]
     assert taken(connection, "ingest") == ["other"]
-    assert caplog.text.count("queue_full") == 1
+    assert [event["event"] for event in logs] == ["queue_full"]
 
 
 @pytest.mark.parametrize(("expires", "left"), [("2020-01-01T00:00:00+00:00", []), ("2999-01-01T00:00:00+00:00", ["s"])])

@@ -9,6 +9,7 @@ from queue import Empty
 import pytest
 from kombu import Connection, Exchange, Queue
 from redis import Redis
+from structlog.testing import capture_logs
 
 from chatbot import broker, redis_broker
 
@@ -62,14 +63,15 @@ def test_sweep_replaces_the_one_of_its_task_that_waits(connection, redis):
     assert received(connection) == ["again"]
 
 
-def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, redis, monkeypatch, caplog):
+def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, redis, monkeypatch):
     monkeypatch.setattr(redis_broker, "MAX_WAITING", 3)
     monkeypatch.setattr(broker, "_full_queues", set())
-    for id_ in "abcdef":
-        put(connection, id_)
+    with capture_logs() as logs:
+        for id_ in "abcdef":
+            put(connection, id_)
     assert redis.llen("mail") == 3
     assert received(connection) == ["d", "e", "f"]
-    assert caplog.text.count("queue_full") == 1
+    assert [event["event"] for event in logs] == ["queue_full"]
 
 
 @pytest.mark.parametrize(

