@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
 
-from celery.schedules import crontab
-
-from chatbot import broker as folder_broker
+from chatbot import broker as brokers
 from chatbot.config import Settings
 
 # Only ids travel, so JSON is enough; nothing that is unpickled is ever accepted.
@@ -24,6 +23,11 @@ worker_soft_shutdown_timeout = 8.0
 # With a broker that is away a web request waits this long at most before the row is left to the sweep.
 broker_connection_timeout = 2.0
 broker_connection_retry_on_startup = True
+# What Redis refuses (a full memory, a script, a restart in progress) is waited for as well.
+broker_channel_error_retry = True
+# It waits with growing pauses and logs each outage once.
+worker_consumer = "chatbot.worker:Consumer"
+worker_enable_prefetch_count_reduction = False
 # The web process logs through the application's own configuration.
 worker_hijack_root_logger = False
 timezone = "UTC"
@@ -41,8 +45,18 @@ task_routes = {
 }
 QUEUES = ("default", "mail", "ingest")
 
-# Beat keeps its memory to itself: the persistent scheduler's file is a pickle, and every job here may run twice.
-beat_scheduler = "celery.beat:Scheduler"
+beat_scheduler = "chatbot.beat:Scheduler"
+
+# The tasks that run once a day, and from which time (UTC) on. Beat asks often; the rows know which are due.
+NIGHTLY = {
+    # The specification's daily clean-up at 02:00 UTC.
+    "chat.cleanup": time(2, 0),
+    "auth.forget_dead_families": time(2, 10),
+    "auth.forget_old_events": time(2, 15),
+    "knowledge.purge": time(2, 20),
+    "mail.forget_old": time(2, 30),
+    "chat.forget_idempotency_keys": time(2, 40),
+}
 
 
 def broker(settings: Settings) -> dict[str, Any]:
@@ -50,13 +64,11 @@ def broker(settings: Settings) -> dict[str, Any]:
 
     Neither is trusted with work: kill a worker, and the folder has lost its message. The rows have not.
     """
+    brokers.register()
     if settings.redis_url is not None:
         options = {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 1}
         return {"broker_url": settings.redis_url.get_secret_value(), "broker_transport_options": options}
-    folder_broker.register()
     folder = settings.instance_path / "broker"
-    for name in ("messages", "control"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
     folders: dict[str, Any] = {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),
@@ -70,16 +82,16 @@ def broker(settings: Settings) -> dict[str, Any]:
 def schedule(settings: Settings) -> dict[str, Any]:
     """What beat starts, and when."""
     often = settings.sweep_seconds
+    # A sweep that waits is replaced by the next.
+    sweep: dict[str, Any] = {"schedule": often, "options": {"expires": often, "headers": {brokers.UNIQUE: True}}}
     return {
         # The rows are the queue of record: what a broker lost is found here.
-        "mail-sweep": {"task": "mail.sweep", "schedule": often, "options": {"expires": often}},
-        "ingest-sweep": {"task": "knowledge.sweep", "schedule": often, "options": {"expires": often}},
-        "chat-sweep": {"task": "chat.sweep", "schedule": often, "options": {"expires": often}},
-        # The specification's daily clean-up at 02:00 UTC.
-        "chat-cleanup": {"task": "chat.cleanup", "schedule": crontab(hour=2, minute=0)},
-        "auth-cleanup": {"task": "auth.forget_dead_families", "schedule": crontab(hour=2, minute=10)},
-        "audit-cleanup": {"task": "auth.forget_old_events", "schedule": crontab(hour=2, minute=15)},
-        "knowledge-purge": {"task": "knowledge.purge", "schedule": crontab(hour=2, minute=20)},
-        "mail-cleanup": {"task": "mail.forget_old", "schedule": crontab(hour=2, minute=30)},
-        "idempotency-cleanup": {"task": "chat.forget_idempotency_keys", "schedule": crontab(hour=2, minute=40)},
+        "mail-sweep": {"task": "mail.sweep", **sweep},
+        "ingest-sweep": {"task": "knowledge.sweep", **sweep},
+        "chat-sweep": {"task": "chat.sweep", **sweep},
+        "nightly": {
+            "task": "background.nightly",
+            "schedule": 6 * often,
+            "options": {"headers": {brokers.UNIQUE: True}},
+        },
     }

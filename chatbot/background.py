@@ -9,21 +9,57 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from celery import Celery, Task, current_app
-from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
+from celery import Celery, Task, current_app, shared_task
+from celery.signals import (
+    beat_init,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+)
 from flask import Flask
 from kombu.exceptions import OperationalError
+from sqlalchemy.exc import OperationalError as DatabaseError
 
 import celeryconfig
-from chatbot import tracing
+from chatbot import nightly, tracing
 from chatbot.config import Settings
+from chatbot.db import utcnow
+from chatbot.extensions import db
+from chatbot.logs import Outage
 from chatbot.storage import is_full
 
 log = structlog.get_logger(__name__)
 
 
+class Outages:
+    """The two things that keep every task from its work. Each is logged once, and once when it is over."""
+
+    def __init__(self) -> None:
+        self._full = Outage(log, "storage_full", "storage_available")
+        self._database = Outage(log, "database_unavailable", "database_available")
+
+    def failed(self, error: Exception) -> bool:
+        """Whether the error is one of them: what was to be done is still to be done, says its row."""
+        if is_full(error):
+            self._full.failed(error)
+            return True
+        if isinstance(error, DatabaseError):
+            self._database.failed(error)
+            return True
+        return False
+
+    def over(self) -> None:
+        """A task has done its work."""
+        self._full.over()
+        self._database.over()
+
+
 def create_celery(app: Flask, settings: Settings) -> Celery:
     """A Celery application whose tasks run inside the Flask application's context."""
+
+    outages = app.extensions["outages"] = Outages()
 
     class ContextTask(Task):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -38,13 +74,13 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
                 structlog.contextvars.bind_contextvars(trace_id=span.trace_id)
             with tracing.inside(span), app.app_context():
                 try:
-                    return self.run(*args, **kwargs)
+                    result = self.run(*args, **kwargs)
                 except Exception as error:
-                    # What could not be written is still to be done, says its row; the next sweep finds it.
-                    if not is_full(error):
+                    if not outages.failed(error):
                         raise
-                    log.error("storage_full", error=type(error).__name__)
                     return None
+                outages.over()
+                return result
 
     celery = Celery("chatbot", task_cls=ContextTask)
     celery.config_from_object(celeryconfig)
@@ -53,6 +89,21 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
     celery.set_default()
     app.extensions["celery"] = celery
     return celery
+
+
+@setup_logging.connect
+def _keep_logging(**_rest: Any) -> None:
+    """Celery's own configuration of the log gives way: LOG_LEVEL and LOG_FORMAT hold for all processes."""
+
+
+@worker_ready.connect
+def _say_ready(sender: Any, **_rest: Any) -> None:
+    log.info("worker_ready", queues=sorted(sender.app.amqp.queues.consume_from))
+
+
+@beat_init.connect
+def _say_started(**_rest: Any) -> None:
+    log.info("beat_ready")
 
 
 @worker_ready.connect
@@ -66,6 +117,31 @@ def _begin_traces(**_rest: Any) -> None:
 @worker_process_shutdown.connect
 def _end_traces(**_rest: Any) -> None:
     tracing.stop()
+
+
+@shared_task(name="background.nightly", ignore_result=True)
+def run_nightly() -> None:
+    """Runs the nightly jobs that are due, each by one process. One that fails is tried again an hour later."""
+    done = []
+    for name in nightly.due(db.session(), celeryconfig.NIGHTLY, utcnow()):
+        if nightly.claim(db.session(), name, celeryconfig.NIGHTLY[name], utcnow()) and _run_job(name):
+            done.append(name)
+    if done:
+        log.info("nightly_jobs_done", jobs=done)
+
+
+def _run_job(name: str) -> bool:
+    """Runs a job; False when it failed by itself. An outage is the caller's: the next job would meet it too."""
+    try:
+        current_app.tasks[name].run()
+    except Exception as error:
+        db.session.remove()
+        if is_full(error) or isinstance(error, DatabaseError):
+            raise
+        log.exception("nightly_job_failed", job=name)
+        return False
+    nightly.finish(db.session(), name, utcnow())
+    return True
 
 
 def wake(task: Any, row_id: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
 from typing import Any
 
 import structlog
@@ -56,6 +57,9 @@ def configure_logs(level: str, log_format: str) -> None:
     root.setLevel(level)
     for noisy in ("httpx", "httpx2", "httpcore2", "httpcore", "openai", "urllib3", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Two lines for each task, of which there are several every ten seconds; what tasks have done, they say themselves.
+    for talkative in ("celery", "kombu"):
+        logging.getLogger(talkative).setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -95,6 +99,31 @@ def _printable(key: str, text: str) -> str:
 
 def _escaped(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+class Outage:
+    """Logs once that something fails and once that it works again, however often it is tried meanwhile."""
+
+    def __init__(self, logger: Any, failed: str, over: str) -> None:
+        self._log, self._failed, self._over = logger, failed, over
+        self._lock, self._said = threading.Lock(), set[str]()
+
+    def failed(self, error: BaseException, **fields: Any) -> None:
+        """It failed. Each kind of error is logged once."""
+        name = type(error).__name__
+        with self._lock:
+            is_new = name not in self._said
+            self._said.add(name)
+        if is_new:
+            self._log.warning(self._failed, error=name, **fields)
+
+    def over(self) -> None:
+        """It works."""
+        with self._lock:
+            had_failed = bool(self._said)
+            self._said.clear()
+        if had_failed:
+            self._log.info(self._over)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -56,7 +56,7 @@ def test_a_signup_goes_on_while_redis_is_away(make_app, capsys):
 def test_a_signup_goes_on_while_the_brokers_folder_is_away(make_app, tmp_path):
     """N1 N14"""
     app = make_app(instance_path=tmp_path)
-    (tmp_path / "broker" / "messages").rmdir()
+    (tmp_path / "broker").mkdir()
     (tmp_path / "broker" / "messages").write_text("in the way")
     assert app.test_client().post("/api/users/signup/", json=BODY).status_code == 201
     assert queued(app) == ["queued"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import errno
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from queue import Empty
 
 import pytest
 from kombu import Connection, Queue
+from structlog.testing import capture_logs
 
 from chatbot import broker
 
@@ -51,7 +53,6 @@ def taken(connection: Connection, queue: str = "mail") -> list[str]:
 
 
 def _body(message: dict) -> bytes:
-
     return base64.b64decode(message["body"])
 
 
@@ -112,3 +113,111 @@ def test_a_message_that_finds_no_room_leaves_nothing(connection, folder, monkeyp
     with pytest.raises(OSError, match="No space"):
         put(connection, "a")
     assert list((folder / "messages").iterdir()) == []
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def sweep(connection: Connection, task: str, **headers) -> None:
+    with connection.Producer() as producer:
+        producer.publish(
+            {"id": task}, routing_key="mail", headers={"task": task, broker.UNIQUE: True, **headers},
+            declare=[Queue("mail", routing_key="mail")],
+        )  # fmt: skip
+
+
+def test_sweep_replaces_the_one_of_its_task_that_waits(connection, folder):
+    put(connection, "a")
+    for _ in range(5):
+        sweep(connection, "mail.sweep")
+        sweep(connection, "chat.sweep")
+    assert len(names(folder / "messages")) == 3
+    assert sorted(taken(connection)) == ["a", "chat.sweep", "mail.sweep"]
+
+
+def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, monkeypatch):
+    monkeypatch.setattr(broker, "MAX_WAITING", 3)
+    monkeypatch.setattr(broker, "_full_queues", set())
+    put(connection, "other", queue="ingest")
+    sweep(connection, "mail.sweep")
+    with capture_logs() as logs:
+        put(connection, *"abcdef")
+    assert taken(connection) == ["mail.sweep", "d", "e", "f"]
+    assert taken(connection, "ingest") == ["other"]
+    assert [event["event"] for event in logs] == ["queue_full"]
+
+
+@pytest.mark.parametrize(("expires", "left"), [("2020-01-01T00:00:00+00:00", []), ("2999-01-01T00:00:00+00:00", ["s"])])
+def test_message_that_has_expired_is_removed(connection, folder, expires, left):
+    sweep(connection, "s", expires=expires)
+    assert taken(connection) == left
+    assert names(folder / "messages") == []
+
+
+def test_what_killed_processes_left_is_deleted_after_an_hour(connection, folder):
+    for name in ("1_a.mail.taken", "b.tmp", "2_c.mail.taken"):
+        (folder / "messages" / name).write_text("{}")
+    for name in ("1_a.mail.taken", "b.tmp"):
+        os.utime(folder / "messages" / name, (0, 0))
+    put(connection, "a")
+    assert taken(connection) == ["a"]
+    assert names(folder / "messages") == ["2_c.mail.taken"]
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "inside").write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [(make_folder, "not_a_file"), (make_pipe, "not_a_file"), (lambda path: path.symlink_to("gone"), "not_a_file"),
+     (Path.touch, "not_json"), (lambda path: path.write_text("[1]"), "not_a_message"),
+     (lambda path: path.write_text("{}"), "not_a_message"),
+     (lambda path: path.write_bytes(b"x" * 300_000), "too_large")],
+)  # fmt: skip
+def test_what_is_no_message_is_set_aside_and_the_next_one_taken(connection, folder, make, reason):
+    make(folder / "messages" / "1_x.mail.msg")
+    put(connection, "good")
+    assert taken(connection) == ["good"]
+    assert names(folder / "messages") == []
+    (kept,) = names(folder / "dead")
+    assert kept.endswith(f".mail.{reason}")
+
+
+def test_message_that_may_not_be_read_is_set_aside(connection, folder, monkeypatch):
+    put(connection, "a")
+
+    def refuse(*_args, **_kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert taken(connection) == []
+    assert names(folder / "dead")[0].endswith(".mail.unreadable")
+
+
+@pytest.mark.parametrize(("bound", "value", "left"), [("MAX_DEAD", 2, 2), ("MAX_DEAD_BYTES", 35, 3)])
+def test_messages_set_aside_are_bounded_by_count_and_bytes(connection, folder, monkeypatch, bound, value, left):
+    monkeypatch.setattr(broker, bound, value)
+    for number in range(6):
+        (folder / "messages" / f"{number}_x.mail.msg").write_text(f"no JSON {number} ")
+    assert taken(connection) == []
+    kept = names(folder / "dead")
+    assert [(folder / "dead" / name).read_text()[-2] for name in kept] == list("012345")[-left:]
+
+
+def test_folders_that_were_removed_are_made_again(connection, folder):
+    put(connection, "a")
+    for name in ("messages", "control"):
+        for path in (folder / name).iterdir():
+            path.unlink()
+        (folder / name).rmdir()
+    assert taken(connection) == []
+    with connection.Producer() as producer:
+        producer.publish({"id": "b"}, exchange="mail", routing_key="mail")
+    assert taken(connection) == ["b"]

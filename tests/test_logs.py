@@ -8,7 +8,7 @@ import logging
 import pytest
 import structlog
 
-from chatbot.logs import configure_logs, get_logger, redact
+from chatbot.logs import Outage, configure_logs, get_logger, redact
 
 CANARY = "canary-3f9c2b7d51"
 
@@ -135,3 +135,25 @@ def test_the_level_is_kept_and_chatty_libraries_are_quiet(capsys):
     configure_logs("DEBUG", "console")
     logging.getLogger("httpx").info("GET https://example.com")
     assert lines(capsys) == []
+
+
+def test_outage_with_many_failures_is_logged_once_and_once_when_over(capsys):
+    configure_logs("INFO", "console")
+    outage = Outage(get_logger("x"), "thing_unavailable", "thing_available")
+    outage.over()
+    for error in (OSError("a"), OSError("b"), ValueError("c"), OSError("d")):
+        outage.failed(error)
+    outage.over()
+    outage.over()
+    outage.failed(OSError("again"))
+    told = [" ".join(line.split()[3:4]) for line in lines(capsys)]
+    assert told == ["thing_unavailable", "thing_unavailable", "thing_available", "thing_unavailable"]
+
+
+@pytest.mark.parametrize(("level", "told"), [("INFO", 1), ("DEBUG", 3), ("ERROR", 1)])
+def test_lines_of_celery_about_each_task_are_told_with_debug_only(capsys, level, told):
+    configure_logs(level, "json")
+    logging.getLogger("celery.worker.strategy").info("Task received")
+    logging.getLogger("kombu.connection").debug("connected")
+    logging.getLogger("celery.app.trace").error("Task raised")
+    assert len(lines(capsys)) == told

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chatbot.extensions import db
 from chatbot.knowledge import catching_up, ingest, queue, service
 from chatbot.knowledge.together import ingest_together
+from chatbot.logs import Outage
 
 log = structlog.get_logger(__name__)
 
@@ -90,10 +91,13 @@ def _end_heartbeat(**_rest: Any) -> None:
 
 
 def _heartbeat(name: str) -> None:
+    outage = Outage(log, "worker_not_noted", "worker_noted")
     while True:
         try:
             note_worker(name)
         except SQLAlchemyError as error:
-            log.warning("worker_not_noted", error=type(error).__name__)
+            outage.failed(error)
+        else:
+            outage.over()
         if _over.wait(queue.HEARTBEAT_SECONDS):
             return

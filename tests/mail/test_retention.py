@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
-from celery.schedules import crontab
 from sqlalchemy import select
 
 import celeryconfig
@@ -36,12 +35,7 @@ def test_the_task_follows_the_setting(make_app, days, left):
         assert len(session.scalars(select(Mail)).all()) == left
 
 
-def test_the_clock_starts_it_every_night_on_the_queue_of_mail(sqlite_app):
-    (entry,) = [
-        entry
-        for entry in celeryconfig.schedule(sqlite_app.extensions["settings"]).values()
-        if entry["task"] == "mail.forget_old"
-    ]
-    assert entry["schedule"] == crontab(hour=2, minute=30)
+def test_nightly_jobs_with_schedule_include_old_mails(sqlite_app):
+    assert celeryconfig.NIGHTLY["mail.forget_old"] == time(2, 30)
     assert celeryconfig.task_routes["mail.forget_old"] == {"queue": "mail"}
     assert celeryconfig.timezone == "UTC"
