@@ -11,20 +11,22 @@ from sqlalchemy.orm import Session
 from chatbot.chat.models import Message, Owner
 from chatbot.chat.schemas import ChatSessionSchema, MessageSchema
 from chatbot.chat.service import get_session
+from chatbot.chat.views import views
+from chatbot.knowledge.collections import Reader
 
 _chat = ChatSessionSchema()
 _messages = MessageSchema(many=True)
 
 
-def transcript(session: Session, owner: Owner, session_id: str) -> dict[str, Any]:
-    """A conversation of the owner with all its messages, oldest first, in the contract's shapes.
+def transcript(session: Session, owner: Owner, reader: Reader, session_id: str) -> dict[str, Any]:
+    """A conversation of the owner with all its messages, oldest first, in the contract's shapes, as the reader sees it.
 
     Raises:
         ChatSessionNotFound: there is none, or it is somebody else's.
     """
     chat: dict[str, Any] = _chat.dump(get_session(session, owner, session_id))
     query = select(Message).where(Message.chat_session_id == session_id).order_by(Message.position)
-    return chat | {"messages": _messages.dump(session.scalars(query).all())}
+    return chat | {"messages": _messages.dump(views(session, reader, session.scalars(query).all()))}
 
 
 def as_markdown(talk: dict[str, Any]) -> str:

@@ -22,6 +22,8 @@ from chatbot.chat.answers import Answer
 from chatbot.chat.leases import LEASE, ChatSessionNotFound, hold
 from chatbot.chat.messages import MessageNotFound, my_message, path_to
 from chatbot.chat.models import ChatSession, Message, MessageTrace, Owner
+from chatbot.chat.schemas import MessageView
+from chatbot.chat.views import views
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import FieldError, Forbidden, Invalid
 from chatbot.knowledge.collections import Reader, readable
@@ -231,19 +233,24 @@ def _noted(session: Session, owner: Owner, made: Made) -> Place:
     return Place(question, made["message_id"], int(made.get("position", question.position + 1)))
 
 
-def earlier_answer(session: Session, owner: Owner, key: Held) -> tuple[Message, Message] | None:
-    """The question and the answer that an earlier request with the key has stored, if the answer says anything.
+def earlier_answer(session: Session, caller: Caller, key: Held) -> tuple[MessageView, MessageView] | None:
+    """The question and the answer that an earlier request with the key has stored, if the answer says anything, as the
+    caller may see them now.
 
     Raises:
         ChatSessionNotFound: the conversation was deleted, or is not theirs.
     """
     if not key.made:
         return None
-    place = _noted(session, owner, key.made)
+    place = _noted(session, Owner.of(caller), key.made)
     answer = session.get(Message, place.answer_id)
+    seen = None
+    if answer is not None and (answer.content or answer.status == "complete"):
+        question, reply = views(session, Reader.of(caller), [place.question, answer])
+        seen = question, reply
     session.expunge_all()
     session.rollback()
-    return (place.question, answer) if answer is not None and (answer.content or answer.status == "complete") else None
+    return seen
 
 
 def store_answer(
