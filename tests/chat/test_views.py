@@ -20,7 +20,7 @@ from chatbot.extensions import db
 from chatbot.knowledge import collections, service
 from chatbot.knowledge.models import Document
 from tests.chat.asking import ask, events_of, open_stream, stream, visitor, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer
 
 FILLER = "It is written down here so that nobody has to ask at the desk. " * 12
@@ -201,8 +201,10 @@ def _complete(app: Flask, body: dict[str, Any], headers: dict[str, str], before:
 
 
 def test_nearest_documents_are_those_the_reader_may_read(app: Flask, ada: Person, bob: Person) -> None:
-    closed(app, "ada")
-    put_in(app, "The choir sings old songs in the church on Fridays.", title="For all")
+    with app.app_context(), app.extensions["sessions"]() as session:
+        collections.add_member(session, collections.create_collection(session, "staff", "members").id, "ada")
+    put_in(app, RETURNS, title=TITLE, collection="staff")
+    put_in(app, HOURS, title="For all")
     reply = ask(app, ada, "Who painted the ceiling of the Sistine Chapel?").json
     assert reply is not None
     chat = reply["chat_session_id"]
