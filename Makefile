@@ -38,7 +38,7 @@ install: $(VENV)/.installed ## Make the virtual environment and install everythi
 
 run: $(VENV)/.installed ## Install, migrate, load the sample documents once, and start web, worker and beat
 	$(FLASK) db upgrade
-	@test -e instance/sample-loaded || { $(FLASK) knowledge ingest README.md docs --wait && touch instance/sample-loaded; }
+	@test -e instance/sample-loaded || { $(FLASK) knowledge ingest README.md docs --wait && (umask 077; touch instance/sample-loaded); }
 	@if (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; then \
 		echo "Something listens on port $(PORT) already; choose another: make run PORT=8001"; exit 1; fi
 	@( until (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; do sleep 0.3; done; sed "s/:8000/:$(PORT)/g" docs/first-conversation.txt ) &

@@ -8,6 +8,7 @@ from celery.schedules import crontab
 
 from chatbot import broker as folder_broker
 from chatbot.config import Settings
+from chatbot.private_files import make_folder
 
 # Only ids travel, so JSON is enough; nothing that is unpickled is ever accepted.
 task_serializer = result_serializer = "json"
@@ -56,7 +57,7 @@ def broker(settings: Settings) -> dict[str, Any]:
     folder_broker.register()
     folder = settings.instance_path / "broker"
     for name in ("messages", "control"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / name)
     folders: dict[str, Any] = {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import structlog
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatbot import __version__, background, storage
+from chatbot import __version__, background, private_files, storage
 from chatbot.auth import export, guard, letters, passwords, tokens
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
@@ -56,6 +57,8 @@ from chatbot.web.slots import Slots
 # commands that one room gives to another.
 __all__ = ["auth_tasks", "chat_tasks", "create_app", "gap_routes"]
 
+log = structlog.get_logger(__name__)
+
 
 class _Json(DefaultJSONProvider):
     """JSON that never contains NaN and keeps the order in which we wrote it."""
@@ -82,7 +85,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
-    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(settings.instance_path)
+    for path in private_files.tighten(settings.instance_path):
+        log.warning("readable_by_others", path=str(path))
     app = Flask("chatbot", instance_path=str(settings.instance_path), root_path=str(ROOT / "chatbot"))
     app.extensions["settings"] = settings
     _init_web(app, settings)

@@ -17,6 +17,8 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 
+from chatbot.private_files import open_private
+
 SCHEME = "folder"
 
 
@@ -54,7 +56,7 @@ class Channel(filesystem.Channel):
         wanted = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
         if wanted in _bindings(file):
             return
-        with file.with_suffix(".lock").open("ab") as lock:
+        with open_private(file.with_suffix(".lock"), "ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = _bindings(file)
             if wanted not in known:
@@ -72,7 +74,8 @@ def _bindings(file: Path) -> list[filesystem.exchange_queue_t]:
 def _write(growing: Path, path: Path, content: Any) -> None:
     """Writes a file that is there as a whole or not at all."""
     try:
-        growing.write_text(json.dumps(content), encoding="utf-8")
+        with open_private(growing, "w") as file:
+            json.dump(content, file)
         growing.rename(path)
     except OSError:
         growing.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from chatbot.private_files import make_folder
 from chatbot.setting_values import is_database, is_network, is_one_address, is_postgresql, is_weak
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -408,7 +409,7 @@ def _secret_file(data: dict[str, Any]) -> Path:
 def _kept_secret(path: Path) -> str:
     """The secret in a file, made by whichever process comes first; a link appears whole or not at all."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=".secret_key-")
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32))

@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 from chatbot.native import in_native_thread
+from chatbot.private_files import create_private
 
 BUSY_TIMEOUT_MS = 5_000
 # A writer waits as long as those that came before it get on, in seconds at most.
@@ -142,6 +144,7 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
 def prepare_engine(engine: Engine) -> Sessions:
     """Arms the SQLite rules on an engine and gives the factory of short sessions on it."""
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _create_file)
         event.listen(engine, "connect", _set_pragmas)
         turns = _turns[engine] = _Turns()
         event.listen(engine, "begin", lambda connection: _begin(connection, turns))
@@ -149,6 +152,12 @@ def prepare_engine(engine: Engine) -> Sessions:
         event.listen(engine, "before_cursor_execute", _refuse_unannounced_write)
         event.listen(engine, "do_execute", _execute_slow)
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def _create_file(_dialect: Any, _record: Any, args: list[Any], parameters: dict[str, Any]) -> None:
+    """A database file is its owner's from the beginning; SQLite gives the files beside it the same mode."""
+    if args and args[0] != ":memory:" and not parameters.get("uri"):
+        create_private(Path(args[0]))
 
 
 def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from flask_mail import Connection, _Mail
 
 from chatbot.mail.letters import Letter
+from chatbot.private_files import make_folder, open_private
 
 TIMEOUT_SECONDS = 10.0
 
@@ -77,10 +78,11 @@ def outbox(folder: Path, sender: str) -> Transport:
 
     def send(recipient: str, letter: Letter, message_id: str) -> None:
         message = _message(sender, recipient, letter, message_id, "8bit")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         temporary = folder / f".{message_id}.tmp"
         try:
-            temporary.write_bytes(message.as_bytes(policy=SMTPUTF8))
+            with open_private(temporary, "wb") as file:
+                file.write(message.as_bytes(policy=SMTPUTF8))
             temporary.replace(folder / f"{message_id}.eml")
         except OSError:
             temporary.unlink(missing_ok=True)
