@@ -12,14 +12,14 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatbot import __version__, background, private_files, storage
-from chatbot.auth import export, guard, letters, passwords, tokens
+from chatbot.auth import accounts, export, guard, letters, passwords, tokens
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
 from chatbot.backup.cli import backup_cli
 from chatbot.cache import Cache
+from chatbot.chat import erasure, gap_routes
 from chatbot.chat import export as chat_export
-from chatbot.chat import gap_routes
 from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.cli import chat_cli
@@ -42,6 +42,7 @@ from chatbot.knowledge.routes import blp as knowledge_blueprint
 from chatbot.knowledge.urls import MEDIA_TYPES
 from chatbot.logs import configure_logs
 from chatbot.mail import health as mail_health
+from chatbot.mail import service as mail_service
 from chatbot.mail import transport
 from chatbot.mail.cli import mail_cli
 from chatbot.mail.letters import LetterBuilders
@@ -149,7 +150,7 @@ def _init_mail(app: Flask, settings: Settings) -> None:
     server = mail.init_app(app)
     sender = settings.mail_default_sender
     way = transport.smtp(server, sender) if settings.mail_server else transport.outbox(
-        settings.instance_path / "outbox", sender
+        settings.instance_path / transport.OUTBOX, sender
     )  # fmt: skip
     app.extensions["mail_room"] = MailRoom(letters.builders(settings), way)
 
@@ -173,6 +174,11 @@ def _init_answers(app: Flask, settings: Settings) -> None:
         feeds=Feeds(),
     )
     sockets.init_app(app, app.extensions["slots"])
+    # What takes an account's words out where the database does not, when it is deleted.
+    outbox = settings.instance_path / transport.OUTBOX
+    erasers = (partial(erasure.erase, answers=answers), partial(mail_service.erase, folder=outbox))
+    with app.app_context():
+        accounts.attach_erasers(db.engine, erasers)
     # What each room tells of itself at /metrics and /readyz.
     app.extensions["readings"] = (partial(knowledge_health.readings, retriever=retriever), mail_health.readings)
     app.extensions["checks"] = (partial(knowledge_health.checks, retriever=retriever), mail_health.checks)

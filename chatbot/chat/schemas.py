@@ -237,7 +237,8 @@ class MessageSchema(ma.Schema):
     )
     is_user = ma.fields.Boolean(metadata={"example": False})
     author = ma.fields.String(
-        allow_none=True, metadata={"description": "The user's name; null for an answer.", "example": None}
+        allow_none=True,
+        metadata={"description": "The user's name; null for an answer, and for a deleted account.", "example": None},
     )
     content = ma.fields.String(
         metadata={
@@ -254,7 +255,8 @@ class MessageSchema(ma.Schema):
             "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question, "
             "removed_links. In the list of messages each citation also says whether its document has changed "
             "since (`outdated`). A passage that the reader may not read is only there if the answer cites it, with "
-            "the quotes for its text and `readable` false.",
+            "the quotes for its text and `readable` false. `deleted` is true of a question whose author's account was "
+            "deleted, and of its answers: they are empty.",
             "example": ANSWER_METADATA,
         }
     )

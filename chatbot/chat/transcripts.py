@@ -51,6 +51,8 @@ def _section(number: int, message: dict[str, Any], branches_off: dict[str | None
     said = [message["created_at"]]
     if message["status"] != "complete":
         said.append(message["status"])
+    if message["metadata"].get("deleted"):
+        said.append("deleted")
     if branches_off and message["parent_id"] in branches_off:
         said.append(f"follows {branches_off[message['parent_id']]}")
     lines += [f"*{', '.join(said)}*", "", *_with_footnotes(number, message), ""]
