@@ -45,7 +45,7 @@ run: port $(VENV)/.installed ## Install, migrate, load the sample documents once
 	@echo "Migrating the database ..."
 	@$(FLASK) db upgrade
 	@test -e instance/sample-loaded || { echo "Loading the sample documents ..." && \
-		$(FLASK) knowledge ingest README.md docs --wait && touch instance/sample-loaded; }
+		$(FLASK) knowledge ingest README.md docs --wait && (umask 077; touch instance/sample-loaded); }
 	@echo "Starting web, worker and beat ..."
 	@( until $(LISTENS); do kill -0 $$$$ 2>/dev/null || exit; sleep 0.3; done; \
 		sed "s/:8000/:$(PORT)/g" docs/first-conversation.txt ) & \

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from chatbot import private_files
 from chatbot.app import create_app
 
+private_files.umask()
 app = create_app()
 celery_app = app.extensions["celery"]

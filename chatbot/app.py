@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import structlog
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chatbot import __version__, background, storage
-from chatbot.auth import export, guard, jwts, letters, passwords
+from chatbot import __version__, background, private_files, storage
+from chatbot.auth import accounts, export, guard, jwts, letters, passwords
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.cli import users_cli
 from chatbot.auth.routes import blp as users_blueprint
 from chatbot.backup.cli import backup_cli
 from chatbot.cache import Cache
+from chatbot.chat import erasure, gap_routes
 from chatbot.chat import export as chat_export
-from chatbot.chat import gap_routes
 from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.answer_cache import AnswerCache
 from chatbot.chat.cli import chat_cli
@@ -41,6 +42,7 @@ from chatbot.knowledge.routes import blp as knowledge_blueprint
 from chatbot.knowledge.urls import MEDIA_TYPES
 from chatbot.logs import configure_logs
 from chatbot.mail import health as mail_health
+from chatbot.mail import service as mail_service
 from chatbot.mail import transport
 from chatbot.mail.cli import mail_cli
 from chatbot.mail.letters import LetterBuilders
@@ -55,6 +57,8 @@ from chatbot.web.slots import Slots
 # The tasks that no route wakes have to be imported by somebody, or a worker does not know them; so do routes and
 # commands that one room gives to another.
 __all__ = ["auth_tasks", "chat_tasks", "create_app", "gap_routes"]
+
+log = structlog.get_logger(__name__)
 
 
 class _Json(DefaultJSONProvider):
@@ -82,7 +86,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
-    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(settings.instance_path)
+    for path in private_files.tighten(settings.instance_path):
+        log.warning("readable_by_others", path=str(path))
     app = Flask("chatbot", instance_path=str(settings.instance_path), root_path=str(ROOT / "chatbot"))
     app.extensions["settings"] = settings
     _init_web(app, settings)
@@ -144,7 +150,7 @@ def _init_mail(app: Flask, settings: Settings) -> None:
     server = mail.init_app(app)
     sender = settings.mail_default_sender
     way = transport.smtp(server, sender) if settings.mail_server else transport.outbox(
-        settings.instance_path / "outbox", sender
+        settings.instance_path / transport.OUTBOX, sender
     )  # fmt: skip
     app.extensions["mail_room"] = MailRoom(letters.builders(settings), way)
 
@@ -168,6 +174,11 @@ def _init_answers(app: Flask, settings: Settings) -> None:
         feeds=Feeds(),
     )
     sockets.init_app(app, app.extensions["slots"])
+    # What takes an account's words out where the database does not, when it is deleted.
+    outbox = settings.instance_path / transport.OUTBOX
+    erasers = (partial(erasure.erase, answers=answers), partial(mail_service.erase, folder=outbox))
+    with app.app_context():
+        accounts.attach_erasers(db.engine, erasers)
     # What each room tells of itself at /metrics and /readyz.
     app.extensions["readings"] = (partial(knowledge_health.readings, retriever=retriever), mail_health.readings)
     app.extensions["checks"] = (partial(knowledge_health.checks, retriever=retriever), mail_health.checks)

@@ -25,6 +25,7 @@ import structlog
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 
 from chatbot.db import utcnow
+from chatbot.private_files import make_folder, open_private
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +119,7 @@ class Channel(TolerantChannel, filesystem.Channel):
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         unique = unique_name(payload)
         # A unique message sorts before the others, of which there may be many.
         name = f"0_{unique}" if unique else f"{time.time_ns()}_{uuid.uuid4().hex}"
@@ -185,8 +186,8 @@ class Channel(TolerantChannel, filesystem.Channel):
         wanted = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
         if wanted in _bindings(file):
             return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.with_suffix(".lock").open("ab") as lock:
+        make_folder(file.parent)
+        with open_private(file.with_suffix(".lock"), "ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = _bindings(file)
             if wanted not in known:
@@ -229,7 +230,7 @@ class _DeadFolder:
         with suppress(OSError):
             size = path.lstat().st_size
         try:
-            self._folder.mkdir(exist_ok=True)
+            make_folder(self._folder)
             path.rename(kept)
         except OSError:
             _delete(path)
@@ -265,7 +266,8 @@ def _bindings(file: Path) -> list[filesystem.exchange_queue_t]:
 def _write(growing: Path, path: Path, content: Any) -> None:
     """Writes a file that is there as a whole or not at all."""
     try:
-        growing.write_text(json.dumps(content), encoding="utf-8")
+        with open_private(growing, "w") as file:
+            json.dump(content, file)
         growing.rename(path)
     except OSError:
         growing.unlink(missing_ok=True)
@@ -286,7 +288,7 @@ class Transport(filesystem.Transport):
         """
         options: dict[str, str] = self.client.transport_options  # type: ignore[union-attr]
         for folder in {options[key] for key in ("data_folder_in", "data_folder_out", "control_folder")}:
-            Path(folder).mkdir(parents=True, exist_ok=True)
+            make_folder(Path(folder))
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(f"the broker's folder {Path(folder).name} cannot be written")
         return super().establish_connection()  # type: ignore[no-untyped-call]

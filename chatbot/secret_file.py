@@ -8,6 +8,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from chatbot.private_files import make_folder
 from chatbot.setting_values import is_weak
 
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
@@ -25,7 +26,7 @@ def kept_secret(folder: Path) -> str:
     """
     path = folder / SECRET_FILE
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=".secret_key-")
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32))

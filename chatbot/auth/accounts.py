@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,6 +21,9 @@ from chatbot.db import begin_write
 from chatbot.errors import Conflict, NotFound
 from chatbot.mail.service import queue_mail
 from chatbot.web.pages import Page, newest_first
+
+# Deletes what is an account's in the caller's transaction, and gives what is to be done after its commit.
+Eraser = Callable[[Session, str], Callable[[], None]]
 
 
 class EmailTaken(Conflict):
@@ -148,7 +153,7 @@ def change_profile(session: Session, user_id: str, changes: dict[str, str], orig
 
 
 def delete_account(session: Session, settings: Settings, user_id: str, password: str, origin: Origin = NOWHERE) -> None:
-    """Deletes an account and everything of theirs; the database cascades.
+    """Deletes an account and everything of theirs: by the database, and by what was attached with `attach_erasers`.
 
     Raises:
         InvalidCredentials: the password is not right.
@@ -160,18 +165,30 @@ def delete_account(session: Session, settings: Settings, user_id: str, password:
         raise InvalidCredentials("The password is not right.")
     begin_write(session)
     _remove(session, get_user(session, user_id), origin)
-    session.commit()
+
+
+def attach_erasers(engine: Engine, erasers: Sequence[Eraser]) -> None:
+    """Says what deletes an account's words where the database does not. Every session on the engine knows it then."""
+    engine.update_execution_options(erasers=tuple(erasers))
 
 
 def _remove(session: Session, user: User, origin: Origin = NOWHERE) -> None:
-    """Deletes an account inside the caller's transaction. What tells of it stays, without saying whose it was.
+    """Deletes an account and commits. What tells of it stays, without saying whose it was.
 
     Raises:
         LastAdmin: nobody would be left to administer.
     """
+    afterwards: list[Callable[[], None]] = []
     if _may_go(session, user):
-        events.record(session, "account_deleted", origin, None, was_admin=user.is_admin)
+        erasers: tuple[Eraser, ...] = session.get_bind().get_execution_options()["erasers"]
+        afterwards = [erase(session, user.id) for erase in erasers]
+        events.forget_requests(session, user.id)
+        # The id of a request may be of the client's own choice.
+        events.record(session, "account_deleted", replace(origin, request_id=None), None, was_admin=user.is_admin)
         session.delete(user)
+    session.commit()
+    for finish in afterwards:
+        finish()
 
 
 def delete_user(session: Session, name: str, origin: Origin = NOWHERE) -> None:
@@ -183,7 +200,6 @@ def delete_user(session: Session, name: str, origin: Origin = NOWHERE) -> None:
     """
     begin_write(session)
     _remove(session, find_user(session, name), origin)
-    session.commit()
 
 
 def find_user(session: Session, name: str) -> User:

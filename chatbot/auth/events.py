@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth.models import EVENT_KINDS, SecurityEvent, User, that_stay
@@ -42,6 +42,12 @@ def record(
     session.add(event)
     tell = log.warning if kind in _ALARMING else log.info
     tell("security_event", kind=kind, user_id=user_id, **detail)
+
+
+def forget_requests(session: Session, user_id: str) -> None:
+    """Takes the ids of requests, which a client may choose, from the events of an account that is being deleted."""
+    theirs = or_(SecurityEvent.user_id == user_id, SecurityEvent.actor_id == user_id)
+    session.execute(update(SecurityEvent).where(theirs).values(request_id=None))
 
 
 def _while_there(session: Session, user_id: str | None) -> str | None:

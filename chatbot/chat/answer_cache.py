@@ -58,10 +58,11 @@ class AnswerCache:
             self._note(turn, name)
 
     def forget(self, message_id: str) -> None:
-        """Takes out what a message was answered with: somebody says that it is bad."""
+        """Takes out what a message was answered with: somebody says that it is bad, or is gone."""
         name = self._cache.get(_of_message(message_id)) if self._settings.answer_cache_seconds else None
         if name is not None:
             self._cache.drop(name.decode())
+            self._cache.drop(_of_message(message_id))
 
     def _get(self, name: str) -> list[Part] | None:
         value = self._cache.get(name)

@@ -91,6 +91,11 @@ class Answer:
         return {"status": self.grounding, "top_score": top, "threshold": threshold, "unsupported": unsupported}
 
 
+def erased_answer() -> dict[str, Any]:
+    """The metadata of an answer to an account that was deleted: the contract's shape without anything in it."""
+    return Answer(model="").metadata() | {"model": None, "deleted": True}
+
+
 def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:
     """The passages as the contract shows them."""
     return [{**vars(passage), "scores": dict(passage.scores)} for passage in found.passages] if found else []

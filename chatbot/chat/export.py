@@ -8,8 +8,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chatbot.auth.models import User
 from chatbot.chat.models import ChatMember, ChatSession, DailyUsage, Message, MessageTrace
 from chatbot.chat.schemas import ChatSessionSchema, MessageSchema
+from chatbot.chat.views import views
+from chatbot.knowledge.collections import Reader
 
 _chat = ChatSessionSchema()
 _messages = MessageSchema(many=True)
@@ -18,19 +21,21 @@ _messages = MessageSchema(many=True)
 def conversations(session: Session, user_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(file name, content) of each conversation, read one by one, of those of others in which the person takes part,
     and of what answers have cost each day."""
+    is_admin = session.scalar(select(User.is_admin).where(User.id == user_id))
+    reader = Reader(user_id, bool(is_admin))
     ids = session.scalars(select(ChatSession.id).where(ChatSession.user_id == user_id).order_by(ChatSession.created_at))
     for chat_id in ids.all():
         chat = session.get(ChatSession, chat_id)
         # One that is deleted in the meantime is not there any more.
         if chat is not None:
-            yield f"conversations/{chat_id}.json", _with_messages(session, chat)
+            yield f"conversations/{chat_id}.json", _with_messages(session, reader, chat)
     yield "memberships.json", {"conversations": _memberships(session, user_id)}
     yield "usage.json", {"days": _usage(session, user_id)}
 
 
-def _with_messages(session: Session, chat: ChatSession) -> dict[str, Any]:
+def _with_messages(session: Session, reader: Reader, chat: ChatSession) -> dict[str, Any]:
     query = select(Message).where(Message.chat_session_id == chat.id).order_by(Message.position)
-    messages = _messages.dump(session.scalars(query).all())
+    messages = _messages.dump(views(session, reader, session.scalars(query).all()))
     shape: dict[str, Any] = _chat.dump({"chat": chat, "message_count": len(messages)})
     return shape | {"visitor": chat.visitor, "messages": messages, "traces": _traces(session, chat.id)}
 

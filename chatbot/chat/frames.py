@@ -9,9 +9,9 @@ from functools import singledispatch
 from typing import Any
 
 from chatbot.chat.answers import retrieved_docs
-from chatbot.chat.models import Message
 from chatbot.chat.replies import Cited, Done, Event, Failed, Sources, Start, Token
-from chatbot.chat.schemas import ReplySchema
+from chatbot.chat.schemas import MessageView, ReplySchema
+from chatbot.chat.views import as_asked
 from chatbot.errors import ChatbotError
 from chatbot.web.sse import AsProblem
 
@@ -61,17 +61,22 @@ def _(event: Cited) -> tuple[str, dict[str, Any]]:
 
 @_frame.register
 def _(event: Done) -> tuple[str, dict[str, Any]]:
-    return "done", reply_object(event.turn.question, event.message)
+    return "done", reply_of(event)
 
 
-def done_again(reply: tuple[Message | None, Message]) -> Generator[tuple[str, dict[str, Any]], None, None]:
+def done_again(reply: tuple[MessageView | None, MessageView]) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """The last event of a stored reply."""
     yield "done", reply_object(*reply)
 
 
-def reply_object(question: Message | None, answer: Message) -> dict[str, Any]:
+def reply_of(event: Done) -> dict[str, Any]:
+    """The contract's Reply, for the person who has asked."""
+    return reply_object(as_asked(event.turn.question), as_asked(event.message))
+
+
+def reply_object(question: MessageView | None, answer: MessageView) -> dict[str, Any]:
     """The contract's Reply."""
-    shape = {"chat_session_id": answer.chat_session_id, "user_message": question, "message": answer}
+    shape = {"chat_session_id": answer.message.chat_session_id, "user_message": question, "message": answer}
     dumped: dict[str, Any] = _reply.dump(shape)
     return dumped
 
@@ -98,5 +103,5 @@ def drain(events: Generator[Event, None, None]) -> dict[str, Any]:
         if isinstance(event, Failed):
             raise event.error
         if isinstance(event, Done):
-            return reply_object(event.turn.question, event.message)
+            return reply_of(event)
     raise ChatbotError()

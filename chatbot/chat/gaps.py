@@ -100,19 +100,20 @@ def _unanswered(session: Session) -> list[Asked]:
     query = (
         select(question.content, Message.extra["question"].as_string(), status, Message.rating, Message.created_at)
         .join(question, question.id == Message.parent_id)
-        .where(Message.is_user.is_(False), Message.status == "complete")
+        # The question of an account that was deleted is empty.
+        .where(Message.is_user.is_(False), Message.status == "complete", question.content != "")
         .where(or_(status == "fallback", Message.rating == "down"))
         .order_by(Message.created_at.desc(), Message.id)
     )
     rows = session.execute(query.limit(MOST_READ)).all()
     return [
-        Asked(_shown(searched or said), grounding == "fallback", rating == "down", at)
+        Asked(shown_question(searched or said), grounding == "fallback", rating == "down", at)
         for said, searched, grounding, rating, at in rows
     ]
 
 
-def _shown(question: str) -> str:
-    """On one line, and no longer than a question that can be dealt with."""
+def shown_question(question: str) -> str:
+    """As it is listed: on one line, and no longer than a question that can be dealt with."""
     return " ".join(question[: 4 * LONGEST_QUESTION].split())[:LONGEST_QUESTION].rstrip()
 
 

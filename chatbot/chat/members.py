@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chatbot.auth.accounts import AccountNotFound
+from chatbot.auth.callers import Caller, still_allowed
 from chatbot.auth.models import User, that_stay
 from chatbot.auth.passwords import fold
 from chatbot.chat.leases import ChatSessionNotFound
 from chatbot.chat.models import ChatMember, ChatSession, Owner
-from chatbot.db import begin_write
-from chatbot.errors import Conflict, Forbidden, NotFound
+from chatbot.db import Sessions, begin_write
+from chatbot.errors import ChatbotError, Conflict, Forbidden, NotFound, Unavailable
 
 MOST_MEMBERS = 50
 
@@ -45,6 +46,21 @@ def check_owner(session: Session, owner: Owner, session_id: str) -> None:
         raise ChatSessionNotFound()
     if session.scalar(there.where(owner.owns(ChatSession))) is None:
         raise OwnerRequired()
+
+
+def still_takes_part(sessions: Sessions, who: Caller, session_id: str) -> ChatbotError | None:
+    """Why a caller may not go on reading an answer of a conversation. None while they are who they were and take part.
+
+    For long streams: a member may be removed, and the conversation deleted, while an answer is made.
+    """
+    if error := still_allowed(sessions, who):
+        return error
+    mine = select(ChatSession.id).where(ChatSession.id == session_id, Owner.of(who).takes_part(ChatSession))
+    try:
+        with sessions() as session:
+            return None if session.scalar(mine) is not None else ChatSessionNotFound()
+    except SQLAlchemyError:
+        return Unavailable()
 
 
 def names_of(session: Session, session_ids: Collection[str]) -> dict[str, list[str]]:

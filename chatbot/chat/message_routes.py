@@ -16,6 +16,7 @@ from chatbot.chat.models import Owner
 from chatbot.chat.routes import STREAM, answered, blp, feeds, replies, stream_response, take_slot
 from chatbot.chat.trace_schemas import TraceSchema
 from chatbot.chat.turns import Turn, begin_again
+from chatbot.chat.views import events_for, views
 from chatbot.errors import Conflict
 from chatbot.extensions import db, settings
 from chatbot.knowledge.collections import Reader, asked_for
@@ -60,7 +61,7 @@ def give_feedback(body: dict[str, Any], message_id: Any) -> Any:
     if rated.rating == "down":
         answers: AnswerCache = current_app.extensions["answer_cache"]
         answers.forget(id_)
-    return rated
+    return views(db.session(), Reader.of(caller()), [rated])[0]
 
 
 @blp.route("/messages/<uuid:message_id>/trace/", methods=["GET"])
@@ -121,19 +122,23 @@ def pick_up(headers: dict[str, Any], message_id: Any) -> ResponseReturnValue:
     """Pick up a stream
 
     The events of an answer that is being made: those after `Last-Event-ID`, or all. Of an answer that is stored
-    already the event `done`, with the whole of it. Nothing is asked of a model, and nothing is stored.
+    already the event `done`, with the whole of it. Nothing is asked of a model, and nothing is stored. A passage that
+    you may not read is left out, or reduced to what the answer quotes.
     """
-    owner, session = Owner.of(caller()), db.session()
+    owner, reader, session = Owner.of(caller()), Reader.of(caller()), db.session()
     after = headers["after"]
-    if not running.under_way(session, owner, str(message_id)):
-        stored = running.stored_reply(session, owner, str(message_id))
-        return stream_response(Feed(done_again(stored), first=after + 1), after)
+    chat_id = running.under_way(session, owner, str(message_id))
+    if chat_id is None:
+        question, answer = running.stored_reply(session, owner, reader, str(message_id))
+        last = Feed(done_again((question, answer)), first=after + 1)
+        return stream_response(last, answer.message.chat_session_id, after=after)
     feed = feeds().get(str(message_id))
     if feed is None:
         raise ReplyElsewhere(retry_after=1)
     session.rollback()
     take_slot()
-    return stream_response(feed, after)
+    view = events_for(current_app.extensions["sessions"], reader)
+    return stream_response(feed, chat_id, after=after, view=view)
 
 
 @blp.route("/sessions/<uuid:session_id>/members/", methods=["GET"])

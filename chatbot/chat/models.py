@@ -59,6 +59,8 @@ class ChatSession(Base):
     answering_to: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
     # Somebody wants that answer to stop; whichever process makes it finds this here.
     stop_asked: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # When the words of an account that was deleted were last taken out of it (chatbot/chat/erasure.py).
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
@@ -82,6 +84,8 @@ class Message(Base):
         UniqueConstraint("chat_session_id", "position"),
         Index("ix_messages_created_at", "created_at"),
         Index("ix_messages_parent_id", "parent_id"),
+        Index("ix_messages_author_id", "author_id"),
+        Index("ix_messages_rated_by", "rated_by"),
     )
 
     id: Mapped[str] = mapped_column(SqlUuid(as_uuid=False), primary_key=True, default=new_id)
@@ -89,14 +93,17 @@ class Message(Base):
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="SET NULL"))
     position: Mapped[int]
     is_user: Mapped[bool] = mapped_column(default=True)
+    # The name its author had, and the account they have; both go with the account. A visitor has a name only.
     author: Mapped[str | None] = mapped_column(String(150))
+    author_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     content: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(20), default="complete")
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
-    # What a person said of an answer: up or down, in words, and when.
+    # What a person said of an answer: up or down, in words, when, and who.
     rating: Mapped[str | None] = mapped_column(String(10))
     comment: Mapped[str | None] = mapped_column(Text)
     rated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rated_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
     @property

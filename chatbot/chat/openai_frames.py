@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from chatbot.chat.frames import reply_object
+from chatbot.chat.frames import reply_of
 from chatbot.chat.replies import Done, Event, Failed, Start, Token
 from chatbot.web.openai_errors import body_of
 
@@ -81,8 +81,7 @@ def chunks(
             elif isinstance(event, Failed):
                 yield "error", body_of(event.error)
             elif isinstance(event, Done):
-                reply = reply_object(event.turn.question, event.message)
-                yield from _last(base, reply, public_url, include_usage)
+                yield from _last(base, reply_of(event), public_url, include_usage)
 
 
 def chunks_again(reply: Reply, public_url: str, include_usage: bool) -> Generator[tuple[str, Chunk], None, None]:

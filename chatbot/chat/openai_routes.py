@@ -15,7 +15,6 @@ from flask.typing import ResponseReturnValue
 from chatbot.auth.guard import caller, user_required
 from chatbot.chat import openai_frames, openai_schemas
 from chatbot.chat.frames import drain, reply_object
-from chatbot.chat.models import Owner
 from chatbot.chat.routes import replies, stream_response, take_slot
 from chatbot.chat.turns import Turn, begin_turn, earlier_answer
 from chatbot.errors import NotFound
@@ -103,14 +102,15 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     """
     answerer = _answerer(body["model"])
     key = idempotency.taken(caller(), headers.get("key"))
-    earlier = earlier_answer(db.session(), Owner.of(caller()), key)
+    earlier = earlier_answer(db.session(), caller(), key)
     if earlier is not None:
         return _again(reply_object(*earlier), body)
     take_slot()
-    events = replies().reply(_turn(body, key), answerer)
+    turn = _turn(body, key)
+    events = replies().reply(turn, answerer)
     if not body["stream"]:
         return jsonify(openai_frames.completion(drain(events), settings().public_url))
-    return _stream(openai_frames.chunks(events, settings().public_url, _wants_usage(body)))
+    return _stream(openai_frames.chunks(events, settings().public_url, _wants_usage(body)), turn.session_id)
 
 
 def _answerer(name: str) -> Answerer:
@@ -127,8 +127,10 @@ def _turn(body: dict[str, Any], key: Held) -> Turn:
 
 def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
     url = settings().public_url
-    again = openai_frames.chunks_again(reply, url, _wants_usage(body)) if body["stream"] else None
-    response = _stream(again) if again is not None else jsonify(openai_frames.completion(reply, url))
+    if body["stream"]:
+        response = _stream(openai_frames.chunks_again(reply, url, _wants_usage(body)), reply["chat_session_id"])
+    else:
+        response = jsonify(openai_frames.completion(reply, url))
     response.headers.update(idempotency.REPLAYED)
     return response
 
@@ -137,7 +139,7 @@ def _wants_usage(body: dict[str, Any]) -> bool:
     return bool((body["stream_options"] or {}).get("include_usage"))
 
 
-def _stream(parts: Frames) -> Response:
-    response = stream_response(Feed(parts, holding().pop_all().close), tell=body_of)
+def _stream(parts: Frames, chat_id: str) -> Response:
+    response = stream_response(Feed(parts, holding().pop_all().close), chat_id, tell=body_of)
     response.response = openai_frames.as_data_lines(response.response)  # type: ignore[arg-type]
     return response

@@ -11,11 +11,11 @@ from typing import Any
 from flask import Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.callers import still_allowed
 from chatbot.auth.guard import caller, user_required
 from chatbot.background import wake
 from chatbot.chat import schemas, service, usage
 from chatbot.chat.frames import drain, frames, frames_again, reply_object
+from chatbot.chat.members import still_takes_part
 from chatbot.chat.models import Owner
 from chatbot.chat.replies import Replies
 from chatbot.chat.tasks import make_title
@@ -24,7 +24,7 @@ from chatbot.chat.turns import Turn, begin_turn, earlier_answer
 from chatbot.config import EXTRACTIVE
 from chatbot.errors import problem
 from chatbot.extensions import db, settings
-from chatbot.knowledge.collections import asked_for
+from chatbot.knowledge.collections import Reader, asked_for
 from chatbot.web import limits, sse
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.feeds import Feed, Feeds, Frames
@@ -111,7 +111,7 @@ def answered(
     """The answer of a turn that `begin` makes, in the way the caller wants to read it."""
     answerer = replies().models.get(body["model"])
     key = idempotency.taken(caller(), headers.get("key"))
-    earlier = earlier_answer(db.session(), Owner.of(caller()), key)
+    earlier = earlier_answer(db.session(), caller(), key)
     if earlier is not None:
         return _again(reply_object(*earlier), body)
     take_slot()
@@ -125,7 +125,7 @@ def answered(
         return response
     # Who names a key says that they will come back when the connection breaks.
     linger = settings().resume_seconds if headers.get("key") else 0.0
-    return stream_response(_feed(turn.answer_id, frames(events, as_problem()), linger, afterwards))
+    return stream_response(_feed(turn.answer_id, frames(events, as_problem()), linger, afterwards), turn.session_id)
 
 
 def take_slot() -> None:
@@ -147,7 +147,8 @@ def new_turn(body: dict[str, Any], key: Held) -> Turn:
 
 
 def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
-    response = stream_response(frames_again(reply)) if _wants_stream(body) else jsonify(reply)
+    streamed = _wants_stream(body)
+    response = stream_response(frames_again(reply), reply["chat_session_id"]) if streamed else jsonify(reply)
     response.headers.update(idempotency.REPLAYED)
     return response
 
@@ -175,10 +176,14 @@ def feeds() -> Feeds:
     return found
 
 
-def stream_response(parts: Frames | Feed, after: int = 0, tell: sse.AsProblem | None = None) -> Response:
-    """The response of a stream, from behind the event `after` on; `tell` is how it tells an error."""
-    allowed = partial(still_allowed, current_app.extensions["sessions"], caller())
-    response = sse.stream(parts, still_allowed=allowed, as_problem=tell or as_problem(), after=after)
+def stream_response(
+    parts: Frames | Feed, chat_id: str, *, after: int = 0, tell: sse.AsProblem | None = None,
+    view: sse.View = lambda event: event,
+) -> Response:  # fmt: skip
+    """The response of a stream of a conversation, from behind the event `after` on. `tell` is how it tells an error,
+    and `view` what the caller sees of an event that was made for somebody else."""
+    allowed = partial(still_takes_part, current_app.extensions["sessions"], caller(), chat_id)
+    response = sse.stream(parts, still_allowed=allowed, as_problem=tell or as_problem(), after=after, view=view)
     # Of a stream that is only read here, the request holds something until it has been read.
     response.call_on_close(holding().pop_all().close)
     return response
@@ -267,7 +272,8 @@ def messages(args: dict[str, Any], session_id: Any) -> Any:
 
     Oldest first.
     """
-    return service.list_messages(db.session(), Owner.of(caller()), str(session_id), args["limit"], args["cursor"])
+    owner, reader = Owner.of(caller()), Reader.of(caller())
+    return service.list_messages(db.session(), owner, reader, str(session_id), args["limit"], args["cursor"])
 
 
 @blp.route("/sessions/<uuid:session_id>/export/", methods=["GET"])
@@ -280,7 +286,7 @@ def export_session(args: dict[str, Any], session_id: Any) -> Response:
     As JSON with everything, or as Markdown for reading, in which each citation is a footnote with the document's
     title, version, page and the quote.
     """
-    talk = transcript(db.session(), Owner.of(caller()), str(session_id))
+    talk = transcript(db.session(), Owner.of(caller()), Reader.of(caller()), str(session_id))
     markdown = args["format"] == "markdown"
     response = Response(as_markdown(talk), mimetype="text/markdown") if markdown else jsonify(talk)
     name = f"conversation-{session_id}.{'md' if markdown else 'json'}"

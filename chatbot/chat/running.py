@@ -19,7 +19,10 @@ from sqlalchemy.orm import Session
 from chatbot.chat.leases import LEASE
 from chatbot.chat.messages import my_answer
 from chatbot.chat.models import ChatSession, Message, Owner
+from chatbot.chat.schemas import MessageView
+from chatbot.chat.views import views
 from chatbot.db import Sessions, begin_write, utcnow
+from chatbot.knowledge.collections import Reader
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +30,9 @@ LOOK_SECONDS = 1.0
 RENEW_SECONDS = 10.0
 
 
-def under_way(session: Session, owner: Owner, message_id: str) -> bool:
-    """Whether a process is making that answer of the owner's now."""
-    return session.scalar(select(ChatSession.id).where(*_made_now(owner, message_id))) is not None
+def under_way(session: Session, owner: Owner, message_id: str) -> str | None:
+    """The conversation of the owner's in which a process is making that answer now; None if none is."""
+    return session.scalar(select(ChatSession.id).where(*_made_now(owner, message_id)))
 
 
 def ask_to_stop(session: Session, owner: Owner, message_id: str) -> str:
@@ -46,17 +49,20 @@ def ask_to_stop(session: Session, owner: Owner, message_id: str) -> str:
     return "stopping" if found is not None else my_answer(session, owner, message_id).status
 
 
-def stored_reply(session: Session, owner: Owner, message_id: str) -> tuple[Message | None, Message]:
-    """A stored answer and its question, if that is still there.
+def stored_reply(
+    session: Session, owner: Owner, reader: Reader, message_id: str
+) -> tuple[MessageView | None, MessageView]:
+    """A stored answer and its question, if that is still there, as the reader sees them.
 
     Raises:
         MessageNotFound, NotAnAnswer: as for `ask_to_stop`.
     """
     answer = my_answer(session, owner, message_id)
     question = session.get(Message, answer.parent_id) if answer.parent_id else None
+    seen = views(session, reader, [answer] if question is None else [answer, question])
     session.expunge_all()
     session.rollback()
-    return question, answer
+    return seen[1] if question is not None else None, seen[0]
 
 
 def _made_now(owner: Owner, message_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -194,27 +194,12 @@ class ChatSessionSchema(ma.Schema):
         return same | {"message_count": row["message_count"], "members": row.get("members", [])}
 
 
-Quote = tuple[str, int, str]
-
-
-def quote_of(citation: dict[str, Any]) -> Quote:
-    """What a citation quotes: the document, its version, and the words."""
-    return citation["document_id"], citation["version"], citation["quote"]
-
-
 @dataclass(frozen=True)
-class ListedMessage:
-    """A message of a list, and the quotes that their documents no longer have."""
+class MessageView:
+    """A message as one reader sees it (chatbot/chat/views.py); nothing else of a message leaves the server."""
 
     message: Message
-    outdated: set[Quote]
-
-    def metadata(self) -> dict[str, Any]:
-        """The stored metadata, in which each citation says whether it is outdated."""
-        extra = self.message.extra
-        if not extra.get("citations"):
-            return extra
-        return extra | {"citations": [c | {"outdated": quote_of(c) in self.outdated} for c in extra["citations"]]}
+    metadata: dict[str, Any]
 
 
 class GiveFeedbackSchema(ma.Schema):
@@ -252,7 +237,8 @@ class MessageSchema(ma.Schema):
     )
     is_user = ma.fields.Boolean(metadata={"example": False})
     author = ma.fields.String(
-        allow_none=True, metadata={"description": "The user's name; null for an answer.", "example": None}
+        allow_none=True,
+        metadata={"description": "The user's name; null for an answer, and for a deleted account.", "example": None},
     )
     content = ma.fields.String(
         metadata={
@@ -268,19 +254,22 @@ class MessageSchema(ma.Schema):
         metadata={
             "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question, "
             "removed_links. In the list of messages each citation also says whether its document has changed "
-            "since (`outdated`).",
+            "since (`outdated`). A passage that the reader may not read is only there if the answer cites it, with "
+            "the quotes for its text and `readable` false. `deleted` is true of a question whose author's account was "
+            "deleted, and of its answers: they are empty.",
             "example": ANSWER_METADATA,
         }
     )
     created_at = Utc(metadata=TIME)
 
     @ma.pre_dump
-    def _shape(self, row: Message | ListedMessage, **_kwargs: Any) -> dict[str, Any]:
-        message, extra = (row, row.extra) if isinstance(row, Message) else (row.message, row.metadata())
+    def _shape(self, row: MessageView, **_kwargs: Any) -> dict[str, Any]:
+        message = row.message
         same = [
             "id", "chat_session_id", "parent_id", "is_user", "author", "content", "status", "created_at",
         ]  # fmt: skip
-        return {name: getattr(message, name) for name in same} | {"metadata": extra, "feedback": message.feedback}
+        shape = {name: getattr(message, name) for name in same}
+        return shape | {"metadata": row.metadata, "feedback": message.feedback}
 
 
 class ReplySchema(ma.Schema):

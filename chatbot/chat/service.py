@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +14,11 @@ from chatbot.chat import usage
 from chatbot.chat.leases import ChatSessionNotFound
 from chatbot.chat.members import check_owner, names_of
 from chatbot.chat.models import ChatSession, Message, Owner
-from chatbot.chat.schemas import ListedMessage, quote_of
+from chatbot.chat.schemas import MessageView
+from chatbot.chat.views import views
 from chatbot.db import begin_write, utcnow
-from chatbot.knowledge.outdated import outdated
+from chatbot.knowledge.collections import Reader
+from chatbot.knowledge.outdated import Quote, outdated
 from chatbot.web.pages import Page, newest_first, oldest_first
 
 
@@ -99,8 +101,10 @@ def delete_session(session: Session, owner: Owner, session_id: str) -> str | Non
     return answer_id
 
 
-def list_messages(session: Session, owner: Owner, session_id: str, limit: int, cursor: str | None) -> Page:
-    """The messages of a conversation of the owner, oldest first, with what is outdated in them.
+def list_messages(
+    session: Session, owner: Owner, reader: Reader, session_id: str, limit: int, cursor: str | None
+) -> Page:  # fmt: skip
+    """The messages of a conversation of the owner, oldest first, as the reader sees them, with what is outdated.
 
     Raises:
         ChatSessionNotFound: as for `get_session`.
@@ -108,13 +112,25 @@ def list_messages(session: Session, owner: Owner, session_id: str, limit: int, c
     get_session(session, owner, session_id)
     query = select(Message).where(Message.chat_session_id == session_id)
     page = oldest_first(session, query, Message.position, limit, cursor)
-    return Page(_with_outdated(session, page.items), page.next_cursor)
+    return Page(_with_outdated(session, views(session, reader, page.items)), page.next_cursor)
 
 
-def _with_outdated(session: Session, messages: Sequence[Message]) -> list[ListedMessage]:
-    """Messages whose citations say whether the documents have changed since: looked up once for all of them."""
-    gone = outdated(session, {quote_of(c) for message in messages for c in message.extra.get("citations", ())})
-    return [ListedMessage(message, gone) for message in messages]
+def _with_outdated(session: Session, seen: Sequence[MessageView]) -> list[MessageView]:
+    """The views, in which each citation says whether its document has changed since: looked up once for all of them."""
+    gone = outdated(session, {_quote_of(c) for view in seen for c in view.metadata.get("citations", ())})
+    return [_marked(view, gone) for view in seen]
+
+
+def _marked(view: MessageView, gone: set[Quote]) -> MessageView:
+    citations = view.metadata.get("citations")
+    if not citations:
+        return view
+    marked = [citation | {"outdated": _quote_of(citation) in gone} for citation in citations]
+    return replace(view, metadata=view.metadata | {"citations": marked})
+
+
+def _quote_of(citation: dict[str, Any]) -> Quote:
+    return citation["document_id"], citation["version"], citation["quote"]
 
 
 def clean_up(session: Session, retention_days: int) -> Cleaned:

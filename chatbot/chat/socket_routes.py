@@ -22,6 +22,7 @@ from chatbot.auth.guard import let_into_chat, public
 from chatbot.chat import running, schemas
 from chatbot.chat.frames import frames
 from chatbot.chat.leases import ReplyInProgress
+from chatbot.chat.members import still_takes_part
 from chatbot.chat.models import Owner
 from chatbot.chat.routes import as_problem, feeds, new_turn, replies, titled_later
 from chatbot.chat.turns import Turn
@@ -108,13 +109,21 @@ class _Conversation:
             self._socket.send("error", as_problem()(error))
             raise Ending(sockets.POLICY, "The token does not open this.") from None
 
-    def _check(self) -> None:
+    def _check(self, chat_id: str | None = None) -> None:
+        """Asks now and then whether the caller is still who they were.
+
+        Raises:
+            Ending: they are not.
+            ChatSessionNotFound: they no longer take part in the conversation whose answer is under way.
+        """
         if time.monotonic() < self._check_due:
             return
         if error := still_allowed(self._sessions, self._who):
             self._socket.send("error", as_problem()(error))
             raise Ending(sockets.POLICY, "The token counts no more.")
         self._check_due = time.monotonic() + CHECK_SECONDS
+        if chat_id is not None and (error := still_takes_part(self._sessions, self._who, chat_id)):
+            raise error
 
     def go_on(self) -> None:
         """Waits for the next frame, and does what it asks for."""
@@ -138,24 +147,24 @@ class _Conversation:
             self._stop(frame)
             return
         try:
-            feed = self._begin(_send.load(frame))
+            feed, chat_id = self._begin(_send.load(frame))
         finally:
             # No connection is held while a model speaks.
             db.session.remove()
         feed.join()
         try:
-            self._tell(feed)
+            self._tell(feed, chat_id)
         finally:
             feed.leave(linger=False)
 
     @limits.send
-    def _begin(self, body: dict[str, Any]) -> Feed:
+    def _begin(self, body: dict[str, Any]) -> tuple[Feed, str]:
         answerer = replies().models.get(body["model"])
         turn = new_turn(body, Held(self._sessions, None))
         turn = replace(turn, ask=replace(turn.ask, language=language()))
-        return _feed(turn, answerer)
+        return _feed(turn, answerer), turn.session_id
 
-    def _tell(self, feed: Feed) -> None:
+    def _tell(self, feed: Feed, chat_id: str) -> None:
         """Sends the events of an answer, and listens meanwhile."""
         number = 0
         while True:
@@ -168,7 +177,7 @@ class _Conversation:
                 if event[0] in ("done", "error"):
                     # What comes now is the next question already.
                     return
-            self._check()
+            self._check(chat_id)
             self._listen()
 
     def _listen(self) -> None:

@@ -19,7 +19,8 @@ from chatbot.chat.models import Message, MessageTrace, Owner
 from chatbot.chat.turns import Turn
 from chatbot.errors import ChatbotError, NotFound
 from chatbot.knowledge.collections import Reader, readable
-from chatbot.knowledge.models import ChunkRow, Collection, Document
+from chatbot.knowledge.models import ChunkRow, Collection
+from chatbot.knowledge.reading import readable_documents
 from chatbot.rag.gate import FEATURES
 from chatbot.rag.types import KEPT, Found, Sent
 
@@ -100,7 +101,7 @@ def read_trace(session: Session, owner: Owner, reader: Reader, message_id: str) 
         "question": _question(message, trace),
         "collections": _names(session, may, trace["collections"]),
         "index": _index(trace["search"]),
-        "candidates": _readable(session, may, candidates),
+        "candidates": _readable(session, reader, candidates),
         "gate": _gate(message, trace["search"], any(candidate["kept"] for candidate in candidates)),
         "model": _model(message, trace),
         "prompts": trace["prompts"],
@@ -127,22 +128,16 @@ def _index(search: dict[str, Any] | None) -> dict[str, Any] | None:
     return {name: search[name] for name in ("generation", "revision", "embedder")} if search else None
 
 
-def _readable(
-    session: Session, may: frozenset[str], candidates: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:  # fmt: skip
-    documents, texts = _still_readable(session, may, candidates)
+def _readable(session: Session, reader: Reader, candidates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    documents, texts = _still_readable(session, reader, candidates)
     return [_shown(place, c, documents, texts) for place, c in enumerate(candidates, 1)]
 
 
 def _still_readable(
-    session: Session, may: frozenset[str], candidates: Sequence[dict[str, Any]]
+    session: Session, reader: Reader, candidates: Sequence[dict[str, Any]]
 ) -> tuple[dict[str, tuple[str, str]], dict[int, str]]:
     """Title and source of the documents, and the texts of the chunks, that the reader could find now."""
-    ids = {candidate["document_id"] for candidate in candidates}
-    theirs = (Document.id.in_(ids), Document.collection_id.in_(may), Document.is_active, Document.status != "deleted")
-    documents = {row.id: (row.title, row.source) for row in session.execute(
-        select(Document.id, Document.title, Document.source).where(*theirs)
-    )}  # fmt: skip
+    documents = readable_documents(session, reader, {candidate["document_id"] for candidate in candidates})
     chunks = [candidate["chunk_id"] for candidate in candidates if candidate["document_id"] in documents]
     there = (ChunkRow.id.in_(chunks), ChunkRow.removed_revision.is_(None))
     return documents, dict(session.execute(select(ChunkRow.id, ChunkRow.text).where(*there)).all())

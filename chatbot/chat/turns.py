@@ -8,8 +8,8 @@ none, has the same question answered.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, case, insert, null, select, update
@@ -18,11 +18,13 @@ from sqlalchemy.orm import Session
 from chatbot.auth.callers import Caller
 from chatbot.auth.tokens import InvalidToken
 from chatbot.chat import usage
-from chatbot.chat.answers import Answer
+from chatbot.chat.answers import Answer, erased_answer
 from chatbot.chat.leases import LEASE, ChatSessionNotFound, hold
 from chatbot.chat.messages import MessageNotFound, my_message, path_to
 from chatbot.chat.models import ChatSession, Message, MessageTrace, Owner
+from chatbot.chat.schemas import MessageView
 from chatbot.chat.titles import title_of
+from chatbot.chat.views import views
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import FieldError, Forbidden, Invalid
 from chatbot.knowledge.collections import Reader, readable
@@ -31,6 +33,8 @@ from chatbot.web.idempotency import service as idempotency
 from chatbot.web.idempotency.service import Held, Made
 
 HISTORY_MESSAGES = 20
+# By so much the clocks of two servers may differ here.
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class CollectionNotAllowed(Forbidden):
@@ -48,6 +52,7 @@ class Turn:
     answer_position: int
     ask: Ask
     key_id: str | None = None
+    begun_at: datetime = field(default_factory=utcnow)
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,8 @@ def _new_question(
         parent = _parent(session, session_id, parent_id)
     question = Message(
         id=question_id, chat_session_id=session_id, parent_id=parent, position=position, is_user=True,
-        author=caller.username, content=text, status="complete", extra={}, created_at=utcnow(),
+        author=caller.username, author_id=None if caller.visitor else caller.user_id, content=text, status="complete",
+        extra={}, created_at=utcnow(),
     )  # fmt: skip
     session.connection().execute(_NEW_MESSAGE, _row_of(question))
     return Place(question, answer_id, position + 1)
@@ -170,7 +176,10 @@ _THERE = select(Message.id).where(Message.id.in_(bindparam("ids", expanding=True
 
 def _row_of(message: Message) -> dict[str, Any]:
     """A new message as a row."""
-    names = ("id", "chat_session_id", "parent_id", "position", "is_user", "author", "content", "status", "created_at")
+    names = (
+        "id", "chat_session_id", "parent_id", "position", "is_user", "author", "author_id", "content", "status",
+        "created_at",
+    )  # fmt: skip
     return {name: getattr(message, name) for name in names} | {"metadata": message.extra}
 
 
@@ -194,7 +203,8 @@ def _parent(session: Session, session_id: str, parent_id: str | None) -> str | N
 def _asked_again(session: Session, owner: Owner, message_id: str) -> Place:
     message = my_message(session, owner, message_id)
     question = message if message.is_user else session.get(Message, message.parent_id or "")
-    if question is None:
+    # That of an account that was deleted is empty.
+    if question is None or not question.content:
         raise MessageNotFound("The question of this answer was deleted.")
     answer_id = new_id()
     position = hold(session, owner, question.chat_session_id, question.id, answer_id, places=1)
@@ -222,19 +232,24 @@ def _noted(session: Session, owner: Owner, made: Made) -> Place:
     return Place(question, made["message_id"], int(made.get("position", question.position + 1)))
 
 
-def earlier_answer(session: Session, owner: Owner, key: Held) -> tuple[Message, Message] | None:
-    """The question and the answer that an earlier request with the key has stored, if the answer says anything.
+def earlier_answer(session: Session, caller: Caller, key: Held) -> tuple[MessageView, MessageView] | None:
+    """The question and the answer that an earlier request with the key has stored, if the answer says anything, as the
+    caller may see them now.
 
     Raises:
         ChatSessionNotFound: the conversation was deleted, or is not theirs.
     """
     if not key.made:
         return None
-    place = _noted(session, owner, key.made)
+    place = _noted(session, Owner.of(caller), key.made)
     answer = session.get(Message, place.answer_id)
+    seen = None
+    if answer is not None and (answer.content or answer.status == "complete"):
+        question, reply = views(session, Reader.of(caller), [place.question, answer])
+        seen = question, reply
     session.expunge_all()
     session.rollback()
-    return (place.question, answer) if answer is not None and (answer.content or answer.status == "complete") else None
+    return seen
 
 
 def store_answer(
@@ -248,13 +263,22 @@ def store_answer(
     begin_write(session)
     says_something = bool(answer.text) or status == "complete"
     if says_something or answer.spent.total_tokens:
-        usage.count(session, turn.owner, answer.spent)
+        asker_is_there = usage.count(session, turn.owner, answer.spent)
+    else:
+        asker_is_there = usage.hold_account(session, turn.owner)
     # Never before its question, however coarse the clock.
     now = max(utcnow(), turn.question.created_at + timedelta(microseconds=1))
     connection = session.connection()
-    if not connection.execute(_LET_GO, {"chat": turn.session_id, "answer": turn.answer_id, "now": now}).rowcount:
+    chat = connection.execute(_LET_GO, {"chat": turn.session_id, "answer": turn.answer_id, "now": now}).one_or_none()
+    if chat is None:
         session.commit()
         return None
+    text, metadata = answer.text, answer.metadata()
+    if not asker_is_there:
+        text, metadata, trace = "", erased_answer(), None
+    elif chat.erased_at is not None and chat.erased_at > turn.begun_at - CLOCKS_DIFFER:
+        # Somebody who took part was deleted meanwhile; what was searched may have their words in it.
+        metadata, trace = metadata | {"question": None}, None
     there = set(connection.scalars(_THERE, {"ids": [turn.question.id, turn.answer_id]}))
     message = Message(
         id=turn.answer_id,
@@ -262,9 +286,9 @@ def store_answer(
         parent_id=turn.question.id if turn.question.id in there else None,
         position=turn.answer_position,
         is_user=False,
-        content=answer.text,
+        content=text,
         status=status,
-        extra=answer.metadata(),
+        extra=metadata,
         created_at=now,
     )
     if turn.answer_id in there:
@@ -291,4 +315,5 @@ _LET_GO = (
         updated_at=bindparam("now"),
         answering_id=case((ChatSession.answering_id == bindparam("answer"), null()), else_=ChatSession.answering_id),
     )
+    .returning(ChatSession.erased_at)
 )

@@ -47,13 +47,13 @@ def check_budget(session: Session, caller: Caller, account_budget: int | None) -
             raise QuotaExceeded(retry_after=math.ceil((_day_after(now) - now).total_seconds()))
 
 
-def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> None:
+def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> bool:
     """Counts an answer in the transaction that stores it, or what belongs to one already counted: `answers=0`.
 
-    Of an account that is gone nothing is counted.
+    Of an account that is gone nothing is counted; returns whether it is there.
     """
     if not hold_account(session, owner):
-        return
+        return False
     more = {
         "whose": owner.user_id, "guest": owner.visitor, "date": utcnow().date(), "more_answers": answers,
         "more_tokens": taken.total_tokens, "more_cost": 0 if taken.cost_usd is None else _micros(taken.cost_usd),
@@ -67,6 +67,7 @@ def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> Non
         with suppress(IntegrityError), session.begin_nested():
             session.add(DailyUsage(user_id=owner.user_id, visitor=owner.visitor, day=more["date"]))
         connection.execute(_MORE, more)
+    return True
 
 
 _USAGE = DailyUsage.metadata.tables[DailyUsage.__tablename__].c

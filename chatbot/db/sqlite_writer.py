@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from chatbot.native import in_native_thread
+from chatbot.private_files import create_private
 
 BUSY_TIMEOUT_MS = 5_000
 # A writer waits as long as those that came before it get on, in seconds at most.
@@ -28,6 +30,7 @@ _WRITE_WORDS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 def prepare(engine: Engine) -> None:
     """Arms the rules of SQLite on an engine."""
+    event.listen(engine, "do_connect", _create_file)
     event.listen(engine, "connect", _set_pragmas)
     turns = _turns[engine] = _Turns()
     event.listen(engine, "begin", lambda connection: _begin(connection, turns))
@@ -44,6 +47,12 @@ def turn_on(bind: Any) -> Turn | None:
     """
     turns = _turns.get(bind)
     return None if turns is None else Turn(turns)
+
+
+def _create_file(_dialect: Any, _record: Any, args: list[Any], parameters: dict[str, Any]) -> None:
+    """A database file is its owner's from the beginning; SQLite gives the files beside it the same mode."""
+    if args and args[0] != ":memory:" and not parameters.get("uri"):
+        create_private(Path(args[0]))
 
 
 def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:

@@ -8,7 +8,7 @@ A case belongs to a set, and search is measured with it (`flask eval run NAME`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -87,6 +87,14 @@ def add_case(session: Session, question: str, relevant: Sequence[str], set_name:
     session.add(case)
     session.commit()
     return case
+
+
+def forget_cases(session: Session, questions: Collection[str], asked_by_others: Callable[[str], object]) -> None:
+    """Deletes the cases with one of these questions, in the caller's transaction, unless others have asked it too."""
+    wanted = {clean_title(question) for question in questions}
+    for case in session.scalars(select(EvaluationCase)).all():
+        if case.question in wanted and not asked_by_others(case.question):
+            session.delete(case)
 
 
 def _set_name(name: str) -> str:

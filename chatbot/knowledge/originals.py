@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import begin_write, new_id
 from chatbot.errors import Conflict, NotFound, StorageFull
 from chatbot.knowledge.models import DocumentVersion
+from chatbot.private_files import make_folder, open_private
 
 log = structlog.get_logger(__name__)
 
@@ -177,8 +178,8 @@ def _write(path: Path, data: bytes) -> None:
     try:
         if path.exists() and path.read_bytes() == data:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with growing.open("wb") as file:
+        make_folder(path.parent)
+        with open_private(growing, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

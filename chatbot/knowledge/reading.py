@@ -7,6 +7,7 @@ every version that was ready can be read, so that an old citation can still be c
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sqlalchemy import case, func, select
@@ -50,6 +51,15 @@ def read_document(session: Session, reader: Reader, document_id: str) -> Readabl
     if found is None:
         raise DocumentNotFound()
     return ReadableDocument(*found)
+
+
+def readable_documents(session: Session, reader: Reader, ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Title and source of those of the documents that the reader may read at this moment, by id."""
+    if not ids:
+        return {}
+    theirs = (Document.id.in_(ids), may_read(reader), Document.is_active, Document.status != "deleted")
+    rows = session.execute(select(Document.id, Document.title, Document.source).where(*theirs))
+    return {row.id: (row.title, row.source) for row in rows}
 
 
 def read_version(session: Session, reader: Reader, document_id: str, number: int) -> VersionText:

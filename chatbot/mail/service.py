@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import begin_write, detached, utcnow
 from chatbot.mail.letters import LetterBuilders
 from chatbot.mail.models import Mail
-from chatbot.mail.transport import Refused, Transport, check_recipient
+from chatbot.mail.transport import Refused, Transport, check_recipient, outbox_file, outbox_id
 from chatbot.translations import ENGLISH
 
 log = structlog.get_logger(__name__)
@@ -132,6 +133,36 @@ def retry_failed(session: Session, mail_ids: Sequence[str] | None) -> list[str]:
     queued = list(session.scalars(update(Mail).where(which).values(fresh).returning(Mail.id)))
     session.commit()
     return queued
+
+
+def erase(session: Session, user_id: str, folder: Path) -> Callable[[], None]:
+    """What deletes the files of somebody's letters in the outbox, after the commit of what deletes their rows."""
+    mail_ids = list(session.scalars(select(Mail.id).where(Mail.user_id == user_id)))
+
+    def afterwards() -> None:
+        for mail_id in mail_ids:
+            _unlink(outbox_file(folder, mail_id))
+
+    return afterwards
+
+
+def sweep_outbox(session: Session, folder: Path) -> int:
+    """Deletes the files of letters whose rows are gone; gives their number."""
+    files = {path: mail_id for path in folder.glob("*") if (mail_id := outbox_id(path))}
+    there = set(session.scalars(select(Mail.id))) if files else set()
+    session.rollback()
+    gone = [path for path, mail_id in files.items() if mail_id not in there]
+    for path in gone:
+        _unlink(path)
+    return len(gone)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        # The nightly sweep finds it.
+        log.warning("outbox_file_not_deleted", file=path.name, error=type(error).__name__)
 
 
 def forget_old(session: Session, days: int) -> int:

@@ -7,6 +7,7 @@ from flask import current_app
 
 from chatbot.extensions import db, settings
 from chatbot.mail import service
+from chatbot.mail.transport import OUTBOX
 
 
 @shared_task(name="mail.deliver", ignore_result=True)
@@ -25,5 +26,6 @@ def sweep_mails() -> None:
 
 @shared_task(name="mail.forget_old", ignore_result=True)
 def forget_old_mails() -> None:
-    """Deletes letters that are done with and older than RETENTION_DAYS."""
+    """Deletes letters that are done with and older than RETENTION_DAYS, and files of letters that are gone."""
     service.forget_old(db.session(), settings().retention_days)
+    service.sweep_outbox(db.session(), settings().instance_path / OUTBOX)

@@ -10,12 +10,16 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate, make_msgid
 from pathlib import Path
+from uuid import UUID
 
 from flask_mail import Connection, _Mail
 
 from chatbot.mail.letters import Letter
+from chatbot.private_files import make_folder, open_private
 
 TIMEOUT_SECONDS = 10.0
+# The folder in the instance folder.
+OUTBOX = "outbox"
 
 Transport = Callable[[str, Letter, str], None]
 
@@ -77,16 +81,31 @@ def outbox(folder: Path, sender: str) -> Transport:
 
     def send(recipient: str, letter: Letter, message_id: str) -> None:
         message = _message(sender, recipient, letter, message_id, "8bit")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         temporary = folder / f".{message_id}.tmp"
         try:
-            temporary.write_bytes(message.as_bytes(policy=SMTPUTF8))
-            temporary.replace(folder / f"{message_id}.eml")
+            with open_private(temporary, "wb") as file:
+                file.write(message.as_bytes(policy=SMTPUTF8))
+            temporary.replace(outbox_file(folder, message_id))
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
 
     return send
+
+
+def outbox_file(folder: Path, message_id: str) -> Path:
+    """Where the file of a letter is."""
+    return folder / f"{message_id}.eml"
+
+
+def outbox_id(path: Path) -> str | None:
+    """The id of the letter whose file this is, or was to become; None for a file that is none."""
+    name = path.name.removesuffix(".eml") if path.suffix == ".eml" else path.name.removeprefix(".").removesuffix(".tmp")
+    try:
+        return name if str(UUID(name)) == name else None
+    except ValueError:
+        return None
 
 
 def check_recipient(recipient: str) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chatbot.native import in_native_thread
+from chatbot.private_files import make_folder
 
 # onnxruntime, tokenizers, safetensors and onnx are imported where they are needed: a process that only
 # wants to catch this module's errors does not pay their 60 MB.
@@ -255,7 +256,7 @@ def _store(cached: Path, model: bytes) -> bool:
     # A crash between the two files leaves a pair that does not match, which is built again.
     line = f"{hashlib.sha256(model).hexdigest()}  {cached.name}\n"
     try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(cached.parent)
         _replace(cached, model)
         _replace(_checksum_path(cached), line.encode("ascii"))
     except OSError:

@@ -29,6 +29,7 @@ import numpy as np
 import structlog
 
 from chatbot.native import in_native_thread
+from chatbot.private_files import make_folder, open_private
 from chatbot.rag.merging import Base
 from chatbot.rag.parts import Lists, Part, named
 
@@ -115,8 +116,8 @@ class Shelf:
     @contextlib.contextmanager
     def writing(self) -> Iterator[bool]:
         """Whether this process may write; only one of the machine does at a time, and a killed one no more."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / LOCK).open("ab") as lock:
+        make_folder(self._folder)
+        with open_private(self._folder / LOCK, "ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

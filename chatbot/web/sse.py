@@ -17,11 +17,12 @@ from typing import Any
 from flask import Response
 
 from chatbot.errors import ChatbotError, problem
-from chatbot.web.feeds import Feed, Frames
+from chatbot.web.feeds import Event, Feed, Frames
 
 PING_SECONDS = 15.0
 CHECK_SECONDS = 10.0
 
+View = Callable[[Event], Event]
 StillAllowed = Callable[[], ChatbotError | None]
 AsProblem = Callable[[ChatbotError], dict[str, Any]]
 
@@ -31,17 +32,18 @@ _problem = partial(problem, instance=None, request_id=None)
 def stream(
     frames: Frames | Feed, ping_seconds: float = PING_SECONDS, on_end: Callable[[], None] = lambda: None,
     still_allowed: StillAllowed = lambda: None, check_seconds: float = CHECK_SECONDS,
-    as_problem: AsProblem = _problem, after: int = 0,
+    as_problem: AsProblem = _problem, after: int = 0, view: View = lambda event: event,
 ) -> Response:  # fmt: skip
     """The response of a stream. `frames` is closed in every case, also when the client leaves.
 
     `on_end` is called when the work is over, which may be after the client has left; or when it never began.
     `still_allowed` is asked every `check_seconds`, without a request's context; an error it gives is the last event,
     as `as_problem` tells it. A feed that others read as well may stand for the frames (its `on_end` is its own);
-    `after` is the number of the last event that this reader has seen of it.
+    `after` is the number of the last event that this reader has seen of it, and `view` what they see of an event; an
+    error it raises is the last event.
     """
     feed = frames if isinstance(frames, Feed) else Feed(frames, on_end)
-    watch = _Watch(still_allowed, check_seconds, as_problem)
+    watch = _Watch(still_allowed, check_seconds, as_problem, view)
     response = Response(_bytes(feed, after, ping_seconds, watch), mimetype="text/event-stream")
     response.call_on_close(feed.never_began)
     response.headers["Cache-Control"] = "no-cache, no-transform"
@@ -55,10 +57,10 @@ def frame(number: int, name: str, payload: dict[str, Any]) -> bytes:
 
 
 class _Watch:
-    """Whether the reader of a stream may go on reading; asked now and then."""
+    """Whether the reader of a stream may go on reading, asked now and then, and what they see of its events."""
 
-    def __init__(self, still_allowed: StillAllowed, seconds: float, as_problem: AsProblem) -> None:
-        self._still_allowed, self._seconds, self._as_problem = still_allowed, seconds, as_problem
+    def __init__(self, still_allowed: StillAllowed, seconds: float, as_problem: AsProblem, view: View) -> None:
+        self._still_allowed, self._seconds, self.as_problem, self.view = still_allowed, seconds, as_problem, view
         self.due = time.monotonic() + seconds
         self.refused = False
 
@@ -69,7 +71,7 @@ class _Watch:
         error = self._still_allowed()
         self.due = time.monotonic() + self._seconds
         self.refused = error is not None
-        return self._as_problem(error) if error else None
+        return self.as_problem(error) if error else None
 
 
 def _bytes(feed: Feed, after: int, ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
@@ -92,7 +94,12 @@ def _drain(feed: Feed, number: int, ping_seconds: float, watch: _Watch) -> Gener
             return
         if events:
             # Several that are there already are one write.
-            yield b"".join(frame(number + n, *event) for n, event in enumerate(events, 1))
+            try:
+                seen = [watch.view(event) for event in events]
+            except ChatbotError as error:
+                yield frame(number + 1, "error", watch.as_problem(error))
+                return
+            yield b"".join(frame(number + n, *event) for n, event in enumerate(seen, 1))
             number += len(events)
         elif time.monotonic() >= ping_due:
             yield b": ping\n\n"

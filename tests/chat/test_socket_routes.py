@@ -13,7 +13,8 @@ from wsproto.events import Ping
 
 from chatbot.auth import keys
 from chatbot.auth.models import User
-from chatbot.chat import socket_routes
+from chatbot.chat import members, socket_routes
+from chatbot.chat.models import Owner
 from chatbot.db import begin_write
 from chatbot.web.slots import Slots
 from chatbot.web.sockets import Sockets
@@ -304,6 +305,30 @@ def test_who_may_not_go_on_is_sent_away(
         end(app, ada)
         assert ws.until("error")[-1][2]["code"] == code
         assert ws.closing()[0] == 1008
+
+
+def test_removed_member_is_told_and_the_socket_stays_open(
+    app: Flask, url: str, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_routes, "CHECK_SECONDS", 0.05)
+    bob = sign_up(app, "bob")
+    with talking(url, ada.access) as ws:
+        chat = ws.ask(QUESTION)[0][2]["chat_session_id"]
+    with app.app_context(), app.extensions["sessions"]() as session:
+        members.add_member(session, Owner(ada.id), chat, "bob")
+    openai_server.behave(MODEL, "slow")
+    openai_server.say(MODEL, "word " * 2000)
+    with talking(url, bob.access) as ws:
+        ws.send(message=QUESTION, model=MODEL, chat_session_id=chat)
+        ws.until("token")
+
+        with app.app_context(), app.extensions["sessions"]() as session:
+            members.remove_member(session, Owner(ada.id), chat, "bob")
+
+        assert ws.until("error")[-1][2]["code"] == "chat_session_not_found"
+        openai_server.wait_for(lambda: len(stored(app)) == 4)
+        assert stored(app)[-1].status == "interrupted"
+        assert ws.ask(QUESTION)[-1][0] == "done"
 
 
 def test_a_socket_without_questions_is_closed_some_day(

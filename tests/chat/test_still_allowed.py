@@ -10,11 +10,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
+from chatbot.auth import accounts
 from chatbot.auth.models import ApiKey, User
-from chatbot.chat.models import DailyUsage
+from chatbot.chat import members
+from chatbot.chat.models import ChatSession, DailyUsage, Owner
+from chatbot.config import EXTRACTIVE
 from chatbot.db import begin_write
 from chatbot.web import sse
-from tests.chat.asking import events_of, open_stream, stored, text_of, visitor, with_model
+from tests.chat.asking import events_of, open_stream, stored, stream, text_of, visitor, with_model
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer
 
@@ -28,7 +31,7 @@ def app(
     """An application whose streams ask often, and whose model has a lot to say."""
     real = sse.stream
     monkeypatch.setattr(sse, "stream", lambda *args, **kwargs: real(*args, **kwargs, check_seconds=0.05))
-    app = with_model(make_app, openai_server, database_url=database_url, web_streams=2)
+    app = with_model(make_app, openai_server, database_url=database_url, web_streams=2, chat_models=EXTRACTIVE)
     put_in(app, HOURS)
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, "word " * 2000)
@@ -97,6 +100,86 @@ def test_a_visitors_stream_ends_with_the_key(app: Flask, openai_server: OpenAISe
 
     assert list(events)[-1][1]["code"] == "session_ended"
     _is_stopped(app, openai_server)
+
+
+def remove(app: Flask, owner: Person, chat: str) -> None:
+    answer = app.test_client().delete(
+        f"/api/chat/sessions/{chat}/members/", query_string={"username": "bob"}, headers=owner.headers
+    )
+    assert answer.status_code == 204
+
+
+def delete_account(app: Flask, _owner: Person, _chat: str) -> None:
+    with app.app_context(), app.extensions["sessions"]() as session:
+        accounts.delete_user(session, "bob")
+
+
+def group(app: Flask) -> tuple[Person, Person, str]:
+    """Ada's conversation in which bob takes part."""
+    ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
+    chat = stream(app, ada, model=EXTRACTIVE)[0][1]["chat_session_id"]
+    with app.app_context(), app.extensions["sessions"]() as session:
+        members.add_member(session, Owner(ada.id), chat, "bob")
+    return ada, bob, chat
+
+
+@pytest.mark.parametrize(("end", "code"), [(remove, "chat_session_not_found"), (delete_account, "session_ended")])
+def test_joined_stream_ends_when_member_is_removed(
+    app: Flask, end: Callable[[Flask, Person, str], None], code: str
+) -> None:
+    ada, bob, chat = group(app)
+    mine = open_stream(app, ada, chat_session_id=chat)
+    events = events_of(mine.response)
+    _, begun = next(events)
+    joined = app.test_client().get(
+        f"/api/chat/messages/{begun['message_id']}/stream/", headers=bob.headers, buffered=False
+    )
+    theirs = events_of(joined.response)
+    while next(theirs)[0] != "token":
+        pass
+
+    end(app, ada, chat)
+    rest = list(theirs)
+
+    assert (rest[-1][0], rest[-1][1]["code"]) == ("error", code)
+    assert len(rest) < 1000
+    # The owner reads on.
+    assert next(events)[0] != "error"
+    mine.close()
+
+
+def test_own_stream_of_removed_member_ends_and_is_stopped(app: Flask, openai_server: OpenAIServer) -> None:
+    ada, bob, chat = group(app)
+    events = events_of(open_stream(app, bob, chat_session_id=chat).response)
+    while next(events)[0] != "token":
+        pass
+
+    remove(app, ada, chat)
+    rest = list(events)
+
+    assert (rest[-1][0], rest[-1][1]["code"]) == ("error", "chat_session_not_found")
+    openai_server.wait_for(lambda: len(stored(app)) == 4)
+    assert stored(app)[-1].status == "interrupted"
+
+
+def test_stream_ends_when_its_conversation_is_deleted(app: Flask, openai_server: OpenAIServer) -> None:
+    """Whether or not the process that makes the answer has noticed it by then."""
+    ada = sign_up(app, "ada")
+    events = events_of(open_stream(app, ada).response)
+    _, begun = next(events)
+    while next(events)[0] != "token":
+        pass
+
+    deleted = delete(ChatSession).where(ChatSession.id == begun["chat_session_id"])
+    do(app, deleted)
+    rest = list(events)
+
+    assert (rest[-1][0], rest[-1][1]["code"]) == ("error", "chat_session_not_found")
+    openai_server.wait_for(lambda: openai_server.streams()[0].left_at)
+
+
+def test_streams_ask_at_least_every_thirty_seconds() -> None:
+    assert sse.CHECK_SECONDS <= 30
 
 
 def test_a_stream_goes_on_when_its_token_has_expired(app: Flask, openai_server: OpenAIServer) -> None:
