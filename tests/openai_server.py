@@ -15,7 +15,7 @@ no-finish · no-usage · odd-usage · refusal · length, filter (the reason to e
 without a text) · thinks (five thoughts, one each 0.2 s) · whole (no stream, but one completion) · error-200 ·
 comments (for ever, and no token) · endless (tokens for ever) · huge-token (10 MB in one).
 Behaviours of embeddings: the statuses above, hang, html, redirect · too-few · ragged · nan · zero ·
-lists (whatever is asked for) · no-data · no-base64 (letters that are none).
+lists (whatever is asked for) · backwards (the last text first) · no-data · no-base64 (letters that are none).
 """
 
 from __future__ import annotations
@@ -286,6 +286,8 @@ class _Handler(BaseHTTPRequestHandler):
             {"object": "embedding", "index": n, "embedding": _packed(vector) if coded else vector}
             for n, vector in enumerate(vectors)
         ]
+        if behaviour == "backwards":
+            data.reverse()
         if behaviour == "no-data":
             data = None
         elif behaviour == "no-base64":

@@ -308,7 +308,7 @@ def _plain(delta: dict[str, Any]) -> dict[str, Any]:
     plain = {name: delta[name] for name in ("tool_calls", "function_call") if delta.get(name)}
     plain |= {"role": "assistant", "content": text}
     plain["refusal"] = refusal if isinstance(refusal, str) else "".join(_strings(parts, "refusal"))
-    plain["thinks"] = any(delta.get(name) for name in _THOUGHTS) or (bool(parts) and not text)
+    plain["thinks"] = any(delta.get(name) for name in _THOUGHTS) or (bool(parts) and not (text or plain["refusal"]))
     return {name: value for name, value in plain.items() if value or name == "content"}
 
 
