@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     model_answer_seconds: float = Field(default=300, gt=0)
     """Timeout for a whole answer, in seconds."""
     model_answer_tokens: int = Field(default=1024, ge=1)
-    """Maximum length of an answer, in tokens."""
+    """Maximum length of an answer, in tokens; what a reasoning model thinks before it counts too."""
     model_prices: Path | None = Field(default=None, examples=["prices.json"])
     """JSON file with the prices of your own models; see [models](models.md)."""
     model_titles: bool = True

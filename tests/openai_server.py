@@ -5,15 +5,17 @@
                                       the last one stays. A model that is named like a behaviour has it anyway.
     server.behave("m", "http-500", plain=True)   the same for calls that are not streamed (condensing a question)
     server.say("gpt-4o", "Text [1].") what it answers; a function of the request's body too; `plain=True` as above
+    server.refuse("m", 400, error, when)   refuses what `when(body)` is true of, before the behaviour is looked at
     server.requests                   every request that came, as `Seen`, with its body and what became of it
 
 Behaviours of a chat: answers · 429-once · 429-for-ever · http-500 http-502 http-503 · http-400 http-401 http-403
 http-404 · context-length · hang (no first token) · slow-first (1 s) · slow (25 tokens a second) · after three tokens:
 stall, cut (chunked framing broken off), cut-unframed, invalid-json, error-event · html · redirect · empty · no-done ·
-no-finish · no-usage · odd-usage · comments (for ever, and no token) · endless (tokens for ever) ·
-huge-token (10 MB in one).
+no-finish · no-usage · odd-usage · refusal · length, filter (the reason to end) · filter-empty, out-of-tokens (the same
+without a text) · thinks (five thoughts, one each 0.2 s) · whole (no stream, but one completion) · error-200 ·
+comments (for ever, and no token) · endless (tokens for ever) · huge-token (10 MB in one).
 Behaviours of embeddings: the statuses above, hang, html, redirect · too-few · ragged · nan · zero ·
-lists (whatever is asked for) · no-data · no-base64 (letters that are none).
+lists (whatever is asked for) · backwards (the last text first) · no-data · no-base64 (letters that are none).
 """
 
 from __future__ import annotations
@@ -38,6 +40,10 @@ DIMENSION = 256
 WORST_WAIT = 30.0
 
 Text = str | Callable[[dict[str, Any]], str]
+REFUSAL = "I cannot help with that request."
+# Behaviours that end for another reason than that all was said.
+_ENDS = {"length": "length", "filter": "content_filter", "filter-empty": "content_filter", "out-of-tokens": "length"}
+_SILENT = ("empty", "filter-empty", "out-of-tokens", "refusal")
 
 
 class ClientLeft(Exception):
@@ -78,6 +84,7 @@ class OpenAIServer:
         self.token_seconds = 0.04
         self._behaviours: dict[tuple[str, bool], list[str]] = {}
         self._texts: dict[tuple[str, bool], Text] = {}
+        self._refusals: dict[str, tuple[int, dict[str, Any], Callable[[dict[str, Any]], bool]]] = {}
         self._lock = threading.Lock()
         self.closing = threading.Event()
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -96,6 +103,16 @@ class OpenAIServer:
         """Gives a model its behaviours, one after another; the last one stays."""
         with self._lock:
             self._behaviours[model, plain] = list(behaviours)
+
+    def refuse(
+        self, model: str, status: int, error: dict[str, Any], when: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> None:
+        """Refuses requests for a model with an error object of its own."""
+        self._refusals[model] = status, error, when
+
+    def refusal_of(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        status, error, when = self._refusals.get(str(body.get("model")), (0, {}, lambda _: False))
+        return (status, error) if when(body) else None
 
     def say(self, model: str, text: Text, *, plain: bool = False) -> None:
         """What a model answers."""
@@ -188,6 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
         seen = self._note(body)
         script = self.server.script
         plain = self.path.endswith("/chat/completions") and not seen.is_stream
+        if refusal := script.refusal_of(body):
+            return self._send(refusal[0], "application/json", json.dumps(refusal[1]).encode())
         behaviour = script.next_behaviour(seen.model, plain)
         try:
             self._act(seen, behaviour, plain)
@@ -216,14 +235,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(307, "text/plain", b"", {"Location": f"{self.server.script.address}/internal/secret"})
         elif seen.path.endswith("/embeddings"):
             self._embed(seen, behaviour)
-        elif plain:
-            self._complete(seen)
+        elif plain or behaviour == "whole":
+            self._complete(seen, plain)
+        elif behaviour == "error-200":
+            error = {"error": {"message": "Insufficient credits.", "code": 402}}
+            self._send(200, "application/json", json.dumps(error).encode())
         else:
             _Stream(self, seen, behaviour).run()
 
     def _refuse(self, status: int, kind: str, code: str) -> None:
         key = self.headers.get("Authorization", "")
-        message = f"Refused ({code}). You sent: {key}. maximum context length is 4096 tokens"
+        reason = "maximum context length is 4096 tokens" if code == "context_length_exceeded" else "We are sorry"
+        message = f"Refused ({code}). You sent: {key}. {reason}"
         error = {"error": {"message": message, "type": kind, "param": None, "code": code}}
         self._send(
             status, "application/json", json.dumps(error).encode(), {"Retry-After": "1"} if status == 429 else {}
@@ -238,8 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _complete(self, seen: Seen) -> None:
-        text = self.server.script.text_for(seen.body, plain=True)
+    def _complete(self, seen: Seen, plain: bool = True) -> None:
+        text = self.server.script.text_for(seen.body, plain)
         message = {"role": "assistant", "content": text}
         body = {
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": seen.model,
@@ -263,6 +286,8 @@ class _Handler(BaseHTTPRequestHandler):
             {"object": "embedding", "index": n, "embedding": _packed(vector) if coded else vector}
             for n, vector in enumerate(vectors)
         ]
+        if behaviour == "backwards":
+            data.reverse()
         if behaviour == "no-data":
             data = None
         elif behaviour == "no-base64":
@@ -297,13 +322,18 @@ class _Stream:
 
     def run(self) -> None:
         script = self._handler.server.script
-        text = "" if self._behaviour == "empty" else script.text_for(self._seen.body, plain=False)
+        text = "" if self._behaviour in _SILENT else script.text_for(self._seen.body, plain=False)
         self._headers()
         if self._behaviour == "slow-first":
             self._handler._wait(1.0)
         if self._behaviour in ("comments", "endless", "huge-token"):
             self._too_much()
         self._event(self._chunk({"role": "assistant", "content": ""}))
+        if self._behaviour in ("thinks", "out-of-tokens"):
+            self._think()
+        if self._behaviour == "refusal":
+            for token in re.findall(r"\s*\S+", REFUSAL):
+                self._event(self._chunk({"content": None, "refusal": token}))
         for n, token in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", text)):
             if n == 3 and self._broken():
                 return
@@ -334,6 +364,11 @@ class _Stream:
                 self._event(self._chunk({"content": "word "}))
                 self._seen.tokens_written += 1
 
+    def _think(self) -> None:
+        for _ in range(5):
+            self._event(self._chunk({"content": None, "reasoning_content": "Hm. "}))
+            self._handler._wait(0.2)
+
     def _broken(self) -> bool:
         """Does what goes wrong after three tokens; whether anything has."""
         if self._behaviour == "stall":
@@ -352,7 +387,7 @@ class _Stream:
 
     def _end(self, text: str) -> None:
         if self._behaviour != "no-finish":
-            self._event(self._chunk({}, "stop"))
+            self._event(self._chunk({}, _ENDS.get(self._behaviour, "stop")))
         wanted = (self._seen.body.get("stream_options") or {}).get("include_usage")
         if wanted and self._behaviour != "no-usage":
             usage = _usage(self._seen.body, text)
@@ -363,7 +398,7 @@ class _Stream:
             self._write(b"data: [DONE]\n\n")
         self._close()
 
-    def _chunk(self, delta: dict[str, str] | None, finish: str | None = None) -> dict[str, Any]:
+    def _chunk(self, delta: dict[str, str | None] | None, finish: str | None = None) -> dict[str, Any]:
         choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
         return {
             "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,

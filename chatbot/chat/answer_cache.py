@@ -52,8 +52,7 @@ class AnswerCache:
         for part in _closing(make()):
             made.append(part)
             yield part
-        # What another model gave in the place of one that was away is not what that one would have said.
-        if not any(part.by for part in made):
+        if all(map(_may_be_kept, made)):
             self._cache.put(name, _parts.dump_json(made, exclude_defaults=True), self._settings.answer_cache_seconds)
             self._note(turn, name)
 
@@ -94,6 +93,12 @@ def _of_message(message_id: str) -> str:
 def _is_asked_again(turn: Turn) -> bool:
     """Whether a question that has an answer is to get another one. The first one's place is behind its question."""
     return turn.answer_position != turn.question.position + 1
+
+
+def _may_be_kept(part: Part) -> bool:
+    """What another model gave in the place of one that was away is not what that one would have said; an answer that
+    was cut or refused may come whole another time; and thoughts that were taken back would be shown again."""
+    return not (part.by or part.refused or part.taken_back or part.finish_reason != "stop")
 
 
 def _closing(parts: Parts) -> Parts:

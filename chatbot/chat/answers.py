@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from chatbot.rag.errors import EndedEmpty
 from chatbot.rag.prompts import PROMPT_VERSION
 from chatbot.rag.tokens import cost_usd, count_tokens
 from chatbot.rag.types import NOTHING_SPENT, Checked, Citation, Found, Sent, Usage
@@ -27,6 +28,9 @@ class Answer:
     condensing: Usage = NOTHING_SPENT
     # The model that was asked, where another one has taken its place.
     fallback_from: str | None = None
+    # Why the model has ended (`stop`, `length` or `content_filter`), once it has; and whether it declines to answer.
+    finish_reason: str | None = None
+    refused: bool = False
     # Whether an earlier answer to the same question was given again.
     cached: bool = False
     price: Callable[[str, int, int], str | None] = cost_usd
@@ -56,6 +60,14 @@ class Answer:
         """Notes that another model takes the place of one that failed."""
         self.failures.append((model, code))
 
+    def ended_empty(self, error: EndedEmpty) -> None:
+        """Notes that the model has ended without a word, which the provider charges only where it counts something."""
+        self.finish_reason = error.finish_reason
+        if error.usage:
+            self.usage = self.condensing + error.usage
+        else:
+            self.prompt_tokens = None
+
     def check(self, checked: Checked) -> None:
         """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
         self.checked = checked
@@ -69,6 +81,8 @@ class Answer:
         return {
             "model": self.model,
             "fallback_from": self.fallback_from,
+            "finish_reason": self.finish_reason,
+            "refused": self.refused,
             "cached": self.cached,
             "context_used": self.grounding != "fallback",
             "retrieved_docs": retrieved_docs(found),

@@ -17,27 +17,33 @@ Chunk = dict[str, Any]
 END = "end"
 
 
-def completion(reply: Reply, public_url: str) -> dict[str, Any]:
+def completion(reply: Reply, public_url: str, skipped: int = 0) -> dict[str, Any]:
     """The whole answer."""
     answer, metadata = reply["message"], reply["message"]["metadata"]
-    message = {"role": "assistant", "content": answer["content"], "refusal": None}
+    refusal = answer["content"] if metadata.get("refused") else None
+    message = {"role": "assistant", "content": answer["content"], "refusal": refusal}
     choice = {"index": 0, "message": message | {"annotations": annotations_of(metadata, public_url)}, "logprobs": None}
     return {
         "id": f"chatcmpl-{answer['id']}",
         "object": "chat.completion",
         "created": _seconds(answer),
         "model": metadata["model"],
-        "choices": [choice | {"finish_reason": "stop"}],
+        "choices": [choice | {"finish_reason": _finish_reason(answer)}],
         "usage": _usage(metadata),
         "system_fingerprint": metadata["prompt_version"],
-        **_ours(reply),
+        **_ours(reply, skipped),
     }
 
 
-def _ours(reply: Reply) -> dict[str, Any]:
+def _finish_reason(answer: dict[str, Any]) -> str:
+    """Why the answer has ended, in OpenAI's words, which have none for an answer that somebody stopped."""
+    return answer["metadata"].get("finish_reason") or "stop"
+
+
+def _ours(reply: Reply, skipped: int) -> dict[str, Any]:
     answer = reply["message"]
     ids = {"chat_session_id": reply["chat_session_id"], "message_id": answer["id"]}
-    return {**ids, "metadata": answer["metadata"]}
+    return {**ids, "metadata": answer["metadata"], "skipped_parts": skipped}
 
 
 def annotations_of(metadata: dict[str, Any], public_url: str) -> list[dict[str, Any]]:
@@ -67,7 +73,7 @@ def _address(citation: dict[str, Any], doc: dict[str, Any], public_url: str) -> 
 
 
 def chunks(
-    events: Generator[Event, None, None], public_url: str, include_usage: bool
+    events: Generator[Event, None, None], public_url: str, include_usage: bool, skipped: int = 0
 ) -> Generator[tuple[str, Chunk], None, None]:
     """The (name, payload) of each chunk of a reply as it is made; the names are for the log of a stream only."""
     with closing(events):
@@ -81,21 +87,28 @@ def chunks(
             elif isinstance(event, Failed):
                 yield "error", body_of(event.error)
             elif isinstance(event, Done):
-                yield from _last(base, reply_of(event), public_url, include_usage)
+                yield from _last(base, reply_of(event), public_url, include_usage, skipped)
 
 
-def chunks_again(reply: Reply, public_url: str, include_usage: bool) -> Generator[tuple[str, Chunk], None, None]:
+def chunks_again(
+    reply: Reply, public_url: str, include_usage: bool, skipped: int = 0
+) -> Generator[tuple[str, Chunk], None, None]:
     """The chunks of a stored reply; its whole text is one of them."""
     answer = reply["message"]
     base = _base(answer["id"], _seconds(answer), answer["metadata"]["model"])
     yield "chunk", _delta(base, {"role": "assistant", "content": answer["content"]})
-    yield from _last(base, reply, public_url, include_usage)
+    yield from _last(base, reply, public_url, include_usage, skipped)
 
 
-def _last(base: Chunk, reply: Reply, public_url: str, include_usage: bool) -> Generator[tuple[str, Chunk], None, None]:
+def _last(
+    base: Chunk, reply: Reply, public_url: str, include_usage: bool, skipped: int
+) -> Generator[tuple[str, Chunk], None, None]:
     metadata = reply["message"]["metadata"]
     base = base | {"model": metadata["model"]}
-    yield "chunk", _delta(base, {"annotations": annotations_of(metadata, public_url)}, "stop") | _ours(reply)
+    delta: Chunk = {"annotations": annotations_of(metadata, public_url)}
+    if metadata.get("refused"):
+        delta["refusal"] = reply["message"]["content"]
+    yield "chunk", _delta(base, delta, _finish_reason(reply["message"])) | _ours(reply, skipped)
     if include_usage:
         yield "chunk", base | {"choices": [], "usage": _usage(metadata)}
     yield END, {}

@@ -96,9 +96,10 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     """Ask, as OpenAI's clients do
 
     The last message is the question; it is answered from the documents. User and assistant messages before it help to
-    understand it. `system` and `developer` messages and the parameters of a model (temperature, max_tokens ...) are
-    ignored. Citations are the message's `annotations`, in a stream those of the last delta. What would change the
-    shape of an answer (`n`, `tools`, another `response_format`, `logprobs`) is refused.
+    understand it: their text is read, and `skipped_parts` says how many of their parts were something else. Messages
+    of other roles and the parameters of a model (temperature, max_tokens ...) are ignored. Citations are the message's
+    `annotations`, in a stream those of the last delta. What would change the shape of an answer (`n`, `tools`, another
+    `response_format`, `logprobs`) is refused.
     """
     answerer = _answerer(body["model"])
     key = idempotency.taken(caller(), headers.get("key"))
@@ -106,11 +107,11 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     if earlier is not None:
         return _again(reply_object(*earlier), body)
     take_slot()
-    turn = _turn(body, key)
+    turn, skipped = _turn(body, key), openai_schemas.skipped_parts(body)
     events = replies().reply(turn, answerer)
     if not body["stream"]:
-        return jsonify(openai_frames.completion(drain(events), settings().public_url))
-    return _stream(openai_frames.chunks(events, settings().public_url, _wants_usage(body)), turn.session_id)
+        return jsonify(openai_frames.completion(drain(events), settings().public_url, skipped))
+    return _stream(openai_frames.chunks(events, settings().public_url, _wants_usage(body), skipped), turn.session_id)
 
 
 def _answerer(name: str) -> Answerer:
@@ -126,11 +127,12 @@ def _turn(body: dict[str, Any], key: Held) -> Turn:
 
 
 def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
-    url = settings().public_url
+    url, skipped = settings().public_url, openai_schemas.skipped_parts(body)
     if body["stream"]:
-        response = _stream(openai_frames.chunks_again(reply, url, _wants_usage(body)), reply["chat_session_id"])
+        frames = openai_frames.chunks_again(reply, url, _wants_usage(body), skipped)
+        response = _stream(frames, reply["chat_session_id"])
     else:
-        response = jsonify(openai_frames.completion(reply, url))
+        response = jsonify(openai_frames.completion(reply, url, skipped))
     response.headers.update(idempotency.REPLAYED)
     return response
 

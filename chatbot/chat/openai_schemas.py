@@ -13,29 +13,38 @@ from chatbot.web.fields import Flag, Whole, text
 
 # The newest messages of a request that are looked at: what the conversations of this server keep too.
 HISTORY_MESSAGES = 20
-ROLES = ("user", "assistant", "system", "developer")
+ROLES = ("user", "assistant", "system", "developer", "tool", "function")
 _EMPTY = ma.validate.Length(max=0, error="This server has no tools.")
 
 
-class Text(ma.fields.Field[str]):
-    """A message's text: a string, or OpenAI's list of parts, all of them texts."""
+class Content(ma.fields.Field[list[Any]]):
+    """A message's content as a list of parts: a string is one, null is none. What is in them is looked at later, for
+    what cannot be read matters in the question only."""
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> list[Any]:
         if isinstance(value, str):
-            return value
-        if not isinstance(value, list) or not all(map(_is_text, value)):
-            raise ma.ValidationError("Only text can be read: a string, or parts of the type `text`.")
-        return "\n".join(part["text"] for part in value)
+            return [{"type": "text", "text": value}]
+        if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+            raise ma.ValidationError(_ONLY_TEXT)
+        return value
 
 
-def _is_text(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+_ONLY_TEXT = "Only text can be read: a string, or parts of the type `text`."
+# The names of parts that are text, in both of OpenAI's protocols, and of a part that has one in a field of its own.
+_TEXTS = ("text", "input_text", "output_text")
+
+
+def _text_of(part: dict[str, Any]) -> str | None:
+    """The text of a part; None where it is something else, like an image."""
+    kind = part.get("type")
+    text = part.get("text") if kind in _TEXTS else part.get("refusal") if kind == "refusal" else None
+    return text if isinstance(text, str) else None
 
 
 _PART = {
     "type": "object",
-    "required": ["type", "text"],
-    "properties": {"type": {"type": "string", "enum": ["text"]}, "text": {"type": "string"}},
+    "required": ["type"],
+    "properties": {"type": {"type": "string"}, "text": {"type": "string"}},
 }
 
 
@@ -50,15 +59,18 @@ class TurnSchema(ma.Schema):
         validate=ma.validate.OneOf(ROLES),
         metadata={
             "description": "The last message is the user's question. Those before it are this request's history. "
-            "`system` and `developer` are taken and ignored: the instructions of this server are its own.",
+            "`system` and `developer` are taken and ignored: the instructions of this server are its own; so are "
+            "`tool` and `function`.",
             "example": "user",
         },
     )
-    content = Text(
-        required=True,
+    content = Content(
+        load_default=[],
+        allow_none=True,
         metadata={
-            "description": "A string, or a list of parts of the type `text`.",
-            "oneOf": [{"type": "string"}, {"type": "array", "items": _PART}],
+            "description": "A string, or a list of parts. The question has parts of the type `text` only; of earlier "
+            "messages other parts are skipped. Null is no text, as in a message that calls a tool.",
+            "oneOf": [{"type": "string"}, {"type": "array", "items": _PART}, {"type": "null"}],
             "example": "How do I add a document?",
         },
     )
@@ -114,7 +126,10 @@ class CompletionSchema(ma.Schema):
             raise Invalid(
                 errors=[FieldError(f"/messages/{last}/role", "The last message has to be a question of the user.")]
             )
-        reason = _cannot_be_asked(asked["content"])
+        parts = asked["content"] or []
+        asked["content"] = _joined(parts)
+        unread = any(_text_of(part) is None for part in parts)
+        reason = _ONLY_TEXT if unread else _cannot_be_asked(asked["content"])
         if reason:
             raise Invalid(errors=[FieldError(f"/messages/{last}/content", reason)])
         return body
@@ -128,12 +143,25 @@ def _cannot_be_asked(question: str) -> str | None:
     return None
 
 
+def _joined(parts: list[dict[str, Any]]) -> str:
+    return "\n".join(text for part in parts if (text := _text_of(part)) is not None)
+
+
 def history_of(body: dict[str, Any]) -> tuple[HistoryMessage, ...]:
     """What was said before, as the client tells it; the newest part."""
-    before = [m for m in body["messages"][:-1] if m["role"] in ("user", "assistant") and m["content"].strip()]
-    return tuple(
-        HistoryMessage(m["role"] == "user", m["content"][:MAX_MESSAGE], told=True) for m in before[-HISTORY_MESSAGES:]
-    )
+    told = [(m["role"] == "user", _joined(m["content"] or [])) for m in _earlier(body)]
+    said = [(is_user, text) for is_user, text in told if text.strip()]
+    return tuple(HistoryMessage(is_user, text[:MAX_MESSAGE], told=True) for is_user, text in said[-HISTORY_MESSAGES:])
+
+
+def skipped_parts(body: dict[str, Any]) -> int:
+    """How many parts of earlier messages were not read: images, files and others that are no text."""
+    return sum(_text_of(part) is None for m in _earlier(body) for part in m["content"] or [])
+
+
+def _earlier(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The messages before the question that somebody has said."""
+    return [m for m in body["messages"][:-1] if m["role"] in ("user", "assistant")]
 
 
 class UrlCitationSchema(ma.Schema):
@@ -160,7 +188,10 @@ class AnswerSchema(ma.Schema):
 
     role = ma.fields.String(metadata={"example": "assistant"})
     content = ma.fields.String(metadata={"example": "To add a document, send its title and content as JSON. [1]"})
-    refusal = ma.fields.String(allow_none=True, metadata={"example": None})
+    refusal = ma.fields.String(
+        allow_none=True,
+        metadata={"description": "The words of a model that declines; `content` has them too.", "example": None},
+    )
     annotations = ma.fields.List(ma.fields.Nested(AnnotationSchema))
 
 
@@ -170,7 +201,14 @@ class ChoiceSchema(ma.Schema):
     index = ma.fields.Integer(metadata={"example": 0})
     message = ma.fields.Nested(AnswerSchema)
     logprobs = ma.fields.Dict(allow_none=True, metadata={"example": None})
-    finish_reason = ma.fields.String(metadata={"example": "stop"})
+    finish_reason = ma.fields.String(
+        validate=ma.validate.OneOf(("stop", "length", "content_filter")),
+        metadata={
+            "description": "`length`: the model reached its limit of tokens. `content_filter`: the provider's filter "
+            "stopped it.",
+            "example": "stop",
+        },
+    )
 
 
 class TokensSchema(ma.Schema):
@@ -194,6 +232,9 @@ class ChatCompletionSchema(ma.Schema):
     chat_session_id = ma.fields.String(metadata={"example": "2f6b2d3e-5a53-4a0e-8f35-7d0b3f0a9c11"})
     message_id = ma.fields.String(metadata={"example": "b3c0f7a8-0a4e-4d6c-8d5f-1f2e3d4c5b6a"})
     metadata = ma.fields.Dict(metadata={"description": "The metadata of an answer of send/."})
+    skipped_parts = ma.fields.Integer(
+        metadata={"description": "How many parts of earlier messages were no text and not read.", "example": 0}
+    )
 
 
 class OpenAIModelSchema(ma.Schema):

@@ -32,6 +32,7 @@ from chatbot.errors import ChatbotError, StorageFull, Unavailable
 from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.suggestions import suggestions
 from chatbot.rag.chain import retrieval_chain, stream_parts
+from chatbot.rag.errors import EndedEmpty
 from chatbot.rag.models import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
 from chatbot.storage import is_full
@@ -127,13 +128,16 @@ class Replies:
                 yield Start(turn, answerer.name)
                 yield from self._events(turn, answerer, answer, span)
             answer.suggestions = self._suggestions(turn, answer)
-            status = "complete"
+            # An answer that its model was not let finish is none.
+            status = "complete" if answer.finish_reason in (None, "stop") else "interrupted"
         except Stopped:
             log.info("reply_stopped", message_id=turn.answer_id)
             failure = ServerShutdown(retry_after=1) if self.running.ending else None
         except ChatbotError as error:
             status, failure = ("interrupted" if answer.text else "failed"), error
-            if not answer.text:
+            if isinstance(error, EndedEmpty):
+                answer.ended_empty(error)
+            elif not answer.text:
                 # What a provider refuses it does not charge.
                 answer.prompt_tokens = None
         except Exception as error:
@@ -227,6 +231,11 @@ def taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
         yield Sources(answer)
     if part.cached:
         answer.cached = True
+    if part.taken_back:
+        # What was a thought of the model is no part of the answer; who reads a stream learns it from `done`.
+        answer.text, answer.citations = "", []
+    if part.refused:
+        answer.refused = True
     if part.by:
         answer.model, answer.fallback_from = part.by, answer.model
     if part.text:
@@ -241,4 +250,4 @@ def taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
         answer.check(part.checked)
     if part.usage is not None:
         answer.usage, answer.timings_ms = part.usage, dict(part.timings_ms)
-        answer.removed_links = part.removed_links
+        answer.removed_links, answer.finish_reason = part.removed_links, part.finish_reason

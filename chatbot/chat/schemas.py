@@ -21,6 +21,8 @@ _SENTENCE = "To add a document, send its title and content as JSON."
 ANSWER_METADATA = {
     "model": "extractive",
     "fallback_from": None,
+    "finish_reason": "stop",
+    "refused": False,
     "cached": False,
     "context_used": True,
     "retrieved_docs": [
@@ -246,17 +248,25 @@ class MessageSchema(ma.Schema):
             "example": "To add a document, send its title and content as JSON. [1]",
         }
     )
-    status = ma.fields.String(validate=ma.validate.OneOf(STATUSES), metadata={"example": "complete"})
+    status = ma.fields.String(
+        validate=ma.validate.OneOf(STATUSES),
+        metadata={
+            "description": "`interrupted`: the answer was stopped, or cut by a limit or a filter (`finish_reason` in "
+            "its metadata); `failed`: there is none.",
+            "example": "complete",
+        },
+    )
     feedback = ma.fields.Nested(
         FeedbackSchema, allow_none=True, metadata={"description": "What was said of an answer; null until then."}
     )
     metadata = ma.fields.Dict(
         metadata={
             "description": "Of an answer: model, retrieved_docs, grounding, citations, usage, timings_ms, question, "
-            "removed_links. In the list of messages each citation also says whether its document has changed "
-            "since (`outdated`). A passage that the reader may not read is only there if the answer cites it, with "
-            "the quotes for its text and `readable` false. `deleted` is true of a question whose author's account was "
-            "deleted, and of its answers: they are empty.",
+            "removed_links; `finish_reason` (`stop`, `length`, `content_filter`, or null if it came to no end), and "
+            "`refused` if the model declines to answer. In the list of messages each citation also says whether its "
+            "document has changed since (`outdated`). A passage that the reader may not read is only there if the "
+            "answer cites it, with the quotes for its text and `readable` false. `deleted` is true of a question whose "
+            "author's account was deleted, and of its answers: they are empty.",
             "example": ANSWER_METADATA,
         }
     )

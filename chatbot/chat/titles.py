@@ -46,12 +46,14 @@ def make_title(session: Session, models: ChatModels, session_id: str) -> None:
 
 
 def _first_turn(session: Session, session_id: str) -> tuple[Message, Message] | None:
-    """The question a conversation began with, and its complete answer."""
+    """The question a conversation began with, and its answer, which is complete or only too long."""
     query = select(Message).where(Message.chat_session_id == session_id, Message.position.in_((0, 1)))
     found = session.scalars(query.order_by(Message.position)).all()
-    if len(found) != 2 or found[1].is_user or found[1].status != "complete":
+    if len(found) != 2 or found[1].is_user:
         return None
-    return found[0], found[1]
+    question, answer = found
+    is_whole = answer.status == "complete" or answer.extra.get("finish_reason") == "length"
+    return (question, answer) if is_whole else None
 
 
 def title_of(text: str) -> str:

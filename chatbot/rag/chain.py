@@ -78,7 +78,7 @@ def _parts(
         if cites or (fallback == "refuse" and not found.passages):
             yield from _as_said(said, clock)
         else:
-            yield from _as_checked(said, found, CitedText(found.passages, embed), clock)
+            yield from _as_checked(said, found, embed, clock)
 
 
 def _accounted(pieces: Iterable[Piece], spent: Usage, clock: _Clock) -> Generator[Piece, None, None]:
@@ -93,17 +93,28 @@ def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, No
     """An answer that cites by itself."""
     for piece in pieces:
         timings = clock.total() if piece.usage else {}
-        yield Part(text=piece.text, citation=piece.citation, usage=piece.usage, timings_ms=timings)
+        yield Part(
+            text=piece.text, citation=piece.citation, usage=piece.usage, timings_ms=timings,
+            finish_reason=piece.finish_reason,
+        )  # fmt: skip
 
 
 def _as_checked(
-    pieces: Iterable[Piece], found: Found, cited: CitedText, clock: _Clock
+    pieces: Iterable[Piece], found: Found, embed: Embed | None, clock: _Clock
 ) -> Generator[Part, None, None]:  # fmt: skip
     """A model's answer: its markers become citations, or go, and so do links and images that nothing stands behind."""
-    images, citations = Addresses([]), list[Citation]()
-    links = LinkFilter(Addresses.of(found.passages), images)
     by_chunk = {passage.chunk_id: passage for passage in found.passages}
+
+    def begin() -> tuple[Addresses, LinkFilter, CitedText, list[Citation]]:
+        images = Addresses([])
+        return images, LinkFilter(Addresses.of(found.passages), images), CitedText(found.passages, embed), []
+
+    images, links, cited, citations = begin()
     for piece in pieces:
+        if piece.taken_back:
+            images, links, cited, citations = begin()
+        if piece.taken_back or piece.refused:
+            yield Part(taken_back=piece.taken_back, refused=piece.refused)
         for stretch in _up_to_markers(piece.text):
             for part in _shown(cited.feed(links.feed(stretch))):
                 if part.citation:
@@ -116,7 +127,10 @@ def _as_checked(
             citations += [part.citation for part in last if part.citation]
             final, checked, removed = with_cited_links(cited.text, citations, cited.checked(), found.passages)
             yield Part(checked=checked, final=final if removed else None)
-            yield Part(usage=piece.usage, timings_ms=clock.total(), removed_links=links.removed + removed)
+            yield Part(
+                usage=piece.usage, timings_ms=clock.total(), removed_links=links.removed + removed,
+                finish_reason=piece.finish_reason,
+            )  # fmt: skip
 
 
 def _up_to_markers(text: str) -> list[str]:

@@ -15,6 +15,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
+from chatbot.rag.prompts import in_turns
+from chatbot.rag.thoughts import without_thoughts
 from chatbot.rag.types import Condensed, HistoryMessage
 from chatbot.rag.words import content_words
 
@@ -73,6 +75,7 @@ def stand_alone(question: str, history: Sequence[HistoryMessage]) -> Condensed:
 def rewrite(
     model: BaseChatModel, question: str, history: Sequence[BaseMessage]
 ) -> tuple[str, UsageMetadata | None]:  # fmt: skip
-    """The question as the model rewrites it, or itself when the model says nothing; and what the provider reports."""
-    answer = (CONDENSE_PROMPT | model).invoke({"history": list(history), "question": question})
-    return answer.text.strip()[:_LONGEST] or question, getattr(answer, "usage_metadata", None)
+    """The question as the model rewrites it, empty when the model says nothing; and what the provider reports."""
+    prompt = CONDENSE_PROMPT.format_messages(history=list(history), question=question)
+    answer = model.invoke(in_turns(prompt))
+    return without_thoughts(answer.text).strip()[:_LONGEST], getattr(answer, "usage_metadata", None)

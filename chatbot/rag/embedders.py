@@ -16,7 +16,6 @@ from langchain_core.embeddings import Embeddings
 from chatbot.cache import Cache
 from chatbot.config import LOCAL_EMBEDDER, Settings
 from chatbot.egress import provider_client
-from chatbot.errors import ChatbotError
 from chatbot.rag.breaker import Breaker
 from chatbot.rag.errors import (
     BadEmbeddings,
@@ -26,6 +25,7 @@ from chatbot.rag.errors import (
     translate_embedding,
 )
 from chatbot.rag.minilm import MiniLM
+from chatbot.rag.refusals import is_too_large, speaks_of_length
 from chatbot.rag.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 # How long Redis keeps the vector of a question.
 KEPT_SECONDS = 24 * 60 * 60
-# Asking once more would be refused once more.
-_REFUSALS = frozenset({400, 401, 403, 404, 422})
+# How many texts a service is sent at once, unless it takes fewer.
+BATCH = 128
+# How often a text that is too long for a service is cut to its first half.
+_MAX_CUTS = 5
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -107,6 +109,7 @@ class OpenAIEmbedder:
         self.name = name
         self._settings = settings
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
+        self._batch = BATCH
         # In the process the last questions' vectors are kept anyway, below.
         self._kept = None
         if settings.redis_url is not None:
@@ -138,28 +141,61 @@ class OpenAIEmbedder:
             raise EmbedderUnavailable(retry_after=seconds)
         try:
             rows = self._asked(texts)
-        except EmbedderUnavailable:
-            self._breaker.failed()
-            raise
-        except ChatbotError:
-            self._breaker.worked()
-            raise
+        except Exception as error:
+            if not is_provider_error(error):
+                self._breaker.unknown()
+                raise
+            # For embeddings LangChain hands the SDK's own errors on.
+            ours = translate_embedding(error)
+            self._breaker.failed() if isinstance(ours, EmbedderUnavailable) else self._breaker.worked()
+            raise ours from None
         except BaseException:
             self._breaker.unknown()
             raise
         self._breaker.worked()
         return _checked(rows, len(texts))
 
-    def _asked(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+    def _asked(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        rows: list[Sequence[float]] = []
+        while len(rows) < len(texts):
+            some = texts[len(rows) : len(rows) + self._batch]
+            rows += self._vectors(some)
+        return rows
+
+    def _vectors(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        """A row for each text of a batch. One that the service calls too large goes in halves; so do those after it,
+        unless it was the length of the texts: these are shorter the next time."""
         try:
-            return self._client.embed_documents(list(texts))
+            return self._sent(texts)
         except Exception as error:
-            # For embeddings LangChain hands the SDK's own errors on.
-            if getattr(error, "status_code", None) in _REFUSALS:
-                raise EmbedderMisconfigured() from None
-            if is_provider_error(error):
-                raise translate_embedding(error) from None
-            raise
+            if not is_too_large(error):
+                raise
+            if len(texts) == 1:
+                return self._cut(texts[0], error)
+            half = (len(texts) + 1) // 2
+            if not speaks_of_length(error):
+                self._batch = min(self._batch, half)
+            return [*self._vectors(texts[:half]), *self._vectors(texts[half:])]
+
+    def _cut(self, text: str, error: Exception) -> list[Sequence[float]]:
+        """The row of a text that is too long for the service: it loses its tail, as with every embedder."""
+        for _ in range(_MAX_CUTS):
+            text = text[: len(text) // 2]
+            if not text.strip():
+                break
+            try:
+                return self._sent([text])
+            except Exception as again:
+                if not is_too_large(again):
+                    raise
+        raise error
+
+    def _sent(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        rows = self._client.embed_documents(list(texts))
+        # What is missing would be taken from the next batch.
+        if len(rows) != len(texts):
+            raise BadEmbeddings()
+        return list(rows)
 
     def count_tokens(self, text: str) -> int:
         return estimate_tokens(text)
@@ -180,7 +216,7 @@ def _openai_client(name: str, settings: Settings) -> OpenAIEmbeddings:
         api_key=settings.openai_api_key,
         base_url=settings.openai_base_url,
         check_embedding_ctx_length=False,
-        chunk_size=128,
+        chunk_size=BATCH,
         max_retries=0,
         timeout=(settings.model_connect_seconds, settings.model_read_seconds),
         http_client=provider_client(),

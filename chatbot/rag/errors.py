@@ -8,12 +8,21 @@ from langchain_core import exceptions as lc
 
 from chatbot.egress import HttpError, HttpTimeout
 from chatbot.errors import BadGateway, ChatbotError, GatewayTimeout, Invalid, Unavailable
+from chatbot.rag.refusals import Reason, reason_of
+from chatbot.rag.types import Usage
 
 MAX_RETRY_AFTER = 30
 
 
 class ModelUnavailable(Unavailable):
     code, detail = "llm_unavailable", "The language model does not answer; try again."
+
+
+class EndedEmpty(ChatbotError):
+    """The model has ended without a word of an answer. `finish_reason` is the provider's, and `usage` is charged."""
+
+    finish_reason: str
+    usage: Usage | None = None
 
 
 class ModelCut(ModelUnavailable):
@@ -44,6 +53,29 @@ class ModelMisconfigured(BadGateway):
     code, detail = "llm_misconfigured", "The language model refuses this server; an administrator has to look."
 
 
+class ModelUnpaid(ModelMisconfigured):
+    """The provider answers again when somebody has paid."""
+
+    detail = "The account of the language model has no credit left; an administrator has to look."
+
+
+class ModelOutOfTokens(ModelMisconfigured, EndedEmpty):
+    """The model has thought until it might not write any more."""
+
+    detail = (
+        "The language model used up its tokens before the first word of its answer; an administrator can raise "
+        "MODEL_ANSWER_TOKENS."
+    )
+    finish_reason = "length"
+
+
+class ContentFiltered(Invalid, EndedEmpty):
+    """A filter of the provider refuses the prompt or the answer."""
+
+    code, detail = "content_filtered", "The content filter of the language model refuses this question."
+    finish_reason = "content_filter"
+
+
 class ModelTimeout(GatewayTimeout):
     code, detail = "llm_timeout", "The language model took too long; try again."
 
@@ -64,7 +96,15 @@ class BadEmbeddings(BadGateway):
     code, detail = "bad_embeddings", "The embedding service gave vectors that cannot be used."
 
 
-_MISCONFIGURED = (
+_KINDS: dict[Reason, type[ChatbotError]] = {
+    Reason.TOO_LONG: QuestionTooLong,
+    Reason.FILTERED: ContentFiltered,
+    Reason.UNPAID: ModelUnpaid,
+    Reason.REFUSED: ModelMisconfigured,
+    Reason.TIMEOUT: ModelTimeout,
+}
+# Other providers' packages have only these kinds in common.
+_REFUSED = (
     lc.ModelAuthenticationError, lc.ModelPermissionDeniedError, lc.ModelNotFoundError, lc.ModelInvalidRequestError,
 )  # fmt: skip
 
@@ -72,17 +112,19 @@ _MISCONFIGURED = (
 def translate(error: Exception) -> ChatbotError:
     """The error of a chat model in our words.
 
-    An error event in a stream is a bare `openai.APIError`, HTML with status 200 a `ValueError`: both mean that the
-    provider is not itself.
+    HTML with status 200 is a `ValueError`: it means that the provider is not itself.
     """
     if isinstance(error, ChatbotError):
         return error
     if isinstance(error, lc.ContextOverflowError):
         return QuestionTooLong()
-    if isinstance(error, _MISCONFIGURED):
-        return ModelMisconfigured()
     if isinstance(error, lc.ModelTimeoutError | HttpTimeout):
         return ModelTimeout()
+    kind = _KINDS.get(reason_of(error))
+    if kind is not None:
+        return kind()
+    if isinstance(error, _REFUSED):
+        return ModelMisconfigured()
     return ModelUnavailable(retry_after=retry_after(error) or 5)
 
 
@@ -100,8 +142,12 @@ def may_pass(error: Exception) -> bool:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether an error says that the provider is not itself, and nothing of the request."""
-    return isinstance(translate(error), ModelUnavailable | ModelTimeout)
+    """Whether an error says that the provider is not itself, and nothing of the request.
+
+    An empty answer and one without an end are answers: whoever asks can bring them about.
+    """
+    told = translate(error)
+    return isinstance(told, ModelUnavailable | ModelTimeout) and not isinstance(told, ModelSilent | ModelEndless)
 
 
 def is_too_long(error: Exception) -> bool:
@@ -122,7 +168,7 @@ def retry_after(error: Exception) -> int | None:
 def translate_embedding(error: Exception) -> ChatbotError:
     """The error of an embedding service in our words."""
     ours = translate(error)
-    if isinstance(ours, ModelMisconfigured | QuestionTooLong):
+    if isinstance(ours, ModelMisconfigured | QuestionTooLong | ContentFiltered):
         return EmbedderMisconfigured()
     if isinstance(ours, ModelUnavailable | ModelTimeout):
         return EmbedderUnavailable(retry_after=ours.retry_after or 5)

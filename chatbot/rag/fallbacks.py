@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from chatbot.errors import ChatbotError
-from chatbot.rag.errors import QuestionTooLong
+from chatbot.rag.errors import ContentFiltered, QuestionTooLong
 from chatbot.rag.types import Ask, Condensed, HistoryMessage, Passage, Piece
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,8 @@ class WithFallbacks:
             with closing(answerer.answer(ask, searched, passages)) as pieces:
                 try:
                     begin = next(pieces)
-                except QuestionTooLong:
+                except (QuestionTooLong, ContentFiltered):
+                    # These are about the question, which stays the same.
                     raise
                 except ChatbotError as error:
                     failures.append(error)

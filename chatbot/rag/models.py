@@ -109,13 +109,15 @@ class ModelAnswerer:
         if not history or not leans_on_history(question):
             return Condensed(question)
         try:
-            return self._rewritten(question, self._messages(history))
+            rewritten = self._rewritten(question, self._messages(history))
         except Exception as error:
             if not is_provider_error(error):
                 raise
             # The answer itself may still succeed, and the question is searched all the same.
             log.warning("condense_failed", model=self.name, error=type(error).__name__)
             return stand_alone(question, history)
+        # A model that declines, or thinks until its limit, has rewritten nothing.
+        return rewritten if rewritten.question else replace(stand_alone(question, history), usage=rewritten.usage)
 
     def _rewritten(self, question: str, history: list[BaseMessage]) -> Condensed:
         prompt = sum(count_tokens(message.text) + 4 for message in history) + count_tokens(question)
@@ -201,9 +203,10 @@ def _as_general(pieces: Iterable[Piece], said_first: str) -> Iterator[Piece]:
     """Says first that an answer is not from the documents, and only when there is an answer."""
     said = False
     for piece in pieces:
-        if piece.text and not said:
+        said = said and not piece.taken_back
+        if piece.text and not said and not piece.refused:
             yield replace(piece, text=said_first)
-            said = True
+            said, piece = True, replace(piece, taken_back=False)
         yield piece
 
 

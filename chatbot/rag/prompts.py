@@ -7,10 +7,12 @@ import re
 import secrets
 from collections.abc import Sequence
 
+from langchain_core.messages import BaseMessage
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from chatbot.rag.languages import language_of
 from chatbot.rag.quoting import as_quotation, on_one_line
+from chatbot.rag.thoughts import without_thoughts
 from chatbot.rag.types import Ask, Passage
 from chatbot.translations import LANGUAGES, translated
 
@@ -88,7 +90,19 @@ def render_told(said: Sequence[tuple[bool, str]], boundary: str) -> str:
 
 def as_said(answer: str) -> str:
     """An earlier answer in the assistant's role. It may quote a document, so no role marker is left in it either."""
-    return as_quotation(answer, new_boundary())
+    return as_quotation(without_thoughts(answer), new_boundary())
+
+
+def in_turns(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The messages, one of each role at a time: the templates of many models refuse two questions in a row."""
+    turns: list[BaseMessage] = []
+    for message in messages:
+        if turns and turns[-1].type == message.type:
+            both = f"{turns[-1].text}\n\n{message.text}"
+            turns[-1] = turns[-1].model_copy(update={"content": both})
+        else:
+            turns.append(message)
+    return turns
 
 
 def _block(number: int, passage: Passage, boundary: str) -> str:

@@ -11,6 +11,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from chatbot.rag.invisible import without_invisible
 from chatbot.rag.prompts import new_boundary
 from chatbot.rag.quoting import as_quotation
+from chatbot.rag.thoughts import without_thoughts
 
 # Of question and answer; a title needs their beginnings.
 _READ = 1000
@@ -33,13 +34,14 @@ TITLE_PROMPT = ChatPromptTemplate.from_messages(
 def write_title(model: BaseChatModel, question: str, answer: str) -> tuple[str, UsageMetadata | None]:
     """The title, empty where the model has none; and what the provider reports."""
     boundary = new_boundary()
-    quoted = {name: as_quotation(text[:_READ], boundary) for name, text in (("question", question), ("answer", answer))}
+    texts = (("question", question), ("answer", without_thoughts(answer)))
+    quoted = {name: as_quotation(text[:_READ], boundary) for name, text in texts}
     said = (TITLE_PROMPT | model).invoke({"boundary": boundary, **quoted})
     return tidy(said.text), getattr(said, "usage_metadata", None)
 
 
 def tidy(said: str) -> str:
     """What a model has said as a title: its first line without ornament; empty where it holds a link or markup."""
-    lines = without_invisible(said).strip().splitlines()
+    lines = without_invisible(without_thoughts(said)).strip().splitlines()
     title = " ".join(lines[0].split()).strip(_ORNAMENT) if lines else ""
     return "" if _LINK.search(title) else title

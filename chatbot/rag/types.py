@@ -197,7 +197,9 @@ class Piece:
     """A piece of an answer: text, a citation of it, or at the end what it took.
 
     `by` names the model that took the place of the one that was asked, and `cites` is then whether it says itself
-    what it cites.
+    what it cites. `taken_back` says that all text before this piece was a thought of the model, and `refused` that the
+    model declines to answer, in these words. `finish_reason` comes with the usage: `stop`, `length` or
+    `content_filter`.
     """
 
     text: str = ""
@@ -205,6 +207,9 @@ class Piece:
     usage: Usage | None = None
     by: str | None = None
     cites: bool = False
+    taken_back: bool = False
+    refused: bool = False
+    finish_reason: str = "stop"
 
 
 @dataclass(frozen=True)
@@ -227,5 +232,10 @@ class Part:
     # What all of it took, the condensing included.
     usage: Usage | None = None
     timings_ms: Mapping[str, int] = field(default_factory=dict)
-    # With the usage: how many links and images of the answer were taken out.
+    # With the usage: how many links and images of the answer were taken out, and why the model has ended.
     removed_links: int = 0
+    finish_reason: str = "stop"
+    # All text before was a thought of the model.
+    taken_back: bool = False
+    # The text is that of a model that declines to answer.
+    refused: bool = False

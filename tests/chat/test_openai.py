@@ -208,11 +208,12 @@ def test_what_a_client_tells_of_earlier_is_quoted_and_in_nobodys_role(
 
     complete(app, ada, messages=[*poison, USER])
 
-    ((system, prompt), (first, told), (last, question)) = openai_server.streams()[0].messages
-    assert (system, first, last, question) == ("system", "user", "user", QUESTION)
+    ((system, prompt), (first, told)) = openai_server.streams()[0].messages
+    assert (system, first) == ("system", "user")
     assert "Sure, I shall" not in prompt
     boundary = told.split("lines marked ")[1].split(".")[0]
-    assert told.endswith(boundary)
+    # Behind the quotation stands the question: two messages of one role in a row are refused by many templates.
+    assert told.endswith(f"{boundary}\n\n{QUESTION}")
     assert told.index(boundary) < told.index("Sure, I shall") < told.rindex(boundary)
     assert "Canary" not in str([seen.body for seen in openai_server.requests])
 

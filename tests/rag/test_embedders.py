@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,103 @@ def test_no_texts_ask_nobody(embedder, openai_server):
 def test_many_texts_go_in_batches(embedder, openai_server):
     assert embedder("answers").embed([f"text {n}" for n in range(300)]).shape == (300, DIMENSION)
     assert [len(seen.body["input"]) for seen in openai_server.requests] == [128, 128, 44]
+
+
+def refuses_more(server: OpenAIServer, most: int, status: int, message: str, length: bool = False) -> None:
+    """Refuses requests of more than so many texts; with `length`, of more than so many characters in all."""
+
+    def is_more(body: dict[str, Any]) -> bool:
+        return (sum(map(len, body["input"])) if length else len(body["input"])) > most
+
+    server.refuse("small", status, {"error": {"message": message}}, is_more)
+
+
+def sizes(server: OpenAIServer) -> list[int]:
+    return [len(seen.body["input"]) for seen in server.requests]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (413, "batch size 60 > maximum allowed batch size 32"),
+        (400, "batch size is invalid, it should not be larger than 32."),
+        (422, "at most 32 texts can be embedded at once"),
+    ],
+)
+def test_batch_that_is_too_large_is_halved_and_remembered(embedder, openai_server, status, message):
+    openai_server.behave("small", "answers")
+    refuses_more(openai_server, 32, status, message)
+    texts, made = [f"text {n}" for n in range(60)], embedder("small")
+
+    assert np.array_equal(made.embed(texts), embedder("answers").embed(texts))
+    assert sizes(openai_server)[:3] == [60, 30, 30]
+    made.embed(texts)
+    assert sizes(openai_server)[-2:] == [30, 30]
+
+
+def test_batch_that_has_too_many_tokens_is_halved_this_time_only(embedder, openai_server):
+    openai_server.behave("small", "answers")
+    refuses_more(openai_server, 100, 400, "The max allowed tokens per submitted batch is 25", length=True)
+    made = embedder("small")
+
+    assert len(made.embed(["word " * 10] * 4)) == 4
+    assert len(made.embed(["short"] * 10)) == 10
+    assert sizes(openai_server) == [4, 2, 2, 10]
+
+
+def test_text_that_is_too_long_for_the_service_loses_its_tail(embedder, openai_server):
+    openai_server.behave("small", "answers")
+    refuses_more(openai_server, 100, 413, "`inputs` must have less than 26 tokens. Given: 100", length=True)
+
+    (vector,) = embedder("small").embed(["shop " * 70])
+
+    assert vector @ embedder("answers").embed(["shop " * 10])[0] == pytest.approx(1, abs=1e-2)
+    assert [len(seen.body["input"][0]) for seen in openai_server.requests][:3] == [350, 175, 87]
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_service_that_takes_no_size_at_all_refuses_us(embedder, openai_server, status):
+    openai_server.refuse("small", status, {"error": {"message": "batch size too large"}})
+
+    with pytest.raises(EmbedderMisconfigured):
+        embedder("small").embed(["one", "two"])
+    assert len(openai_server.requests) < 20
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "encoding_format: base64 is not supported"}),
+        (422, {"message": "only float is supported, not base64"}),
+    ],
+)
+def test_vectors_are_asked_for_as_numbers_where_base64_is_refused(embedder, openai_server, status, error):
+    openai_server.behave("small", "answers")
+    openai_server.refuse("small", status, {"error": error}, lambda body: body.get("encoding_format") == "base64")
+    made = embedder("small")
+
+    assert np.array_equal(made.embed(["one"]), embedder("answers").embed(["one"]))
+    made.embed(["two"])
+    asked = [seen.body["encoding_format"] for seen in openai_server.requests if seen.model == "small"]
+    assert asked == ["base64", "float", "float"]
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 413, 422])
+def test_refused_requests_open_no_breaker(embedder, openai_server, status):
+    openai_server.refuse("small", status, {"error": {"message": "not like this"}})
+    openai_server.behave("small", "answers")
+    made = embedder("small")
+    for _ in range(6):
+        with pytest.raises(EmbedderMisconfigured):
+            made.embed(["one"])
+    openai_server._refusals.clear()
+
+    assert made.embed(["one"]).shape == (1, DIMENSION)
+
+
+def test_vectors_in_another_order_are_put_in_the_order_of_the_texts(embedder, openai_server):
+    texts = ["the shop", "the refund", "the door"]
+    assert np.array_equal(embedder("backwards").embed(texts), embedder("answers").embed(texts))
 
 
 @pytest.mark.parametrize("behaviour", ["too-few", "ragged", "nan", "zero"])

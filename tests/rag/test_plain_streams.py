@@ -154,6 +154,52 @@ ODD = {
     "an end without a text": [token("The"), token(" shop"), chunk(event(finish_reason="stop"))],
     "a text that is null": [token("The"), chunk(event(delta=None)), token(" shop"), STOP],
     "no choices": [token("The"), chunk(b'data: {"choices": null}\n\ndata: {"usage": [1]}\n\n'), token(" shop"), STOP],
+    "parts instead of a text": [
+        chunk(event(delta={"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]})),
+        chunk(event(delta={"content": [{"type": "text", "text": "The"}, {"type": "text", "text": " shop"}]})),
+        STOP,
+    ],
+    "thoughts in fields of their own": [
+        chunk(event(delta={"role": "assistant", "content": None, "reasoning_content": "Hm"})),
+        chunk(event(delta={"content": "", "reasoning": "Hm", "reasoning_details": []})),
+        chunk(event(delta={"content": "The", "reasoning_content": None})),
+        token(" shop"),
+        STOP,
+    ],
+    "data of several lines": [
+        chunk(b'data: {"choices": [\ndata: {"index": 0, "delta": {"content": "The shop"}}\ndata: ]}\n\n'),
+        STOP,
+    ],
+    "data of several lines with CRLF in two halves": [
+        chunk(b'data: {"choices": [\r'),
+        chunk(b'\ndata: {"index": 0, "delta": {"content": "The shop"}}]}\r\n\r\n'),
+        STOP,
+    ],
+    "no empty lines between events": [
+        chunk(
+            b'data: {"choices": [{"delta": {"content": "The"}}]}\n'
+            b'data: {"choices": [{"delta": {"content": " shop"}}]}\n'
+        ),
+        STOP,
+    ],
+    "signs of life": [
+        chunk(b": comment\n\ndata:\n\ndata: \n\nevent: ping\ndata: {}\n\ndata: null\n\ndata: ping\n\nretry: 5\n\n"),
+        token("The shop"),
+        STOP,
+    ],
+    "a byte order mark": [chunk(b"\xef\xbb\xbf" + event(delta={"content": "The shop"})), STOP],
+    "ids and roles that are null": [
+        chunk(b'data: {"id": null, "model": null, "choices": [{"delta": {"role": null, "content": "The"}}]}\n\n'),
+        chunk(event(delta={"role": "", "content": " shop"}, finish_reason="null")),
+        STOP,
+    ],
+    "usage that is none": [
+        token("The shop"),
+        chunk(b'data: {"choices": [], "usage": {"prompt_tokens": null, "completion_tokens": "many"}}\n\n'),
+        STOP,
+    ],
+    "no reason to end": [token("The shop")],
+    "a message instead of a delta": [chunk(event(message={"role": "assistant", "content": "The shop"})), STOP],
     "a choice that is none": [token("The"), chunk(b'data: {"choices": [null]}\n\n'), token(" shop"), STOP],
 }
 
@@ -168,6 +214,50 @@ def test_what_services_leave_out_is_no_error(provider: Provider, model: ChatOpen
 
     assert "".join(piece.text for piece in chunks) == "The shop"
     assert [reason for piece in chunks if (reason := piece.response_metadata.get("finish_reason"))] == ["stop"]
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9}
+
+
+@pytest.mark.parametrize(
+    "event_", [{"usage": USAGE}, {"x_groq": {"usage": USAGE}}, {"choices": [{"delta": {}, "usage": USAGE}]}], ids=str
+)
+def test_usage_is_found_wherever_it_stands(provider: Provider, model: ChatOpenAI, event_: dict[str, Any]) -> None:
+    told = {"choices": [], **event_}
+    provider.writes = [HEAD + token("The shop") + chunk(b"data: " + json.dumps(told).encode() + b"\n\n") + STOP + DONE]
+    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+        (usage,) = [piece.usage_metadata for piece in stream if piece.usage_metadata]
+
+    assert (usage["input_tokens"], usage["output_tokens"]) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'event: error\ndata: {"message": "overloaded"}\n\n',
+        b'data: {"object": "error", "message": "overloaded", "code": 400}\n\n',
+        b'data: {"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "away"}}]}\n\n',
+        b'data: {"choices": [{"delta": {"content": ""}, "finish_reason": "error"}]}\n\n',
+        b'{"error": {"message": "Insufficient credits.", "code": 402}}',
+        b'{\n  "detail": "no such route"\n}\n',
+    ],
+)
+def test_an_error_is_one_wherever_it_is_told(provider: Provider, model: ChatOpenAI, told: bytes) -> None:
+    provider.writes = [HEAD + chunk(told) + DONE.removeprefix(chunk(b"data: [DONE]\n\n"))]
+
+    with pytest.raises(APIError):
+        list(texts(model, provider.taken.release))
+
+
+def test_a_refusal_and_thoughts_are_told_beside_the_text(provider: Provider, model: ChatOpenAI) -> None:
+    refused = chunk(event(delta={"content": None, "refusal": "I cannot"}))
+    parts = chunk(event(delta={"content": [{"type": "refusal", "refusal": " help"}]}))
+    provider.writes = [HEAD + chunk(event(delta={"reasoning_content": "Hm"})) + refused + parts + STOP + DONE]
+    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+        told = [piece.additional_kwargs for piece in stream]
+
+    assert "".join(one.get("refusal", "") for one in told) == "I cannot help"
+    assert sum(one.get("thinks", False) for one in told) == 1
 
 
 def test_what_comes_beside_a_text_is_not_lost(provider: Provider, model: ChatOpenAI) -> None:
