@@ -6,12 +6,9 @@ the message names all of them together, never their values.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import re
 import tempfile
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,21 +18,22 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from chatbot.secret_file import SECRET_FILE, SecretFileDamaged, kept_secret
-from chatbot.setting_values import is_database, is_network, is_one_address, is_postgresql, is_weak
+from chatbot.setting_values import (
+    is_database,
+    is_http_url,
+    is_network,
+    is_one_address,
+    is_origin,
+    is_postgresql,
+    is_weak,
+    missing_package,
+    with_driver,
+)
+from chatbot.signing_secrets import SECRET_FILE, SecretFileDamaged, Secrets, derived_for_jwt, kept_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
-# What stands before the colon in the name of a model that is not OpenAI's, and the package that knows it.
-PROVIDERS = {
-    "anthropic": "langchain_anthropic", "google_genai": "langchain_google_genai", "mistralai": "langchain_mistralai",
-    "google_vertexai": "langchain_google_vertexai", "bedrock": "langchain_aws", "bedrock_converse": "langchain_aws",
-    "cohere": "langchain_cohere", "deepseek": "langchain_deepseek", "fireworks": "langchain_fireworks",
-    "groq": "langchain_groq", "ollama": "langchain_ollama", "openrouter": "langchain_openrouter",
-    "together": "langchain_together", "xai": "langchain_xai",
-}  # fmt: skip
-
 # A name whose last part has a letter: `10.1` is neither a name nor a network.
 _HOST = re.compile(r"(?:[A-Za-z0-9_-]++\.)*+[0-9_-]*+[A-Za-z][A-Za-z0-9_-]*+")
 CommaList = Annotated[list[str], NoDecode]
@@ -45,29 +43,13 @@ class ConfigError(SystemExit):
     """The settings are unusable. Uncaught, it ends the process with its message, which names each bad one."""
 
 
-@dataclass(frozen=True)
-class Secrets:
-    """The secret that signs, and the one before it until it retires."""
-
-    current: str = field(repr=False)
-    previous: str | None = field(default=None, repr=False)
-    retire_at: datetime | None = None
-
-    def previous_at(self, now: datetime) -> str | None:
-        """The previous secret while it still counts."""
-        return self.previous if self.retire_at is not None and now < self.retire_at else None
-
-
 class Settings(BaseSettings):
     """The environment variables the application reads, in upper case."""
 
     model_config = SettingsConfigDict(
-        env_file=str(ROOT / ".env"),
-        env_ignore_empty=True,
-        extra="ignore",
-        hide_input_in_errors=True,
+        env_file=str(ROOT / ".env"), env_ignore_empty=True, extra="ignore", hide_input_in_errors=True,
         use_attribute_docstrings=True,
-    )
+    )  # fmt: skip
 
     # Storage and URLs.
     instance_path: Path = ROOT / "instance"
@@ -253,19 +235,16 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, origins: list[str]) -> list[str]:
-        for origin in origins:
-            parts = urlsplit(origin)
-            if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("http", "https"):
-                raise ValueError("each entry is an exact origin like https://app.example.com, without a path")
+        if not all(is_origin(origin) for origin in origins):
+            raise ValueError("each entry is an exact origin like https://app.example.com, without a path")
         return origins
 
     @field_validator("chat_model", "chat_models")
     @classmethod
     def _providers_are_installed(cls, models: str | list[str] | None) -> str | list[str] | None:
         for name in models if isinstance(models, list) else [models or ""]:
-            package = PROVIDERS.get(name.partition(":")[0]) if ":" in name else None
-            if package is not None and find_spec(package) is None:
-                raise ValueError(f"this provider needs the package {package.replace('_', '-')}, which is not installed")
+            if (package := missing_package(name)) is not None:
+                raise ValueError(f"this provider needs the package {package}, which is not installed")
         return models
 
     @field_validator("chat_fallbacks")
@@ -294,8 +273,7 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _absolute_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or not url.isprintable() or " " in url:
+        if not is_http_url(url):
             raise ValueError("must be an absolute address like https://chat.example.com")
         return url.rstrip("/")
 
@@ -304,7 +282,7 @@ class Settings(BaseSettings):
     def _collector(cls, url: str | None) -> str | None:
         if not url:
             return None
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+        if not is_http_url(url):
             raise ValueError("must be an absolute address like http://127.0.0.1:4318")
         if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
             raise ValueError("needs the packages of requirements-tracing.txt, which are not installed")
@@ -404,18 +382,14 @@ class Settings(BaseSettings):
         if self.jwt_secret_key is not None:
             return Secrets(self.jwt_secret_key.get_secret_value(), previous, self.secrets_retire_at)
         if previous is None and self.secret_key_previous is not None:
-            previous = _for_jwt(self.secret_key_previous.get_secret_value())
-        return Secrets(_for_jwt(self.secret()), previous, self.secrets_retire_at)
+            previous = derived_for_jwt(self.secret_key_previous.get_secret_value())
+        return Secrets(derived_for_jwt(self.secret()), previous, self.secrets_retire_at)
 
     def sqlalchemy_url(self) -> str:
         """The database's address in SQLAlchemy's words; `postgres://` is accepted as hosts write it."""
         if self.database_url is None:
             return f"sqlite:///{self.instance_path / 'chatbot.db'}"
-        url = self.database_url.get_secret_value()
-        for prefix in ("postgres://", "postgresql://"):
-            if url.startswith(prefix):
-                return "postgresql+psycopg://" + url.removeprefix(prefix)
-        return url
+        return with_driver(self.database_url.get_secret_value())
 
     @property
     def default_chat_model(self) -> str:
@@ -451,10 +425,6 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _for_jwt(secret: str) -> str:
-    return hmac.new(secret.encode(), b"jwt", hashlib.sha256).hexdigest()
-
-
 def load_settings(**overrides: Any) -> Settings:
     """Reads the settings.
 
@@ -464,16 +434,15 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [f"  {_name(item['loc'])}: {_reason(item['msg'])}" for item in error.errors(include_input=False)]
+        lines = [
+            f"  {_name(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False)
+        ]
         raise ConfigError("These settings cannot be used:\n" + "\n".join(lines)) from None
 
 
 def _name(location: tuple[int | str, ...]) -> str:
     return str(location[0]).upper() if location else "settings"
-
-
-def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def _in_production(flask_debug: Any, port: Any, database_url: Any) -> bool:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from email.policy import SMTP
+from importlib.util import find_spec
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+# What stands before the colon in the name of a model that is not OpenAI's, and the package that knows it.
+PROVIDERS = {
+    "anthropic": "langchain_anthropic", "google_genai": "langchain_google_genai", "mistralai": "langchain_mistralai",
+    "google_vertexai": "langchain_google_vertexai", "bedrock": "langchain_aws", "bedrock_converse": "langchain_aws",
+    "cohere": "langchain_cohere", "deepseek": "langchain_deepseek", "fireworks": "langchain_fireworks",
+    "groq": "langchain_groq", "ollama": "langchain_ollama", "openrouter": "langchain_openrouter",
+    "together": "langchain_together", "xai": "langchain_xai",
+}  # fmt: skip
 # What everybody writes first; a secret of nothing but such words is one, however often they are repeated.
 WEAK_WORDS = ("yoursecurekeyhere", "changeme", "password", "secret", "chatbot", "test", "dev", "key")
 
@@ -34,6 +44,26 @@ def is_postgresql(url: str) -> bool:
     return make_url(url).drivername.startswith("postgres")
 
 
+def with_driver(url: str) -> str:
+    """A database's URL in SQLAlchemy's form; hosts write `postgres://`."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def is_http_url(url: str) -> bool:
+    """Whether it is an absolute URL of HTTP."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and url.isprintable() and " " not in url
+
+
+def is_origin(text: str) -> bool:
+    """Whether it is a browser's origin: scheme, host and port, and nothing behind."""
+    parts = urlsplit(text)
+    return text == f"{parts.scheme}://{parts.netloc}" and parts.scheme in ("http", "https")
+
+
 def is_network(text: str) -> bool:
     """Whether it is an IP address or network."""
     try:
@@ -51,3 +81,9 @@ def is_one_address(text: str) -> bool:
         return plain and len(header.addresses) == 1 and bool(header.addresses[0].domain)
     except (ValueError, IndexError):  # What the library raises for a line break, and for half an address.
         return False
+
+
+def missing_package(model: str) -> str | None:
+    """The package that a model's provider needs and that is not installed, as pip calls it."""
+    package = PROVIDERS.get(model.partition(":")[0]) if ":" in model else None
+    return package.replace("_", "-") if package is not None and find_spec(package) is None else None

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from chatbot.app import create_app
-from chatbot.config import ConfigError, Secrets, Settings, load_settings, tiktoken_cache_folder
+from chatbot.config import ConfigError, Settings, load_settings, tiktoken_cache_folder
 from chatbot.setting_values import is_weak
+from chatbot.signing_secrets import Secrets
 
 GOOD = "s3cret-" + "x1y2z3" * 8
 DATABASE = "postgresql://bot:canary@db.example.com/chat"

@@ -20,10 +20,11 @@ from flask_jwt_extended.exceptions import JWTDecodeError, JWTExtendedException
 from jwt.exceptions import PyJWTError
 
 from chatbot.auth.tokens import Claims, Grant, InvalidToken, is_visitor
-from chatbot.config import Secrets, Settings
+from chatbot.config import Settings
 from chatbot.db import utcnow
 from chatbot.errors import FieldError, Invalid
 from chatbot.extensions import jwt
+from chatbot.signing_secrets import Secrets
 
 ISSUER = AUDIENCE = "chatbot"
 # A host whose clock is a little behind this one must not take a fresh token for one from the future.

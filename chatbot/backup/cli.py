@@ -15,7 +15,7 @@ from chatbot.backup.archive import SECRET, BackupRefused, reading
 from chatbot.backup.service import Told
 from chatbot.db import new_id, utcnow
 from chatbot.extensions import settings
-from chatbot.secret_file import SECRET_FILE
+from chatbot.signing_secrets import SECRET_FILE
 from chatbot.terminal import Commands, progress_bar, quiet
 
 backup_cli = Commands("backup", help="Backups of everything that is stored, while all runs.")

@@ -93,9 +93,10 @@ class Message(Base):
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="SET NULL"))
     position: Mapped[int]
     is_user: Mapped[bool] = mapped_column(default=True)
-    # The name its author had, and the account they have; both go with the account. A visitor has a name only.
+    # The name its author had, and the account they have; a visitor has a name only. Whoever deletes the account takes
+    # both out (chatbot/chat/erasure.py); a reference could not do that, and SQLite cannot add one to a table with rows.
     author: Mapped[str | None] = mapped_column(String(150))
-    author_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    author_id: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
     content: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(20), default="complete")
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
@@ -103,7 +104,7 @@ class Message(Base):
     rating: Mapped[str | None] = mapped_column(String(10))
     comment: Mapped[str | None] = mapped_column(Text)
     rated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    rated_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    rated_by: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
     @property

@@ -33,11 +33,8 @@ WHERE rated_at IS NOT NULL
 
 
 def upgrade() -> None:
-    # As SQL, for on SQLite Alembic would make the table anew, and dropping the old one would delete what refers to it.
-    kind = "UUID" if op.get_bind().dialect.name == "postgresql" else "CHAR(32)"
     for name in ("author_id", "rated_by"):
-        refers = f"CONSTRAINT fk_messages_{name}_users REFERENCES users (id) ON DELETE SET NULL"
-        op.execute(f"ALTER TABLE messages ADD COLUMN {name} {kind} {refers}")
+        op.add_column("messages", sa.Column(name, sa.Uuid(as_uuid=False), nullable=True))
         op.create_index(f"ix_messages_{name}", "messages", [name])
     op.add_column("chat_sessions", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.execute(AUTHORS)

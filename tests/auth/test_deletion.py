@@ -101,9 +101,7 @@ def test_every_reference_to_an_account_says_what_becomes_of_its_rows():
         if key.column.table is USERS
     }
     assert {table for table, _ in rules} >= {"api_keys", "chat_sessions", "mails", "token_families", "security_events"}
-    # Messages in conversations of others stay, and are emptied (tests/chat/test_erasure.py).
-    anonymised = {*ANONYMISED, "messages"}
-    assert rules == {(table, name): "SET NULL" if table in anonymised else "CASCADE" for table, name in rules}
+    assert rules == {(table, name): "SET NULL" if table in ANONYMISED else "CASCADE" for table, name in rules}
 
 
 @pytest.mark.parametrize("how", ["http", "cli"])

@@ -9,8 +9,8 @@ import pytest
 
 from chatbot.auth import jwts, keys, recovery
 from chatbot.auth.models import ApiKey, User
-from chatbot.config import Secrets
 from chatbot.db import utcnow
+from chatbot.signing_secrets import Secrets
 from tests.conftest import PASSWORD, sign_up
 
 PROFILE, REFRESH, LOGIN = "/api/users/profile/", "/api/users/token/refresh/", "/api/users/login/"

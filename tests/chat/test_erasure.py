@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 from flask import Flask
+from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, select, text
 
 from chatbot.auth import accounts
@@ -232,6 +233,29 @@ def test_words_of_former_members_go_as_well(app: Flask, bob: Person) -> None:
         accounts.delete_user(session, "somebody")
 
     assert rows_with(app, [NAME, WORDS["group"]]) == []
+
+
+def test_upgrade_finds_the_authors_and_keeps_every_row(app: Flask, bob: Person) -> None:
+    """As of a database from before messages knew their authors' accounts."""
+    person = sign_up(app, NAME)
+    chat = joined(app, bob)
+    ask(app, person, GROUP, chat_session_id=chat)
+    own = ask(app, person, "Mine?").json
+    assert own is not None
+    app.test_client().post(
+        f"/api/chat/messages/{own['message']['id']}/feedback/", json={"rating": "up"}, headers=person.headers
+    )
+    before = {message.id: (message.author_id, message.rated_by, message.content) for message in stored(app)}
+    traces = rows_with(app, [GROUP])
+    assert ("message_traces", GROUP) in traces
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+        downgrade(revision="0006")
+        upgrade()
+
+    assert {message.id: (message.author_id, message.rated_by, message.content) for message in stored(app)} == before
+    assert rows_with(app, [GROUP]) == traces
 
 
 def test_answer_repeating_the_question_is_emptied(

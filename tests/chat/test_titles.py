@@ -179,7 +179,7 @@ def test_an_answer_without_a_model_leaves_the_question_for_a_title(
 
 def woken(folder: Path) -> int:
     """How many messages of the broker ask for a title."""
-    return sum(b"chat.make_title" in path.read_bytes() for path in (folder / "broker" / "messages").iterdir())
+    return sum(b"chat.make_title" in path.read_bytes() for path in (folder / "broker" / "messages").glob("*"))
 
 
 def as_json(app: Flask, person: Person, **body: Any) -> None:

@@ -67,8 +67,9 @@ def change_profile(body: dict[str, Any]) -> Any:
 def delete_profile(body: dict[str, Any]) -> None:
     """Delete the own account
 
-    Everything of the caller's is gone: sessions, conversations, keys, letters. What the record of security events
-    tells stays, without saying whose it was.
+    Everything of the caller's is gone: sessions, conversations, keys, letters. In conversations of others their
+    questions and the answers to them become empty; ids and order stay. What the record of security events tells
+    stays, without saying whose it was.
     """
     user_id = caller().user_id
     with attempt(user_id):

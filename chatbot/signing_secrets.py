@@ -1,17 +1,34 @@
-"""The secret of an installation that sets none: made once, and kept in a file of INSTANCE_PATH."""
+"""Secrets: a pair during rotation, and the file in INSTANCE_PATH for an installation that sets none."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import os
 import secrets
 import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from chatbot.private_files import make_folder
 from chatbot.setting_values import is_weak
 
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secret that signs, and the one before it until it retires."""
+
+    current: str = field(repr=False)
+    previous: str | None = field(default=None, repr=False)
+    retire_at: datetime | None = None
+
+    def previous_at(self, now: datetime) -> str | None:
+        """The previous secret while it still counts."""
+        return self.previous if self.retire_at is not None and now < self.retire_at else None
 
 
 class SecretFileDamaged(Exception):
@@ -39,3 +56,8 @@ def kept_secret(folder: Path) -> str:
             f"the file {SECRET_FILE} in INSTANCE_PATH is damaged; put a copy back, or delete it and sign in again"
         )
     return secret
+
+
+def derived_for_jwt(secret: str) -> str:
+    """The secret that signs JWTs where only the other one is set."""
+    return hmac.new(secret.encode(), b"jwt", hashlib.sha256).hexdigest()
