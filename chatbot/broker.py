@@ -81,15 +81,6 @@ class TolerantChannel:
         found: list[str] = super()._lookup(exchange, routing_key, default)  # type: ignore[misc]
         return found or ([routing_key] if exchange == routing_key else [])
 
-    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """A task that ends after its connection has nothing to acknowledge: the broker delivers its message again."""
-        if not self.closed:  # type: ignore[attr-defined]
-            super().basic_ack(delivery_tag, multiple)  # type: ignore[misc]
-
-    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        if not self.closed:  # type: ignore[attr-defined]
-            super().basic_reject(delivery_tag, requeue)  # type: ignore[misc]
-
 
 def unique_name(message: dict[str, Any]) -> str | None:
     headers = message.get("headers") or {}

@@ -74,6 +74,17 @@ class Channel(TolerantChannel, transport.Channel):
         super()._get_client()  # Complains about a client library that is too old.
         return partial(_Client, channel=self)
 
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        """How to connect.
+
+        Raises:
+            ConnectionError: the channel is closed. kombu raises an AttributeError, which ends a worker that is busy
+                while Redis goes away; of a lost connection it knows what to do.
+        """
+        if self.connection is None:
+            raise ConnectionError("the channel is closed")
+        return super()._connparams(asynchronous=asynchronous)
+
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         if "_publish_batch" in kwargs or queue in self._expires:
             super()._put(queue, message, **kwargs)

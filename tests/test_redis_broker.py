@@ -140,3 +140,12 @@ def test_unacknowledged_entry_that_is_no_message_is_dropped(connection, redis):
     channel = connection.default_channel
     channel.qos.restore_visible(num=10, interval=1)
     assert (redis.hlen("unacked"), redis.zcard("unacked_index")) == (0, 0)
+
+
+def test_use_of_a_closed_channel_counts_as_a_lost_connection(connection, redis):
+    put(connection, "a")
+    lost = connection.channel()
+    lost.close()
+    for use in (lambda: lost.basic_ack("tag"), lambda: lost.qos.restore_visible(num=10, interval=1)):
+        with pytest.raises(connection.connection_errors, match="closed"):
+            use()
