@@ -60,7 +60,7 @@ class GoalType(click.ParamType[Goal]):
     name = "goal"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Goal:
-        match = re.fullmatch(r"(?:(\w+):)?(\w+@\d+)=(\d*\.?\d+)", str(value).strip().lower())
+        match = re.fullmatch(r"(?:(\w+):)?(\w+@\d+)=(\d++(?:\.\d++)?|\.\d++)", str(value).strip().lower())
         if match is None or match[1] not in (None, *MODES):
             self.fail("give a measure and its least value, as ndcg@10=0.6 or dense:recall@100=0.9", param, ctx)
         return Goal(match[1], match[2], float(match[3]))

@@ -134,7 +134,7 @@ def finish(app: Flask, spec: dict[str, Any]) -> dict[str, Any]:
 def _views(app: Flask) -> dict[tuple[str, str], _View]:
     found = {}
     for rule in app.url_map.iter_rules():
-        path = re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
+        path = re.sub(r"<(?:[^:<>]++:)?([^<>]+)>", r"{\1}", rule.rule)
         for method in rule.methods or ():
             view = app.view_functions[rule.endpoint]
             name, guard = rule.endpoint.rpartition(".")[2], getattr(view, "guard", "")
