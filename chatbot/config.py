@@ -7,7 +7,6 @@ the message names all of them together, never their values.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -18,24 +17,12 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from chatbot.setting_values import (
-    is_database,
-    is_http_url,
-    is_network,
-    is_one_address,
-    is_origin,
-    is_postgresql,
-    is_weak,
-    missing_package,
-    with_driver,
-)
+from chatbot import config_validators as validators
 from chatbot.signing_secrets import SECRET_FILE, SecretFileDamaged, Secrets, derived_for_jwt, kept_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
-# A name whose last part has a letter: `10.1` is neither a name nor a network.
-_HOST = re.compile(r"(?:[A-Za-z0-9_-]++\.)*+[0-9_-]*+[A-Za-z][A-Za-z0-9_-]*+")
 CommaList = Annotated[list[str], NoDecode]
 
 
@@ -235,7 +222,7 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, origins: list[str]) -> list[str]:
-        if not all(is_origin(origin) for origin in origins):
+        if not all(validators.is_origin(origin) for origin in origins):
             raise ValueError("each entry is an exact origin like https://app.example.com, without a path")
         return origins
 
@@ -243,7 +230,7 @@ class Settings(BaseSettings):
     @classmethod
     def _providers_are_installed(cls, models: str | list[str] | None) -> str | list[str] | None:
         for name in models if isinstance(models, list) else [models or ""]:
-            if (package := missing_package(name)) is not None:
+            if (package := validators.missing_package(name)) is not None:
                 raise ValueError(f"this provider needs the package {package}, which is not installed")
         return models
 
@@ -266,14 +253,14 @@ class Settings(BaseSettings):
     @field_validator("fetch_allow_hosts")
     @classmethod
     def _hosts_or_networks(cls, entries: list[str]) -> list[str]:
-        if not all(is_network(entry) or _HOST.fullmatch(entry) for entry in entries):
+        if not all(validators.is_network(entry) or validators.is_host_name(entry) for entry in entries):
             raise ValueError("each entry is a host name like wiki.example.com, or a network like 10.1.0.0/16")
         return entries
 
     @field_validator("public_url")
     @classmethod
     def _absolute_url(cls, url: str) -> str:
-        if not is_http_url(url):
+        if not validators.is_http_url(url):
             raise ValueError("must be an absolute address like https://chat.example.com")
         return url.rstrip("/")
 
@@ -282,7 +269,7 @@ class Settings(BaseSettings):
     def _collector(cls, url: str | None) -> str | None:
         if not url:
             return None
-        if not is_http_url(url):
+        if not validators.is_http_url(url):
             raise ValueError("must be an absolute address like http://127.0.0.1:4318")
         if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
             raise ValueError("needs the packages of requirements-tracing.txt, which are not installed")
@@ -296,7 +283,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not is_database(url.get_secret_value()):
+        if url is not None and not validators.is_database(url.get_secret_value()):
             raise ValueError("must be an address like postgresql://user:password@host/name, or sqlite:///path")
         return url
 
@@ -305,7 +292,11 @@ class Settings(BaseSettings):
     def _needs_postgresql(cls, kind: str, info: ValidationInfo) -> str:
         url = info.data.get("database_url")
         # A bad address is missing here, and named by itself.
-        if kind == "pgvector" and "database_url" in info.data and not (url and is_postgresql(url.get_secret_value())):
+        if (
+            kind == "pgvector"
+            and "database_url" in info.data
+            and not (url and validators.is_postgresql(url.get_secret_value()))
+        ):
             raise ValueError("can be pgvector only when DATABASE_URL is a PostgreSQL")
         return kind
 
@@ -324,7 +315,7 @@ class Settings(BaseSettings):
         read = info.data
         if not _in_production(read.get("flask_debug", False), read.get("port", True), read.get("database_url", True)):
             return secret
-        if secret is not None and is_weak(secret.get_secret_value()):
+        if secret is not None and validators.is_weak(secret.get_secret_value()):
             raise ValueError("is weak; it needs at least 32 characters that nobody can guess")
         kept = Path(read.get("instance_path", "")) / SECRET_FILE
         if secret is None and info.field_name == "secret_key" and not kept.exists():
@@ -334,7 +325,7 @@ class Settings(BaseSettings):
     @field_validator("mail_default_sender")
     @classmethod
     def _one_sender(cls, sender: str) -> str:
-        if not is_one_address(sender):
+        if not validators.is_one_address(sender):
             raise ValueError("must be one address on one line, like Chatbot <chatbot@example.com>")
         return sender
 
@@ -389,7 +380,7 @@ class Settings(BaseSettings):
         """The database's address in SQLAlchemy's words; `postgres://` is accepted as hosts write it."""
         if self.database_url is None:
             return f"sqlite:///{self.instance_path / 'chatbot.db'}"
-        return with_driver(self.database_url.get_secret_value())
+        return validators.with_driver(self.database_url.get_secret_value())
 
     @property
     def default_chat_model(self) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from chatbot.config_validators import is_weak
 from chatbot.private_files import make_folder
-from chatbot.setting_values import is_weak
 
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
 

@@ -10,7 +10,7 @@ import pytest
 
 from chatbot.app import create_app
 from chatbot.config import ConfigError, Settings, load_settings, tiktoken_cache_folder
-from chatbot.setting_values import is_weak
+from chatbot.config_validators import is_weak
 from chatbot.signing_secrets import Secrets
 
 GOOD = "s3cret-" + "x1y2z3" * 8

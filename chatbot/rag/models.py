@@ -16,6 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, trim_messages
 
 from chatbot.config import EXTRACTIVE, Settings
+from chatbot.config_validators import PROVIDERS
 from chatbot.egress import provider_client, waiting
 from chatbot.errors import FieldError, Invalid
 from chatbot.rag import extractive, prompts
@@ -31,7 +32,6 @@ from chatbot.rag.tokens import count_tokens
 from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Piece, Usage
 from chatbot.rag.wellformed import well_formed
 from chatbot.rag.words import content_words
-from chatbot.setting_values import PROVIDERS
 
 log = structlog.get_logger(__name__)
 

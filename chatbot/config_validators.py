@@ -19,6 +19,7 @@ PROVIDERS = {
     "groq": "langchain_groq", "ollama": "langchain_ollama", "openrouter": "langchain_openrouter",
     "together": "langchain_together", "xai": "langchain_xai",
 }  # fmt: skip
+_HOST = re.compile(r"(?:[A-Za-z0-9_-]++\.)*+[0-9_-]*+[A-Za-z][A-Za-z0-9_-]*+")
 # What everybody writes first; a secret of nothing but such words is one, however often they are repeated.
 WEAK_WORDS = ("yoursecurekeyhere", "changeme", "password", "secret", "chatbot", "test", "dev", "key")
 
@@ -62,6 +63,11 @@ def is_origin(text: str) -> bool:
     """Whether it is a browser's origin: scheme, host and port, and nothing behind."""
     parts = urlsplit(text)
     return text == f"{parts.scheme}://{parts.netloc}" and parts.scheme in ("http", "https")
+
+
+def is_host_name(text: str) -> bool:
+    """Whether it is a host's name. Its last part has a letter: `10.1` is neither a name nor a network."""
+    return _HOST.fullmatch(text) is not None
 
 
 def is_network(text: str) -> bool:
