@@ -432,10 +432,6 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigError("These settings cannot be used:\n" + "\n".join(lines)) from None
 
 
-def _name(location: tuple[int | str, ...]) -> str:
-    return str(location[0]).upper() if location else "settings"
-
-
 def _in_production(flask_debug: Any, port: Any, database_url: Any) -> bool:
     return not flask_debug and (port is not None or database_url is not None)
 
