@@ -40,10 +40,11 @@ KEPT_BACK = {
         "answering_until",
         "answering_to",
         "stop_asked",
+        "erased_at",
     },
     "chat_members": {"user_id"},
     # What was said of an answer is there as its `feedback`.
-    "messages": {"position", "rating", "comment", "rated_at"},
+    "messages": {"position", "author_id", "rating", "comment", "rated_at", "rated_by"},
     "daily_usage": {"user_id"},
 }
 NOT_TAKEN = {"idempotency_keys"}
