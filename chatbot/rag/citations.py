@@ -79,15 +79,19 @@ class _CodeState:
 
 @dataclass
 class CitedText:
-    """An answer that arrives in pieces. `text` is what was shown so far, `removed` counts the markers that were not."""
+    """An answer that arrives in pieces. `removed` counts the markers that were not shown."""
 
     passages: Sequence[Passage]
     embed: Embed | None = None
-    text: str = ""
     removed: int = 0
     _held: str = ""
-    _since: int = 0
+    # What was shown, and how long it is together; and of it what was shown since the last marker.
+    _shown: list[str] = field(default_factory=list)
+    _length: int = 0
+    _between: list[str] = field(default_factory=list)
+    # Where what the last marker is about stands, and its words.
     _claim: Span = (0, 0)
+    _said: str = ""
     # Of the claim: the passages that it cites, and those that do not support it.
     _cited: set[int] = field(default_factory=set)
     _unproven: set[int] = field(default_factory=set)
@@ -96,14 +100,19 @@ class CitedText:
     _refused: list[tuple[int, int, str]] = field(default_factory=list)
     _code: _CodeState = field(default_factory=_CodeState)
 
+    @property
+    def text(self) -> str:
+        """What was shown so far."""
+        return "".join(self._shown)
+
     def feed(self, piece: str) -> Shown:
         """Takes the next piece; gives what can be shown now. A few characters that may begin a marker are kept."""
-        begin, found = len(self.text), list[Citation]()
+        begin, found = len(self._shown), list[Citation]()
         # A long piece in parts: each step copies what is held.
         for start in range(0, len(piece), LONGEST_PART):
             self._held += piece[start : start + LONGEST_PART]
             found += self._read(last=False).citations
-        return Shown(self.text[begin:], tuple(found))
+        return Shown("".join(self._shown[begin:]), tuple(found))
 
     def end(self) -> Shown:
         """What was still kept, when the answer is at its end."""
@@ -111,29 +120,30 @@ class CitedText:
 
     def checked(self) -> Checked:
         """What is known of the answer at its end. A claim is supported by a citation, or by a passage's own words."""
-        claimed, proven = claims(self.text), list(self._proven)
-        unsupported = sum(self._is_unsupported(*span, proven) for span in claimed)
+        text, proven = self.text, list(self._proven)
+        claimed = claims(text)
+        unsupported = sum(self._is_unsupported(text, *span, proven) for span in claimed)
         return Checked(self.removed, len(claimed), unsupported, tuple(self._refused))
 
-    def _is_unsupported(self, start: int, end: int, proven: Sequence[int]) -> bool:
+    def _is_unsupported(self, text: str, start: int, end: int, proven: Sequence[int]) -> bool:
         at = bisect_right(proven, start)
         if at < len(proven) and self._proven[proven[at]] < end:
             return False
-        claim = _MARKER.sub("", self.text[start:end]).strip()
+        claim = _MARKER.sub("", text[start:end]).strip()
         return not any(support(claim, passage) for passage in self.passages)
 
     def _read(self, last: bool) -> Shown:
-        begin, found = len(self.text), list[Citation]()
+        begin, found = len(self._shown), list[Citation]()
         while self._held:
             opening = _OPEN.search(self._held)
             before = self._held[: opening.start()] if opening else self._held
-            # Spaces wait: they go with a marker that is taken out.
-            spaces = 0 if last and not opening else len(before) - len(before.rstrip(" "))
+            # Spaces wait, though not for ever: they go with a marker that is taken out.
+            spaces = 0 if last and not opening else min(len(before) - len(before.rstrip(" ")), LONGEST)
             self._show(len(before) - spaces)
             if opening is None or (not last and self._may_go_on(spaces)):
                 break
             found += self._after_opening(spaces)
-        return Shown(self.text[begin:], tuple(found))
+        return Shown("".join(self._shown[begin:]), tuple(found))
 
     def _may_go_on(self, spaces: int) -> bool:
         """Whether what is held could become a marker with the next piece."""
@@ -152,7 +162,7 @@ class CitedText:
         shown = " " * spaces + "".join(f"[{citation.marker}]" for citation in found) if found else ""
         self._held = shown + self._held[match.end() :]
         self._show(len(shown))
-        self._since = len(self.text)
+        self._between = []
         return found
 
     def _marked(self, numbers: Sequence[int]) -> list[Citation]:
@@ -171,21 +181,22 @@ class CitedText:
     def _note_removed(self, numbers: set[int]) -> None:
         for number in sorted(numbers)[: MOST_NOTED - len(self._refused)]:
             reason = "not_supported" if 1 <= number <= len(self.passages) else "no_such_passage"
-            self._refused.append((number, len(self.text), reason))
+            self._refused.append((number, self._length, reason))
 
     def _claimed(self) -> Span:
         """What a marker is about: the words since the last marker, or the same words for a second marker in a row."""
-        between = self.text[self._since :]
+        between = "".join(self._between)
         if between.strip(_BETWEEN) or self._claim == (0, 0):
-            left = len(between) - len(between.lstrip(_BETWEEN))
-            self._claim = (self._since + left, self._since + len(between.rstrip()))
+            left, right = len(between) - len(between.lstrip(_BETWEEN)), len(between.rstrip())
+            since = self._length - len(between)
+            self._claim, self._said = (since + left, since + right), between[left:right]
             self._cited, self._unproven = set(), set()
         return self._claim
 
     def _cite(self, marker: int, claim: Span) -> Citation | None:
         if not 1 <= marker <= len(self.passages):
             return None
-        passage, said = self.passages[marker - 1], self.text[slice(*claim)]
+        passage, said = self.passages[marker - 1], self._said
         start = 0
         found = support(said, passage, self.embed)
         if found is None or found.score < 1:
@@ -212,4 +223,6 @@ class CitedText:
         """Shows so much of what is held."""
         shown, self._held = self._held[:length], self._held[length:]
         self._code.read(shown)
-        self.text += shown
+        self._shown.append(shown)
+        self._between.append(shown)
+        self._length += len(shown)

@@ -156,8 +156,8 @@ class LinkFilter:
     def _opened_fence(self, final: bool) -> str | None:
         """The line that opens a fence; nothing if this line opens none; None while it cannot be told."""
         match = _FENCE.match(self._held)
-        if match and ("|" in match[3] or len(match[3]) > LONGEST_LABEL):
-            # Some readers see the head of a table here; and what a line is that is so long cannot be waited for.
+        if match and ("|" in match[3] or match.end() > LONGEST_LABEL):
+            # Some readers see the head of a table here. A line as long as that is not waited for.
             self._fences_count = False
             return ""
         if match and (match[4] or final):
@@ -224,7 +224,7 @@ class LinkFilter:
     def _code(self, final: bool) -> str | None:
         """Code in backticks on one line stays as it is."""
         ticks = len(self._held) - len(self._held.lstrip("`"))
-        if ticks == len(self._held) and not final:
+        if ticks == len(self._held) < LONGEST_CODE and not final:
             return None
         if ticks >= 3 and self._fresh:
             self._fences_count = False
@@ -396,6 +396,8 @@ _BY_MARK: dict[str, Callable[[LinkFilter, bool], str | None]] = {
 
 def _closing(text: str, start: int, longest: int) -> int | None:
     """Where the bracket that opens at `start` is closed; None if it is not yet, 0 if it will not be."""
+    if "]" not in text[start : start + longest] and len(text) >= start + longest:
+        return 0
     depth, at = 0, start
     while at < min(len(text), start + longest):
         char = text[at]
