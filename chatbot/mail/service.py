@@ -55,6 +55,8 @@ def deliver(session: Session, mail_id: str, builders: LetterBuilders, transport:
     begin_write(session)
     session.execute(update(Mail).where(*_still_ours(mail, status)).values(_outcome(mail.attempts, status, error)))
     session.commit()
+    if status == "sent":
+        log.info("mail_sent", mail_id=mail.id, kind=mail.kind)
     return status
 
 

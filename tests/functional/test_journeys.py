@@ -88,7 +88,7 @@ def test_no_process_has_written_a_secret(house: House) -> None:
     """P1, C10"""
     token = house.sign_up("joan")["Authorization"].removeprefix("Bearer ")
     letter = house.letter_to("joan@example.com")
-    wait_for(lambda: "mail.deliver" in house.log("worker"), 5, "the worker's log")
+    wait_for(lambda: "mail_sent" in house.log("worker"), 5, "the worker's log")
     logs = house.log("web") + house.log("worker") + house.log("beat")
 
     for secret in (PASSWORD, token, "sk-test-canary", house.environment["SECRET_KEY"]):
