@@ -425,10 +425,8 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"  {_name(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_input=False)
-        ]
+        found = [(item["loc"] or ("settings",), item["msg"]) for item in error.errors(include_input=False)]
+        lines = [f"  {str(where[0]).upper()}: {message.removeprefix('Value error, ')}" for where, message in found]
         raise ConfigError("These settings cannot be used:\n" + "\n".join(lines)) from None
 
 
