@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Flask, current_app
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTDecodeError, JWTExtendedException
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jwt.exceptions import PyJWTError
@@ -24,7 +24,6 @@ from jwt.exceptions import PyJWTError
 from chatbot.config import Secrets, Settings
 from chatbot.db import utcnow
 from chatbot.errors import Unauthorized
-from chatbot.extensions import jwt
 
 ISSUER = AUDIENCE = "chatbot"
 VERIFY_EMAIL = "verify-email"
@@ -74,8 +73,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         JWT_ACCESS_TOKEN_EXPIRES=settings.access_lifetime,
         JWT_REFRESH_TOKEN_EXPIRES=settings.refresh_lifetime,
     )
-    jwt.init_app(app)
-    jwt.decode_key_loader(_decode_key)
+    JWTManager(app).decode_key_loader(_decode_key)
 
 
 def kid_of(secret: str) -> str:
