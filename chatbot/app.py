@@ -24,7 +24,7 @@ from chatbot.knowledge import export as knowledge_export
 from chatbot.knowledge import health as knowledge_health
 from chatbot.knowledge.routes import blp as knowledge_blueprint
 from chatbot.mail import health as mail_health
-from chatbot.web import docs, headers, health, limits, metrics, problems, requests, sockets
+from chatbot.web import docs, headers, health, home, limits, metrics, problems, requests, sockets
 from chatbot.web.blueprint import Api
 from chatbot.web.feeds import Feeds
 from chatbot.web.fields import ProblemSchema
@@ -86,7 +86,9 @@ def _init_api(app: Flask) -> None:
     for blueprint in (users_blueprint, chat_blueprint, openai_blueprint, knowledge_blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(socket_blueprint)
-    docs.init_app(app, api)
+    if settings.api_docs:
+        docs.init_app(app, api)
+    home.init_app(app, api_docs=settings.api_docs)
     # What a person's export consists of; each room adds what it has stored about them.
     app.extensions["exports"] = (export.account_parts, chat_export.conversations, knowledge_export.memberships)
 

@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     # Who may call from a browser, and how many proxies stand in front.
     cors_origins: CommaList = Field(default_factory=list)
     trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
+    # Whether /swagger/ and /openapi.json are there.
+    api_docs: bool = True
 
     # Identity.
     access_token_minutes: int = Field(default=24 * 60, ge=1)
