@@ -91,7 +91,6 @@ def test_api_docs_false_turns_documentation_off(make_app: MakeApp, path: str) ->
 
 @pytest.mark.parametrize("media_type", ["application/zip", "application/octet-stream"])
 def test_export_has_the_media_type_that_was_asked_for(app, ada, media_type: str) -> None:
-    answer = app.test_client().get("/api/users/export/", headers={**ada.headers, "Accept": media_type})
-
-    assert (answer.status_code, answer.mimetype) == (200, media_type)
-    assert answer.data.startswith(b"PK")
+    with app.test_client().get("/api/users/export/", headers={**ada.headers, "Accept": media_type}) as answer:
+        assert (answer.status_code, answer.mimetype) == (200, media_type)
+        assert answer.data.startswith(b"PK")
