@@ -1,1 +1,1 @@
-FLASK_APP=wsgi
+FLASK_APP=chatbot.cli:create_app

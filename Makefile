@@ -23,7 +23,7 @@ HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT
 LISTENS := (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run port lost test coverage lint check fuzz audit bench peers postman docs lock clean
+.PHONY: help install run port lost test coverage lint check fuzz audit bench peers postman newman clients docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,7 @@ lint: $(VENV)/.installed-dev ## Check style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test ## What CI runs: lint, then test
+check: lint test newman clients ## What CI runs: lint, tests, and with Node.js the collection and the TypeScript client
 
 # FUZZ_SEED=... repeats a run, FUZZ_EXAMPLES=... is how many random requests each operation gets in each phase.
 fuzz: $(VENV)/.installed-dev ## Send some 20,000 random requests, others each time, and print the answers by role and status
@@ -93,6 +93,17 @@ peers: $(VENV)/.installed-dev $(PEERS)/.installed ## Print this project's figure
 
 postman: $(VENV)/.installed-dev ## Write the Postman collection from the OpenAPI document
 	$(BIN)/python postman/build.py
+
+newman: $(VENV)/.installed-dev ## Run the Postman collection with newman against a fresh server (needs Node.js)
+	$(BIN)/python postman/run.py
+
+clients: $(VENV)/.installed-dev ## Generate TypeScript types from the OpenAPI document and compile them (needs Node.js)
+	@if ! command -v npx > /dev/null; then \
+		echo "NOT RUN: the TypeScript client needs Node.js (npx), which is not installed."; exit 0; fi; \
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && set -e; \
+	$(BIN)/python postman/build.py "$$folder/openapi.json"; \
+	npx --yes -p openapi-typescript@7 openapi-typescript "$$folder/openapi.json" -o "$$folder/api.d.ts"; \
+	npx --yes -p typescript@5 tsc --noEmit --strict "$$folder/api.d.ts"
 
 docs: $(VENV)/.installed-dev ## Write docs/configuration.md, docs/cli.md and .env.example from the code
 	$(BIN)/python scripts/build_docs.py

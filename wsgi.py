@@ -1,4 +1,4 @@
-"""What servers start from: `gunicorn wsgi:app`, `celery -A wsgi:celery_app worker`, `flask ...`."""
+"""What servers start from: `gunicorn wsgi:app`, `celery -A wsgi:celery_app worker`. `flask` has chatbot/cli.py."""
 
 from __future__ import annotations
 

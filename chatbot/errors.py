@@ -97,6 +97,14 @@ class GatewayTimeout(ChatbotError):
     status, code, detail = 504, "timeout", "A service this answer needs took too long; try again."
 
 
+def title_of(status: int) -> str:
+    """The name of a status in RFC 9110. Python's own names are older for some, and differ between its versions."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
 def problem(
     error: ChatbotError, *, instance: str | None, request_id: str | None, language: str = ENGLISH
 ) -> dict[str, Any]:  # fmt: skip
@@ -104,7 +112,7 @@ def problem(
 
     `title` and each `detail` are in that language where there is a translation; `code` is the same in all.
     """
-    phrase = HTTPStatus(error.status).phrase
+    phrase = title_of(error.status)
     title = phrase if language == ENGLISH else translated(str(error.status), language)
     body: dict[str, Any] = {
         "type": "about:blank",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from flask import current_app
-from flask_jwt_extended import JWTManager
-from flask_mail import Mail
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 from chatbot.config import Settings
@@ -13,9 +10,6 @@ from chatbot.db import Base
 
 # Rows are handed out as plain values after a commit; expiring them would open a transaction to read them again.
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
-migrate = Migrate()
-jwt = JWTManager()
-mail = Mail()
 
 
 def settings() -> Settings:

@@ -1,23 +1,31 @@
 """Writes postman/collection.json from the application's own OpenAPI document.
 
     python postman/build.py
+    python postman/build.py openapi.json    # writes only the document, into that file
 
-The collection (format v2.1) has a folder for each tag and a request for each operation, with example bodies and saved
-answers. Logging in stores the tokens; asking and adding store the ids that other requests need. Ids are derived from
-names, so that the file changes only when the API does.
+The collection (format v2.1) has every operation, with example bodies and saved answers, in an order that runs from top
+to bottom on a fresh server (flow.py). Each request checks its answer's status and fields. Ids are derived from names,
+so that the file changes only when the API does.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
-from http import HTTPStatus
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "postman")]
+
+from flow import FLOW, USER, VARIABLES, Step  # noqa: E402
+
+from chatbot.errors import title_of  # noqa: E402
+
 TARGET = ROOT / "postman" / "collection.json"
 FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -27,42 +35,20 @@ MEDIA_FORM = "multipart/form-data"
 
 Json = dict[str, Any]
 
-# The first hand-filled variable of a path or a body; the requests below fill the others.
-VARIABLES = {
-    "baseUrl": "http://127.0.0.1:8000",
-    "access": "",
-    "refresh": "",
-    "session_id": "",
-    "message_id": "",
-    "document_id": "",
-    "number": "1",
-    "model": "extractive",
-    "collection_id": "",
-    "user_id": "",
-    "key_id": "",
-}
-# What an operation's answer stores for the requests after it: variable -> path in the answer.
-STORES = {
-    "login": {"access": "access", "refresh": "refresh"},
-    "refresh": {"access": "access", "refresh": "refresh"},
-    "send": {"session_id": "chat_session_id", "message_id": "message.id"},
-    "add_document": {"document_id": "id"},
-    "create_collection": {"collection_id": "id"},
-    "add_member": {"user_id": "user_id"},
-    "create_key": {"key_id": "id"},
-}
-# Fields of a body that an earlier request has stored.
-STORED_FIELDS = {"refresh": "{{refresh}}"}
+# Each name is new: the collection can run again on the same server.
+NEW_NAME = 'pm.collectionVariables.set("{variable}", "{prefix}" + Date.now().toString(36));'
 
 
 def main() -> None:
     """Writes the file."""
-    TARGET.write_text(render(collection(openapi())), encoding="utf-8")
+    if sys.argv[1:]:
+        Path(sys.argv[1]).write_text(render(openapi()), encoding="utf-8")
+    else:
+        TARGET.write_text(render(collection(openapi())), encoding="utf-8")
 
 
 def openapi() -> Json:
     """The application's OpenAPI document, without a database and without anybody's settings."""
-    sys.path.insert(0, str(ROOT))
     from chatbot.app import create_app
     from chatbot.config import Settings
 
@@ -80,74 +66,80 @@ def render(made: Json) -> str:
 def collection(spec: Json) -> Json:
     """The collection of an OpenAPI document."""
     schemas = spec["components"]["schemas"]
-    folders: dict[str, Json] = {}
-    for tag in spec["tags"]:
-        folders[tag["name"]] = {"name": tag["name"], "description": tag["description"], "item": []}
-    for path, entry in spec["paths"].items():
-        shared = entry.get("parameters", [])
-        for method in (m for m in METHODS if m in entry):
-            operation = entry[method] | {"parameters": shared + entry[method].get("parameters", [])}
-            folders[operation["tags"][0]]["item"] += _items(path, method, operation, schemas)
-    for folder in folders.values():
-        folder["item"].sort(key=_ends_something)
+    operations = dict(_operations(spec))
+    missing = operations.keys() ^ {step.operation for _, steps in FLOW.values() for step in steps}
+    if missing:
+        raise SystemExit(f"Give each operation its place in postman/flow.py, and no other one: {', '.join(missing)}")
+    folders = [
+        {
+            "name": name,
+            "description": text,
+            "item": [_item(step, *operations[step.operation], schemas) for step in steps],
+        }
+        for name, (text, steps) in FLOW.items()
+    ]
     info = {"_postman_id": _id("collection"), "name": spec["info"]["title"], "schema": FORMAT}
     return {
         "info": info | {"description": spec["info"]["description"]},
-        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{access}}", "type": "string"}]},
+        "auth": _bearer(USER),
         "variable": [{"key": key, "value": value, "type": "string"} for key, value in VARIABLES.items()],
-        "item": list(folders.values()),
+        "item": folders,
     }
 
 
-def _ends_something(item: Json) -> bool:
-    """Deleting and signing out come last, so that a folder can be run from top to bottom."""
-    request = item["request"]
-    return request["method"] == "DELETE" or "logout" in request["url"]["raw"]
+def _operations(spec: Json) -> Iterator[tuple[str, tuple[str, str, Json]]]:
+    """By name: path, method, and the operation with the parameters of its path."""
+    for path, entry in spec["paths"].items():
+        for method in (m for m in METHODS if m in entry):
+            parameters = entry.get("parameters", []) + entry[method].get("parameters", [])
+            yield entry[method]["operationId"], (path, method, entry[method] | {"parameters": parameters})
+
+
+def _bearer(variable: str) -> Json:
+    return {"type": "bearer", "bearer": [{"key": "token", "value": f"{{{{{variable}}}}}", "type": "string"}]}
 
 
 def _id(name: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"chatbot/postman/{name}"))
 
 
-def _items(path: str, method: str, operation: Json, schemas: Json) -> list[Json]:
-    """The request of an operation, and further ones where it can be asked in another way."""
-    name, summary = operation["operationId"], operation["summary"]
-    content = operation.get("requestBody", {}).get("content", {})
-    # Where a body may have several forms, the first is the usual one.
-    forms = content[MEDIA_JSON]["schema"].get("oneOf", [content[MEDIA_JSON]["schema"]]) if MEDIA_JSON in content else []
-    json_body = _json_body(forms[0], schemas) if forms else None
-    made = [_item(name, summary, path, method, operation, schemas, _raw(json_body))]
-    if MEDIA_FORM in content:
-        body = _form(content[MEDIA_FORM]["schema"])
-        made.append(_item(f"{name}:file", f"{summary} as a file", path, method, operation, schemas, body))
-    for form in forms[1:]:
-        body = _raw(_json_body(form, schemas))
-        made.append(_item(f"{name}:url", f"{summary} by its URL", path, method, operation, schemas, body))
-    if json_body and "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
-        body = _raw(json_body | {"stream": True})
-        made.append(_item(f"{name}:stream", f"{summary}, as a stream", path, method, operation, schemas, body))
-    return made
-
-
-def _item(
-    key: str, name: str, path: str, method: str, operation: Json, schemas: Json, body: Json | None
-) -> Json:  # fmt: skip
-    request: Json = {"method": method.upper(), "header": [], "url": _url(path, operation["parameters"])}
+def _item(step: Step, path: str, method: str, operation: Json, schemas: Json) -> Json:
+    request: Json = {"method": method.upper(), "header": [], "url": _url(path, operation["parameters"], step)}
     request["description"] = operation.get("description", operation["summary"])
     if not operation["security"]:
         request["auth"] = {"type": "noauth"}
+    elif step.token != USER:
+        request["auth"] = _bearer(step.token)
+    body = _body(step, operation, schemas)
     if body is not None:
         request["body"] = body
         if body["mode"] == "raw":
             request["header"] = [{"key": "Content-Type", "value": MEDIA_JSON}]
-    made: Json = {"id": _id(key), "name": name, "request": request}
-    if key in STORES:
-        made["event"] = [_test_script(key, STORES[key])]
-    made["response"] = _answers(key, path, request, operation["responses"], schemas)
-    return made
+    events = [_script(step, "prerequest", _before(step)), _script(step, "test", _after(step, operation, schemas))]
+    return {
+        "id": _id(step.key),
+        "name": step.name or operation["summary"],
+        "request": request,
+        "event": [event for event in events if event["script"]["exec"]],
+        "response": _answers(step.key, path, request, operation["responses"], schemas),
+    }
 
 
-def _url(path: str, parameters: list[Json]) -> Json:
+def _body(step: Step, operation: Json, schemas: Json) -> Json | None:
+    """The body: JSON in its usual form or another one, or a form with a file."""
+    content = operation.get("requestBody", {}).get("content", {})
+    variant = step.key.partition(":")[2]
+    if variant == "file" and MEDIA_FORM in content:
+        return _form(content[MEDIA_FORM]["schema"], step)
+    if MEDIA_JSON not in content:
+        return None
+    # Where a body may have several forms, the first is the usual one.
+    forms = content[MEDIA_JSON]["schema"].get("oneOf", [content[MEDIA_JSON]["schema"]])
+    stream = {"stream": True} if variant == "stream" else {}
+    return _raw(_json_body(forms[variant == "url"], schemas) | step.body | stream)
+
+
+def _url(path: str, parameters: list[Json], step: Step) -> Json:
     """The address; path variables take the stored ids, optional query parameters are there but off."""
     parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")]
     # Postman would drop a last slash; the API answers with and without it.
@@ -155,8 +147,8 @@ def _url(path: str, parameters: list[Json]) -> Json:
     url: Json = {"raw": "{{baseUrl}}/" + "/".join(parts), "host": ["{{baseUrl}}"], "path": parts}
     of_path = [p["name"] for p in parameters if p["in"] == "path"]
     if of_path:
-        url["variable"] = [{"key": name, "value": f"{{{{{name}}}}}"} for name in of_path]
-    query = [_query(p) for p in parameters if p["in"] == "query"]
+        url["variable"] = [{"key": name, "value": f"{{{{{step.path.get(name, name)}}}}}"} for name in of_path]
+    query = [_query(p, step) for p in parameters if p["in"] == "query"]
     if query:
         url["query"] = query
         needed = "&".join(f"{q['key']}={q['value']}" for q in query if not q["disabled"])
@@ -164,14 +156,18 @@ def _url(path: str, parameters: list[Json]) -> Json:
     return url
 
 
-def _query(parameter: Json) -> Json:
-    schema = parameter["schema"]
-    value = schema.get("example", schema.get("default", schema.get("enum", [""])[0]))
+def _query(parameter: Json, step: Step) -> Json:
+    schema, name = parameter["schema"], parameter["name"]
+    value = (
+        step.query[name]
+        if name in step.query
+        else schema.get("example", schema.get("default", schema.get("enum", [""])[0]))
+    )
     return {
-        "key": parameter["name"],
+        "key": name,
         "value": "" if value is None else str(value),
         "description": parameter.get("description", ""),
-        "disabled": not parameter.get("required", False),
+        "disabled": not parameter.get("required", False) and name not in step.query,
     }
 
 
@@ -180,30 +176,61 @@ def _json_body(schema: Json, schemas: Json) -> Json:
     resolved = _resolved(schema, schemas)
     required = resolved.get("required", [])
     fields = {k: v for k, v in resolved["properties"].items() if k in required or "example" in v}
-    body = {name: _example(field, schemas) for name, field in fields.items()}
-    return body | {name: value for name, value in STORED_FIELDS.items() if name in body}
+    return {name: _example(field, schemas) for name, field in fields.items()}
 
 
-def _raw(body: Json | None) -> Json | None:
-    if body is None:
-        return None
+def _raw(body: Json) -> Json:
     return {"mode": "raw", "raw": _pretty(body), "options": {"raw": {"language": "json"}}}
 
 
-def _form(schema: Json) -> Json:
+def _form(schema: Json, step: Step) -> Json:
     fields = []
     for name, field in schema["properties"].items():
         if field.get("format") == "binary":
-            fields.append({"key": name, "type": "file", "src": []})
+            fields.append({"key": name, "type": "file", "src": step.file})
         else:
-            fields.append({"key": name, "type": "text", "value": "", "disabled": name not in schema["required"]})
+            used = name in step.body or name in schema.get("required", ())
+            fields.append({"key": name, "type": "text", "value": step.body.get(name, ""), "disabled": not used})
     return {"mode": "formdata", "formdata": fields}
 
 
-def _test_script(name: str, stores: dict[str, str]) -> Json:
-    lines = ["if (pm.response.code < 300) {", "    const answer = pm.response.json();"]
-    lines += [f'    pm.collectionVariables.set("{key}", answer.{path});' for key, path in stores.items()]
-    return {"listen": "test", "script": {"id": _id(f"{name}:test"), "type": "text/javascript", "exec": [*lines, "}"]}}
+def _script(step: Step, kind: str, lines: list[str]) -> Json:
+    return {"listen": kind, "script": {"id": _id(f"{step.key}:{kind}"), "type": "text/javascript", "exec": lines}}
+
+
+def _before(step: Step) -> list[str]:
+    lines = [NEW_NAME.format(variable=variable, prefix=prefix) for variable, prefix in step.names.items()]
+    for name in (name for name in step.names if name.endswith("username")):
+        email = name.replace("username", "email")
+        lines.append(f'pm.collectionVariables.set("{email}", pm.collectionVariables.get("{name}") + "@example.com");')
+    if step.needs:
+        lines.append(f'if (!pm.collectionVariables.get("{step.needs}")) pm.execution.skipRequest();')
+    return lines
+
+
+def _after(step: Step, operation: Json, schemas: Json) -> list[str]:
+    """Checks the status, and that the fields that an answer always has are there; stores what later requests need."""
+    good = [status for status in SUCCESSES if status in operation["responses"]]
+    lines = [f'pm.test("status", () => pm.expect(pm.response.code).to.be.oneOf([{", ".join(good)}]));']
+    fields = [] if step.key.endswith(":stream") else _fields(operation["responses"], good, schemas)
+    if fields or step.stores:
+        lines.append("const answer = pm.response.json();")
+    if fields:
+        names = ", ".join(f'"{name}"' for name in fields)
+        lines.append(f'pm.test("fields", () => pm.expect(answer).to.include.keys({names}));')
+    for variable, place in step.stores.items():
+        found = re.sub(r"\[(\w+)=(\w+)\]", r".find((one) => one.\1 === \2)", place)
+        lines.append(f'pm.collectionVariables.set("{variable}", answer.{found});')
+    return lines
+
+
+def _fields(responses: Json, good: list[str], schemas: Json) -> list[str]:
+    for status in good:
+        schema = responses[status].get("content", {}).get(MEDIA_JSON, {}).get("schema")
+        if schema:
+            resolved = _resolved(schema, schemas)
+            return list(resolved.get("required", []))[:3]
+    return []
 
 
 def _answers(key: str, path: str, request: Json, responses: Json, schemas: Json) -> list[Json]:
@@ -232,7 +259,7 @@ def _answer(key: str, name: str, status: int, media: str | None, body: str, requ
         "id": _id(f"{key}:{status}"),
         "name": f"{status} {name}",
         "originalRequest": {k: v for k, v in request.items() if k != "description"},
-        "status": HTTPStatus(status).phrase,
+        "status": title_of(status),
         "code": status,
         "_postman_previewlanguage": "json" if media and "json" in media else "text",
         "header": [{"key": "Content-Type", "value": media}] if media else [],

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import click
-from rich.table import Table
+from typing import TYPE_CHECKING
 
-from chatbot.auth import accounts
-from chatbot.auth.models import User
+import click
+
 from chatbot.auth.origin import Origin
-from chatbot.db import detached
-from chatbot.extensions import db, settings
 from chatbot.terminal import Commands, show_table
+
+if TYPE_CHECKING:
+    from chatbot.auth.models import User
 
 users_cli = Commands("users", help="Accounts. ACCOUNT is an e-mail address or a user name.")
 
@@ -24,6 +24,9 @@ PAGE = 100
 @click.option("--password", envvar="ADMIN_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True)
 def create_admin(email: str, username: str, password: str) -> None:
     """Create an administrator. The password is asked for, or taken from ADMIN_PASSWORD."""
+    from chatbot.auth import accounts
+    from chatbot.extensions import db, settings
+
     user = accounts.create_admin(db.session(), settings(), email, username, password, FROM_HERE)
     click.echo(f"{_called(user)} is an administrator now.")
 
@@ -32,6 +35,11 @@ def create_admin(email: str, username: str, password: str) -> None:
 @click.option("-q", "--query", help="A part of the address or the user name.")
 def list_users(query: str | None) -> None:
     """List accounts, the newest first."""
+    from rich.table import Table
+
+    from chatbot.auth import accounts
+    from chatbot.extensions import db
+
     table = Table(box=None)
     for heading in ("user name", "address", "role", "state", "since"):
         table.add_column(heading, overflow="fold")
@@ -65,6 +73,9 @@ def _described(user: User) -> tuple[str, str]:
 @click.argument("account")
 def disable(account: str) -> None:
     """Refuse an account from the next request on; end its sessions, streams included."""
+    from chatbot.auth import accounts
+    from chatbot.extensions import db
+
     user = accounts.set_active(db.session(), account, False, FROM_HERE)
     click.echo(f"{_called(user)} is disabled; nothing of theirs is deleted.")
 
@@ -73,6 +84,9 @@ def disable(account: str) -> None:
 @click.argument("account")
 def enable(account: str) -> None:
     """Let a disabled account in again."""
+    from chatbot.auth import accounts
+    from chatbot.extensions import db
+
     user = accounts.set_active(db.session(), account, True, FROM_HERE)
     click.echo(f"{_called(user)} is enabled.")
 
@@ -81,6 +95,9 @@ def enable(account: str) -> None:
 @click.argument("account")
 def make_admin(account: str) -> None:
     """Make an account an administrator."""
+    from chatbot.auth import accounts
+    from chatbot.extensions import db
+
     user = accounts.set_admin(db.session(), account, True, FROM_HERE)
     click.echo(f"{_called(user)} is an administrator now.")
 
@@ -89,6 +106,9 @@ def make_admin(account: str) -> None:
 @click.argument("account")
 def make_user(account: str) -> None:
     """Make an administrator an ordinary user."""
+    from chatbot.auth import accounts
+    from chatbot.extensions import db
+
     user = accounts.set_admin(db.session(), account, False, FROM_HERE)
     click.echo(f"{_called(user)} is an ordinary user now.")
 
@@ -97,6 +117,9 @@ def make_user(account: str) -> None:
 @click.argument("account")
 def revoke_sessions(account: str) -> None:
     """Sign an account out everywhere. API keys are not sessions and stay."""
+    from chatbot.auth import accounts
+    from chatbot.extensions import db
+
     ended = accounts.revoke_sessions(db.session(), account, FROM_HERE)
     click.echo(f"{ended} session{'s' * (ended != 1)} ended.")
 
@@ -106,6 +129,10 @@ def revoke_sessions(account: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(account: str, yes: bool) -> None:
     """Delete an account and everything of theirs: sessions, conversations, keys, letters."""
+    from chatbot.auth import accounts
+    from chatbot.db import detached
+    from chatbot.extensions import db
+
     session = db.session()
     user = detached(session, accounts.find_user(session, account))
     name = _called(user)

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Flask, current_app
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTDecodeError, JWTExtendedException
 from jwt.exceptions import PyJWTError
 
@@ -23,7 +23,6 @@ from chatbot.auth.tokens import Claims, Grant, InvalidToken, is_visitor
 from chatbot.config import Settings
 from chatbot.db import utcnow
 from chatbot.errors import FieldError, Invalid
-from chatbot.extensions import jwt
 from chatbot.signing_secrets import Secrets
 
 ISSUER = AUDIENCE = "chatbot"
@@ -63,8 +62,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         JWT_ACCESS_TOKEN_EXPIRES=settings.access_lifetime,
         JWT_REFRESH_TOKEN_EXPIRES=settings.refresh_lifetime,
     )
-    jwt.init_app(app)
-    jwt.decode_key_loader(_decode_key)
+    JWTManager(app).decode_key_loader(_decode_key)
 
 
 def kid_of(secret: str) -> str:

@@ -6,17 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
 
-from chatbot.backup import service
-from chatbot.backup.archive import SECRET, BackupRefused, reading
-from chatbot.backup.service import Told
-from chatbot.db import new_id, utcnow
-from chatbot.extensions import settings
-from chatbot.signing_secrets import SECRET_FILE
 from chatbot.terminal import Commands, progress_bar, quiet
+
+if TYPE_CHECKING:
+    from chatbot.backup.service import Told
 
 backup_cli = Commands("backup", help="Backups of everything that is stored, while all runs.")
 
@@ -26,6 +24,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @contextmanager
 def _told() -> Iterator[None]:
     """What is refused ends the command with its sentence."""
+    from chatbot.backup.archive import BackupRefused
+
     try:
         yield
     except BackupRefused as error:
@@ -48,6 +48,10 @@ def create(file: Path | None, with_secret: bool) -> None:
 
     Exit status: 0 when all of it is there, 1 when originals are missing or damaged.
     """
+    from chatbot.backup import service
+    from chatbot.backup.archive import reading
+    from chatbot.db import utcnow
+
     path = file or Path(f"chatbot-backup-{utcnow():%Y%m%d-%H%M%S}.zip")
     secret = _secret() if with_secret else None
     with _told(), quiet(), current_app.extensions["sessions"]() as session, _progress() as told:
@@ -64,6 +68,9 @@ def create(file: Path | None, with_secret: bool) -> None:
 
 
 def _secret() -> bytes:
+    from chatbot.extensions import settings
+    from chatbot.signing_secrets import SECRET_FILE
+
     if settings().secret_key is not None:
         raise click.ClickException("SECRET_KEY is a setting here and in no file; keep it where your settings are.")
     return (settings().instance_path / SECRET_FILE).read_bytes()
@@ -73,6 +80,8 @@ def _secret() -> bytes:
 @click.argument("file", type=FILE)
 def check(file: Path) -> None:
     """Prove that a backup is whole: every part has the length and the SHA-256 that its manifest says."""
+    from chatbot.backup.archive import reading
+
     with _told(), reading(file) as archive:
         archive.check()
         made = archive.manifest
@@ -84,6 +93,9 @@ def check(file: Path) -> None:
 @click.option("--replace", is_flag=True, help="Delete what is in the database first.")
 def restore(file: Path, replace: bool) -> None:
     """Make the database what it was, all of it or nothing. Stop the other processes first."""
+    from chatbot.backup import service
+    from chatbot.backup.archive import SECRET, reading
+
     with _told(), quiet(), reading(file) as archive, current_app.extensions["sessions"]() as session:
         with _progress() as told:
             service.restore(session, archive, replace=replace, told=told)
@@ -94,6 +106,10 @@ def restore(file: Path, replace: bool) -> None:
 
 
 def _put_secret(secret: bytes) -> None:
+    from chatbot.db import new_id
+    from chatbot.extensions import settings
+    from chatbot.signing_secrets import SECRET_FILE
+
     if settings().secret_key is not None:
         click.echo("SECRET_KEY is a setting here; the backup's secret was not used.", err=True)
         return

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 from flask import current_app
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from chatbot.background import wake
-from chatbot.chat import replay as replaying
-from chatbot.chat.gaps import Gap, Status, list_gaps
-from chatbot.chat.replay import ReplayRefused
 from chatbot.errors import ChatbotError, FieldError, Invalid
-from chatbot.extensions import db
-from chatbot.knowledge import curated
 from chatbot.knowledge.cli import knowledge_cli
 from chatbot.knowledge.index_cli import told
-from chatbot.knowledge.models import DEFAULT_COLLECTION
-from chatbot.knowledge.retrieval import Index
-from chatbot.knowledge.tasks import ingest_document
 from chatbot.terminal import Commands, quiet, show_table
+
+if TYPE_CHECKING:
+    from chatbot.chat.gaps import Gap, Status
 
 chat_cli = Commands("chat", help="Conversations.")
 
@@ -35,6 +26,11 @@ chat_cli = Commands("chat", help="Conversations.")
 @click.option("--status", type=click.Choice(["open", "resolved", "all"]), default="open", show_default=True)
 def print_gaps(limit: int, status: Status) -> None:
     """List questions that found nothing or were voted down, grouped by meaning."""
+    from rich.table import Table
+
+    from chatbot.chat.gaps import list_gaps
+    from chatbot.extensions import db
+
     try:
         found = list_gaps(db.session(), current_app.extensions["retriever"].embedder(), limit, status)
     except ChatbotError as error:
@@ -62,6 +58,12 @@ def curate(
     question: str, answer: str | None, collection: str | None, relevant: tuple[str, ...], set_name: str | None
 ) -> None:
     """Close a gap: answer a QUESTION, or say which documents are to be found for it."""
+    from chatbot.background import wake
+    from chatbot.extensions import db
+    from chatbot.knowledge import curated
+    from chatbot.knowledge.models import DEFAULT_COLLECTION
+    from chatbot.knowledge.tasks import ingest_document
+
     if (answer is None) == (not relevant):
         raise click.UsageError("Give either --answer or --relevant.")
     if (collection and not answer) or (set_name and not relevant):
@@ -98,6 +100,10 @@ def replay(message_id: UUID, generation_id: int | None, model: str | None, as_js
 
     Exit status: 0 when the answer was made, 1 when it cannot be.
     """
+    from chatbot.chat import replay as replaying
+    from chatbot.chat.replay import ReplayRefused
+    from chatbot.knowledge.retrieval import Index
+
     parts = current_app.extensions
     with told(ReplayRefused), quiet():
         index, missing = None, 0
@@ -118,6 +124,10 @@ def replay(message_id: UUID, generation_id: int | None, model: str | None, as_js
 
 
 def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table("", "before", "now")
     table.add_row("searched", *map(str, found["question"]["searched"]))
     table.add_row("generation", *(f"{g['generation']} ({g['embedder']})" if g else "" for g in found["generation"]))
@@ -147,6 +157,8 @@ def _grounding(one: dict[str, Any]) -> str:
 
 
 def _show_passages(passages: dict[str, Any]) -> None:
+    from rich.table import Table
+
     click.echo(f"{passages['kept']} passage(s) in the same place")
     table = Table("passage", "before", "now", "page")
     rows = [(passage, *passage["rank"]) for passage in passages["moved"]]

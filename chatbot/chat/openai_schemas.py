@@ -81,6 +81,11 @@ def _is_usage_flag(options: dict[str, Any]) -> None:
         raise ma.ValidationError({"include_usage": ["Not a valid boolean."]})
 
 
+def _is_off(value: bool | None) -> None:
+    if value:
+        raise ma.ValidationError("Only false can be given.")
+
+
 def _is_text_format(wanted: dict[str, Any]) -> None:
     if wanted.get("type") != "text":
         raise ma.ValidationError({"type": ["Only text can be given."]})
@@ -112,7 +117,7 @@ class CompletionSchema(ma.Schema):
     )
     logprobs = Flag(
         load_default=False, allow_none=True,
-        validate=ma.validate.Equal(False), metadata={"enum": [False, None]},
+        validate=_is_off, metadata={"description": "Only false.", "not": {"enum": [True]}},
     )  # fmt: skip
     response_format = ma.fields.Dict(load_default=None, allow_none=True, validate=_is_text_format, metadata=_FORMAT)
     tools = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)

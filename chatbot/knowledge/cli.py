@@ -9,30 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask import current_app
-from rich.progress import Progress
-from rich.table import Table
 
-from chatbot.background import wake
-from chatbot.db import detached
 from chatbot.errors import ChatbotError
-from chatbot.extensions import db
-from chatbot.knowledge import ingest, queue, schemas, service, urls, verify, versions
-from chatbot.knowledge.collections import Reader, create_collection, list_collections
-from chatbot.knowledge.filters import conditions
-from chatbot.knowledge.instructions import SUSPICIOUS
-from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, MEMBERS, Document
-from chatbot.knowledge.service import FileRefused, NewDocument
-from chatbot.knowledge.sync import MOST, MOST_BYTES, Synced, sync_files
-from chatbot.knowledge.tasks import ingest_document
-from chatbot.knowledge.together import ingest_together
 from chatbot.terminal import Commands, progress_bar, quiet, show_table
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from chatbot.knowledge import verify
+    from chatbot.knowledge.models import Document
+    from chatbot.knowledge.service import NewDocument
+    from chatbot.knowledge.sync import Synced
 
 # A check names so many of what it found.
 MOST_SHOWN = 20
+
+# As the models have it (a test compares).
+DEFAULT_COLLECTION = "default"
 
 knowledge_cli = Commands("knowledge", help="The knowledge base.")
 
@@ -91,6 +88,12 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
 
     Exit status: 0 when every file is in, 1 when some failed.
     """
+    from chatbot.background import wake
+    from chatbot.extensions import db
+    from chatbot.knowledge import service
+    from chatbot.knowledge.sync import sync_files
+    from chatbot.knowledge.tasks import ingest_document
+
     summary = Summary()
     collection = service.check_collection(collection)
     local = [path for path in paths if isinstance(path, Path)]
@@ -143,6 +146,9 @@ def _folders(paths: Iterable[Path]) -> list[tuple[Path, str]]:
 
 def _prune(folders: Iterable[tuple[Path, str]], collection: str, summary: Summary) -> None:
     """Removes the documents that were brought from a folder and whose file is there no more."""
+    from chatbot.extensions import db
+    from chatbot.knowledge import service
+
     removed = 0
     for folder, prefix in folders:
         for document_id, source in service.documents_under(db.session(), collection, prefix):
@@ -174,6 +180,8 @@ def _batches(
     files: Iterable[tuple[Path, str]], collection: str, summary: Summary
 ) -> Iterator[list[tuple[str, NewDocument]]]:
     """The files with their bytes, some at a time; notes those that cannot be read."""
+    from chatbot.knowledge.sync import MOST, MOST_BYTES
+
     some: list[tuple[str, NewDocument]] = []
     size = 0
     for path, source in files:
@@ -191,6 +199,8 @@ def _batches(
 
 def _read(path: Path, source: str, collection: str, summary: Summary) -> NewDocument | None:
     """A file with its bytes, or None where it cannot be had, with the reason noted."""
+    from chatbot.knowledge.service import FileRefused, NewDocument
+
     try:
         if path.stat().st_size > current_app.extensions["settings"].max_upload_mb * 1024 * 1024:
             summary.count(FileRefused("The file is larger than MAX_UPLOAD_MB.", code="too_large"), source)
@@ -202,6 +212,10 @@ def _read(path: Path, source: str, collection: str, summary: Summary) -> NewDocu
 
 
 def _sync_url(url: str, collection: str, summary: Summary) -> None:
+    from chatbot.extensions import db
+    from chatbot.knowledge import urls
+    from chatbot.knowledge.sync import Synced
+
     try:
         checked = urls.check_url(url, current_app.extensions["fetch_limits"])
         outcome, document, to_ingest = urls.sync_url(db.session(), urls.NewUrl(checked, collection=collection))
@@ -213,6 +227,8 @@ def _sync_url(url: str, collection: str, summary: Summary) -> None:
 
 def _ingest_here(bar: Progress, summary: Summary) -> None:
     """Ingests what was queued, a thread a core; a worker that is running takes its share."""
+    from chatbot.knowledge import service
+
     parts = current_app.extensions
     task = bar.add_task("Ingesting", total=len(summary.queued))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -233,6 +249,8 @@ def _ingest_here(bar: Progress, summary: Summary) -> None:
 
 def _ingest_many(parts: Mapping[str, Any], report: Callable[[int], None]) -> None:
     """Ingests the small texts, many at once; the others go one by one."""
+    from chatbot.knowledge.together import ingest_together
+
     with parts["sessions"]() as session:
         while done := ingest_together(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
             report(done)
@@ -240,6 +258,8 @@ def _ingest_many(parts: Mapping[str, Any], report: Callable[[int], None]) -> Non
 
 def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:
     """Ingests one document, or waits for the worker that has it; gives the reason when it is not ready."""
+    from chatbot.knowledge import service
+
     try:
         document = _ingested(parts, document_id)
     except service.DocumentNotFound as error:
@@ -252,6 +272,9 @@ def _reason(status: str, code: str | None, detail: str | None) -> str | None:
 
 
 def _ingested(parts: Mapping[str, Any], document_id: str) -> Document:
+    from chatbot.db import detached
+    from chatbot.knowledge import ingest, service
+
     with parts["sessions"]() as session:
         while True:
             # Again and again, for the worker that had it may be gone.
@@ -278,6 +301,12 @@ def _report(summary: Summary, *, waited: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
 def list_documents(status: str | None, suspicious: bool, limit: int) -> None:
     """List documents, newest first."""
+    from rich.table import Table
+
+    from chatbot.extensions import db
+    from chatbot.knowledge import queue, service
+    from chatbot.knowledge.instructions import SUSPICIOUS
+
     filters = {"status": status, "min_instruction_score": SUSPICIOUS if suspicious else None}
     page = service.list_documents(db.session(), filters, limit, None)
     table = Table("id", "status", "place", "v", "chunks", "source", "reason")
@@ -292,6 +321,11 @@ def list_documents(status: str | None, suspicious: bool, limit: int) -> None:
 @click.argument("document_id", type=click.UUID)
 def show(document_id: object) -> None:
     """Print everything about one document."""
+    from rich.table import Table
+
+    from chatbot.extensions import db
+    from chatbot.knowledge import queue, schemas, service, versions
+
     document = service.get_document(db.session(), str(document_id))
     about = schemas.DocumentSchema().dump(queue.describe(db.session(), document))
     page = versions.list_versions(db.session(), document.id, 100, None)
@@ -309,6 +343,9 @@ def show(document_id: object) -> None:
 @click.argument("document_id", type=click.UUID)
 def remove(document_id: object) -> None:
     """Delete a document; prints what is gone."""
+    from chatbot.extensions import db
+    from chatbot.knowledge import service
+
     receipt = service.delete_document(db.session(), str(document_id))
     click.echo(f"removed {receipt.title}: {receipt.versions} version(s), {receipt.chunks} chunk(s)")
 
@@ -317,6 +354,11 @@ def remove(document_id: object) -> None:
 @click.argument("document_id", type=click.UUID)
 def retry(document_id: object) -> None:
     """Try a failed document again, or fetch a page again."""
+    from chatbot.background import wake
+    from chatbot.extensions import db
+    from chatbot.knowledge import urls
+    from chatbot.knowledge.tasks import ingest_document
+
     document = urls.retry(db.session(), str(document_id))
     wake(ingest_document, document.id)
     click.echo(f"{document.status}: {document.title}")
@@ -329,6 +371,10 @@ def retry(document_id: object) -> None:
 @click.option("--filter", "only", help="As in GET search/: field:value,-field:value,field:one|other")
 def search(question: str, k: int, mode: str, only: str | None) -> None:
     """Show the best passages and their scores."""
+    from rich.table import Table
+
+    from chatbot.knowledge.filters import conditions
+
     retriever, where = current_app.extensions["retriever"], conditions(only)
     passages, threshold = retriever.search(question, k, mode=mode, conditions=where)
     names = ("fused", "dense", "keyword", "evidence")
@@ -342,6 +388,9 @@ def search(question: str, k: int, mode: str, only: str | None) -> None:
 @knowledge_cli.command("stats")
 def stats() -> None:
     """Print what is stored."""
+    from chatbot.extensions import db
+    from chatbot.knowledge import service
+
     for name, value in service.stats(db.session(), current_app.extensions["embedders"].default).items():
         click.echo(f"{name}: {value}")
 
@@ -353,11 +402,17 @@ def verify_knowledge(fix: bool) -> None:
 
     Exit status: 0 when all is well (or mended), 1 when something is not.
     """
+    from chatbot.knowledge import verify
+
     report_checks(verify.KNOWLEDGE, fix)
 
 
 def report_checks(checks: Sequence[verify.Check], fix: bool) -> None:
     """Makes the checks and prints a line for each; ends the command with 1 when something is wrong."""
+    from rich.table import Table
+
+    from chatbot.knowledge import verify
+
     table = Table("check", "looked at", "found", "done")
     with current_app.extensions["sessions"]() as session:
         results = list(verify.verify(session, checks, fix=fix))
@@ -375,6 +430,12 @@ def report_checks(checks: Sequence[verify.Check], fix: bool) -> None:
 @click.option("--members-only", is_flag=True, help="With --create: only its members may read it.")
 def collections(name: str | None, members_only: bool) -> None:
     """List the collections, newest first, or make one."""
+    from rich.table import Table
+
+    from chatbot.extensions import db
+    from chatbot.knowledge.collections import Reader, create_collection, list_collections
+    from chatbot.knowledge.models import EVERYONE, MEMBERS
+
     if members_only and name is None:
         raise click.UsageError("--members-only goes with --create.")
     if name is not None:

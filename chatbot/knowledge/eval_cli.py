@@ -11,34 +11,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask import Flask, current_app
-from flask_migrate import upgrade
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy import event
 
 from chatbot import __version__
-from chatbot.config import ROOT
-from chatbot.db import Sessions, engine_options, prepare_engine
-from chatbot.extensions import db, migrate
-from chatbot.knowledge import activation, answering, eval_parts, evaluation
-from chatbot.knowledge import build as building
-from chatbot.knowledge.cases import stored_set
-from chatbot.knowledge.evaluation import MODES, BadSet, EvalSet, Names, Outcome
-from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
-from chatbot.knowledge.grounding import store_gate
 from chatbot.knowledge.index_cli import index_cli, told
-from chatbot.knowledge.models import Generation
-from chatbot.knowledge.retrieval import Index, Mode
-from chatbot.rag.types import Passage
 from chatbot.terminal import Commands, progress_bar, quiet, show_table
+
+if TYPE_CHECKING:
+    from chatbot.db import Sessions
+    from chatbot.knowledge import answering, evaluation
+    from chatbot.knowledge.evaluation import EvalSet, Outcome
+    from chatbot.knowledge.models import Generation
+    from chatbot.knowledge.retrieval import Index, Mode
+    from chatbot.rag.types import Passage
 
 eval_cli = Commands("eval", help="How good the search is, in figures.")
 
 BAR = 40
+# As the service has them (a test compares).
+MODES: tuple[Mode, ...] = ("dense", "keyword", "hybrid")
 # A gate that was learnt from fewer and measured with fewer is told apart.
 FEW_QUESTIONS = 30
 PARTS = ("search", "gate", "answers")
@@ -66,7 +60,7 @@ class GoalType(click.ParamType[Goal]):
         return Goal(match[1], match[2], float(match[3]))
 
 
-class ModesType(click.ParamType[tuple[Mode, ...]]):
+class ModesType(click.ParamType[tuple["Mode", ...]]):
     """Names of modes between commas."""
 
     name = "modes"
@@ -92,6 +86,10 @@ def read_set(name: Path | str, queries: Path | None = None) -> EvalSet:
     Raises:
         BadSet: there is none, or it cannot be read.
     """
+    from chatbot.knowledge import evaluation
+    from chatbot.knowledge.cases import stored_set
+    from chatbot.knowledge.evaluation import BadSet
+
     if isinstance(name, Path):
         return evaluation.read_set(name, queries)
     if queries is not None:
@@ -142,6 +140,9 @@ def run(
     With unanswerable.jsonl also the gate is measured, and with answers.jsonl the answers. A corpus goes into a
     database of its own under the instance folder, never into the live one.
     """
+    from chatbot.knowledge import eval_parts
+    from chatbot.knowledge.evaluation import BadSet
+
     started = time.perf_counter()
     with told(BadSet), quiet():
         questions = read_set(name, queries).limited(limit)
@@ -168,13 +169,19 @@ def run(
 def _ask(
     index: Index, questions: EvalSet, names: evaluation.Names, modes: Sequence[Mode], k: int
 ) -> list[Outcome]:  # fmt: skip
+    from chatbot.knowledge import evaluation
+
     with progress_bar() as bar:
         task = bar.add_task("Asking", total=len(questions.judged) * len(modes))
         step: Callable[[], None] = lambda: bar.advance(task)  # noqa: E731
         return evaluation.run(index, questions, names, modes, k, step, os.cpu_count() or 1)
 
 
-def _answers(index: Index, model: str | None, questions: EvalSet, names: Names) -> answering.Report | None:
+def _answers(
+    index: Index, model: str | None, questions: EvalSet, names: evaluation.Names
+) -> answering.Report | None:  # fmt: skip
+    from chatbot.knowledge import eval_parts
+
     parts = current_app.extensions
     return eval_parts.answers_report(
         index, parts["replies"].models, model, questions, names, parts["settings"].passages
@@ -182,6 +189,10 @@ def _answers(index: Index, model: str | None, questions: EvalSet, names: Names) 
 
 
 def _live(questions: EvalSet) -> tuple[Index, evaluation.Names]:
+    from chatbot.knowledge import evaluation
+    from chatbot.knowledge.evaluation import BadSet
+    from chatbot.knowledge.generations import active_generation
+
     parts = current_app.extensions
     with parts["sessions"]() as session:
         generation = active_generation(session)
@@ -203,6 +214,10 @@ def own_index(
     fresh: bool = False,
 ) -> tuple[Index, evaluation.Names]:  # fmt: skip
     """The set's corpus in a database of its own, made at the first run and continued after a break."""
+    from chatbot.knowledge import evaluation
+    from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
+    from chatbot.knowledge.retrieval import Index
+
     parts = current_app.extensions
     embedders, entries = parts["embedders"], evaluation.corpus_of(questions, limit)
     embedder, chunk_tokens = model or embedders.default, chunk_tokens or CHUNK_TOKENS
@@ -229,12 +244,19 @@ def own_index(
 
 def _database(folder: Path) -> Sessions:
     """An SQLite file with the application's schema."""
+    from flask_migrate import Migrate, upgrade
+    from sqlalchemy import event
+
+    from chatbot.config import ROOT
+    from chatbot.db import engine_options, prepare_engine
+    from chatbot.extensions import db
+
     folder.mkdir(parents=True, exist_ok=True)
     app = Flask("evaluation")
     url = f"sqlite:///{folder / 'chatbot.db'}"
     app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(url, 8))
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     with app.app_context():
         sessions = prepare_engine(db.engine)
         # It can be made again from the set: no waiting for the disk.
@@ -244,6 +266,9 @@ def _database(folder: Path) -> Sessions:
 
 
 def _built(sessions: Sessions, embedder: str, chunk_tokens: int) -> Generation:
+    from chatbot.knowledge import activation
+    from chatbot.knowledge import build as building
+
     embedders = current_app.extensions["embedders"]
     with sessions() as session:
         generation, owner = building.begin(session, embedders, embedder, chunk_tokens)
@@ -278,6 +303,9 @@ def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
 
 
 def _show(outcomes: Sequence[Outcome]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("mode", *outcomes[0].figures)
     for outcome in outcomes:
         table.add_row(outcome.mode, *(f"{value:.4f}" for value in outcome.figures.values()))
@@ -309,6 +337,8 @@ def export(name: str, folder: Path) -> None:
 
     Its documents are those of the knowledge base, by their ids.
     """
+    from chatbot.knowledge.evaluation import BadSet
+
     with told(BadSet):
         questions = read_set(name)
     (folder / "qrels").mkdir(parents=True, exist_ok=True)
@@ -332,6 +362,11 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
 
     One half of the questions is learnt from; the figures are of the other half.
     """
+    from chatbot.knowledge import activation, eval_parts
+    from chatbot.knowledge.evaluation import BadSet
+    from chatbot.knowledge.generations import active_generation
+    from chatbot.knowledge.grounding import store_gate
+
     sessions = current_app.extensions["sessions"]
     with told(BadSet), quiet():
         with sessions() as session:
@@ -360,6 +395,11 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
 def compare(first: int, second: int, set_name: Path | str, k: int, json_file: Path | None) -> None:
     """Measure two generations on a SET of questions about the knowledge base, side by side."""
+    from rich.table import Table
+
+    from chatbot.knowledge import activation, evaluation
+    from chatbot.knowledge.evaluation import BadSet
+
     parts, reports, figures = current_app.extensions, [], []
     with told(BadSet), quiet():
         questions = read_set(set_name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -9,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, detached, utcnow
 from chatbot.knowledge.models import ChunkRow, Document, Generation
-from chatbot.rag.embedders import Embedders
+
+if TYPE_CHECKING:
+    from chatbot.rag.embedders import Embedders
 
 log = structlog.get_logger(__name__)
 

@@ -5,36 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask import current_app
-from rich.table import Table
 
-from chatbot.knowledge import activation, vectors, verify
-from chatbot.knowledge import build as building
-from chatbot.knowledge.activation import GenerationRefused
-from chatbot.knowledge.build import BuildLost, BuildStuck
 from chatbot.knowledge.cli import report_checks
-from chatbot.knowledge.generations import active_generation
-from chatbot.knowledge.models import Generation
-from chatbot.knowledge.retrieval import Index
-from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
-index_cli = Commands("index", help="Generations of the index: build, compare, activate, go back.")
+if TYPE_CHECKING:
+    from chatbot.knowledge.models import Generation
 
-_REFUSALS = (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
+index_cli = Commands("index", help="Generations of the index: build, compare, activate, go back.")
 
 
 @contextmanager
 def told(*more: type[Exception]) -> Iterator[None]:
     """What is refused ends the command with its sentence."""
-    refusals: tuple[type[Exception], ...] = (*_REFUSALS, *more)
     try:
         yield
-    except refusals as error:
-        raise click.ClickException(str(error)) from None
+    except Exception as error:
+        if isinstance(error, (*_refusals(), *more)):
+            raise click.ClickException(str(error)) from None
+        raise
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from chatbot.knowledge.activation import GenerationRefused
+    from chatbot.knowledge.build import BuildLost, BuildStuck
+    from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
+
+    return (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
 
 
 @index_cli.command("build")
@@ -43,6 +44,8 @@ def told(*more: type[Exception]) -> Iterator[None]:
 @click.option("--generation", "generation_id", type=click.IntRange(1), help="Bring this one up to date.")
 def build(embedding_model: str | None, chunk_size: int | None, generation_id: int | None) -> None:
     """Build a generation beside the one that answers. Run it again after a break: it goes on where it was."""
+    from chatbot.knowledge import build as building
+
     if generation_id and (embedding_model or chunk_size):
         raise click.UsageError("--generation has its embedder and its chunk size already.")
     parts = current_app.extensions
@@ -64,6 +67,10 @@ def build(embedding_model: str | None, chunk_size: int | None, generation_id: in
 @index_cli.command("list")
 def list_generations() -> None:
     """List the generations."""
+    from rich.table import Table
+
+    from chatbot.knowledge import activation
+
     with current_app.extensions["sessions"]() as session:
         found = activation.generations(session)
     table = Table("id", "embedder", "chunk size", "chunks", "built", "active", "activated_at")
@@ -82,6 +89,8 @@ def _minute(when: datetime | None) -> str:
 @click.argument("generation_id", type=int)
 def activate(generation_id: int) -> None:
     """Make a generation the one that answers. Every process follows from its next search on."""
+    from chatbot.knowledge import activation
+
     parts: dict[str, Any] = current_app.extensions
     with told(), parts["sessions"]() as session:
         generation = activation.get_generation(session, generation_id)
@@ -97,6 +106,8 @@ def put_vectors() -> None:
 
     Afterwards the workers do both. It can be run at any time, while questions are answered.
     """
+    from chatbot.knowledge.generations import active_generation
+
     with current_app.extensions["sessions"]() as session:
         if session.get_bind().dialect.name != "postgresql":
             raise click.ClickException("pgvector is a part of PostgreSQL, and DATABASE_URL names none.")
@@ -110,6 +121,9 @@ def put_vectors() -> None:
 
 def _put_in(generation: Generation) -> int:
     """Makes a generation's vectors ready to be searched in pgvector, whatever VECTOR_STORE says; gives how many."""
+    from chatbot.knowledge import vectors
+    from chatbot.knowledge.retrieval import Index
+
     sessions, embedders = current_app.extensions["sessions"], current_app.extensions["embedders"]
     held = Index(sessions, embedders, generation, "pgvector").store.current()
     vectors.build_index(sessions, generation.id)
@@ -123,6 +137,9 @@ def write_snapshot(generation_id: int | None) -> None:
 
     Web processes do so by themselves where there are many vectors, and again when many have changed.
     """
+    from chatbot.knowledge import activation
+    from chatbot.knowledge.generations import active_generation
+
     retriever, sessions = current_app.extensions["retriever"], current_app.extensions["sessions"]
     if retriever.kind != "faiss":
         raise click.ClickException("The vectors are in pgvector, which all processes share; there is no such file.")
@@ -145,6 +162,8 @@ def write_snapshot(generation_id: int | None) -> None:
 @index_cli.command("rollback")
 def rollback() -> None:
     """Go back to the generation that answered before."""
+    from chatbot.knowledge import activation
+
     with told(), current_app.extensions["sessions"]() as session:
         generation_id, queued = activation.rollback(session)
     click.echo(f"Generation {generation_id} answers again.")
@@ -156,6 +175,8 @@ def rollback() -> None:
 @click.argument("generation_id", type=int)
 def drop(generation_id: int) -> None:
     """Delete the chunks of a generation that does not answer."""
+    from chatbot.knowledge import activation
+
     with told(), current_app.extensions["sessions"]() as session:
         chunks = activation.drop(session, generation_id)
     click.echo(f"Generation {generation_id} is gone: {chunks} chunk(s).")
@@ -168,5 +189,7 @@ def verify_index(fix: bool) -> None:
 
     Exit status: 0 when all is well (or mended), 1 when something is not.
     """
+    from chatbot.knowledge import verify
+
     parts = current_app.extensions
     report_checks((*verify.INDEX, verify.vectors_held(parts["retriever"])), fix)

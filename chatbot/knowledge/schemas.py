@@ -70,7 +70,8 @@ class UrlInSchema(ma.Schema):
             "example": "https://example.com/hours.html",
         },
     )
-    title = text(1, 200, load_default="")
+    # A function, which the OpenAPI document does not show: no title is another one than an empty one.
+    title = text(1, 200, load_default=str)
     document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
     is_active = Flag(load_default=True, metadata={"description": "Whether it may be used in answers."})
     collection = text(1, 100, load_default=DEFAULT_COLLECTION, metadata={"example": DEFAULT_COLLECTION})

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions, begin_write, utcnow
 from chatbot.knowledge.models import Generation, IndexFile
-from chatbot.rag.snapshot_file import About, Shelf
+
+if TYPE_CHECKING:
+    from chatbot.rag.snapshot_file import Shelf
 
 # Removals are kept for so long for a file that was not written anew.
 KEPT = timedelta(days=7)
@@ -50,6 +53,8 @@ class SqlNotes:
 
 def shelf_of(sessions: Sessions, generation: Generation, folder: Path | None) -> Shelf | None:
     """The snapshot files of a generation, where there is a folder for them."""
+    from chatbot.rag.snapshot_file import About, Shelf
+
     if folder is None:
         return None
     about = About(generation.id, generation.embedder, generation.dimension)

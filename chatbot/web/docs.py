@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, abort, make_response, render_template, send_from_directory
 from flask.typing import ResponseReturnValue
-from swagger_ui_bundle import swagger_ui_path
 
 from chatbot.web.blueprint import Api
 from chatbot.web.openapi import finish
 
+# The package is a folder of files; it is not imported.
+_FOLDER = Path(str(getattr(find_spec("flask_swagger_ui"), "origin", ""))).parent / "dist"
 _FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
 # Swagger UI sets styles on elements; everything else comes from here.
 _CSP = (
@@ -44,4 +47,4 @@ def _page() -> Response:
 def _file(name: str) -> Response:
     if name not in _FILES:
         abort(404)
-    return send_from_directory(swagger_ui_path, name, max_age=3600)
+    return send_from_directory(_FOLDER, name, max_age=3600)

@@ -116,7 +116,7 @@ class ProblemSchema(ma.Schema):
     """An RFC 9457 problem object."""
 
     type = ma.fields.String(metadata={"example": "about:blank"})
-    title = ma.fields.String(metadata={"example": "Unprocessable Entity"})
+    title = ma.fields.String(metadata={"example": "Unprocessable Content"})
     status = ma.fields.Integer(metadata={"example": 422})
     detail = ma.fields.String(metadata={"example": "Some fields are not valid."})
     instance = ma.fields.String(allow_none=True, metadata={"example": "/api/users/signup/"})

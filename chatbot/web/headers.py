@@ -16,8 +16,12 @@ log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
-_CORS_EXPOSE = "X-Request-ID, RateLimit, RateLimit-Policy, Retry-After, Idempotency-Replayed"
+_CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-ID, traceparent, tracestate"
+_CORS_EXPOSE = (
+    "X-Request-ID, RateLimit, RateLimit-Policy, Retry-After, Idempotency-Replayed, Location, Content-Disposition"
+)
+# What OpenAI's JavaScript client says of itself with each request, in headers whose number grows with its versions.
+_STAINLESS = re.compile(r"x-stainless-[a-z0-9-]{1,40}", re.IGNORECASE)
 
 
 def init_app(app: Flask, cors_origins: list[str]) -> None:
@@ -85,9 +89,14 @@ def _cors(response: Response, allowed: frozenset[str]) -> Response:
         response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSE
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
-            response.headers["Access-Control-Allow-Headers"] = _CORS_HEADERS
+            response.headers["Access-Control-Allow-Headers"] = ", ".join([_CORS_HEADERS, *_asked_stainless()])
             response.headers["Access-Control-Max-Age"] = "600"
     return response
+
+
+def _asked_stainless() -> list[str]:
+    names = [name.strip() for name in request.headers.get("Access-Control-Request-Headers", "").split(",")]
+    return [name for name in names if _STAINLESS.fullmatch(name)][:20]
 
 
 def _preflight() -> Response | None:

@@ -127,6 +127,7 @@ def finish(app: Flask, spec: dict[str, Any]) -> dict[str, Any]:
         for method, operation in item.items():
             if method in _METHODS:
                 _finish_operation(operation, views[path, method.upper()], path)
+                _finish_parameters(operation)
     _finish_schemas(spec)
     return spec
 
@@ -162,6 +163,21 @@ def _finish_operation(operation: dict[str, Any], view: _View, path: str) -> None
         _finish_response(status, response, limited=view.limited)
     _link(responses, view.name)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _finish_parameters(operation: dict[str, Any]) -> None:
+    """A parameter is there or not; null is a value of JSON, which makes three types of one in generated clients."""
+    for parameter in operation.get("parameters", []):
+        schema = parameter["schema"]
+        schema.pop("nullable", None)
+        if schema.get("default", "") is None:
+            del schema["default"]
+        if "enum" in schema:
+            schema["enum"] = [value for value in schema["enum"] if value is not None]
+        if "example" in schema and not parameter.get("required") and schema["example"] != schema.get("default"):
+            # Swagger UI would send it with each try: a key that was used, a filter that nobody asked for.
+            example = schema.pop("example")
+            parameter["description"] = f"{parameter.get('description', '')} For example: `{example}`.".lstrip()
 
 
 def _finish_response(status: str, response: dict[str, Any], *, limited: bool) -> None:

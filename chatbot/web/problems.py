@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -29,9 +28,13 @@ _BY_STATUS: dict[int, type[ChatbotError]] = {
         errors.UnsupportedMedia, errors.Invalid, errors.TooMany, errors.Unavailable,
     )
 }  # fmt: skip
+ANY = "The request cannot be answered."
+# Codes of the wire, which stay whatever a status is called.
 _OTHERS = {
     405: ("method_not_allowed", "This address does not take that method; `Allow` says which it does."),
     408: ("request_timeout", "The request took too long to arrive."),
+    414: ("request_uri_too_long", ANY),
+    416: ("requested_range_not_satisfiable", ANY),
 }
 
 
@@ -98,8 +101,8 @@ def _of_status(status: int) -> ChatbotError:
     known = _BY_STATUS.get(status)
     if known is not None:
         return known()
-    phrase = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-    code, detail = _OTHERS.get(status, (phrase, "The request cannot be answered."))
+    phrase = errors.title_of(status).lower().replace(" ", "_").replace("-", "_")
+    code, detail = _OTHERS.get(status, (phrase, ANY))
     error = ChatbotError() if status >= 500 else ChatbotError(detail, code=code)
     error.status = status
     return error

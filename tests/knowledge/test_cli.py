@@ -133,7 +133,7 @@ def test_a_document_deleted_while_a_run_waits_is_a_failure_with_its_reason(run, 
     def deleted(session, _embedders, document_id, _lease, _limits):
         service.delete_document(session, document_id)
 
-    monkeypatch.setattr(cli.ingest, "ingest", deleted)
+    monkeypatch.setattr(ingest, "ingest", deleted)
     result = run("ingest", docs / "hours.md", "--wait")
     assert result.exit_code == 1
     assert "document_not_found" in result.stderr

@@ -214,3 +214,33 @@ def whoami():
 
     view.guard = "public"
     return view
+
+
+def preflight(browser, asked_headers):
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    answer = browser.options(
+        "/v1/chat/completions", headers=headers | {"Access-Control-Request-Headers": asked_headers}
+    )
+    return {name.strip().lower() for name in answer.headers["Access-Control-Allow-Headers"].split(",")}
+
+
+def test_preflight_allows_what_resuming_and_tracing_send(browser):
+    assert {"last-event-id", "traceparent", "idempotency-key"} <= preflight(browser, "last-event-id")
+
+
+def test_preflight_of_openais_client_is_allowed_as_it_asks(browser):
+    asked_headers = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-retry-count"
+
+    assert set(asked_headers.split(",")) <= preflight(browser, asked_headers)
+
+
+def test_preflight_does_not_repeat_other_headers(browser):
+    allowed = preflight(browser, "x-other, x-stainless-a b, x-stainless-" + "a" * 41)
+
+    assert not {name for name in allowed if name.startswith(("x-other", "x-stainless"))}
+
+
+def test_browser_may_read_location_file_name_and_limits(browser):
+    exposed = asked(browser, ORIGIN).headers["Access-Control-Expose-Headers"]
+
+    assert {"Location", "Content-Disposition", "RateLimit", "Retry-After"} <= set(exposed.split(", "))

@@ -220,3 +220,14 @@ def test_rejected_values_are_not_repeated(sqlite_app):
 def _quiet():
     yield
     logging.getLogger().handlers = []
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (404, "Not Found"), (405, "Method Not Allowed"), (413, "Content Too Large"), (414, "URI Too Long"),
+        (416, "Range Not Satisfiable"), (422, "Unprocessable Content"), (429, "Too Many Requests"),
+    ],
+)  # fmt: skip
+def test_titles_are_those_of_rfc_9110_with_every_python(status: int, title: str) -> None:
+    assert errors.title_of(status) == title

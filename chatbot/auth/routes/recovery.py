@@ -24,13 +24,20 @@ from chatbot.web.languages import language, name_language
 from chatbot.web.problems import respond, translated
 
 _PAGE = {"responses": {200: {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}
+_TOKEN = {
+    "in": "query",
+    "name": "token",
+    "schema": {"type": "string", "maxLength": 4096},
+    "description": "With the form of the link's page only: the link's token, where the form has no field of that name.",
+}
 # The page's form is the link's own, so its address holds the token; nothing on it is loaded from elsewhere.
 _PAGE_CSP = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def _json_or_form(schema: type[Schema]) -> dict[str, Any]:
     kinds = ("application/json", "application/x-www-form-urlencoded")
-    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}}
+    body = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
+    return {"requestBody": body, "parameters": [_TOKEN]}
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:

@@ -31,8 +31,8 @@ class IdempotencySchema(ma.Schema):
         validate=[ma.validate.Length(min=1, max=255), ma.validate.Regexp("^[!-~]+$", error="Printable ASCII only.")],
         metadata={
             "description": "Makes the request safe to send again: with the same key and body it is done once, and "
-            "each repetition within 24 hours gets the same answer. Keys are the caller's own.",
-            "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+            "each repetition within 24 hours gets the same answer. Use a new UUID for each request. Keys are the "
+            "caller's own.",
         },
     )
 
