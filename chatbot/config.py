@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
     """Number of reverse proxies in front of the application. `X-Forwarded-For` is ignored when it is 0."""
     api_docs: bool = True
-    """Whether Swagger UI (`/swagger/`) and the OpenAPI document (`/openapi.json`) are served; otherwise both are 404."""
+    """Whether Swagger UI (`/swagger/`) and the OpenAPI document (`/openapi.json`) are served; if not, both are 404."""
 
     # Accounts and limits.
     access_token_minutes: int = Field(default=24 * 60, ge=1)
