@@ -18,7 +18,7 @@ from celery.signals import (
     worker_ready,
     worker_shutdown,
 )
-from flask import Flask
+from flask import Flask, has_app_context
 from flask import current_app as current_flask_app
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import OperationalError as DatabaseError
@@ -150,8 +150,9 @@ def wake(task: Any, row_id: str) -> None:
 
     The request's id goes along, so that the worker's lines can be found by it.
     """
-    # A command has no Celery before it needs one.
-    current_flask_app.extensions["celery"]
+    # A command has no Celery before it needs one. A thread of a web process has no application context, and has one.
+    if has_app_context():
+        current_flask_app.extensions["celery"]
     try:
         asked_by = structlog.contextvars.get_contextvars().get("request_id")
         headers = {"asked_by": asked_by, tracing.TRACEPARENT: tracing.traceparent()}

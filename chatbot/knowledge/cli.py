@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from chatbot.knowledge.service import NewDocument
     from chatbot.knowledge.sync import Synced
 
-# A check names so many of what it found.
-MOST_SHOWN = 20
-
+MOST_SHOWN = 20  # What a check names of what it found.
 # As the models have it (a test compares).
 DEFAULT_COLLECTION = "default"
 
