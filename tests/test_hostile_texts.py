@@ -1,7 +1,7 @@
 """Texts that once stopped a process: in a filter, a model's answer, a document and a told conversation.
 
 Each would take minutes to years if what reads it tried its parts over and over. `processor_time` turns that into a
-failure; its limit is far above what they take.
+failure where the test's own thread reads it, and its limit is far above what they take; in another thread it hangs.
 """
 
 from __future__ import annotations
