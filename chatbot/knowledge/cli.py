@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +14,7 @@ from chatbot.errors import ChatbotError
 from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from chatbot.knowledge import verify
-    from chatbot.knowledge.models import Document
     from chatbot.knowledge.service import NewDocument
     from chatbot.knowledge.sync import Synced
 
@@ -105,7 +98,9 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
         for url in filter(_is_url, paths):
             _sync_url(str(url), collection, summary)
         if wait:
-            _ingest_here(bar, summary)
+            from chatbot.knowledge.ingest_now import ingest_here
+
+            ingest_here(bar, summary)
         else:
             for document_id in summary.queued:
                 wake(ingest_document, document_id)
@@ -221,67 +216,6 @@ def _sync_url(url: str, collection: str, summary: Summary) -> None:
         summary.count(error, url)
     else:
         summary.count(Synced(outcome, document.id, document.status, to_ingest), checked)
-
-
-def _ingest_here(bar: Progress, summary: Summary) -> None:
-    """Ingests what was queued, a thread a core; a worker that is running takes its share."""
-    from chatbot.knowledge import service
-
-    parts = current_app.extensions
-    task = bar.add_task("Ingesting", total=len(summary.queued))
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        many = partial(_ingest_many, parts, lambda number: bar.advance(task, number))
-        list(threads.map(lambda _: many(), range(os.cpu_count() or 1)))
-        with parts["sessions"]() as session:
-            settled = service.settled(session, list(summary.queued))
-        bar.update(task, completed=len(settled))
-        rest = [document_id for document_id in summary.queued if document_id not in settled]
-        reasons = {id_: _reason(*settled[id_]) for id_ in settled}
-        for document_id, reason in zip(rest, threads.map(partial(_ingest_one, parts), rest), strict=True):
-            reasons[document_id] = reason
-            bar.advance(task)
-    for document_id, source in summary.queued.items():
-        if reason := reasons[document_id]:
-            summary.failed.append((source, reason))
-
-
-def _ingest_many(parts: Mapping[str, Any], report: Callable[[int], None]) -> None:
-    """Ingests the small texts, many at once; the others go one by one."""
-    from chatbot.knowledge.together import ingest_together
-
-    with parts["sessions"]() as session:
-        while done := ingest_together(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
-            report(done)
-
-
-def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:
-    """Ingests one document, or waits for the worker that has it; gives the reason when it is not ready."""
-    from chatbot.knowledge import service
-
-    try:
-        document = _ingested(parts, document_id)
-    except service.DocumentNotFound as error:
-        return f"{error.code}: {error}"
-    return _reason(document.status, document.error_code, document.error_detail or document.blocked_because)
-
-
-def _reason(status: str, code: str | None, detail: str | None) -> str | None:
-    return None if status == "ready" else f"{code or status}: {detail}"
-
-
-def _ingested(parts: Mapping[str, Any], document_id: str) -> Document:
-    from chatbot.db import detached
-    from chatbot.knowledge import ingest, service
-
-    with parts["sessions"]() as session:
-        while True:
-            # Again and again, for the worker that had it may be gone.
-            lease = parts["settings"].ingest_lease_seconds
-            ingest.ingest(session, parts["embedders"], document_id, lease, parts["fetch_limits"])
-            document = detached(session, service.get_document(session, document_id))
-            if document.status != "processing":
-                return document
-            time.sleep(0.2)
 
 
 def _report(summary: Summary, *, waited: bool) -> None:

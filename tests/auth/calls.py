@@ -223,6 +223,7 @@ nothing = always()
 
 
 CALLS: dict[tuple[str, str], Build] = {
+    ("GET", "/"): nothing,
     ("GET", "/healthz"): nothing,
     ("GET", "/readyz"): nothing,
     ("GET", "/metrics"): nothing,

@@ -107,6 +107,7 @@ def test_what_no_key_opens_is_refused_without_asking_the_database(app, ada, away
 @pytest.mark.parametrize(
     "url",
     [
+        "/",
         "/healthz",
         "/openapi.json",
         "/swagger/",

@@ -1,0 +1,73 @@
+"""`flask knowledge ingest --wait`: ingests what was queued in the command's own process, beside any worker."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flask import current_app
+from rich.progress import Progress
+
+from chatbot.db import detached
+from chatbot.knowledge import ingest, service
+from chatbot.knowledge.models import Document
+from chatbot.knowledge.together import ingest_together
+
+if TYPE_CHECKING:
+    from chatbot.knowledge.cli import Summary
+
+
+def ingest_here(bar: Progress, summary: Summary) -> None:
+    """Ingests what was queued, a thread a core; a worker that is running takes its share."""
+    parts = current_app.extensions
+    task = bar.add_task("Ingesting", total=len(summary.queued))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        many = partial(_ingest_many, parts, lambda number: bar.advance(task, number))
+        list(threads.map(lambda _: many(), range(os.cpu_count() or 1)))
+        with parts["sessions"]() as session:
+            settled = service.settled(session, list(summary.queued))
+        bar.update(task, completed=len(settled))
+        rest = [document_id for document_id in summary.queued if document_id not in settled]
+        reasons = {id_: _reason(*settled[id_]) for id_ in settled}
+        for document_id, reason in zip(rest, threads.map(partial(_ingest_one, parts), rest), strict=True):
+            reasons[document_id] = reason
+            bar.advance(task)
+    for document_id, source in summary.queued.items():
+        if reason := reasons[document_id]:
+            summary.failed.append((source, reason))
+
+
+def _ingest_many(parts: Mapping[str, Any], report: Callable[[int], None]) -> None:
+    """Ingests the small texts, many at once; the others go one by one."""
+    with parts["sessions"]() as session:
+        while done := ingest_together(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
+            report(done)
+
+
+def _ingest_one(parts: Mapping[str, Any], document_id: str) -> str | None:
+    """Ingests one document, or waits for the worker that has it; gives the reason when it is not ready."""
+    try:
+        document = _ingested(parts, document_id)
+    except service.DocumentNotFound as error:
+        return f"{error.code}: {error}"
+    return _reason(document.status, document.error_code, document.error_detail or document.blocked_because)
+
+
+def _reason(status: str, code: str | None, detail: str | None) -> str | None:
+    return None if status == "ready" else f"{code or status}: {detail}"
+
+
+def _ingested(parts: Mapping[str, Any], document_id: str) -> Document:
+    with parts["sessions"]() as session:
+        while True:
+            # Again and again, for the worker that had it may be gone.
+            lease = parts["settings"].ingest_lease_seconds
+            ingest.ingest(session, parts["embedders"], document_id, lease, parts["fetch_limits"])
+            document = detached(session, service.get_document(session, document_id))
+            if document.status != "processing":
+                return document
+            time.sleep(0.2)
