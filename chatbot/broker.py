@@ -270,6 +270,8 @@ class Transport(filesystem.Transport):
 
     Channel = Channel
     driver_type = driver_name = SCHEME
+    # A folder that cannot be read or written is a broker that is unavailable.
+    connection_errors: Any = (*filesystem.Transport.connection_errors, OSError)
 
     def establish_connection(self) -> Any:
         """Makes the folders when they are gone.

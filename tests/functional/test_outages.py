@@ -130,8 +130,15 @@ def test_worker_and_beat_are_quiet_and_outlive_a_full_disk_and_a_folder_that_is_
             assert all(text.count("\n") <= 3 for text in told), told
             assert len(list(messages.iterdir())) < 10
             disk.free(house)
+            wait_for(lambda: lines(house, "broker_unavailable") == lines(house, "broker_available"), 30, "it is over")
 
-            shutil.rmtree(house.folder / "broker")
+            broker, lost = house.folder / "broker", lines(house, "broker_unavailable")
+            shutil.rmtree(broker)
+            broker.write_text("in the way")
+            wait_for(lambda: lines(house, "broker_unavailable") == [lost[0] + 1, lost[1] + 1], 30, "both say so")
+            time.sleep(3)
+            assert lines(house, "broker_unavailable") == [lost[0] + 1, lost[1] + 1]
+            broker.unlink()
             wait_for(messages.exists, 30, "beat has made the folder again")
             put(messages, note("again"))
             wait_for(lambda: noted(house, "again"), 30, "a message is handled")
