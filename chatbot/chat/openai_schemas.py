@@ -70,7 +70,7 @@ class TurnSchema(ma.Schema):
         metadata={
             "description": "A string, or a list of parts. The question has parts of the type `text` only; of earlier "
             "messages other parts are skipped. Null is no text, as in a message that calls a tool.",
-            "oneOf": [{"type": "string"}, {"type": "array", "items": _PART}, {"type": "null"}],
+            "oneOf": [{"type": "string", "nullable": True}, {"type": "array", "items": _PART}],
             "example": "How do I add a document?",
         },
     )

@@ -17,6 +17,7 @@ from chatbot.auth.models import SecurityEvent, TokenFamily, User
 from chatbot.db import begin_write, utcnow
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail, sweep_mails
+from tests.broker_files import messages
 from tests.conftest import PASSWORD, sign_up
 
 URL = "/api/users/verify-email/"
@@ -207,11 +208,11 @@ def test_the_token_is_only_in_the_letter(make_app, tmp_path, capsys):
     link = link_of(app)
     token = token_of(link)
     answers += [app.test_client().post(URL, json={"token": token}), verify(app, token + "x")]
-    messages = [file.read_text() for file in (tmp_path / "broker" / "messages").iterdir()]
+    told = [file.read_text() for file in messages(tmp_path)]
     log = capsys.readouterr().err
-    assert messages
-    assert token not in "".join(a.text + str(a.headers) for a in answers) + "".join(messages) + log
-    assert PASSWORD not in "".join(a.text for a in answers) + "".join(messages) + log
+    assert told
+    assert token not in "".join(a.text + str(a.headers) for a in answers) + "".join(told) + log
+    assert PASSWORD not in "".join(a.text for a in answers) + "".join(told) + log
     assert token.encode() not in (tmp_path / "chatbot.db").read_bytes()
 
 
@@ -222,7 +223,7 @@ def test_the_broker_carries_ids_only(make_app, tmp_path, session_of):
     app = make_app(instance_path=tmp_path)
     body = {"username": "ada", "email": "ada@example.com", "password": PASSWORD, "password2": PASSWORD}
     app.test_client().post("/api/users/signup/", json=body)
-    (file,) = (tmp_path / "broker" / "messages").iterdir()
+    (file,) = messages(tmp_path)
     message = json.loads(file.read_text())
     args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
     assert message["content-type"] == "application/json"
@@ -320,6 +321,6 @@ def test_an_administrator_who_is_not_confirmed_is_told_so(make_app):
 def test_the_sweep_sends_what_no_message_was_left_for(sqlite_app, tmp_path):
     """N3"""
     sign_up(sqlite_app, "ada")
-    assert list((tmp_path / "broker" / "messages").iterdir()) == []
+    assert messages(tmp_path) == []
     sweep_mails()
     assert len(list((tmp_path / "outbox").iterdir())) == 1

@@ -20,7 +20,7 @@ from chatbot.knowledge.models import Document, EvaluationCase
 from chatbot.mail import service as mail
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import forget_old_mails
-from chatbot.web.idempotency import IdempotencyKey
+from chatbot.web.idempotency.model import IdempotencyKey
 from tests.auth.test_deletion import delete as delete_account
 from tests.chat.asking import ask, events_of, open_stream, stored, with_model
 from tests.conftest import HOURS, PASSWORD, MakeApp, Person, put_in, sign_up

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from chatbot.chat.tasks import make_title
+from tests.broker_files import messages
 from tests.chat.asking import ask, stream, visitor, with_model
 from tests.chat.talking import serving, talking
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
@@ -179,7 +180,7 @@ def test_an_answer_without_a_model_leaves_the_question_for_a_title(
 
 def woken(folder: Path) -> int:
     """How many messages of the broker ask for a title."""
-    return sum(b"chat.make_title" in path.read_bytes() for path in (folder / "broker" / "messages").glob("*"))
+    return sum(b"chat.make_title" in path.read_bytes() for path in messages(folder))
 
 
 def as_json(app: Flask, person: Person, **body: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 from chatbot.knowledge import cli, ingest, service
 from chatbot.knowledge.tasks import ingest_document, purge, sweep_documents
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
+from tests.broker_files import messages
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import add, collections_of, counting, found, visible
 from tests.knowledge.parsing.makers import make_pdf
@@ -108,8 +109,7 @@ def test_without_wait_the_documents_are_left_to_a_worker(run, docs, sqlite_app):
     assert (result.exit_code, visible(sqlite_app)) == (0, [])
     assert "3 added" in result.stdout
     assert "3 wait for a worker" in result.stdout
-    messages = sqlite_app.extensions["settings"].instance_path / "broker" / "messages"
-    assert len(list(messages.iterdir())) == 3
+    assert len(messages(sqlite_app.extensions["settings"].instance_path)) == 3
 
 
 def test_a_run_that_waits_ingests_what_an_earlier_one_left_in_the_queue(run, docs, sqlite_app):
@@ -232,8 +232,7 @@ class TestTasks:
         put_in(sqlite_app, "This one is ready.")
         with sqlite_app.app_context():
             sweep_documents.run()
-        messages = sqlite_app.extensions["settings"].instance_path / "broker" / "messages"
-        assert list(messages.iterdir()) == []
+        assert messages(sqlite_app.extensions["settings"].instance_path) == []
         with sqlite_app.extensions["sessions"]() as session:
             assert [service.get_document(session, id_).status for id_ in ids] == ["ready", "ready"]
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from chatbot.db import Base, begin_write
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.simhash import BITS, NEAR, distances, simhash, similarity
+from tests.broker_files import messages
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import long_text
 from tests.knowledge.parsing.makers import make_docx, make_pdf
@@ -40,7 +41,7 @@ def test_a_dry_run_tells_what_would_be_stored_and_stores_nothing(client, app, ro
     answer = preview(client, root)
     assert answer.status_code == 200
     assert counts(app) == before
-    assert not list((app.extensions["settings"].instance_path / "broker" / "messages").iterdir())
+    assert messages(app.extensions["settings"].instance_path) == []
     body = answer.json
     assert body.pop("tokens") > 200
     assert body == {

@@ -22,6 +22,7 @@ from chatbot.knowledge.models import ChunkRow, Document, Generation, IndexFile
 from chatbot.knowledge.rows import SqlRows
 from chatbot.rag import merging
 from chatbot.rag import snapshot as snapshot_module
+from chatbot.rag.snapshot_file import About, Shelf
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import found
 
@@ -212,7 +213,7 @@ def test_the_file_of_a_generation_that_was_dropped_goes_with_the_next_one(app):
         session.commit()
         activation.drop(session, 1)
     notes = snapshots.SqlNotes(app.extensions["sessions"], 2)
-    shelf = snapshots.Shelf(first.parent, snapshots.About(2, "x", 384), notes)
+    shelf = Shelf(first.parent, About(2, "x", 384), notes)
     assert snapshots.SqlNotes(app.extensions["sessions"], 1).note("late", 99) is False
     with shelf.writing():
         shelf._sweep()

@@ -12,6 +12,7 @@ from chatbot.mail import service
 from chatbot.mail.cli import masked
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import sweep_mails
+from tests.broker_files import messages
 from tests.mail.conftest import add_mail, add_user, run, smtp, the_mail
 
 
@@ -106,7 +107,7 @@ def test_a_retry_wakes_the_worker_with_the_id(make_app, tmp_path):
     with app.extensions["sessions"]() as session:
         mail = add_mail(session, add_user(session).id, status="failed")
     invoke(app, "retry", mail.id)
-    (message,) = (tmp_path / "broker" / "messages").iterdir()
+    (message,) = messages(tmp_path)
     assert "mail.deliver" in message.read_text()
 
 
