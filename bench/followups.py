@@ -27,7 +27,7 @@ from chatbot.config import ROOT
 from chatbot.knowledge import evaluation
 from chatbot.knowledge.eval_cli import own_index
 from chatbot.knowledge.retrieval import BESIDE, Index
-from chatbot.rag.condense import rewrite, stand_alone
+from chatbot.rag.llm.condense import rewrite, stand_alone
 from chatbot.rag.types import Condensed, HistoryMessage, Passage
 
 DATA = ROOT.parent / "shared" / "data"

@@ -34,12 +34,12 @@ from chatbot.db import begin_write, new_id
 from chatbot.knowledge.generations import active_generation
 from chatbot.knowledge.models import ChunkRow, Collection, Document, DocumentVersion, Generation
 from chatbot.logs import configure_logs
-from chatbot.rag import parts
-from chatbot.rag.embedders import LangChainEmbeddings
-from chatbot.rag.parts import Part, nearest
-from chatbot.rag.snapshot import Changes
-from chatbot.rag.snapshot_file import About, Shelf
-from chatbot.rag.store import FaissStore
+from chatbot.rag.embeddings.embedders import LangChainEmbeddings
+from chatbot.rag.vector_store import segments
+from chatbot.rag.vector_store.segments import Part, nearest
+from chatbot.rag.vector_store.snapshot import Changes
+from chatbot.rag.vector_store.snapshot_file import About, Shelf
+from chatbot.rag.vector_store.store import FaissStore
 
 K, QUERIES, SEARCHES, SHARE = 8, 200, 1_000, 0.05
 # Up to so many chunks go into a database.
@@ -162,7 +162,7 @@ def start(folder: Path, in_sql: bool, with_file: bool) -> Start:
     """A process's start, from a file or from the rows; run in a process of its own."""
     app = create_app(_settings(folder)) if in_sql else None
     store = store_of(folder, app, with_file)
-    parts.nearest(vectors(1), vectors(1), 1)
+    segments.nearest(vectors(1), vectors(1), 1)
     own, mapped = _memory()
     begin = time.perf_counter()
     store.current()
@@ -190,7 +190,7 @@ def apart(call: Callable[..., Any], *args: Any) -> Any:
 def raw_index(part: Part, allowed: np.ndarray | None) -> Any:
     """FAISS's own index over the same vectors, by the places they have in the part, which does what ours does: with
     few rows allowed ours compares each of those."""
-    few = allowed is not None and allowed.sum() <= parts.COMPARE_ALL
+    few = allowed is not None and allowed.sum() <= segments.COMPARE_ALL
     if part.lists is None or few:
         flat = faiss.IndexFlatIP(DIMENSION)
         flat.add(part.vectors)
@@ -209,7 +209,7 @@ def raw_search(index: Any, allowed: np.ndarray | None) -> Callable[[np.ndarray],
     bits = np.packbits(allowed, bitorder="little") if allowed is not None else None
     selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits)) if bits is not None else None
     if isinstance(index, faiss.IndexIVF):
-        lists = parts.PROBES * (parts.FARTHER if allowed is not None else 1)
+        lists = segments.PROBES * (segments.FARTHER if allowed is not None else 1)
         told = faiss.SearchParametersIVF(nprobe=lists, sel=selector)  # type: ignore[call-arg]
     else:
         told = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
@@ -239,7 +239,7 @@ def searches(store: FaissStore, label: str) -> None:
     base = held.base
     mask = base.labelled(frozenset([label]))
     for name, labels, allowed in (("all", None, None), (f"{mask.mean():.0%} allowed", frozenset([label]), mask)):
-        true = nearest(queries, base.vectors, K, parts.Allowed(mask) if allowed is not None else None)[1]
+        true = nearest(queries, base.vectors, K, segments.Allowed(mask) if allowed is not None else None)[1]
         raw = raw_search(raw_index(base, allowed), allowed)
         ours = lambda query, labels=labels: held.search(query, K, labels)  # noqa: E731
         (raw50, raw99), (our50, our99) = alternately([raw, ours], queries)

@@ -43,8 +43,8 @@ from chatbot.knowledge.sync import MOST, sync_files
 from chatbot.knowledge.texts import read_text
 from chatbot.knowledge.together import BATCH as TOGETHER
 from chatbot.knowledge.together import ingest_together
-from chatbot.rag.embedders import Embedder, Embedders, Vectors
-from chatbot.rag.splitter import split
+from chatbot.rag.embeddings.embedders import Embedder, Embedders, Vectors
+from chatbot.rag.text.splitter import split
 
 # A page has so many sentences under each heading, and so many headings.
 SENTENCES, HEADINGS = 12, 12

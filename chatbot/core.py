@@ -172,7 +172,7 @@ def _mail_room(app: Flask, settings: Settings) -> MailRoom:
 
 
 def _embedders(settings: Settings) -> Any:
-    from chatbot.rag.embedders import Embedders
+    from chatbot.rag.embeddings.embedders import Embedders
 
     return Embedders(settings)
 
@@ -203,7 +203,7 @@ def _answer_cache(parts: Parts, settings: Settings) -> Any:
 
 def _replies(parts: Parts, settings: Settings) -> Any:
     from chatbot.chat.replies import Replies
-    from chatbot.rag.models import ChatModels
+    from chatbot.rag.llm.answerers import ChatModels
 
     retriever = parts["retriever"]
     models = ChatModels(settings, retriever.embedder)

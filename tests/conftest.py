@@ -34,7 +34,7 @@ from chatbot.extensions import db
 from chatbot.knowledge import ingest, keywords, vectors
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.service import NewDocument, add_document, get_document
-from chatbot.rag.embedders import LocalEmbedder
+from chatbot.rag.embeddings.embedders import LocalEmbedder
 from tests import leftovers
 from tests.openai_server import OpenAIServer, running
 
@@ -109,7 +109,7 @@ def models_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True, scope="session")
 def _each_vector_once() -> Iterator[None]:
     """Hundreds of tests ingest the same few texts. Each process of the suite embeds a text once and gives that vector
-    again; tests/rag/test_minilm.py shows that the embedder would give the same."""
+    again; tests/rag/embeddings/test_minilm.py shows that the embedder would give the same."""
     known: dict[str, Any] = {}
     embed = LocalEmbedder.embed
 

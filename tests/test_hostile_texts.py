@@ -17,13 +17,13 @@ from flask import Flask
 from chatbot.knowledge.instructions import signs
 from chatbot.knowledge.parsing import markdown
 from chatbot.knowledge.parsing.limits import Limits
-from chatbot.rag.addresses import Addresses
-from chatbot.rag.citations import CitedText
-from chatbot.rag.facts import names
-from chatbot.rag.links import LinkFilter
-from chatbot.rag.quoting import as_quotation
-from chatbot.rag.sentences import units
-from chatbot.rag.splitter import split
+from chatbot.rag.grounding.citations import CitedText
+from chatbot.rag.grounding.critical_tokens import names
+from chatbot.rag.grounding.known_urls import Addresses
+from chatbot.rag.grounding.link_filter import LinkFilter
+from chatbot.rag.llm.prompt_escaping import as_quotation
+from chatbot.rag.text.sentences import units
+from chatbot.rag.text.splitter import split
 from tests.chat.asking import QUESTION, stream, text_of, with_model
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from chatbot.errors import ChatbotError
-from chatbot.rag import prompts
+from chatbot.rag.llm import prompts
 from chatbot.rag.types import Ask
 from chatbot.translations import LANGUAGES, _table, translated
 from tests.chat.asking import ask, stream, with_model

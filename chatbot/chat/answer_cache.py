@@ -21,7 +21,7 @@ from chatbot.cache import Cache
 from chatbot.chat.turns import Turn
 from chatbot.config import Settings
 from chatbot.knowledge.retrieval import Retriever
-from chatbot.rag.prompts import PROMPT_VERSION
+from chatbot.rag.llm.prompts import PROMPT_VERSION
 from chatbot.rag.types import NOTHING_SPENT, Part
 
 log = structlog.get_logger(__name__)

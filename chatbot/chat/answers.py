@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from chatbot.rag.errors import EndedEmpty
-from chatbot.rag.prompts import PROMPT_VERSION
-from chatbot.rag.tokens import cost_usd, count_tokens
+from chatbot.rag.llm.prompts import PROMPT_VERSION
+from chatbot.rag.text.tokens import cost_usd, count_tokens
 from chatbot.rag.types import NOTHING_SPENT, Checked, Citation, Found, Sent, Usage
 
 

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session, aliased
 
 from chatbot.chat.models import Message
 from chatbot.knowledge.curated import LONGEST_QUESTION, Resolution, resolutions
-from chatbot.rag.embedders import Embedder, Vectors
-from chatbot.rag.same_question import may_be_same
+from chatbot.rag.embeddings.embedders import Embedder, Vectors
+from chatbot.rag.grounding.question_match import may_be_same
 
 Status = Literal["open", "resolved", "all"]
 

@@ -19,7 +19,7 @@ from chatbot.chat.routes import replies, stream_response, take_slot
 from chatbot.chat.turns import Turn, begin_turn, earlier_answer
 from chatbot.errors import NotFound
 from chatbot.extensions import db, settings
-from chatbot.rag.models import Answerer
+from chatbot.rag.llm.answerers import Answerer
 from chatbot.web import limits
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.feeds import Feed, Frames

@@ -21,7 +21,7 @@ from chatbot.knowledge.activation import GenerationRefused, get_generation, lack
 from chatbot.knowledge.models import Generation
 from chatbot.knowledge.retrieval import Index, Retriever
 from chatbot.rag.chain import retrieval_chain, stream_parts
-from chatbot.rag.models import ChatModels
+from chatbot.rag.llm.answerers import ChatModels
 from chatbot.rag.types import Ask, Found, HistoryMessage
 
 _PLACE = ("document_id", "title", "version", "chunk_id", "page", "scores")

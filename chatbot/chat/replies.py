@@ -33,7 +33,7 @@ from chatbot.knowledge.retrieval import Retriever
 from chatbot.knowledge.suggestions import suggestions
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.errors import EndedEmpty
-from chatbot.rag.models import Answerer, ChatModels
+from chatbot.rag.llm.answerers import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
 from chatbot.storage import is_full
 from chatbot.tracing import Span, steps

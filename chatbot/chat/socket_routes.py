@@ -29,7 +29,7 @@ from chatbot.chat.turns import Turn
 from chatbot.db import Sessions
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.extensions import db, settings
-from chatbot.rag.models import Answerer
+from chatbot.rag.llm.answerers import Answerer
 from chatbot.web import limits, sockets
 from chatbot.web.feeds import Feed
 from chatbot.web.holding import holding, let_go

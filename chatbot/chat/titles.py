@@ -10,7 +10,7 @@ from chatbot.chat import usage
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.db import begin_write
 from chatbot.errors import ChatbotError
-from chatbot.rag.models import ChatModels
+from chatbot.rag.llm.answerers import ChatModels
 
 log = structlog.get_logger(__name__)
 

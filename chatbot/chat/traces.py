@@ -21,7 +21,7 @@ from chatbot.errors import ChatbotError, NotFound
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.knowledge.models import ChunkRow, Collection
 from chatbot.knowledge.reading import readable_documents
-from chatbot.rag.gate import FEATURES
+from chatbot.rag.grounding.answerability import FEATURES
 from chatbot.rag.types import KEPT, Found, Sent
 
 _SCORES = ("dense", "keyword", "fused", "evidence", "curated")

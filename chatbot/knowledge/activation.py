@@ -17,7 +17,7 @@ from chatbot.knowledge import vectors
 from chatbot.knowledge.generations import active_generation, visible
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.snapshots import forget_files
-from chatbot.rag.embedders import Embedders
+from chatbot.rag.embeddings.embedders import Embedders
 from chatbot.rag.errors import BadEmbeddings
 
 log = structlog.get_logger(__name__)

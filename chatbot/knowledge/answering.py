@@ -20,7 +20,7 @@ from chatbot.knowledge.evaluation import EvalSet, Names, json_lines, one_of
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.retrieval import ANSWER_VARIETY, Index
 from chatbot.rag.chain import retrieval_chain, stream_parts
-from chatbot.rag.models import Answerer
+from chatbot.rag.llm.answerers import Answerer
 from chatbot.rag.types import Ask, Citation, Found, Passage
 
 Gold = Mapping[str, Sequence[str]]

@@ -27,7 +27,7 @@ from chatbot.knowledge.generations import CHUNK_TOKENS, active_generation
 from chatbot.knowledge.ingest import LeaseLost, embed_missing, held, show
 from chatbot.knowledge.models import Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError
-from chatbot.rag.embedders import Embedder, Embedders
+from chatbot.rag.embeddings.embedders import Embedder, Embedders
 from chatbot.rag.errors import BadEmbeddings
 
 log = structlog.get_logger(__name__)

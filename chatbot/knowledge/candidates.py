@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from chatbot.rag.embedders import Vectors
+from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.ranking import varied
 from chatbot.rag.types import Passage
 

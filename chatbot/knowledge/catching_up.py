@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import begin_write
 from chatbot.knowledge.keywords import BATCH, index_chunks, note_languages
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
-from chatbot.rag.languages import language_of
+from chatbot.rag.text.language_detection import language_of
 
 log = structlog.get_logger(__name__)
 

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from chatbot.knowledge import keywords
 from chatbot.knowledge.models import ChunkRow, Generation
-from chatbot.rag.embedders import Embedder
+from chatbot.rag.embeddings.embedders import Embedder
 from chatbot.rag.errors import BadEmbeddings
-from chatbot.rag.splitter import Chunk
+from chatbot.rag.text.splitter import Chunk
 
 CONTEXT_TOKENS = 22
 # A word is a token at least, or about; what is farther behind cannot belong to so many.

@@ -10,8 +10,8 @@ from rich.table import Table
 from chatbot.knowledge import answering, grounding
 from chatbot.knowledge.evaluation import EvalSet, Names
 from chatbot.knowledge.retrieval import Index
-from chatbot.rag.gate import Gate
-from chatbot.rag.models import ChatModels
+from chatbot.rag.grounding.answerability import Gate
+from chatbot.rag.llm.answerers import ChatModels
 from chatbot.terminal import progress_bar, show_table
 
 

@@ -28,7 +28,7 @@ from chatbot.db import begin_write, new_id
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Collection, Document, DocumentVersion
 from chatbot.knowledge.parsing.clean import clean, clean_title
 from chatbot.knowledge.retrieval import Index, Mode
-from chatbot.rag.languages import language_of
+from chatbot.rag.text.language_detection import language_of
 from chatbot.rag.types import Passage
 
 MODES: tuple[Mode, ...] = ("dense", "keyword", "hybrid")

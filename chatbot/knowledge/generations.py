@@ -13,7 +13,7 @@ from chatbot.db import begin_write, detached, utcnow
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 
 if TYPE_CHECKING:
-    from chatbot.rag.embedders import Embedders
+    from chatbot.rag.embeddings.embedders import Embedders
 
 log = structlog.get_logger(__name__)
 

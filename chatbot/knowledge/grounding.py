@@ -1,4 +1,4 @@
-"""Teaching and measuring what decides whether a question can be answered (rag/gate.py).
+"""Teaching and measuring what decides whether a question can be answered (rag/grounding/answerability.py).
 
 A set has questions that its documents answer (`queries.jsonl`, or `questions.jsonl`) and questions that they do not
 (`unanswerable.jsonl`: {"_id", "text", "kind"?}). A gate is learnt from one half of them, by a hash of their ids, and
@@ -22,7 +22,7 @@ from chatbot.db import begin_write
 from chatbot.knowledge.evaluation import BadSet, json_lines, one_of
 from chatbot.knowledge.models import Generation
 from chatbot.knowledge.retrieval import Index
-from chatbot.rag.gate import FEATURES, Gate, features, fit
+from chatbot.rag.grounding.answerability import FEATURES, Gate, features, fit
 
 ANSWERABLE = "answerable"
 UNANSWERABLE = "unanswerable"

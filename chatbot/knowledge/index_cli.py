@@ -33,7 +33,7 @@ def told(*more: type[Exception]) -> Iterator[None]:
 def _refusals() -> tuple[type[Exception], ...]:
     from chatbot.knowledge.activation import GenerationRefused
     from chatbot.knowledge.build import BuildLost, BuildStuck
-    from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
+    from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 
     return (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
 

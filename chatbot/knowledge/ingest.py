@@ -30,10 +30,10 @@ from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Genera
 from chatbot.knowledge.originals import OriginalMissing, content_of
 from chatbot.knowledge.parsing import ParseError
 from chatbot.knowledge.texts import read_text
-from chatbot.rag.embedders import Embedder, Embedders
+from chatbot.rag.embeddings.embedders import Embedder, Embedders
+from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
-from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
-from chatbot.rag.splitter import Chunk, split
+from chatbot.rag.text.splitter import Chunk, split
 from chatbot.storage import FULL, is_full
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
 from chatbot.knowledge.parsing.html import declared_encoding
-from chatbot.rag.invisible import with_tags_shown
+from chatbot.rag.text.invisible_characters import with_tags_shown
 
 # From here on somebody should look at the document.
 SUSPICIOUS = 0.5

@@ -1,9 +1,9 @@
 """The keyword index: chunks by their words, in the database itself.
 
 SQLite's FTS5 or PostgreSQL's tsvector keeps the terms; both are filled with terms that the application has cut and
-stemmed (chatbot/rag/terms.py), and both rank by BM25 (k1 1.2, b 0.75). Rows are written in the transaction that writes
-their chunks and go with them by trigger, so the index is never ahead or behind. What a reader may not find is left out
-inside the query, before the best are taken.
+stemmed (chatbot/rag/text/stemming.py), and both rank by BM25 (k1 1.2, b 0.75). Rows are written in the transaction that
+writes their chunks and go with them by trigger, so the index is never ahead or behind. What a reader may not find is
+left out inside the query, before the best are taken.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import SLOW
 from chatbot.knowledge.generations import visible, within
 from chatbot.knowledge.models import ChunkRow, Document, Generation
-from chatbot.rag.terms import question_terms, terms_of
+from chatbot.rag.text.stemming import question_terms, terms_of
 
 log = structlog.get_logger(__name__)
 

@@ -170,7 +170,8 @@ class Generation(Base):
     dimension: Mapped[int]
     chunk_tokens: Mapped[int]
     threshold: Mapped[float]
-    # What `flask eval calibrate` has learnt, see rag/gate.py; while NULL the threshold decides alone.
+    # What `flask eval calibrate` has learnt, see rag/grounding/answerability.py; while NULL the threshold decides
+    # alone.
     gate: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     # The languages its documents have: a question is stemmed in each.
     languages: Mapped[list[str]] = mapped_column(JSON, default=list)

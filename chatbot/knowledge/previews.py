@@ -19,10 +19,10 @@ from chatbot.knowledge.parsing.html import declared_encoding
 from chatbot.knowledge.service import FileRefused, NewDocument, same_content
 from chatbot.knowledge.simhash import NEAR, distances, simhash, similarity
 from chatbot.native import in_native_thread
-from chatbot.rag.embedders import Embedders
-from chatbot.rag.languages import language_of
-from chatbot.rag.prices import embedding_cost_usd
-from chatbot.rag.splitter import split
+from chatbot.rag.embeddings.embedders import Embedders
+from chatbot.rag.llm.pricing import embedding_cost_usd
+from chatbot.rag.text.language_detection import language_of
+from chatbot.rag.text.splitter import split
 
 MOST_SHOWN = 10
 

@@ -30,14 +30,14 @@ from chatbot.knowledge.rows import PassageRow, SqlRows, passage
 from chatbot.knowledge.snapshots import shelf_of
 from chatbot.knowledge.vectors import PgVectorStore, StoreKind, build_index
 from chatbot.metrics import stages
-from chatbot.rag.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
-from chatbot.rag.gate import Gate, features
-from chatbot.rag.parts import Ids
+from chatbot.rag.embeddings.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
+from chatbot.rag.grounding.answerability import Gate, features
+from chatbot.rag.grounding.question_match import may_be_same, same_question
 from chatbot.rag.ranking import CANDIDATES, DEPTH, evidence, explained, fuse
-from chatbot.rag.same_question import may_be_same, same_question
-from chatbot.rag.store import FaissStore, RowStore, Written
+from chatbot.rag.text.content_words import content_words
 from chatbot.rag.types import Found, Passage, Searched
-from chatbot.rag.words import content_words
+from chatbot.rag.vector_store.segments import Ids
+from chatbot.rag.vector_store.store import FaissStore, RowStore, Written
 
 log = structlog.get_logger(__name__)
 

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions
 from chatbot.knowledge.models import ChunkRow, Document, Generation
-from chatbot.rag.embedders import Vectors
-from chatbot.rag.parts import Ids, Labels
-from chatbot.rag.snapshot import Changes
+from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.types import Passage
+from chatbot.rag.vector_store.segments import Ids, Labels
+from chatbot.rag.vector_store.snapshot import Changes
 
 log = structlog.get_logger(__name__)
 

@@ -1,4 +1,5 @@
-"""What the database knows of the index's snapshot files (chatbot/rag/snapshot_file.py): which were completed.
+"""What the database knows of the index's snapshot files (chatbot/rag/vector_store/snapshot_file.py): which were
+completed.
 
 The rows of what was removed after a file's revision are kept for its sake, so that a process that starts from it can
 be told; but not for long, for the machine that has it may be gone.
@@ -17,7 +18,7 @@ from chatbot.db import Sessions, begin_write, utcnow
 from chatbot.knowledge.models import Generation, IndexFile
 
 if TYPE_CHECKING:
-    from chatbot.rag.snapshot_file import Shelf
+    from chatbot.rag.vector_store.snapshot_file import Shelf
 
 # Removals are kept for so long for a file that was not written anew.
 KEPT = timedelta(days=7)
@@ -53,7 +54,7 @@ class SqlNotes:
 
 def shelf_of(sessions: Sessions, generation: Generation, folder: Path | None) -> Shelf | None:
     """The snapshot files of a generation, where there is a folder for them."""
-    from chatbot.rag.snapshot_file import About, Shelf
+    from chatbot.rag.vector_store.snapshot_file import About, Shelf
 
     if folder is None:
         return None

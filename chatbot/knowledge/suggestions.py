@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session, aliased
 
 from chatbot.knowledge.generations import visible
 from chatbot.knowledge.models import ChunkRow
+from chatbot.rag.text.content_words import content_words
 from chatbot.rag.types import Passage
-from chatbot.rag.words import content_words
 
 MOST = 3
 NEIGHBOURS = 4

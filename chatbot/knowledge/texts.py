@@ -9,7 +9,7 @@ from chatbot.knowledge.instructions import score, signs
 from chatbot.knowledge.parsing import Parsed, parse
 from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.simhash import simhash
-from chatbot.rag.languages import language_of
+from chatbot.rag.text.language_detection import language_of
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from chatbot.knowledge.ingest import AWAY, WAIT, GenerationChanged
 from chatbot.knowledge.models import Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError, is_isolated
 from chatbot.knowledge.texts import ReadText, read_text
-from chatbot.rag.embedders import Embedder, Embedders
-from chatbot.rag.splitter import split
+from chatbot.rag.embeddings.embedders import Embedder, Embedders
+from chatbot.rag.text.splitter import split
 
 log = structlog.get_logger(__name__)
 

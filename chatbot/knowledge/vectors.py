@@ -23,9 +23,9 @@ from sqlalchemy.orm import Session
 from chatbot.db import Sessions, begin_write
 from chatbot.errors import Unavailable
 from chatbot.knowledge.models import ChunkRow, Document, Generation
-from chatbot.rag.embedders import LangChainEmbeddings, Vectors
-from chatbot.rag.parts import Ids
-from chatbot.rag.store import Rows, RowStore
+from chatbot.rag.embeddings.embedders import LangChainEmbeddings, Vectors
+from chatbot.rag.vector_store.segments import Ids
+from chatbot.rag.vector_store.store import Rows, RowStore
 
 log = structlog.get_logger(__name__)
 

@@ -17,13 +17,13 @@ from typing import Any, Literal
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.utils import AddableDict
 
-from chatbot.rag import prompts
-from chatbot.rag.addresses import Addresses
-from chatbot.rag.citations import CitedText, Shown
-from chatbot.rag.cited_links import with_cited_links
-from chatbot.rag.links import LinkFilter
-from chatbot.rag.models import Answerer
-from chatbot.rag.support import Embed
+from chatbot.rag.grounding.citations import CitedText, Shown
+from chatbot.rag.grounding.cited_links import with_cited_links
+from chatbot.rag.grounding.claim_support import Embed
+from chatbot.rag.grounding.known_urls import Addresses
+from chatbot.rag.grounding.link_filter import LinkFilter
+from chatbot.rag.llm import prompts
+from chatbot.rag.llm.answerers import Answerer
 from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Found, Part, Piece, Usage
 
 # The question, what may be searched, and the question as it was typed where that is searched as well.

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chatbot.rag.embedders import Vectors
+from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.types import Candidate, Passage
 
 Hits = Sequence[tuple[int, float]]

@@ -14,7 +14,7 @@ from chatbot.db import begin_write
 from chatbot.knowledge import ingest
 from chatbot.knowledge.curated import LONGEST_QUESTION
 from chatbot.knowledge.models import Generation
-from chatbot.rag import gate
+from chatbot.rag.grounding import answerability
 from tests.chat.asking import QUESTION, ask, with_model
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer
@@ -221,7 +221,7 @@ def test_a_language_model_gets_the_curated_answer_first_and_past_a_gate_that_wou
     ada, root = sign_up(app, "ada"), sign_up(app, "root", admin=True)
     near_documents(app)
     resolve(app, root, question=ICELAND, answer=ANSWER)
-    never = gate.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
+    never = answerability.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
     with app.app_context(), app.extensions["sessions"]() as session:
         begin_write(session)
         session.scalars(select(Generation)).one().gate = never.as_json()

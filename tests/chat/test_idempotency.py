@@ -16,7 +16,7 @@ from chatbot.chat import tasks
 from chatbot.chat.models import DailyUsage
 from chatbot.chat.turns import begin_turn
 from chatbot.db import begin_write, utcnow
-from chatbot.rag.prompts import NOT_FROM_DOCUMENTS
+from chatbot.rag.llm.prompts import NOT_FROM_DOCUMENTS
 from chatbot.web.idempotency import service as idempotency
 from chatbot.web.idempotency.http import fingerprint
 from chatbot.web.idempotency.model import IdempotencyKey

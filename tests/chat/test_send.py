@@ -12,7 +12,7 @@ from sqlalchemy import select
 from chatbot.chat.titles import title_of
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.service import delete_document
-from chatbot.rag import prompts
+from chatbot.rag.llm import prompts
 from tests.chat.asking import QUESTION, ask, stored, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import ANSWER, OpenAIServer

@@ -15,7 +15,7 @@ from chatbot.knowledge.collections import create_collection
 from chatbot.knowledge.generations import active_generation
 from chatbot.knowledge.models import Collection
 from chatbot.knowledge.service import delete_document
-from chatbot.rag import gate
+from chatbot.rag.grounding import answerability
 from tests.chat.asking import QUESTION, ask, stored, stream, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer
@@ -88,7 +88,7 @@ def test_a_passage_beyond_the_number_was_dropped_for_its_rank(make_app: MakeApp)
 
 def test_a_calibrated_gate_tells_what_it_has_seen(app: Flask, ada: Person) -> None:
     put_in(app, HOURS)
-    never = gate.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
+    never = answerability.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
     with app.app_context(), app.extensions["sessions"]() as session:
         begin_write(session)
         generation = active_generation(session)
@@ -99,7 +99,7 @@ def test_a_calibrated_gate_tells_what_it_has_seen(app: Flask, ada: Person) -> No
     trace = trace_of(app, ada, answer_to(app, ada)["id"])
 
     assert (trace["gate"]["calibrated"], trace["gate"]["passed"]) == (True, False)
-    assert list(trace["gate"]["features"]) == list(gate.FEATURES)
+    assert list(trace["gate"]["features"]) == list(answerability.FEATURES)
     assert (trace["gate"]["score"], trace["gate"]["threshold"]) == (0.5, 0.9)
     assert [(c["kept"], c["reason"]) for c in trace["candidates"]] == [(False, "gate")]
 

@@ -17,7 +17,7 @@ from chatbot.chat.answers import Answer
 from chatbot.chat.models import DailyUsage, Owner
 from chatbot.chat.turns import begin_turn, store_answer
 from chatbot.db import begin_write, utcnow
-from chatbot.rag.tokens import count_tokens
+from chatbot.rag.text.tokens import count_tokens
 from chatbot.rag.types import Usage
 from tests.chat.asking import (
     ask,

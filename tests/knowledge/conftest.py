@@ -15,7 +15,7 @@ from chatbot.knowledge import ingest
 from chatbot.knowledge.collections import Reader, readable
 from chatbot.knowledge.models import ChunkRow
 from chatbot.knowledge.service import NewDocument, add_document
-from chatbot.rag.embedders import LocalEmbedder
+from chatbot.rag.embeddings.embedders import LocalEmbedder
 
 
 class CountingEmbedder(LocalEmbedder):

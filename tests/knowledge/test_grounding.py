@@ -10,7 +10,7 @@ from flask import Flask
 
 from chatbot.knowledge import grounding
 from chatbot.knowledge.evaluation import BadSet
-from chatbot.rag.gate import FEATURES, fit
+from chatbot.rag.grounding.answerability import FEATURES, fit
 from tests.knowledge.conftest import add, ingest_now
 
 PAGES = {

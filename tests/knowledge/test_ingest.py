@@ -19,8 +19,8 @@ from chatbot.db import begin_write, utcnow
 from chatbot.knowledge import chunks, ingest, service
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.service import NewDocument
+from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
-from chatbot.rag.minilm import EmbedderDamaged, EmbedderNotInstalled
 from tests.conftest import HOURS, RETURNS, ROOT
 from tests.knowledge.conftest import add, counting, found, ingest_now, long_text, visible
 from tests.knowledge.parsing.makers import make_docx, make_pdf, rezipped
@@ -336,7 +336,7 @@ from pathlib import Path
 from chatbot.app import create_app
 from chatbot.config import load_settings
 from chatbot.knowledge import ingest
-from chatbot.rag.embedders import LocalEmbedder
+from chatbot.rag.embeddings.embedders import LocalEmbedder
 
 instance, models, document_id, batches, url = sys.argv[1:]
 ingest.BATCH = 2

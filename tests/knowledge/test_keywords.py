@@ -14,7 +14,7 @@ from chatbot.knowledge import catching_up, changes, ingest, keywords, service
 from chatbot.knowledge.keywords import Scope
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.knowledge.tasks import sweep_documents
-from chatbot.rag.terms import terms_of
+from chatbot.rag.text.stemming import terms_of
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import add, found, ingest_now, visible
 

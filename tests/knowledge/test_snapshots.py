@@ -20,9 +20,9 @@ from chatbot.knowledge import activation, service, snapshots
 from chatbot.knowledge.changes import edit_document
 from chatbot.knowledge.models import ChunkRow, Document, Generation, IndexFile
 from chatbot.knowledge.rows import SqlRows
-from chatbot.rag import merging
-from chatbot.rag import snapshot as snapshot_module
-from chatbot.rag.snapshot_file import About, Shelf
+from chatbot.rag.vector_store import compaction
+from chatbot.rag.vector_store import snapshot as snapshot_module
+from chatbot.rag.vector_store.snapshot_file import About, Shelf
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import found
 
@@ -248,7 +248,7 @@ def test_a_database_beside_another_ones_files_leaves_them(app, make_app, tmp_pat
 
 
 def test_stats_say_how_vectors_are_searched(app, monkeypatch):
-    monkeypatch.setattr(merging, "APPROXIMATE_ABOVE", 2)
+    monkeypatch.setattr(compaction, "APPROXIMATE_ABOVE", 2)
     monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 1)
     for text in (HOURS, RETURNS, DUCKS):
         put_in(app, text)

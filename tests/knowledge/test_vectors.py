@@ -16,7 +16,7 @@ from chatbot.knowledge import vectors
 from chatbot.knowledge.models import ChunkRow
 from chatbot.knowledge.tasks import ingest_document, sweep_documents
 from chatbot.knowledge.vectors import TableVectors
-from chatbot.rag.store import FaissStore
+from chatbot.rag.vector_store.store import FaissStore
 from tests.conftest import HOURS, RETURNS, MakeApp, put_in
 from tests.knowledge.conftest import add, collections_of, found, long_text
 

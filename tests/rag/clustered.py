@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chatbot.rag.merging import Merged, new_base
-from chatbot.rag.parts import Part
+from chatbot.rag.vector_store.compaction import Merged, new_base
+from chatbot.rag.vector_store.segments import Part
 
 COUNT, WIDTH = 3_000, 16
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chatbot.config import load_settings
-from chatbot.rag.embedders import Embedders, LocalEmbedder
-from chatbot.rag.models import ChatModels
+from chatbot.rag.embeddings.embedders import Embedders, LocalEmbedder
+from chatbot.rag.llm.answerers import ChatModels
 from tests.openai_server import OpenAIServer
 
 KEY = "sk-test-canary-0123456789abcdef"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chatbot.rag.snapshot import Changes
 from chatbot.rag.types import Passage
+from chatbot.rag.vector_store.snapshot import Changes
 
 WIDTH = 8
 

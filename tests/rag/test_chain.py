@@ -7,9 +7,9 @@ from collections.abc import Generator, Sequence
 import pytest
 
 from chatbot.errors import ChatbotError
-from chatbot.rag import prompts
 from chatbot.rag.chain import Fallback, retrieval_chain, stream_parts
-from chatbot.rag.models import Piece
+from chatbot.rag.llm import prompts
+from chatbot.rag.llm.answerers import Piece
 from chatbot.rag.types import Ask, Checked, Condensed, Found, HistoryMessage, Part, Passage, Usage
 
 TEXT = "The shop opens at nine. On Saturdays it opens at ten."

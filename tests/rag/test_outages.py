@@ -7,11 +7,11 @@ import time
 import pytest
 
 from chatbot.errors import ChatbotError
-from chatbot.rag import answering
 from chatbot.rag.breaker import Breaker
-from chatbot.rag.embedders import OpenAIEmbedder
+from chatbot.rag.embeddings.embedders import OpenAIEmbedder
 from chatbot.rag.errors import EmbedderUnavailable
-from chatbot.rag.models import ChatModels
+from chatbot.rag.llm import completion
+from chatbot.rag.llm.answerers import ChatModels
 from chatbot.rag.types import Ask, HistoryMessage, Passage, Piece
 from tests.openai_server import ANSWER, OpenAIServer
 from tests.rag.conftest import MODEL, MakeModels
@@ -90,7 +90,7 @@ def test_a_model_that_does_not_stop_is_stopped(make_models: MakeModels, openai_s
         shown.extend(piece.text for piece in pieces)
 
     assert (caught.value.status, caught.value.code) == (503, "llm_unavailable")
-    assert "".join(shown) == ("word " * 100)[: 10 * answering.CHARACTERS_A_TOKEN]
+    assert "".join(shown) == ("word " * 100)[: 10 * completion.CHARACTERS_A_TOKEN]
     openai_server.wait_for(lambda: openai_server.requests[0].left_at)
     assert openai_server.requests[0].body["max_completion_tokens"] == 10
     assert len(openai_server.requests) == 1
@@ -109,7 +109,7 @@ def test_a_token_that_is_larger_than_an_answer_is_cut(
     make_models: MakeModels, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """L9"""
-    monkeypatch.setattr(answering, "MAX_BYTES", 20_000_000)
+    monkeypatch.setattr(completion, "MAX_BYTES", 20_000_000)
     openai_server.behave(MODEL, "huge-token")
     pieces = make_models(model_answer_tokens=10, model_read_seconds=20).get(None)
 
@@ -123,7 +123,7 @@ def test_those_who_are_refused_together_do_not_come_back_together(
 ) -> None:
     """L2: jitter"""
     waits: list[float] = []
-    monkeypatch.setattr("chatbot.rag.answering.time.sleep", waits.append)
+    monkeypatch.setattr("chatbot.rag.llm.completion.time.sleep", waits.append)
     openai_server.behave(MODEL, "http-503")
     models = make_models(breaker_failures=100)
 
@@ -131,7 +131,7 @@ def test_those_who_are_refused_together_do_not_come_back_together(
         failure(models)
 
     assert len(set(waits)) == 3
-    assert all(answering.SHORT_WAIT_SECONDS <= w <= answering.SHORT_WAIT_SECONDS + 0.25 for w in waits)
+    assert all(completion.SHORT_WAIT_SECONDS <= w <= completion.SHORT_WAIT_SECONDS + 0.25 for w in waits)
 
 
 # The breaker --------------------------------------------------------------------------------------------------------

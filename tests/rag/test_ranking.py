@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, evidence, explained, fuse, stretched, varied
+from chatbot.rag.text.content_words import content_words
 from chatbot.rag.types import Passage
-from chatbot.rag.words import content_words
 
 
 def passage(

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from chatbot.errors import ChatbotError
-from chatbot.rag import errors, prompts
-from chatbot.rag.models import ChatModels, Piece
+from chatbot.rag import errors
+from chatbot.rag.llm import prompts
+from chatbot.rag.llm.answerers import ChatModels, Piece
 from chatbot.rag.types import Ask, HistoryMessage, Passage
 from tests.openai_server import ANSWER, REFUSAL, OpenAIServer
 from tests.rag.conftest import MODEL, MakeModels

@@ -7,7 +7,7 @@ from typing import Final
 
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
-from chatbot.rag.invisible import without_invisible
+from chatbot.rag.text.invisible_characters import without_invisible
 
 _NEWLINES: Final = re.compile("[\r\v\f\x85\u2028\u2029]")
 _BLANK_LINES: Final = re.compile(r"\n[^\S\n]*\n(?:[^\S\n]*\n)+")

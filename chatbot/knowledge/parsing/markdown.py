@@ -8,7 +8,7 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
-from chatbot.rag.headings import without_anchor
+from chatbot.rag.text.headings import without_anchor
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _HEADING: Final = re.compile(" {0,3}# +")

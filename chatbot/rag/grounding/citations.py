@@ -1,0 +1,228 @@
+"""From the markers in an answer to the places in the documents.
+
+A marker `[2]` after a sentence names the second passage. The text is followed as it is written; at each marker the
+passage is looked up and the stretch sought that supports the sentence. Where there is none, or no such passage, the
+marker is taken out before anybody has seen it: what is shown is cited, and what is cited has been checked.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chatbot.rag.grounding.claim_support import Embed, claims, support
+from chatbot.rag.text.sentences import Span, units
+from chatbot.rag.types import Checked, Citation, Passage
+
+# [1], [1, 2], [^3], [doc:4], [Passage 5], 【6】: what models write; but not [2019], a year. The longest that is waited
+# for is LONGEST.
+_NAME = r"(?:docs?|documents?|passages?|sources?|refs?|quellen?|fuentes?|dokumente?|passagen?|id)"
+_YEAR = r"(?:1[5-9]|20)\d\d"
+_MARKER = re.compile(
+    rf"[\[【](?!\s*+{_YEAR}\s*+[\]】])\s*+(?:{_NAME}\b\.?)?+\s*+[:#^†]?+\s*+"
+    rf"(?P<numbers>-?\d++(?:\s*+(?:[,;]|and|und)\s*+(?:{_NAME}\b)?+\s*+[:#^]?+\s*+\d++)*+)"
+    r"(?:†\w*+)?+\s*+[\]】](?!\()",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"-?\d+")
+_OPEN = re.compile(r"[\[【]")
+# Behind a complete one an opening parenthesis would make it a link.
+_BEGUN = re.compile(r"[\[【][\w\s,;:#^†.-]*[\]】]?", re.IGNORECASE)
+LONGEST = 60
+LONGEST_PART = 4_000
+# A longer number names no passage; Python reads none of more than 4,300 digits.
+MOST_DIGITS = 9
+# Of so many markers that were taken out it is noted why.
+MOST_NOTED = 50
+_BETWEEN = " \n.,;"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A stretch of an answer as it is to be shown, and the citations that it completes."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+
+
+@dataclass
+class _CodeState:
+    """Whether the text read so far ends inside code: `a[1]` there is no marker."""
+
+    _fence: bool = False
+    # Of the line so far: its first three characters, whether its single backticks are odd, and how many end it.
+    _begin: str = ""
+    _odd: bool = False
+    _run: int = 0
+
+    @property
+    def inside(self) -> bool:
+        return self._fence or self._odd != (self._run % 3 == 1)
+
+    def read(self, text: str) -> None:
+        *lines, rest = text.split("\n")
+        for line in lines:
+            self._read_line(line)
+            self._fence ^= self._begin in ("```", "~~~")
+            self._begin, self._odd, self._run = "", False, 0
+        self._read_line(rest)
+
+    def _read_line(self, text: str) -> None:
+        self._begin = (self._begin + text if self._begin else text.lstrip())[:3]
+        text = "`" * self._run + text
+        before = text.rstrip("`")
+        self._odd ^= before.replace("```", "").count("`") % 2 == 1
+        self._run = (len(text) - len(before)) % 3
+
+
+@dataclass
+class CitedText:
+    """An answer that arrives in pieces. `removed` counts the markers that were not shown."""
+
+    passages: Sequence[Passage]
+    embed: Embed | None = None
+    removed: int = 0
+    _held: str = ""
+    # What was shown, and how long it is together; and of it what was shown since the last marker.
+    _shown: list[str] = field(default_factory=list)
+    _length: int = 0
+    _between: list[str] = field(default_factory=list)
+    # Where what the last marker is about stands, and its words.
+    _claim: Span = (0, 0)
+    _said: str = ""
+    # Of the claim: the passages that it cites, and those that do not support it.
+    _cited: set[int] = field(default_factory=set)
+    _unproven: set[int] = field(default_factory=set)
+    # Where what is proven ends, in order, and where it begins.
+    _proven: dict[int, int] = field(default_factory=dict)
+    _refused: list[tuple[int, int, str]] = field(default_factory=list)
+    _code: _CodeState = field(default_factory=_CodeState)
+
+    @property
+    def text(self) -> str:
+        """What was shown so far."""
+        return "".join(self._shown)
+
+    def feed(self, piece: str) -> Shown:
+        """Takes the next piece; gives what can be shown now. A few characters that may begin a marker are kept."""
+        begin, found = len(self._shown), list[Citation]()
+        # A long piece in parts: each step copies what is held.
+        for start in range(0, len(piece), LONGEST_PART):
+            self._held += piece[start : start + LONGEST_PART]
+            found += self._read(last=False).citations
+        return Shown("".join(self._shown[begin:]), tuple(found))
+
+    def end(self) -> Shown:
+        """What was still kept, when the answer is at its end."""
+        return self._read(last=True)
+
+    def checked(self) -> Checked:
+        """What is known of the answer at its end. A claim is supported by a citation, or by a passage's own words."""
+        text, proven = self.text, list(self._proven)
+        claimed = claims(text)
+        unsupported = sum(self._is_unsupported(text, *span, proven) for span in claimed)
+        return Checked(self.removed, len(claimed), unsupported, tuple(self._refused))
+
+    def _is_unsupported(self, text: str, start: int, end: int, proven: Sequence[int]) -> bool:
+        at = bisect_right(proven, start)
+        if at < len(proven) and self._proven[proven[at]] < end:
+            return False
+        claim = _MARKER.sub("", text[start:end]).strip()
+        return not any(support(claim, passage) for passage in self.passages)
+
+    def _read(self, last: bool) -> Shown:
+        begin, found = len(self._shown), list[Citation]()
+        while self._held:
+            opening = _OPEN.search(self._held)
+            before = self._held[: opening.start()] if opening else self._held
+            # Spaces wait, though not for ever: they go with a marker that is taken out.
+            spaces = 0 if last and not opening else min(len(before) - len(before.rstrip(" ")), LONGEST)
+            self._show(len(before) - spaces)
+            if opening is None or (not last and self._may_go_on(spaces)):
+                break
+            found += self._after_opening(spaces)
+        return Shown("".join(self._shown[begin:]), tuple(found))
+
+    def _may_go_on(self, spaces: int) -> bool:
+        """Whether what is held could become a marker with the next piece."""
+        if len(self._held) >= LONGEST or self._code.inside:
+            return False
+        begun = _BEGUN.fullmatch(self._held, spaces)
+        return begun is not None
+
+    def _after_opening(self, spaces: int) -> list[Citation]:
+        """What stands where a bracket opens: a marker, or a bracket like any other."""
+        match = None if self._code.inside else _MARKER.match(self._held, spaces)
+        if match is None:
+            self._show(spaces + 1)
+            return []
+        found = self._marked([int(number[:MOST_DIGITS]) for number in _NUMBER.findall(match["numbers"])])
+        shown = " " * spaces + "".join(f"[{citation.marker}]" for citation in found) if found else ""
+        self._held = shown + self._held[match.end() :]
+        self._show(len(shown))
+        self._between = []
+        return found
+
+    def _marked(self, numbers: Sequence[int]) -> list[Citation]:
+        claim = self._claimed()
+        fresh = [number for number in dict.fromkeys(numbers) if number not in self._cited]
+        found = [c for number in fresh if number not in self._unproven and (c := self._cite(number, claim))]
+        self.removed += len(fresh) - len(found)
+        self._note_removed(set(fresh) - {citation.marker for citation in found})
+        self._cited |= {citation.marker for citation in found}
+        self._unproven |= set(fresh) - self._cited
+        for citation in found:
+            start = self._proven.get(citation.answer_end, citation.answer_start)
+            self._proven[citation.answer_end] = min(start, citation.answer_start)
+        return found
+
+    def _note_removed(self, numbers: set[int]) -> None:
+        for number in sorted(numbers)[: MOST_NOTED - len(self._refused)]:
+            reason = "not_supported" if 1 <= number <= len(self.passages) else "no_such_passage"
+            self._refused.append((number, self._length, reason))
+
+    def _claimed(self) -> Span:
+        """What a marker is about: the words since the last marker, or the same words for a second marker in a row."""
+        between = "".join(self._between)
+        if between.strip(_BETWEEN) or self._claim == (0, 0):
+            left, right = len(between) - len(between.lstrip(_BETWEEN)), len(between.rstrip())
+            since = self._length - len(between)
+            self._claim, self._said = (since + left, since + right), between[left:right]
+            self._cited, self._unproven = set(), set()
+        return self._claim
+
+    def _cite(self, marker: int, claim: Span) -> Citation | None:
+        if not 1 <= marker <= len(self.passages):
+            return None
+        passage, said = self.passages[marker - 1], self._said
+        start = 0
+        found = support(said, passage, self.embed)
+        if found is None or found.score < 1:
+            # Of several sentences before a marker it is the last that it stands behind.
+            start = (units(said) or [(0, len(said))])[-1][0]
+            found = support(said[start:], passage, self.embed)
+        if found is None:
+            return None
+        return Citation(
+            marker=marker,
+            answer_start=claim[0] + start,
+            answer_end=claim[1],
+            document_id=passage.document_id,
+            version=passage.version,
+            chunk_id=passage.chunk_id,
+            page=passage.page,
+            char_start=passage.char_start + found.start,
+            char_end=passage.char_start + found.end,
+            quote=passage.text[found.start : found.end],
+            verified=True,
+        )
+
+    def _show(self, length: int) -> None:
+        """Shows so much of what is held."""
+        shown, self._held = self._held[:length], self._held[length:]
+        self._code.read(shown)
+        self._shown.append(shown)
+        self._between.append(shown)
+        self._length += len(shown)

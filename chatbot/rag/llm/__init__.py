@@ -1,0 +1,1 @@
+"""Language models: answerers, prompts, prices, fallbacks, and the transport of OpenAI's protocol."""

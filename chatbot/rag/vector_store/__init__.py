@@ -1,0 +1,1 @@
+"""Nearest-neighbour search in memory, and the snapshots it starts from."""

@@ -1,0 +1,78 @@
+"""Answers without a model: what is said stands in the passages, word for word, and is cited."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chatbot.rag.embeddings.embedders import LocalEmbedder
+from chatbot.rag.grounding.citations import CitedText
+from chatbot.rag.llm import extractive
+from chatbot.rag.types import Passage
+
+HOURS = "We like visitors. The shop opens at nine in the morning. Parking is behind the house."
+OPENS = "The shop opens at nine in the morning."
+RETURNS = "Goods can be returned within thirty days. The refund is paid to the card that was used."
+INSTALL = "Anybody can do it. Run this command to install the tool:\n```sh\npip install tool\n```\nThen restart."
+
+
+def passages(*texts: str) -> list[Passage]:
+    return [
+        Passage(n, f"d{n}", "T", "S", 1, n, None, 0, len(text), text, {"dense": 0.8 - n / 10})
+        for n, text in enumerate(texts, 1)
+    ]
+
+
+def answer(question: str, found: list[Passage], embedder: LocalEmbedder) -> list[str]:
+    return [piece for q in extractive.quotations(question, found, embedder) for piece in q.pieces]
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("When does the shop open?", "The shop opens at nine in the morning."),
+        ("Where can I park?", "Parking is behind the house."),
+        ("How long can I return goods?", "Goods can be returned within thirty days."),
+    ],
+)
+def test_the_first_thing_said_answers_the_question(embedder, question, says):
+    first = answer(question, passages(HOURS, RETURNS), embedder)[0]
+    assert says in first
+    assert first in HOURS or first in RETURNS
+
+
+@pytest.mark.parametrize("question", ["When does the shop open?", "Is there a refund?", "How do I install it?"])
+def test_everything_said_stands_in_the_passages_and_is_cited_as_verified(embedder, question):
+    found = passages(HOURS, RETURNS, INSTALL)
+
+    text = "".join(answer(question, found, embedder))
+
+    cited = CitedText(found)
+    citations = [*cited.feed(text).citations, *cited.end().citations]
+    assert cited.text == text
+    assert citations
+    assert all(c.verified and c.quote in found[c.marker - 1].text for c in citations)
+    said = re.sub(r"\s*\[\d\]\s*", "", text)
+    assert len(said) == sum(len(re.sub(r"^\s+", "", text[c.answer_start : c.answer_end])) for c in citations)
+
+
+def test_code_is_said_with_the_line_that_introduces_it(embedder):
+    said = "".join(answer("What is the command to install the tool?", passages(INSTALL), embedder))
+    assert "```sh\npip install tool\n```" in said
+    assert "Run this command to install the tool:" in said
+
+
+def test_the_same_sentence_in_two_passages_is_said_once(embedder):
+    said = "".join(answer("When does the shop open?", passages(OPENS, OPENS), embedder))
+    assert said.count("opens at nine") == 1
+
+
+@pytest.mark.parametrize("found", [[], ["# Only a heading"]])
+def test_where_there_is_nothing_to_say_nothing_is_said(embedder, found):
+    assert answer("Anything?", passages(*found), embedder) == []
+
+
+def test_the_answer_is_the_same_every_time(embedder):
+    found = passages(HOURS, RETURNS)
+    assert answer("Can I park?", found, embedder) == answer("Can I park?", found, embedder)

@@ -1,0 +1,71 @@
+"""The language of a text."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chatbot.rag.text.language_detection import language_of
+from tests.conftest import SHARED
+
+SENTENCES = {
+    "en": "The shop is open from nine to five, and on Saturdays it opens at ten.",
+    "de": "Der Laden ist von neun bis fünf Uhr geöffnet, und am Samstag öffnet er um zehn.",
+    "fr": "Le magasin est ouvert de neuf heures à cinq heures, et le samedi il ouvre à dix heures.",
+    "es": "La tienda está abierta de nueve a cinco, y los sábados abre a las diez de la mañana.",
+    "it": "Il negozio è aperto dalle nove alle cinque, e il sabato apre alle dieci con la cassa.",
+    "pt": "A loja está aberta das nove às cinco, e aos sábados abre às dez, mas não no verão.",
+    "nl": "De winkel is open van negen tot vijf, en op zaterdag gaat hij om tien uur open.",
+    "sv": "Butiken är öppen från nio till fem, och på lördagar öppnar den klockan tio.",
+    "pl": "Sklep jest otwarty od dziewiątej do piątej, a w soboty nie otwiera się przed dziesiątą.",
+    "tr": "Dükkan dokuzdan beşe kadar açık ve cumartesi günleri çok geç olarak onda açılır, daha erken değil.",
+    "ru": "Магазин открыт с девяти до пяти, а по субботам с десяти.",
+    "ar": "المتجر مفتوح من التاسعة إلى الخامسة، ويوم السبت من العاشرة.",
+    "zh": "商店九点到五点营业，星期六十点开门。",
+    "ja": "お店は九時から五時まで開いています。土曜日は十時からです。",
+    "ko": "가게는 아홉 시부터 다섯 시까지 엽니다.",
+    "th": "ร้านเปิดตั้งแต่เก้าโมงถึงห้าโมงเย็น",
+    "el": "Το κατάστημα είναι ανοιχτό από τις εννέα έως τις πέντε.",
+    "he": "החנות פתוחה מתשע עד חמש.",
+    "hi": "दुकान नौ बजे से पाँच बजे तक खुली है।",
+}
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_a_sentence_tells_its_language(language):
+    assert language_of(SENTENCES[language]) == language
+
+
+@pytest.mark.parametrize("text", ["", "   ", "12345", "OK", "foo bar baz", "x = y + 1"])
+def test_a_text_that_does_not_tell_has_none(text):
+    assert language_of(text) is None
+
+
+def test_a_word_of_another_script_does_not_decide():
+    assert language_of(SENTENCES["en"] * 3 + " 東京") == "en"
+    assert language_of(SENTENCES["zh"] + " FastAPI JSON") == "zh"
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "zh", "ar"])
+def test_paragraphs_of_real_texts_are_told_apart(language):
+    corpus = SHARED / "data" / "xquad" / language / "corpus.jsonl"
+    if not corpus.exists():
+        pytest.skip("the corpus of questions in five languages is not beside this clone")
+    with corpus.open() as lines:
+        found = [language_of(json.loads(line)["text"]) for line in lines]
+    assert found.count(language) >= 0.98 * len(found)
+
+
+def test_a_list_of_addresses_is_of_no_language():
+    links = "\n".join(f"* [Page {n}](https://cloud.example.com/docs/eu-de?topic=os-da-{n})" for n in range(30))
+    assert language_of(links) is None
+
+
+def test_a_few_little_words_among_many_others_are_no_language():
+    assert language_of("com e " + "alpha beta gamma delta epsilon zeta eta theta " * 10 + "os") is None
+
+
+def test_a_technical_text_in_english_is_english():
+    text = 'Set the flag a do no. Use it as in {"e": 1, "os": "linux", "com": 3} and then run the command on a host.'
+    assert language_of(text) == "en"
