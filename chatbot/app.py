@@ -11,12 +11,12 @@ from chatbot import __version__
 from chatbot.auth import export, guard, jwts, passwords
 from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.routes import blp as users_blueprint
-from chatbot.chat import export as chat_export
-from chatbot.chat import gap_routes
 from chatbot.chat import tasks as chat_tasks
-from chatbot.chat.message_routes import blp as chat_blueprint
-from chatbot.chat.openai_routes import blp as openai_blueprint
-from chatbot.chat.socket_routes import blp as socket_blueprint
+from chatbot.chat.api.messages import blp as chat_blueprint
+from chatbot.chat.api.websocket import blp as socket_blueprint
+from chatbot.chat.conversations import export as chat_export
+from chatbot.chat.gaps import routes as gap_routes
+from chatbot.chat.openai.routes import blp as openai_blueprint
 from chatbot.commands import add_commands
 from chatbot.config import Settings
 from chatbot.core import create_core

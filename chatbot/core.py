@@ -195,14 +195,14 @@ def _retriever(parts: Parts, settings: Settings) -> Any:
 
 def _answer_cache(parts: Parts, settings: Settings) -> Any:
     from chatbot.cache import Cache
-    from chatbot.chat.answer_cache import AnswerCache
+    from chatbot.chat.replies.answer_cache import AnswerCache
 
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     return AnswerCache(Cache(url, settings.secret()), parts["retriever"], settings)
 
 
 def _replies(parts: Parts, settings: Settings) -> Any:
-    from chatbot.chat.replies import Replies
+    from chatbot.chat.replies.reply import Replies
     from chatbot.rag.llm.answerers import ChatModels
 
     retriever = parts["retriever"]

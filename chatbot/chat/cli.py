@@ -16,7 +16,7 @@ from chatbot.knowledge.index_cli import told
 from chatbot.terminal import Commands, quiet, show_table
 
 if TYPE_CHECKING:
-    from chatbot.chat.gaps import Gap, Status
+    from chatbot.chat.gaps.service import Gap, Status
 
 chat_cli = Commands("chat", help="Conversations.")
 
@@ -28,7 +28,7 @@ def print_gaps(limit: int, status: Status) -> None:
     """List questions that found nothing or were voted down, grouped by meaning."""
     from rich.table import Table
 
-    from chatbot.chat.gaps import list_gaps
+    from chatbot.chat.gaps.service import list_gaps
     from chatbot.extensions import db
 
     try:
@@ -100,8 +100,8 @@ def replay(message_id: UUID, generation_id: int | None, model: str | None, as_js
 
     Exit status: 0 when the answer was made, 1 when it cannot be.
     """
-    from chatbot.chat import replay as replaying
-    from chatbot.chat.replay import ReplayRefused
+    from chatbot.chat.replies import replay as replaying
+    from chatbot.chat.replies.replay import ReplayRefused
     from chatbot.knowledge.retrieval import Index
 
     parts = current_app.extensions

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Subquery, and_, delete, func, or_, select, true, update
 from sqlalchemy.orm import Session, aliased
 
-from chatbot.chat.answer_cache import AnswerCache
-from chatbot.chat.answers import erased_answer
-from chatbot.chat.gaps import shown_question
+from chatbot.chat.conversations.answers import erased_answer
+from chatbot.chat.gaps.service import shown_question
 from chatbot.chat.models import ChatSession, Message, MessageTrace
+from chatbot.chat.replies.answer_cache import AnswerCache
 from chatbot.db import utcnow
 from chatbot.knowledge.curated import forget_cases
 

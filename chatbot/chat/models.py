@@ -55,7 +55,8 @@ class ChatSession(Base):
     # The answer that is under way, and until when that counts unless whoever makes it says so again: one at a time.
     answering_id: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
     answering_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    # The question it answers: an answer whose process is killed is stored below it (chatbot/chat/leases.py).
+    # The question it answers: an answer whose process is killed is stored below it
+    # (chatbot/chat/conversations/leases.py).
     answering_to: Mapped[str | None] = mapped_column(SqlUuid(as_uuid=False))
     # Somebody wants that answer to stop; whichever process makes it finds this here.
     stop_asked: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -116,7 +117,7 @@ class Message(Base):
 
 
 class MessageTrace(Base):
-    """How an answer was made (chatbot/chat/traces.py); gone with its message."""
+    """How an answer was made (chatbot/chat/replies/traces.py); gone with its message."""
 
     __tablename__ = "message_traces"
 

@@ -198,7 +198,8 @@ class ChatSessionSchema(ma.Schema):
 
 @dataclass(frozen=True)
 class MessageView:
-    """A message as one reader sees it (chatbot/chat/views.py); nothing else of a message leaves the server."""
+    """A message as one reader sees it (chatbot/chat/conversations/views.py); nothing else of a message leaves the
+    server."""
 
     message: Message
     metadata: dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from flask import current_app
 
-from chatbot.chat import leases, service, titles
+from chatbot.chat.conversations import leases, service, titles
 from chatbot.extensions import db, settings
 from chatbot.web.idempotency import service as idempotency
 

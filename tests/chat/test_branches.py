@@ -273,7 +273,7 @@ def test_no_client_writes_the_history(sqlite_app: Flask, body: dict[str, Any]) -
 def test_a_long_branch_is_known_by_its_newest_messages(
     app: Flask, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatbot.chat.turns.HISTORY_MESSAGES", 2)
+    monkeypatch.setattr("chatbot.chat.replies.turns.HISTORY_MESSAGES", 2)
     chat, _, _ = asked(app, ada, "First?")
     asked(app, ada, "Second?", chat_session_id=chat)
 

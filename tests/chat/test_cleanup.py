@@ -8,7 +8,8 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from chatbot.chat import service, tasks
+from chatbot.chat import tasks
+from chatbot.chat.conversations import service
 from chatbot.chat.models import ChatSession, DailyUsage, Message
 from chatbot.db import begin_write, utcnow
 from tests.chat.asking import ask, stored
@@ -68,8 +69,8 @@ def test_an_answer_whose_question_is_forgotten_meanwhile_is_stored_all_the_same(
 ) -> None:
     """N10"""
     from chatbot.auth.callers import Caller
-    from chatbot.chat.answers import Answer
-    from chatbot.chat.turns import begin_turn, store_answer
+    from chatbot.chat.conversations.answers import Answer
+    from chatbot.chat.replies.turns import begin_turn, store_answer
 
     turn = begin_turn(session, Caller(ada.id, "family", "ada", False, True), "Old", None, None)
     age(session, Message, 31)

@@ -12,7 +12,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, select, text
 
 from chatbot.auth import accounts
-from chatbot.chat import titles
+from chatbot.chat.conversations import titles
 from chatbot.chat.models import Message, MessageTrace
 from chatbot.db import begin_write
 from chatbot.extensions import db

@@ -11,8 +11,8 @@ from flask import Flask
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from chatbot.chat import replies
 from chatbot.chat.models import ChatSession
+from chatbot.chat.replies import reply as replies
 from chatbot.rag.types import Found
 from tests.chat.asking import KEY, ask, events_of, open_stream, stored, stream, text_of, with_model
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
@@ -167,7 +167,7 @@ def test_a_conversation_that_is_deleted_meanwhile_gets_no_answer(
     app: Flask, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when the answer is there before anybody has noticed."""
-    monkeypatch.setattr("chatbot.chat.running.LOOK_SECONDS", 3600)
+    monkeypatch.setattr("chatbot.chat.replies.active_replies.LOOK_SECONDS", 3600)
     openai_server.behave(MODEL, "slow")
     response = open_stream(app, ada)
     events = events_of(response.response)

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from chatbot.auth.callers import Caller
 from chatbot.chat import tasks
 from chatbot.chat.models import DailyUsage
-from chatbot.chat.turns import begin_turn
+from chatbot.chat.replies.turns import begin_turn
 from chatbot.db import begin_write, utcnow
 from chatbot.rag.llm.prompts import NOT_FROM_DOCUMENTS
 from chatbot.web.idempotency import service as idempotency

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from chatbot.chat.titles import title_of
+from chatbot.chat.conversations.titles import title_of
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.service import delete_document
 from chatbot.rag.llm import prompts

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 
 from chatbot.auth import accounts
 from chatbot.auth.models import ApiKey, User
-from chatbot.chat import members
+from chatbot.chat.conversations import members
 from chatbot.chat.models import ChatSession, DailyUsage, Owner
 from chatbot.config import EXTRACTIVE
 from chatbot.db import begin_write

@@ -9,7 +9,7 @@ import time
 import pytest
 from flask import Flask
 
-from chatbot.chat.frames import _frame, drain
+from chatbot.chat.api.sse_events import _frame, drain
 from chatbot.errors import ChatbotError
 from chatbot.web import sse
 from tests.chat.asking import (

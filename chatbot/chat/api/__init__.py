@@ -1,0 +1,1 @@
+"""/api/chat/: conversations, messages and the WebSocket, on one blueprint."""

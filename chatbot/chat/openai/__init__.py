@@ -1,0 +1,1 @@
+"""/v1: the chat in OpenAI's protocol."""

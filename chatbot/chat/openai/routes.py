@@ -1,0 +1,148 @@
+"""/v1/: the same questions and answers for OpenAI's clients, which change their base_url and api_key and nothing else.
+
+Guard, limits, ownership, budget and services are those of send/. A question is stored as a conversation of one turn,
+so usage, export, history and feedback know it; what the client tells of earlier turns is used for this one answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask import Response, jsonify
+from flask.typing import ResponseReturnValue
+
+from chatbot.auth.guard import caller, user_required
+from chatbot.chat.api.sessions import replies, stream_response, take_slot
+from chatbot.chat.api.sse_events import drain, reply_object
+from chatbot.chat.openai import schemas as openai_schemas
+from chatbot.chat.openai import sse_events
+from chatbot.chat.replies.turns import Turn, begin_turn, earlier_answer
+from chatbot.errors import NotFound
+from chatbot.extensions import db, settings
+from chatbot.rag.llm.answerers import Answerer
+from chatbot.web import limits
+from chatbot.web.blueprint import Blueprint
+from chatbot.web.feeds import Feed, Frames
+from chatbot.web.holding import holding, let_go
+from chatbot.web.idempotency import http as idempotency
+from chatbot.web.idempotency.http import IdempotencySchema
+from chatbot.web.idempotency.service import Held
+from chatbot.web.languages import language
+from chatbot.web.openai_errors import body_of
+
+blp = Blueprint("openai", __name__, url_prefix="/v1", description="The same for clients of OpenAI's API.")
+blp.teardown_request(let_go)
+
+_STREAM = {
+    "responses": {
+        200: {
+            "description": "The completion; as a stream its chunks, and `[DONE]`.",
+            "headers": idempotency.REPLAYED_HEADER,
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}},
+                    "example": 'data: {"object": "chat.completion.chunk", "choices": []}\n\n',
+                }
+            },
+        },
+        404: {"description": "`model_not_found`: there is no such model."},
+        409: {"description": "`idempotency_in_progress`: the first request with this key is still at work."},
+        429: {"description": "Too many questions, or `quota_exceeded`; `Retry-After` says when to come back."},
+        502: {"description": "The language model refuses this server."},
+        503: {"description": "The language model does not answer, or too many answers are under way."},
+        504: {"description": "The language model took too long."},
+    }
+}
+
+
+class ModelNotFound(NotFound):
+    code, detail = "model_not_found", "There is no such model; GET /v1/models lists them."
+
+
+@blp.route("/models", methods=["GET"])
+@user_required
+@blp.response(200, openai_schemas.OpenAIModelsSchema)
+def list_models() -> Any:
+    """List the models, as OpenAI does"""
+    return {"object": "list", "data": [_model(name) for name in replies().models.names]}
+
+
+@blp.route("/models/<path:model>", methods=["GET"])
+@user_required
+@blp.response(200, openai_schemas.OpenAIModelSchema)
+def retrieve_model(model: str) -> Any:
+    """Read one model, as OpenAI does
+
+    The names of some models have a slash in them.
+    """
+    name = model.rstrip("/")
+    if name not in replies().models.names:
+        raise ModelNotFound()
+    return _model(name)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "chatbot"}
+
+
+@blp.route("/chat/completions", methods=["POST"])
+@user_required
+@limits.send
+@blp.arguments(IdempotencySchema, location="headers")
+@blp.arguments(openai_schemas.CompletionSchema, unknown=None)
+@blp.response(200, openai_schemas.ChatCompletionSchema)
+@blp.doc(**_STREAM)
+def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
+    """Ask, as OpenAI's clients do
+
+    The last message is the question; it is answered from the documents. User and assistant messages before it help to
+    understand it: their text is read, and `skipped_parts` says how many of their parts were something else. Messages
+    of other roles and the parameters of a model (temperature, max_tokens ...) are ignored. Citations are the message's
+    `annotations`, in a stream those of the last delta. What would change the shape of an answer (`n`, `tools`, another
+    `response_format`, `logprobs`) is refused.
+    """
+    answerer = _answerer(body["model"])
+    key = idempotency.taken(caller(), headers.get("key"))
+    earlier = earlier_answer(db.session(), caller(), key)
+    if earlier is not None:
+        return _again(reply_object(*earlier), body)
+    take_slot()
+    turn, skipped = _turn(body, key), openai_schemas.skipped_parts(body)
+    events = replies().reply(turn, answerer)
+    if not body["stream"]:
+        return jsonify(sse_events.completion(drain(events), settings().public_url, skipped))
+    return _stream(sse_events.chunks(events, settings().public_url, _wants_usage(body), skipped), turn.session_id)
+
+
+def _answerer(name: str) -> Answerer:
+    if name not in replies().models.names:
+        raise ModelNotFound()
+    return replies().models.get(name)
+
+
+def _turn(body: dict[str, Any], key: Held) -> Turn:
+    question = body["messages"][-1]["content"]
+    turn = begin_turn(db.session(), caller(), question, None, None, settings().daily_tokens, key)
+    return replace(turn, ask=replace(turn.ask, history=openai_schemas.history_of(body), language=language()))
+
+
+def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
+    url, skipped = settings().public_url, openai_schemas.skipped_parts(body)
+    if body["stream"]:
+        frames = sse_events.chunks_again(reply, url, _wants_usage(body), skipped)
+        response = _stream(frames, reply["chat_session_id"])
+    else:
+        response = jsonify(sse_events.completion(reply, url, skipped))
+    response.headers.update(idempotency.REPLAYED)
+    return response
+
+
+def _wants_usage(body: dict[str, Any]) -> bool:
+    return bool((body["stream_options"] or {}).get("include_usage"))
+
+
+def _stream(parts: Frames, chat_id: str) -> Response:
+    response = stream_response(Feed(parts, holding().pop_all().close), chat_id, tell=body_of)
+    response.response = sse_events.as_data_lines(response.response)  # type: ignore[arg-type]
+    return response

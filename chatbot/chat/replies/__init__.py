@@ -1,0 +1,1 @@
+"""Replies: a turn, the events of its answer, and what is kept of them."""
