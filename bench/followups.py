@@ -24,9 +24,9 @@ from bench.house import house
 from bench.questions import ingest
 from chatbot.app import create_app
 from chatbot.config import ROOT
-from chatbot.knowledge import evaluation
-from chatbot.knowledge.eval_cli import own_index
-from chatbot.knowledge.retrieval import BESIDE, Index
+from chatbot.knowledge.cli.evaluation import own_index
+from chatbot.knowledge.evaluation import retrieval_eval
+from chatbot.knowledge.retrieval.retriever import BESIDE, Index
 from chatbot.rag.llm.condense import rewrite, stand_alone
 from chatbot.rag.types import Condensed, HistoryMessage, Passage
 
@@ -90,7 +90,7 @@ def pages(app: Flask, folder: Path) -> dict[str, float]:
 
 def passages(folder: Path) -> dict[str, float]:
     """nDCG@10 of each way on the conversations about the cloud."""
-    questions = evaluation.read_set(folder)
+    questions = retrieval_eval.read_set(folder)
     index, names = own_index(questions)
     turns = {row["_id"]: row["user_turns"] for row in lines(folder / "queries_history.jsonl")}
 
@@ -98,8 +98,8 @@ def passages(folder: Path) -> dict[str, float]:
         rankings = {}
         for query in questions.judged:
             text = way(turns[query], questions.queries[query])
-            rankings[query] = evaluation.rank_documents(lambda k, text=text: search(index, text, k), names)
-        return evaluation.measures(rankings, questions.qrels)["ndcg@10"]
+            rankings[query] = retrieval_eval.rank_documents(lambda k, text=text: search(index, text, k), names)
+        return retrieval_eval.measures(rankings, questions.qrels)["ndcg@10"]
 
     return {name: measured(way) for name, way in WAYS.items()}
 

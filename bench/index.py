@@ -31,7 +31,7 @@ from bench.search import DIMENSION
 from chatbot.app import create_app
 from chatbot.config import load_settings
 from chatbot.db import begin_write, new_id
-from chatbot.knowledge.generations import active_generation
+from chatbot.knowledge.index.generations import active_generation
 from chatbot.knowledge.models import ChunkRow, Collection, Document, DocumentVersion, Generation
 from chatbot.logs import configure_logs
 from chatbot.rag.embeddings.embedders import LangChainEmbeddings

@@ -34,15 +34,15 @@ from sqlalchemy.orm import Session
 
 from bench.house import house
 from chatbot.config import ROOT
-from chatbot.knowledge.chunks import in_context, label_of
-from chatbot.knowledge.generations import ensure_generation
-from chatbot.knowledge.ingest import BATCH, ingest
+from chatbot.knowledge.documents.service import NewDocument, sync_file
+from chatbot.knowledge.documents.sync import MOST, sync_files
+from chatbot.knowledge.index.generations import ensure_generation
+from chatbot.knowledge.ingestion.chunks import in_context, label_of
+from chatbot.knowledge.ingestion.ingest import BATCH, ingest
+from chatbot.knowledge.ingestion.ingest_batch import BATCH as TOGETHER
+from chatbot.knowledge.ingestion.ingest_batch import ingest_together
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
-from chatbot.knowledge.service import NewDocument, sync_file
-from chatbot.knowledge.sync import MOST, sync_files
-from chatbot.knowledge.texts import read_text
-from chatbot.knowledge.together import BATCH as TOGETHER
-from chatbot.knowledge.together import ingest_together
+from chatbot.knowledge.parsing.extraction import read_text
 from chatbot.rag.embeddings.embedders import Embedder, Embedders, Vectors
 from chatbot.rag.text.splitter import split
 

@@ -21,7 +21,7 @@ from sqlalchemy import insert, select
 from bench.house import house, quantiles
 from chatbot.config import LOCAL_EMBEDDER
 from chatbot.db import begin_write, new_id
-from chatbot.knowledge import keywords
+from chatbot.knowledge.index import keywords
 from chatbot.knowledge.models import ChunkRow, Collection, Document, DocumentVersion, Generation
 
 DIMENSION, K, ROUNDS = 384, 5, 1_000

@@ -20,8 +20,8 @@ from chatbot.chat.openai.routes import blp as openai_blueprint
 from chatbot.commands import add_commands
 from chatbot.config import Settings
 from chatbot.core import create_core
-from chatbot.knowledge import export as knowledge_export
-from chatbot.knowledge import health as knowledge_health
+from chatbot.knowledge.documents import export as knowledge_export
+from chatbot.knowledge.maintenance import health as knowledge_health
 from chatbot.knowledge.routes import blp as knowledge_blueprint
 from chatbot.mail import health as mail_health
 from chatbot.web import docs, headers, health, home, limits, metrics, problems, requests, sockets

@@ -7,9 +7,9 @@ from flask import Flask
 from chatbot.auth.cli import users_cli
 from chatbot.backup.cli import backup_cli
 from chatbot.chat.cli import chat_cli
-from chatbot.knowledge.cli import knowledge_cli
-from chatbot.knowledge.eval_cli import eval_cli
-from chatbot.knowledge.index_cli import index_cli
+from chatbot.knowledge.cli.documents import knowledge_cli
+from chatbot.knowledge.cli.evaluation import eval_cli
+from chatbot.knowledge.cli.index import index_cli
 from chatbot.mail.cli import mail_cli
 
 

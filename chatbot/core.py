@@ -24,7 +24,7 @@ from chatbot.config import ROOT, Settings, load_settings
 from chatbot.db import engine_options, prepare_engine
 from chatbot.extensions import db
 from chatbot.knowledge import models as knowledge_models
-from chatbot.knowledge import originals, quotas
+from chatbot.knowledge.documents import blobs, quotas
 from chatbot.logs import configure_logs
 from chatbot.mail import models as mail_models
 from chatbot.mail.letters import LetterBuilders
@@ -117,7 +117,7 @@ def _bind_database(app: Flask, settings: Settings) -> None:
     with app.app_context():
         app.extensions["sessions"] = prepare_engine(db.engine)
         storage.attach(db.engine, storage.Disk(settings.instance_path))
-        originals.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
+        blobs.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
         quotas.attach(db.engine, settings.max_documents, settings.max_knowledge_mb)
         accounts.attach_erasers(db.engine, _erasers(app, settings))
 
@@ -179,13 +179,13 @@ def _embedders(settings: Settings) -> Any:
 
 def _fetch_limits(settings: Settings) -> Any:
     from chatbot.egress.limits import limits_of
-    from chatbot.knowledge.urls import MEDIA_TYPES
+    from chatbot.knowledge.documents.urls import MEDIA_TYPES
 
     return limits_of(settings, MEDIA_TYPES)
 
 
 def _retriever(parts: Parts, settings: Settings) -> Any:
-    from chatbot.knowledge.retrieval import Retriever
+    from chatbot.knowledge.retrieval.retriever import Retriever
 
     folder = settings.instance_path / "index"
     return Retriever(

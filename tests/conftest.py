@@ -31,9 +31,10 @@ from chatbot.auth import accounts, families, jwts
 from chatbot.config import Settings, load_settings
 from chatbot.db import begin_write
 from chatbot.extensions import db
-from chatbot.knowledge import ingest, keywords, vectors
+from chatbot.knowledge.documents.service import NewDocument, add_document, get_document
+from chatbot.knowledge.index import keywords, pgvector_store
+from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Document
-from chatbot.knowledge.service import NewDocument, add_document, get_document
 from chatbot.rag.embeddings.embedders import LocalEmbedder
 from tests import leftovers
 from tests.openai_server import OpenAIServer, running
@@ -189,7 +190,7 @@ def _migrated(settings: Settings) -> None:
         if settings.vector_store == "pgvector":
             with app.extensions["sessions"]() as session:
                 begin_write(session)
-                vectors.make(session)
+                pgvector_store.make(session)
                 session.commit()
         db.engine.dispose()
 

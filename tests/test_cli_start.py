@@ -11,8 +11,10 @@ import click
 import pytest
 from flask import Flask
 
-from chatbot.knowledge import eval_cli, evaluation, models
-from chatbot.knowledge.cli import DEFAULT_COLLECTION
+from chatbot.knowledge import models
+from chatbot.knowledge.cli import evaluation as eval_commands
+from chatbot.knowledge.cli.documents import DEFAULT_COLLECTION
+from chatbot.knowledge.evaluation import retrieval_eval
 from chatbot.mail import cli as mail_cli
 from chatbot.mail import service as mail_service
 from tests.conftest import ROOT
@@ -100,7 +102,7 @@ def test_routes_are_those_of_the_whole_application(tmp_path: Path) -> None:
 
 def test_choices_of_the_command_line_are_those_of_the_services() -> None:
     assert mail_cli.STATUSES == mail_service.STATUSES
-    assert eval_cli.MODES == evaluation.MODES
+    assert eval_commands.MODES == retrieval_eval.MODES
     assert DEFAULT_COLLECTION == models.DEFAULT_COLLECTION
 
 

@@ -26,7 +26,7 @@ from chatbot.app import create_app
 from chatbot.config import Settings, load_settings
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
-from chatbot.knowledge import ingest
+from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.parsing.errors import SENTENCES
 from tests.conftest import ROOT, SECRET

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chatbot.knowledge.instructions import signs
-from chatbot.knowledge.parsing import markdown
+from chatbot.knowledge.parsing.extractors import markdown
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.prompt_injection import signs
 from chatbot.rag.grounding.citations import CitedText
 from chatbot.rag.grounding.critical_tokens import names
 from chatbot.rag.grounding.known_urls import Addresses

@@ -20,7 +20,7 @@ from chatbot.background import wake
 from chatbot.config import load_settings
 from chatbot.db import begin_write
 from chatbot.extensions import db
-from chatbot.knowledge.service import NewDocument, add_document
+from chatbot.knowledge.documents.service import NewDocument, add_document
 from chatbot.mail.service import deliver
 from chatbot.mail.tasks import deliver_mail
 from tests.conftest import ROOT, _settings, put_in, sign_up

@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 from chatbot import __version__
 from chatbot.backup.archive import SECRET, Archive, BackupRefused, Manifest, Writer, writing
 from chatbot.db import Base, UtcDateTime, begin_write, utcnow
-from chatbot.knowledge import keywords
+from chatbot.knowledge.documents.blobs import file_of, put_back
+from chatbot.knowledge.index import keywords
 from chatbot.knowledge.models import ChunkRow, Collection, DocumentVersion, Generation, IndexFile, WorkerRow
-from chatbot.knowledge.originals import file_of, put_back
 
 LEFT_OUT = frozenset({WorkerRow.__tablename__, IndexFile.__tablename__})
 # What `flask db upgrade` makes in an empty database.

@@ -11,8 +11,8 @@ import click
 from flask import current_app
 
 from chatbot.errors import ChatbotError, FieldError, Invalid
-from chatbot.knowledge.cli import knowledge_cli
-from chatbot.knowledge.index_cli import told
+from chatbot.knowledge.cli.documents import knowledge_cli
+from chatbot.knowledge.cli.index import told
 from chatbot.terminal import Commands, quiet, show_table
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def curate(
     """Close a gap: answer a QUESTION, or say which documents are to be found for it."""
     from chatbot.background import wake
     from chatbot.extensions import db
-    from chatbot.knowledge import curated
+    from chatbot.knowledge.documents import curated
     from chatbot.knowledge.models import DEFAULT_COLLECTION
     from chatbot.knowledge.tasks import ingest_document
 
@@ -102,7 +102,7 @@ def replay(message_id: UUID, generation_id: int | None, model: str | None, as_js
     """
     from chatbot.chat.replies import replay as replaying
     from chatbot.chat.replies.replay import ReplayRefused
-    from chatbot.knowledge.retrieval import Index
+    from chatbot.knowledge.retrieval.retriever import Index
 
     parts = current_app.extensions
     with told(ReplayRefused), quiet():

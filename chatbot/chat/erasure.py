@@ -18,7 +18,7 @@ from chatbot.chat.gaps.service import shown_question
 from chatbot.chat.models import ChatSession, Message, MessageTrace
 from chatbot.chat.replies.answer_cache import AnswerCache
 from chatbot.db import utcnow
-from chatbot.knowledge.curated import forget_cases
+from chatbot.knowledge.documents.curated import forget_cases
 
 _NOTHING_SAID: dict[str, Any] = {"rating": None, "comment": None, "rated_at": None, "rated_by": None}
 _EMPTY: dict[str, Any] = {"content": "", "author": None, "author_id": None} | _NOTHING_SAID

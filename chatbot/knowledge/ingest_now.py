@@ -13,12 +13,13 @@ from flask import current_app
 from rich.progress import Progress
 
 from chatbot.db import detached
-from chatbot.knowledge import ingest, service
+from chatbot.knowledge.documents import service
+from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.ingestion.ingest_batch import ingest_together
 from chatbot.knowledge.models import Document
-from chatbot.knowledge.together import ingest_together
 
 if TYPE_CHECKING:
-    from chatbot.knowledge.cli import Summary
+    from chatbot.knowledge.cli.documents import Summary
 
 
 def ingest_here(bar: Progress, summary: Summary) -> None:

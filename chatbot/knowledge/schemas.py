@@ -6,9 +6,9 @@ from typing import Any
 
 import marshmallow as ma
 
-from chatbot.knowledge.filters import WRITTEN
+from chatbot.knowledge.documents.filters import WRITTEN
+from chatbot.knowledge.documents.queue_status import Described
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
-from chatbot.knowledge.queue import Described
 from chatbot.web.fields import Flag, PageArgs, Real, Utc, Whole, text
 
 # As many as the column holds.

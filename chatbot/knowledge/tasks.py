@@ -14,8 +14,10 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot.extensions import db
-from chatbot.knowledge import catching_up, ingest, queue, service
-from chatbot.knowledge.together import ingest_together
+from chatbot.knowledge.documents import queue_status, service
+from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.ingestion.ingest_batch import ingest_together
+from chatbot.knowledge.maintenance import keyword_backfill
 from chatbot.logs import Outage
 
 log = structlog.get_logger(__name__)
@@ -52,7 +54,7 @@ def sweep_documents() -> None:
 
     It works itself: a message for each document would be one more for each at every sweep of a backlog.
     """
-    catching_up.catch_up(db.session())
+    keyword_backfill.catch_up(db.session())
     until = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < until:
         if _ingest_together():
@@ -73,7 +75,7 @@ def purge() -> None:
 @shared_task(name="knowledge.note_worker", ignore_result=True)
 def note_worker(name: str) -> None:
     """Says that a worker is there."""
-    queue.note_worker(db.session(), name)
+    queue_status.note_worker(db.session(), name)
 
 
 @worker_ready.connect
@@ -99,5 +101,5 @@ def _heartbeat(name: str) -> None:
             outage.failed(error)
         else:
             outage.over()
-        if _over.wait(queue.HEARTBEAT_SECONDS):
+        if _over.wait(queue_status.HEARTBEAT_SECONDS):
             return

@@ -12,9 +12,9 @@ from chatbot.auth import jwts, recovery
 from chatbot.auth.models import User
 from chatbot.chat.models import ChatMember, Message, MessageTrace
 from chatbot.db import begin_write, utcnow
-from chatbot.knowledge.collections import add_member, create_collection
+from chatbot.knowledge.documents.collections import add_member, create_collection
+from chatbot.knowledge.documents.service import NewDocument, add_document
 from chatbot.knowledge.models import Document, DocumentVersion
-from chatbot.knowledge.service import NewDocument, add_document
 from tests.auth.world import HOUR, Who, World, family_of, key_of
 from tests.conftest import PASSWORD
 

@@ -16,10 +16,10 @@ from chatbot.backup.archive import BackupRefused, Manifest, reading, writing
 from chatbot.chat.models import Message
 from chatbot.db import begin_write
 from chatbot.extensions import db
-from chatbot.knowledge import verify
+from chatbot.knowledge.documents.blobs import content_of, forget
+from chatbot.knowledge.documents.service import delete_document, get_document
+from chatbot.knowledge.maintenance import verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
-from chatbot.knowledge.originals import content_of, forget
-from chatbot.knowledge.service import delete_document, get_document
 from tests.chat.asking import ask
 from tests.conftest import HOURS, PASSWORD, RETURNS, Person, put_in, sign_up
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from chatbot.knowledge.collections import create_collection
+from chatbot.knowledge.documents.collections import create_collection
 from tests.chat.asking import ask, stream
 from tests.conftest import HOURS, Person, put_in
 

@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 
 from chatbot.auth import keys
-from chatbot.knowledge import collections, ingest, service
+from chatbot.knowledge.documents import collections, service
+from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Collection
 from chatbot.logs import configure_logs
 from tests.auth.world import dump

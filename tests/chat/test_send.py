@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from chatbot.chat.conversations.titles import title_of
+from chatbot.knowledge.documents.service import delete_document
 from chatbot.knowledge.models import DocumentVersion
-from chatbot.knowledge.service import delete_document
 from chatbot.rag.llm import prompts
 from tests.chat.asking import QUESTION, ask, stored, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event
 
-from chatbot.knowledge import changes, service
-from chatbot.knowledge.outdated import outdated
-from chatbot.knowledge.service import NewDocument
+from chatbot.knowledge.documents import service, updates
+from chatbot.knowledge.documents.service import NewDocument
+from chatbot.knowledge.retrieval.stale_citations import outdated
 from tests.chat.asking import ask
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import ingest_now
@@ -17,7 +17,7 @@ QUESTION = "When does the shop open on Saturdays?"
 
 def replace(app, id_: str, text: str, *, ingested: bool = True) -> None:
     with app.extensions["sessions"]() as session:
-        changes.replace_content(session, id_, NewDocument(text.encode()))
+        updates.replace_content(session, id_, NewDocument(text.encode()))
     if ingested:
         ingest_now(app, id_)
 
@@ -62,7 +62,7 @@ def test_a_version_that_is_not_ready_outdates_nothing_yet(app, ada, asked):
 def test_a_version_that_failed_outdates_nothing(app, ada, asked):
     id_, chat_id = asked
     with app.extensions["sessions"]() as session:
-        changes.replace_content(session, id_, NewDocument(b"%PDF-1.7 nothing", filename="a.pdf"))
+        updates.replace_content(session, id_, NewDocument(b"%PDF-1.7 nothing", filename="a.pdf"))
     assert ingest_now(app, id_) == "failed"
     assert flags(app, ada, chat_id) == [[False]]
 
@@ -71,7 +71,7 @@ def test_going_back_to_the_cited_version_makes_it_good_again(app, ada, asked):
     id_, chat_id = asked
     replace(app, id_, RETURNS)
     with app.extensions["sessions"]() as session:
-        changes.restore(session, id_, 1)
+        updates.restore(session, id_, 1)
     ingest_now(app, id_)
     assert flags(app, ada, chat_id) == [[False]]
 
@@ -90,7 +90,7 @@ def test_what_a_deleted_document_said_is_outdated(app, ada, asked):
 def test_an_inactive_document_with_a_new_version_on_its_way_is_taken_at_its_word(app, ada, asked):
     id_, chat_id = asked
     with app.extensions["sessions"]() as session:
-        changes.edit_document(session, id_, {"is_active": False})
+        updates.edit_document(session, id_, {"is_active": False})
     replace(app, id_, RETURNS, ingested=False)
     assert flags(app, ada, chat_id) == [[False]]
 

@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from chatbot.knowledge import ingest
-from chatbot.knowledge.collections import Reader, readable
+from chatbot.knowledge.documents.collections import Reader, readable
+from chatbot.knowledge.documents.service import NewDocument, add_document
+from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import ChunkRow
-from chatbot.knowledge.service import NewDocument, add_document
 from chatbot.rag.embeddings.embedders import LocalEmbedder
 
 

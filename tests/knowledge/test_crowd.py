@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import insert
 
 from chatbot.db import begin_write
-from chatbot.knowledge import collections, keywords
-from chatbot.knowledge.generations import active_generation, next_revision
+from chatbot.knowledge.documents import collections
+from chatbot.knowledge.index import keywords
+from chatbot.knowledge.index.generations import active_generation, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from tests.conftest import HOURS, put_in
 from tests.knowledge.test_routes import get

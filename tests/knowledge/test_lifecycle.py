@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from chatbot.knowledge import changes, ingest, service, versions
+from chatbot.knowledge.documents import service, updates, versions
+from chatbot.knowledge.documents.service import NewDocument
+from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import ChunkRow, DocumentVersion, Generation
-from chatbot.knowledge.service import NewDocument
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import add, collections_of, counting, found, ingest_now, long_text, visible
 from tests.knowledge.parsing.makers import make_pdf
@@ -233,7 +234,7 @@ def history(app) -> str:
     id_ = put_in(app, HOURS).id
     for text in (LATER, RETURNS):
         with app.extensions["sessions"]() as session:
-            changes.replace_content(session, id_, NewDocument(text.encode(), filename=f"{len(text)}.md"))
+            updates.replace_content(session, id_, NewDocument(text.encode(), filename=f"{len(text)}.md"))
         if text == LATER:
             ingest_now(app, id_)
     return id_
@@ -470,12 +471,12 @@ def test_adding_changing_moving_and_deleting_at_once_never_lock_each_other_out(a
         id_ = put_in(app, f"{HOURS} {n}").id
         raised = both(
             work(lambda s, n=n: service.add_document(s, NewDocument(f"{LATER} {n}".encode()))),
-            work(lambda s, n=n, i=id_: changes.replace_content(s, i, NewDocument(f"{LATER} {n}".encode()))),
-            work(lambda s, i=id_: changes.edit_document(s, i, {"collection": "internal", "is_active": False})),
+            work(lambda s, n=n, i=id_: updates.replace_content(s, i, NewDocument(f"{LATER} {n}".encode()))),
+            work(lambda s, i=id_: updates.edit_document(s, i, {"collection": "internal", "is_active": False})),
             work(lambda s, i=id_: ingest.ingest(s, app.extensions["embedders"], i, 60)),
             work(lambda s, i=id_: service.delete_document(s, i)),
         )
-        assert {type(error) for error in raised} <= {changes.SameContent, service.DocumentNotFound}
+        assert {type(error) for error in raised} <= {updates.SameContent, service.DocumentNotFound}
         with app.extensions["sessions"]() as session:
             left = select(ChunkRow.id).where(ChunkRow.document_id == id_, ChunkRow.removed_revision.is_(None))
             assert session.scalars(left).all() == []

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import event
 
-from chatbot.knowledge import service
+from chatbot.knowledge.documents import service
 from tests.conftest import HOURS, put_in
 from tests.knowledge.conftest import add, found, ingest_now, long_text
 

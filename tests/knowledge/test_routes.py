@@ -8,7 +8,7 @@ import json
 import pytest
 
 from chatbot.extensions import db
-from chatbot.knowledge import ingest
+from chatbot.knowledge.ingestion import ingest
 from tests.conftest import HOURS, RETURNS, put_in, sign_up
 from tests.knowledge.conftest import ingest_now, visible
 from tests.knowledge.parsing.makers import make_docx, make_pdf, make_pptx, make_xlsx

@@ -228,7 +228,7 @@ def test_somebody_who_leaves_the_one_try_gives_it_to_the_next(
 
 
 def test_an_embedding_service_that_is_away_is_left_alone(make_models: MakeModels, openai_server: OpenAIServer) -> None:
-    """L11: documents wait meanwhile (tests/knowledge/test_ingest.py)."""
+    """L11: documents wait meanwhile (tests/knowledge/ingestion/test_ingest.py)."""
     embedder = OpenAIEmbedder("http-500", make_models(breaker_failures=2)._settings)
 
     for _ in range(5):

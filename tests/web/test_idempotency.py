@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse, encode_multipart
 
 from chatbot.db import begin_write, utcnow
 from chatbot.extensions import db
-from chatbot.knowledge import ingest
+from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Document
 from chatbot.web.idempotency import service as idempotency
 from chatbot.web.idempotency.http import fingerprint

@@ -21,7 +21,7 @@ from chatbot.chat.replies.answer_cache import AnswerCache
 from chatbot.chat.replies.turns import Turn, begin_again
 from chatbot.errors import Conflict
 from chatbot.extensions import db, settings
-from chatbot.knowledge.collections import Reader, asked_for
+from chatbot.knowledge.documents.collections import Reader, asked_for
 from chatbot.web import limits
 from chatbot.web.feeds import Feed
 from chatbot.web.idempotency.http import IdempotencySchema

@@ -25,7 +25,7 @@ from chatbot.chat.tasks import make_title
 from chatbot.config import EXTRACTIVE
 from chatbot.errors import problem
 from chatbot.extensions import db, settings
-from chatbot.knowledge.collections import Reader, asked_for
+from chatbot.knowledge.documents.collections import Reader, asked_for
 from chatbot.web import limits, sse
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.feeds import Feed, Feeds, Frames

@@ -17,8 +17,8 @@ from chatbot.chat.conversations.views import views
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.chat.schemas import MessageView
 from chatbot.db import begin_write, utcnow
-from chatbot.knowledge.collections import Reader
-from chatbot.knowledge.outdated import Quote, outdated
+from chatbot.knowledge.documents.collections import Reader
+from chatbot.knowledge.retrieval.stale_citations import Quote, outdated
 from chatbot.web.pages import Page, newest_first, oldest_first
 
 

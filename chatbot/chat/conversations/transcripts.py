@@ -12,7 +12,7 @@ from chatbot.chat.conversations.service import get_session
 from chatbot.chat.conversations.views import views
 from chatbot.chat.models import Message, Owner
 from chatbot.chat.schemas import ChatSessionSchema, MessageSchema
-from chatbot.knowledge.collections import Reader
+from chatbot.knowledge.documents.collections import Reader
 
 _chat = ChatSessionSchema()
 _messages = MessageSchema(many=True)

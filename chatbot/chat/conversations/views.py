@@ -17,8 +17,8 @@ from chatbot.chat.models import Message
 from chatbot.chat.schemas import MessageView
 from chatbot.db import Sessions
 from chatbot.errors import Unavailable
-from chatbot.knowledge.collections import Reader
-from chatbot.knowledge.reading import readable_documents
+from chatbot.knowledge.documents.collections import Reader
+from chatbot.knowledge.documents.reader_views import readable_documents
 
 Event = tuple[str, dict[str, Any]]
 

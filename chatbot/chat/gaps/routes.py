@@ -11,7 +11,7 @@ from chatbot.background import wake
 from chatbot.chat.gaps.schemas import GapArgs, GapListSchema, ResolvedSchema, ResolveSchema
 from chatbot.chat.gaps.service import list_gaps
 from chatbot.extensions import db
-from chatbot.knowledge import curated, queue
+from chatbot.knowledge.documents import curated, queue_status
 from chatbot.knowledge.models import DEFAULT_COLLECTION
 from chatbot.knowledge.routes.blueprint import blp, retriever, waited
 from chatbot.knowledge.schemas import WaitArgs
@@ -56,4 +56,4 @@ def resolve_gap(args: dict[str, Any], body: dict[str, Any]) -> ResponseReturnVal
         wake(ingest_document, document.id)
         document = waited(session, document, args["wait"])
     status = 200 if outcome == "unchanged" else 201 if document.status == "ready" else 202
-    return {"document": queue.describe(session, document), "case": None}, status
+    return {"document": queue_status.describe(session, document), "case": None}, status

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from chatbot.knowledge.curated import GAPS_SET, LONGEST_QUESTION
+from chatbot.knowledge.documents.curated import GAPS_SET, LONGEST_QUESTION
 from chatbot.knowledge.schemas import DocumentSchema
 from chatbot.web.fields import VISIBLE, Id, Utc, Whole, text, visible
 

@@ -1,7 +1,7 @@
 """What the documents do not answer: questions that found nothing or whose answer was voted down, grouped by meaning.
 
-Only what was asked is shown and how often, never who asked. What somebody has dealt with since (knowledge/curated.py)
-is resolved; asked again without success after that, it is open again.
+Only what was asked is shown and how often, never who asked. What somebody has dealt with since
+(knowledge/documents/curated.py) is resolved; asked again without success after that, it is open again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.chat.models import Message
-from chatbot.knowledge.curated import LONGEST_QUESTION, Resolution, resolutions
+from chatbot.knowledge.documents.curated import LONGEST_QUESTION, Resolution, resolutions
 from chatbot.rag.embeddings.embedders import Embedder, Vectors
 from chatbot.rag.grounding.question_match import may_be_same
 

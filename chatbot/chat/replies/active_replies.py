@@ -22,7 +22,7 @@ from chatbot.chat.conversations.views import views
 from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.chat.schemas import MessageView
 from chatbot.db import Sessions, begin_write, utcnow
-from chatbot.knowledge.collections import Reader
+from chatbot.knowledge.documents.collections import Reader
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from chatbot import __version__
 from chatbot.cache import Cache
 from chatbot.chat.replies.turns import Turn
 from chatbot.config import Settings
-from chatbot.knowledge.retrieval import Retriever
+from chatbot.knowledge.retrieval.retriever import Retriever
 from chatbot.rag.llm.prompts import PROMPT_VERSION
 from chatbot.rag.types import NOTHING_SPENT, Part
 

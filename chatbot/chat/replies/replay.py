@@ -17,9 +17,9 @@ from chatbot.chat.replies.reply import taken_up
 from chatbot.chat.replies.traces import TraceNotFound
 from chatbot.chat.replies.turns import HISTORY_MESSAGES
 from chatbot.config import Settings
-from chatbot.knowledge.activation import GenerationRefused, get_generation, lacking
+from chatbot.knowledge.index.activation import GenerationRefused, get_generation, lacking
 from chatbot.knowledge.models import Generation
-from chatbot.knowledge.retrieval import Index, Retriever
+from chatbot.knowledge.retrieval.retriever import Index, Retriever
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.llm.answerers import ChatModels
 from chatbot.rag.types import Ask, Found, HistoryMessage

@@ -29,8 +29,8 @@ from chatbot.config import Settings
 from chatbot.db import Sessions
 from chatbot.egress import Stopped, stop_if_asked, stoppable
 from chatbot.errors import ChatbotError, StorageFull, Unavailable
-from chatbot.knowledge.retrieval import Retriever
-from chatbot.knowledge.suggestions import suggestions
+from chatbot.knowledge.retrieval.follow_up_questions import suggestions
+from chatbot.knowledge.retrieval.retriever import Retriever
 from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.errors import EndedEmpty
 from chatbot.rag.llm.answerers import Answerer, ChatModels

@@ -18,9 +18,9 @@ from chatbot.chat.conversations.messages import my_answer
 from chatbot.chat.models import Message, MessageTrace, Owner
 from chatbot.chat.replies.turns import Turn
 from chatbot.errors import ChatbotError, NotFound
-from chatbot.knowledge.collections import Reader, readable
+from chatbot.knowledge.documents.collections import Reader, readable
+from chatbot.knowledge.documents.reader_views import readable_documents
 from chatbot.knowledge.models import ChunkRow, Collection
-from chatbot.knowledge.reading import readable_documents
 from chatbot.rag.grounding.answerability import FEATURES
 from chatbot.rag.types import KEPT, Found, Sent
 

@@ -27,7 +27,7 @@ from chatbot.chat.models import ChatSession, Message, MessageTrace, Owner
 from chatbot.chat.schemas import MessageView
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import FieldError, Forbidden, Invalid
-from chatbot.knowledge.collections import Reader, readable
+from chatbot.knowledge.documents.collections import Reader, readable
 from chatbot.rag.types import Ask, HistoryMessage
 from chatbot.web.idempotency import service as idempotency
 from chatbot.web.idempotency.service import Held, Made

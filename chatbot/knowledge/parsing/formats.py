@@ -65,5 +65,5 @@ BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.exte
 
 def extractor(media_type: str) -> Extractor:
     """The `extract` of a format, imported when first needed: pypdf and lxml stay out of the web process."""
-    module = import_module(f"chatbot.knowledge.parsing.{BY_MEDIA_TYPE[media_type].module}")
+    module = import_module(f"chatbot.knowledge.parsing.extractors.{BY_MEDIA_TYPE[media_type].module}")
     return cast(Extractor, module.extract)

@@ -7,9 +7,9 @@ import time
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from chatbot.knowledge import service
+from chatbot.knowledge.documents import service
 from chatbot.knowledge.models import Document
-from chatbot.knowledge.retrieval import Retriever
+from chatbot.knowledge.retrieval.retriever import Retriever
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.holding import let_go
 

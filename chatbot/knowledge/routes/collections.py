@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from chatbot.auth.guard import admin_required, caller, user_required
 from chatbot.extensions import db
 from chatbot.knowledge import collection_schemas as schemas
-from chatbot.knowledge import collections
-from chatbot.knowledge.collections import Reader
+from chatbot.knowledge.documents import collections
+from chatbot.knowledge.documents.collections import Reader
 from chatbot.knowledge.routes.blueprint import blp
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.idempotency import http as idempotency

@@ -10,14 +10,15 @@ from flask.typing import ResponseReturnValue
 from chatbot.auth.guard import admin_required, administers, caller, chat_may, user_required
 from chatbot.background import wake
 from chatbot.extensions import db
-from chatbot.knowledge import changes, previews, queue, reading, schemas, service, urls
-from chatbot.knowledge.collections import Reader
+from chatbot.knowledge import schemas
+from chatbot.knowledge.documents import dry_run, queue_status, reader_views, service, updates, urls
+from chatbot.knowledge.documents.collections import Reader
+from chatbot.knowledge.documents.service import NewDocument
+from chatbot.knowledge.documents.urls import NewUrl
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.routes.uploads import JSON_OR_FILE, new_document
-from chatbot.knowledge.service import NewDocument
 from chatbot.knowledge.tasks import ingest_document
-from chatbot.knowledge.urls import NewUrl
 from chatbot.web.fields import page_of
 from chatbot.web.idempotency import http as idempotency
 from chatbot.web.idempotency.http import IdempotencySchema
@@ -44,17 +45,17 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
     key = idempotency.taken(caller(), headers.get("key"))
     if key.status and key.made:
         document = service.get_document(db.session(), key.made["document_id"])
-        shown = queue.describe(db.session(), document)
+        shown = queue_status.describe(db.session(), document)
         return shown, key.status, idempotency.REPLAYED  # type: ignore[return-value]
     document, status = _added(new, args["wait"])
     key.finish(status, {"document_id": document.id})
-    return queue.describe(db.session(), document), status  # type: ignore[return-value]
+    return queue_status.describe(db.session(), document), status  # type: ignore[return-value]
 
 
 def _previewed(new: NewDocument | NewUrl) -> ResponseReturnValue:
     if isinstance(new, NewUrl):
         new = urls.as_it_is_now(new, current_app.extensions["fetch_limits"])
-    found = previews.preview(db.session(), current_app.extensions["embedders"], new)
+    found = dry_run.preview(db.session(), current_app.extensions["embedders"], new)
     return jsonify(schemas.PreviewSchema().dump(found))
 
 
@@ -78,7 +79,7 @@ def list_documents(args: dict[str, Any]) -> Any:
     Newest first; deleted ones only with `status=deleted`.
     """
     page = service.list_documents(db.session(), args, args.pop("limit"), args.pop("cursor"))
-    return queue.described_page(db.session(), page)
+    return queue_status.described_page(db.session(), page)
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["GET"])
@@ -93,9 +94,9 @@ def get_document(document_id: Any) -> Any:
     token and a key with the scope `chat` are enough.
     """
     if not administers(caller()):
-        found = reading.read_document(db.session(), Reader.of(caller()), str(document_id))
+        found = reader_views.read_document(db.session(), Reader.of(caller()), str(document_id))
         return jsonify(schemas.DocumentSchema(only=schemas.READ_DOCUMENT).dump(found))
-    return queue.describe(db.session(), service.get_document(db.session(), str(document_id)))
+    return queue_status.describe(db.session(), service.get_document(db.session(), str(document_id)))
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["PATCH"])
@@ -108,7 +109,7 @@ def change_document(body: dict[str, Any], document_id: Any) -> Any:
     Whether it is active and its collection hold for the next search and the next answer of every process. A collection
     that has the same content already answers 409 `same_content`. The content is changed with PUT content/.
     """
-    return queue.describe(db.session(), changes.edit_document(db.session(), str(document_id), body))
+    return queue_status.describe(db.session(), updates.edit_document(db.session(), str(document_id), body))
 
 
 @blp.route("/documents/<uuid:document_id>/retry/", methods=["POST"])
@@ -123,7 +124,7 @@ def retry_document(document_id: Any) -> Any:
     """
     document = urls.retry(db.session(), str(document_id))
     wake(ingest_document, document.id)
-    return queue.describe(db.session(), document)
+    return queue_status.describe(db.session(), document)
 
 
 @blp.route("/documents/<uuid:document_id>/", methods=["DELETE"])

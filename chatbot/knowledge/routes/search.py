@@ -8,9 +8,10 @@ from flask import current_app
 
 from chatbot.auth.guard import admin_required, caller, user_required
 from chatbot.extensions import db
-from chatbot.knowledge import schemas, service
-from chatbot.knowledge.collections import Reader, readable
-from chatbot.knowledge.filters import conditions
+from chatbot.knowledge import schemas
+from chatbot.knowledge.documents import service
+from chatbot.knowledge.documents.collections import Reader, readable
+from chatbot.knowledge.documents.filters import conditions
 from chatbot.knowledge.routes.blueprint import blp, retriever
 
 

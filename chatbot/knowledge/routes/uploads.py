@@ -8,10 +8,11 @@ import marshmallow as ma
 from flask import current_app, request
 
 from chatbot.errors import BadRequest, FieldError, Invalid, TooLarge
-from chatbot.knowledge import schemas, service, urls
+from chatbot.knowledge import schemas
+from chatbot.knowledge.documents import service, urls
+from chatbot.knowledge.documents.service import NewDocument
+from chatbot.knowledge.documents.urls import NewUrl
 from chatbot.knowledge.parsing.clean import clean_title
-from chatbot.knowledge.service import NewDocument
-from chatbot.knowledge.urls import NewUrl
 from chatbot.web.blueprint import parser
 from chatbot.web.idempotency import http as idempotency
 from chatbot.web.requests import check_text, parse_json

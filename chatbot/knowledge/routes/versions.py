@@ -11,8 +11,9 @@ from flask.typing import ResponseReturnValue
 from chatbot.auth.guard import admin_required, administers, caller, chat_may, user_required
 from chatbot.background import wake
 from chatbot.extensions import db
-from chatbot.knowledge import changes, queue, reading, schemas, versions
-from chatbot.knowledge.collections import Reader
+from chatbot.knowledge import schemas
+from chatbot.knowledge.documents import queue_status, reader_views, updates, versions
+from chatbot.knowledge.documents.collections import Reader
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
 from chatbot.knowledge.routes.blueprint import blp, waited
@@ -50,7 +51,7 @@ def replace_content(args: dict[str, Any], document_id: Any) -> ResponseReturnVal
     before answers until the new one is ready. Another document of the collection with this content: 409
     `same_content`.
     """
-    return _ingested(*changes.replace_content(db.session(), str(document_id), new_content()), args["wait"])
+    return _ingested(*updates.replace_content(db.session(), str(document_id), new_content()), args["wait"])
 
 
 def _ingested(document: Document, to_ingest: bool, wait: float) -> ResponseReturnValue:
@@ -58,7 +59,7 @@ def _ingested(document: Document, to_ingest: bool, wait: float) -> ResponseRetur
         wake(ingest_document, document.id)
         document = waited(db.session(), document, wait)
     status = 200 if not to_ingest or document.status == "ready" else 202
-    return queue.describe(db.session(), document), status  # type: ignore[return-value]
+    return queue_status.describe(db.session(), document), status  # type: ignore[return-value]
 
 
 @blp.route("/documents/<uuid:document_id>/content/", methods=["GET"])
@@ -101,7 +102,7 @@ def get_version(document_id: Any, number: int) -> Any:
     `size_bytes` and `filename` are for administrators.
     """
     if not administers(caller()):
-        found = reading.read_version(db.session(), Reader.of(caller()), str(document_id), number)
+        found = reader_views.read_version(db.session(), Reader.of(caller()), str(document_id), number)
         return jsonify(schemas.VersionTextSchema(only=schemas.READ_VERSION).dump(found))
     return versions.read_version(db.session(), str(document_id), number)
 
@@ -129,7 +130,7 @@ def restore_version(args: dict[str, Any], document_id: Any, number: int) -> Resp
 
     Its content becomes the next version, so that nothing of the history is lost.
     """
-    return _ingested(*changes.restore(db.session(), str(document_id), number), args["wait"])
+    return _ingested(*updates.restore(db.session(), str(document_id), number), args["wait"])
 
 
 @blp.route("/documents/<uuid:document_id>/chunks/", methods=["GET"])
@@ -145,5 +146,5 @@ def list_chunks(args: dict[str, Any], document_id: Any) -> Any:
     """
     if not administers(caller()):
         reader = Reader.of(caller())
-        return reading.list_chunks(db.session(), reader, str(document_id), args["limit"], args["cursor"])
+        return reader_views.list_chunks(db.session(), reader, str(document_id), args["limit"], args["cursor"])
     return versions.list_chunks(db.session(), str(document_id), args["limit"], args["cursor"])

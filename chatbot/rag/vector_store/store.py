@@ -1,4 +1,5 @@
-"""The vector stores: caches of rows that SQL owns. This one is FAISS; pgvector's is chatbot/knowledge/vectors.py.
+"""The vector stores: caches of rows that SQL owns. This one is FAISS; pgvector's is
+chatbot/knowledge/index/pgvector_store.py.
 
 A store follows its rows by revision. Before a search one cheap read tells whether rows changed; only those that did
 are pulled. What it holds is an immutable snapshot (snapshot.py) that is swapped by reference, because FAISS searches

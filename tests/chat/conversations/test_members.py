@@ -97,7 +97,7 @@ def test_a_stranger_learns_nothing_of_it(app: Flask, ada: Person, bob: Person) -
 
 def test_each_asks_in_their_own_collections(app: Flask, ada: Person, bob: Person, root: Person) -> None:
     """J1"""
-    from chatbot.knowledge.collections import add_member, create_collection
+    from chatbot.knowledge.documents.collections import add_member, create_collection
 
     with app.app_context(), app.extensions["sessions"]() as session:
         staff = create_collection(session, "staff", "members")

@@ -17,7 +17,7 @@ from chatbot.chat.conversations.export import conversations
 from chatbot.chat.models import Message
 from chatbot.db import begin_write
 from chatbot.extensions import db
-from chatbot.knowledge import collections, service
+from chatbot.knowledge.documents import collections, service
 from chatbot.knowledge.models import Document
 from tests.chat.asking import ask, events_of, open_stream, stream, visitor, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up

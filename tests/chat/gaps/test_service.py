@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from chatbot.chat.gaps.service import MOST_SHOWN
 from chatbot.db import begin_write
-from chatbot.knowledge import ingest
-from chatbot.knowledge.curated import LONGEST_QUESTION
+from chatbot.knowledge.documents.curated import LONGEST_QUESTION
+from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Generation
 from chatbot.rag.grounding import answerability
 from tests.chat.asking import QUESTION, ask, with_model

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from chatbot.cache import Cache, Memory
-from chatbot.knowledge.collections import add_member, create_collection
-from chatbot.knowledge.grounding import store_gate
+from chatbot.knowledge.documents.collections import add_member, create_collection
+from chatbot.knowledge.evaluation.answerability_eval import store_gate
 from chatbot.rag.grounding.answerability import Gate
 from tests.chat.asking import QUESTION, ask, events_of, open_stream, stored, stream, text_of, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, free_port, put_in, sign_up

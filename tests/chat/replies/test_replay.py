@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from chatbot.chat.models import Message, MessageTrace
 from chatbot.chat.replies.replay import moves
 from chatbot.db import begin_write, new_id
-from chatbot.knowledge.collections import create_collection
+from chatbot.knowledge.documents.collections import create_collection
 from chatbot.knowledge.models import Generation
 from tests.auth.world import dump
 from tests.chat.asking import QUESTION, ask, with_model

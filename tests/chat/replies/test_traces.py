@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 
 from chatbot.chat.models import MessageTrace
 from chatbot.db import begin_write
-from chatbot.knowledge.collections import create_collection
-from chatbot.knowledge.generations import active_generation
+from chatbot.knowledge.documents.collections import create_collection
+from chatbot.knowledge.documents.service import delete_document
+from chatbot.knowledge.index.generations import active_generation
 from chatbot.knowledge.models import Collection
-from chatbot.knowledge.service import delete_document
 from chatbot.rag.grounding import answerability
 from tests.chat.asking import QUESTION, ask, stored, stream, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up

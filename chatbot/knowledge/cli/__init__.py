@@ -1,0 +1,1 @@
+"""The commands `flask knowledge`, `flask index` and `flask eval`."""

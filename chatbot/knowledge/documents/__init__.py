@@ -1,0 +1,1 @@
+"""Documents and collections: adding, updating, versions, access, quotas and files."""

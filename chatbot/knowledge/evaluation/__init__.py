@@ -1,0 +1,1 @@
+"""Measuring retrieval, answers and answerability with sets of questions."""

@@ -1,0 +1,1 @@
+"""The index over the rows: generations, keywords, pgvector, snapshots."""

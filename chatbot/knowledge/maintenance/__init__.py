@@ -1,0 +1,1 @@
+"""Verifying and repairing what is stored, and the figures of its health."""

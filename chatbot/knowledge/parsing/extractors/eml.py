@@ -1,0 +1,98 @@
+"""Letters as mail programs save them: who, what and when, the text, and the names of what is attached."""
+
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from typing import Any, Final, TypeAlias
+
+from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
+from chatbot.knowledge.parsing.encoding import decode
+from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.extractors import html
+from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.result import Extracted
+
+# Header values stay text: the newer policies parse addresses, and raise over those of careless programs.
+Letter: TypeAlias = "Message[str, str]"
+
+_SHOWN: Final = ("From", "To", "Subject", "Date")
+_UTF8_MARK: Final = b"\xef\xbb\xbf"
+
+
+def extract(data: bytes, limits: Limits) -> Extracted:
+    """The headers a reader sees, the text, the attachments' names. The subject is the title."""
+    letter = message_from_bytes(data.lstrip(_UTF8_MARK + b"\r\n"))
+    headers = {name: value for name in _SHOWN if (value := _header(letter, name))}
+    if not headers:
+        raise ParseError("damaged")
+    blocks = ["\n".join(f"{name}: {value}" for name, value in headers.items()), *_texts(letter, limits)]
+    attached = list(_attached(letter))
+    if attached:
+        blocks.append("Attachments: " + ", ".join(attached))
+    return Extracted(squeeze(clean("\n\n".join(blocks))), sensible_title(headers.get("Subject")))
+
+
+def _header(letter: Letter, name: str) -> str:
+    found = next((value for key, value in letter.raw_items() if key.lower() == name.lower()), "")
+    return _plain(found)
+
+
+def _plain(raw: str) -> str:
+    """A header's value in one line, with its encoded words (=?utf-8?Q?...?=) and stray bytes decoded."""
+    value = decode(raw.encode("utf-8", "surrogateescape"))
+    try:
+        words = decode_header(value)
+    except HeaderParseError:
+        words = [(value, None)]
+    return " ".join("".join(_word(word, charset) for word, charset in words).split())
+
+
+def _word(word: str | bytes, charset: str | None) -> str:
+    if isinstance(word, str):
+        return word
+    # What stands between encoded words comes in this encoding, whatever the letter's is.
+    return decode(word, charset) if charset else word.decode("raw-unicode-escape", "replace")
+
+
+def _parts(letter: Letter) -> list[Letter]:
+    """What a multipart consists of; a letter within a letter is attached, not a part."""
+    parts: Any = letter.get_payload()
+    return parts if letter.get_content_maintype() == "multipart" and isinstance(parts, list) else []
+
+
+def _texts(letter: Letter, limits: Limits) -> Iterator[str]:
+    parts = _parts(letter)
+    if letter.get_content_type() == "multipart/alternative":
+        # The same text in several forms: the plain one, unless it is empty.
+        forms = sorted(parts, key=lambda part: part.get_content_type() != "text/plain")
+        yield from next(filter(None, (list(_texts(form, limits)) for form in forms)), [])
+    elif parts:
+        for part in parts:
+            yield from _texts(part, limits)
+    elif not _is_attached(letter):
+        text = _body(letter, limits)
+        if text.strip():
+            yield text
+
+
+def _body(letter: Letter, limits: Limits) -> str:
+    kind = letter.get_content_type()
+    payload: Any = letter.get_payload(decode=True)
+    if kind not in ("text/plain", "text/html") or not payload:
+        return ""
+    text = decode(payload, letter.get_content_charset())
+    return text if kind == "text/plain" else html.extract(_UTF8_MARK + text.encode("utf-8", "replace"), limits).text
+
+
+def _is_attached(letter: Letter) -> bool:
+    named = letter.get_filename() is not None or letter.get_content_disposition() == "attachment"
+    return named or letter.get_content_maintype() == "message"
+
+
+def _attached(letter: Letter) -> Iterator[str]:
+    for part in _parts(letter):
+        if not _parts(part) and _is_attached(part):
+            yield _plain(part.get_filename() or "") or part.get_content_type()
+        yield from _attached(part)

@@ -1,0 +1,1 @@
+"""Retrieving passages for a question, and what follows from them."""

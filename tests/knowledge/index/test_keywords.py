@@ -1,0 +1,294 @@
+"""The keyword index finds chunks by their words, ranks them alike on both databases, and goes with its chunks."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.orm import Session
+
+from chatbot.db import begin_write
+from chatbot.knowledge.documents import service, updates
+from chatbot.knowledge.index import keywords
+from chatbot.knowledge.index.keywords import Scope
+from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.maintenance import keyword_backfill
+from chatbot.knowledge.models import ChunkRow, Document, Generation
+from chatbot.knowledge.tasks import sweep_documents
+from chatbot.rag.text.stemming import terms_of
+from tests.conftest import HOURS, RETURNS, put_in
+from tests.knowledge.conftest import add, found, ingest_now, visible
+
+ALL = ["en", "de", ""]
+FRUIT = [
+    "Apples grow on trees. An apple a day is said to help.", "Pears grow on trees, and pears are soft.",
+    "Bananas grow in the south, where it is warm.", "Cherries are red and small, and birds like cherries.",
+    "Plums are blue.", "Grapes become wine in the cellar of the monastery.", "Figs are eaten dry.",
+    "Lemons are sour. Nobody eats lemons like apples.", "Melons are heavy.", "Dates come from palms.",
+]  # fmt: skip
+
+
+def search(session: Session, question: str, **scope) -> list[tuple[int, float]]:
+    generation = session.scalars(select(Generation)).one()
+    hits = keywords.search(session, question, ALL, Scope(generation.id, **scope), 10)
+    session.rollback()
+    return hits
+
+
+def texts(session: Session, hits: list[tuple[int, float]]) -> list[str]:
+    rows = dict(session.execute(select(ChunkRow.id, ChunkRow.text)).all())
+    session.rollback()
+    return [rows[chunk_id] for chunk_id, _ in hits]
+
+
+def indexed(session: Session) -> set[int]:
+    """The ids the keyword index holds."""
+    column = "rowid" if session.get_bind().dialect.name == "sqlite" else "chunk_id"
+    ids = set(session.scalars(text(f"SELECT {column} FROM chunk_terms")))
+    session.rollback()
+    return ids
+
+
+def test_chunks_are_found_by_any_form_of_their_words_best_first(app, session):
+    for fruit in FRUIT:
+        put_in(app, fruit, title="Fruit")
+    assert texts(session, search(session, "apples?")) == [FRUIT[0], FRUIT[7]]
+    assert texts(session, search(session, "Which bird likes a cherry?")) == [FRUIT[3], FRUIT[7]]
+    assert search(session, "xylophone") == []
+
+
+def test_the_scores_are_bm25(app, session):
+    """k1 1.2, b 0.75, up to a constant factor and to what each database rounds."""
+    for fruit in FRUIT:
+        put_in(app, fruit, title="Fruit")
+    said = [terms_of(f"Fruit\n{fruit}", "en") for fruit in FRUIT]
+    mean = sum(map(len, said)) / len(said)
+    hits = dict(zip(texts(session, (h := search(session, "apple trees cellar"))), [s for _, s in h], strict=True))
+    expected = {}
+    for fruit, words in zip(FRUIT, said, strict=True):
+        counts, score = Counter(words), 0.0
+        for term in ("appl", "tree", "cellar"):
+            df = sum(term in other for other in said)
+            odds = (len(said) - df + 0.5) / (df + 0.5)
+            idf = max(math.log(odds), 1e-6) if session.get_bind().dialect.name == "sqlite" else math.log(1 + odds)
+            score += idf * counts[term] * 2.2 / (counts[term] + 1.2 * (0.25 + 0.75 * len(words) / mean))
+        if score:
+            expected[fruit] = score
+    assert hits == {fruit: pytest.approx(score, rel=0.06) for fruit, score in expected.items()}
+
+
+def test_a_chunk_needs_a_rare_term_of_the_question_and_common_ones_raise_its_score(app, session, monkeypatch):
+    """A common word does not have half of all chunks ranked; it still decides between those that are."""
+    monkeypatch.setattr(keywords, "MOST_RANKED", 3)
+    for n in range(4):
+        put_in(app, f"The valve of pump {n} leaks.", title="T")
+        put_in(app, f"Somebody paints wall {n} white and red.", title="T")
+        put_in(app, f"Nobody sings song {n} at night.", title="T")
+    put_in(app, "The gasket of pump nine leaks.", title="T")
+    put_in(app, "The gasket of a boat.", title="T")
+    put_in(app, "The harbour has a crane.", title="T")
+    hits = texts(session, search(session, "gasket harbour pump leak"))
+    assert set(hits) == {"The gasket of pump nine leaks.", "The gasket of a boat.", "The harbour has a crane."}
+    assert hits.index("The gasket of pump nine leaks.") < hits.index("The gasket of a boat.")
+
+
+def test_the_rarest_terms_are_needed_and_at_least_two():
+    counts = {"rare": 10, "odd": 900, "common": 5_000, "everywhere": 90_000}
+    assert keywords.rare(counts) == ["rare", "odd"]
+    assert keywords.rare({"c": 70_000, "a": 50_000, "b": 60_000}) == ["a", "b"]
+    assert keywords.rare({"a": 5}) == ["a"]
+    assert keywords.rare({}) == []
+    assert keywords.less_rare(counts) == ["rare", "odd", "common", "everywhere"]
+    assert keywords.less_rare(counts | {"everywhere": 95_000}) == ["rare", "odd", "common"]
+    assert keywords.less_rare({"a": 5}) == []
+
+
+def test_words_that_only_others_documents_have_take_nothing_away(app, session, monkeypatch):
+    """J2: what a reader finds does not hang on what they may not read."""
+    monkeypatch.setattr(keywords, "MOST_RANKED", 3)
+    for n in range(4):
+        put_in(app, f"Policy {n} of the harbour.", title="T", collection="mine")
+    mine = frozenset([put_in(app, "Somebody sings.", title="T", collection="mine").collection_id])
+    before = texts(session, search(session, "zebra quokka policy", collections=mine))
+    put_in(app, "A zebra and a quokka.", title="T", collection="others")
+    put_in(app, "A policy of others.", title="T", collection="others")
+    keywords._counts._kept.clear()
+    assert texts(session, search(session, "zebra quokka policy", collections=mine)) == before
+    assert len(before) == 4
+
+
+def test_of_the_terms_that_only_raise_a_score_the_rarest_are_asked_for():
+    """One that more than half of all chunks have has no weight, and to look at all that have one takes time."""
+    counts = {"rare": 10, "odd": 40_000, "common": 70_000, "more": 90_000, "everywhere": 300_000}
+    assert keywords.merely_raising(counts, ["rare"], 500_000) == ["odd"]
+    assert keywords.merely_raising(counts | {"common": 60_000}, ["rare"], 500_000) == ["odd", "common"]
+    assert keywords.merely_raising(counts, ["rare", "odd", "common"], 170_000) == []
+    assert keywords.merely_raising(counts, ["rare", "odd", "common"], 180_000) == ["more"]
+
+
+def test_the_title_the_source_and_the_headings_count_as_words_of_a_chunk(app, session):
+    put_in(app, "# Zebras\n\nThey have stripes.", title="Animals of the savannah", source="zoo/quagga.md")
+    for word in ("zebra", "savannah", "quagga", "stripes"):
+        assert len(search(session, word)) == 1
+
+
+@pytest.mark.parametrize(
+    "question",
+    ['"', "'", "NEAR(a b)", "terms: shop", "shop*", "shop AND NOT nine", "a & | ! <-> b", "(", "\\", "^shop", "-shop",
+     "shop:*", "{shop}", "'; DROP TABLE chunk_terms; --", "\x00", "%", ":t0", "shop' | 'nine"],
+    ids=repr,
+)  # fmt: skip
+def test_no_question_is_a_query(app, session, question):
+    """Its words are looked for, and nothing else in it means anything."""
+    put_in(app, HOURS)
+    words = [term for term in terms_of(question, "en") if term in terms_of(HOURS, "en")]
+    assert len(search(session, question)) == (1 if words else 0)
+
+
+def test_a_question_of_a_thousand_words_is_answered(app, session):
+    put_in(app, HOURS)
+    assert len(search(session, "shop " + " ".join(f"word{n}" for n in range(1_000)))) == 1
+
+
+def test_languages_are_stemmed_each_in_its_own_way(app, session):
+    put_in(app, "Die Häuser der Stadt sind alt, und das ist nicht zu ändern, denn sie stehen unter Schutz.")
+    put_in(app, "商店九点到五点营业，星期六十点开门。", title="商店")
+    assert [d.language for d in session.scalars(select(Document).order_by(Document.uploaded_at))] == ["de", "zh"]
+    session.rollback()
+    assert len(search(session, "Haus")) == 1
+    assert (
+        len(keywords.search(session, "星期六几点开门", ["zh"], Scope(session.scalars(select(Generation.id)).one()), 5))
+        == 1
+    )
+
+
+def test_the_generation_knows_the_languages_of_its_documents(app, session):
+    put_in(app, HOURS)
+    put_in(app, "Der Laden ist von neun bis fünf Uhr geöffnet, und am Samstag öffnet er um zehn.")
+    put_in(app, "OK")
+    assert session.scalars(select(Generation)).one().languages == ["", "de", "en"]
+    session.rollback()
+    assert found(app, "opens", mode="keyword") == [HOURS]
+
+
+def test_deleting_a_document_takes_its_terms_along_at_once(app, session):
+    """J3: emptied text has no words, whatever becomes of the row."""
+    gone, stays = put_in(app, HOURS), put_in(app, RETURNS)
+    with app.extensions["sessions"]() as other:
+        service.delete_document(other, gone.id)
+    (left,) = visible(app)
+    assert indexed(session) == {left.id}
+    assert left.document_id == stays.id
+
+
+def test_deleting_a_chunks_row_takes_its_terms_along(app, session):
+    put_in(app, HOURS)
+    begin_write(session)
+    session.execute(delete(ChunkRow))
+    session.commit()
+    assert indexed(session) == set()
+
+
+def test_a_new_title_is_found_at_once(app, session):
+    id_ = put_in(app, HOURS, title="Opening times").id
+    assert len(search(session, "bakery opens")) == 1
+    with app.extensions["sessions"]() as other:
+        updates.edit_document(other, id_, {"title": "The bakery"})
+    assert texts(session, search(session, "bakery")) == [HOURS]
+    assert search(session, "times") == []
+
+
+def test_a_title_that_changes_while_a_long_text_goes_in_is_that_of_all_its_chunks(app, session, monkeypatch):
+    body = "\n\n".join(f"# Part {n}\n\n" + " ".join(f"word{n}x{i}" for i in range(60)) for n in range(40))
+    id_, real, batches = add(app, body, title="Oldname", filename="a.md"), ingest.fill_vectors, []
+
+    def named_anew(*args):
+        real(*args)
+        batches.append(1)
+        if len(batches) == 2:
+            with app.extensions["sessions"]() as other:
+                updates.edit_document(other, id_, {"title": "Newname"})
+
+    monkeypatch.setattr(ingest, "fill_vectors", named_anew)
+    monkeypatch.setattr(ingest, "BATCH", 16)
+    ingest_now(app, id_)
+    generation = session.scalars(select(Generation)).one()
+    ids = [id_ for id_, _ in keywords.search(session, "newname", ALL, Scope(generation.id), 500)]
+    assert sorted(ids) == sorted(chunk.id for chunk in visible(app))
+    assert len(batches) > 2
+    assert keywords.search(session, "oldname", ALL, Scope(generation.id), 500) == []
+
+
+def test_a_new_version_is_found_by_its_own_words_only(app, session):
+    """J3"""
+    id_ = put_in(app, "Umbrellas are sold here.").id
+    with app.extensions["sessions"]() as other:
+        service.put_content(other, id_, service.NewDocument(b"Parasols are sold here.", filename="a.md"))
+    ingest_now(app, id_)
+    assert search(session, "umbrella") == []
+    assert texts(session, search(session, "parasol")) == ["Parasols are sold here."]
+
+
+def test_an_unfinished_version_is_not_found(app, session):
+    put_in(app, HOURS)
+    begin_write(session)
+    session.execute(update(ChunkRow).values(added_revision=None))
+    session.commit()
+    assert search(session, "shop") == []
+
+
+def test_a_document_that_is_switched_off_is_not_found(app, session):
+    id_ = put_in(app, HOURS).id
+    begin_write(session)
+    session.get_one(Document, id_).is_active = False
+    session.commit()
+    assert search(session, "shop") == []
+
+
+def test_the_best_in_scope_are_found_behind_any_number_of_better_ones_outside(app, session):
+    """J2: more than the search looks at first."""
+    mine = put_in(
+        app, "A long text which mentions the shop once, among very many other things of the town.", collection="mine"
+    )
+    for n in range(45):
+        put_in(app, f"shop shop shop {n}", collection="theirs")
+    (hit,) = search(session, "shop", collections=frozenset([mine.collection_id]))
+    assert texts(session, [hit]) == [
+        "A long text which mentions the shop once, among very many other things of the town."
+    ]
+    assert search(session, "shop", collections=frozenset()) == []
+    assert len(search(session, "shop")) == 10
+
+
+def test_what_was_ingested_before_there_was_an_index_is_caught_up_with(app, session):
+    """A knowledge base of an earlier release keeps its documents and gains their words."""
+    put_in(app, HOURS)
+    put_in(app, RETURNS)
+    begin_write(session)
+    session.execute(text("DELETE FROM chunk_terms"))
+    session.execute(update(Generation).values(languages=[]))
+    session.execute(update(Document).values(language=None))
+    session.commit()
+    assert search(session, "shop") == []
+    with app.app_context():
+        sweep_documents.run()
+    assert indexed(session) == {chunk.id for chunk in visible(app)}
+    assert texts(session, search(session, "shop")) == [HOURS]
+    assert set(session.scalars(select(Document.language))) == {"en"}
+    assert session.scalars(select(Generation)).one().languages == ["en"]
+    session.rollback()
+    assert keyword_backfill.catch_up(session) == 0
+
+
+def test_a_failed_document_leaves_no_words(app, session, monkeypatch):
+    """The terms are written with their chunks or not at all."""
+
+    def broken(*_args):
+        raise RuntimeError
+
+    monkeypatch.setattr(keywords, "write_terms", broken)
+    with pytest.raises(RuntimeError):
+        ingest_now(app, add(app, HOURS))
+    assert (indexed(session), visible(app)) == (set(), [])

@@ -1,0 +1,125 @@
+from email.message import EmailMessage
+
+import pytest
+
+from chatbot.knowledge.parsing import ParseError, parse
+from chatbot.knowledge.parsing.extractors.eml import extract
+from chatbot.knowledge.parsing.limits import DEFAULT
+from tests.knowledge.parsing.makers import make_pdf
+
+
+def letter(text: str | None = "The shop opens at nine.\n", page: str | None = None) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "Jürgen <j@example.com>"
+    message["To"] = "Ada <ada@example.com>"
+    message["Subject"] = "Öffnungszeiten"
+    message["Date"] = "Mon, 06 May 2024 09:00:00 +0200"
+    message["X-Secret-Route"] = "internal"
+    if text is not None:
+        message.set_content(text)
+    if page is not None:
+        add = message.add_alternative if text is not None else message.set_content
+        add(page, subtype="html")
+    return message
+
+
+HEADERS = (
+    "From: Jürgen <j@example.com>\nTo: Ada <ada@example.com>\nSubject: Öffnungszeiten\n"
+    "Date: Mon, 06 May 2024 09:00:00 +0200"
+)
+PAGE = "<html><script>evil()</script><p>The shop <b>opens</b> at ten.</p></html>"
+
+
+def text_of(message: EmailMessage) -> str:
+    return extract(message.as_bytes(), DEFAULT).text
+
+
+def test_headers_text_and_names_of_attachments_come_out():
+    message = letter(page=PAGE)
+    message.add_attachment(make_pdf("attached words"), maintype="application", subtype="pdf", filename="Preis_ü.pdf")
+    message.add_attachment("other words", filename="notes.txt")
+
+    parsed = parse(message.as_bytes(), "a.eml")
+
+    assert parsed.text == f"{HEADERS}\n\nThe shop opens at nine.\n\nAttachments: Preis_ü.pdf, notes.txt"
+    assert (parsed.title, parsed.media_type, parsed.pages) == ("Öffnungszeiten", "message/rfc822", ())
+
+
+def test_a_letter_with_only_a_page_or_an_empty_text_beside_it_gives_the_page():
+    assert text_of(letter(None, PAGE)) == f"{HEADERS}\n\nThe shop opens at ten."
+    assert text_of(letter(" \n", PAGE)) == f"{HEADERS}\n\nThe shop opens at ten."
+
+
+def test_a_page_with_pictures_in_it_is_read():
+    message = letter(" ", PAGE)
+    message.get_payload()[1].add_related(b"\x89PNG", maintype="image", subtype="png", cid="<1>")
+    assert text_of(message) == f"{HEADERS}\n\nThe shop opens at ten."
+
+
+def test_a_letter_within_a_letter_is_named_and_not_read():
+    message = letter()
+    inner = letter("inner words")
+    inner.add_attachment(b"x", maintype="application", subtype="zip", filename="inner.zip")
+    message.add_attachment(inner)
+    assert text_of(message) == f"{HEADERS}\n\nThe shop opens at nine.\n\nAttachments: message/rfc822"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "transfer"),
+    [
+        ("utf-8", "8bit"),
+        ("cp1252", "8bit"),
+        ("iso-8859-1", "quoted-printable"),
+        ("utf-8", "base64"),
+        ("made-up", "8bit"),
+    ],
+)
+def test_the_encoding_of_the_text_is_found(encoding, transfer):
+    message = letter(None)
+    real = "utf-8" if encoding == "made-up" else encoding
+    message.set_content("Größe: fünf Fuß".encode(real), maintype="text", subtype="plain", cte=transfer)
+    message.set_param("charset", encoding)
+    del message["Content-Disposition"]
+    assert text_of(message) == f"{HEADERS}\n\nGröße: fünf Fuß"
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"=?utf-8?Q?Gr=C3=B6=C3=9Fe?= plain =?iso-8859-1?B?/A==?=", "Größe plain ü"),
+        ("Größe".encode(), "Größe"), ("Größe".encode("cp1252"), "Größe"),
+        (b"folded\r\n  over lines", "folded over lines"),
+        (b"=?utf-8?B?a?=", "=?utf-8?B?a?="), (b"=?no-such?Q?x?=", "x"),
+    ],
+)  # fmt: skip
+def test_a_subject_is_decoded_and_a_careless_one_does_no_harm(raw, shown):
+    parsed = extract(b"Subject: " + raw + b"\r\n\r\nbody\r\n", DEFAULT)
+    assert parsed.text == f"Subject: {shown}\n\nbody"
+
+
+def test_marks_and_envelopes_before_the_headers_are_passed_over():
+    assert (
+        extract(b"\xef\xbb\xbf\r\nFrom ada Mon May 6\r\nSubject: x\r\n\r\nbody", DEFAULT).text == "Subject: x\n\nbody"
+    )
+
+
+def test_a_text_that_is_no_letter_is_damaged():
+    with pytest.raises(ParseError) as caught:
+        parse(b"Just words without headers.\n\nMore.", "a.eml")
+    assert caught.value.code == "damaged"
+
+
+def test_a_letter_whose_parts_never_end_keeps_its_text():
+    """H7"""
+    data = (
+        b"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nkept\n--b\nContent-Type: multipart/mixed\n\nz"
+    )
+    assert parse(data, "a.eml").text == "Subject: x\n\nkept"
+
+
+def test_parts_within_parts_without_end_are_too_complex():
+    """H7"""
+    parts = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(2000))
+    with pytest.raises(ParseError) as caught:
+        parse(f"Subject: x\n{parts}\nend".encode(), "a.eml")
+    assert caught.value.code == "too_complex"

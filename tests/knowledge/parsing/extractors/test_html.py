@@ -1,0 +1,132 @@
+import pytest
+
+from chatbot.knowledge.parsing import ParseError, parse
+from chatbot.knowledge.parsing.extractors.html import extract
+from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+
+
+def text_of(source: str) -> str:
+    return extract(source.encode(), DEFAULT).text
+
+
+def test_a_page_becomes_text_with_its_structure():
+    page = """<html><head><title>The manual</title><style>b{}</style></head><body>
+    <h1>Travel <i>policy</i></h1><p>First  line<br>second&nbsp;line.</p>
+    <ul><li>One</li><li><p>Two</p></li></ul><h3>Rates</h3>
+    <table><caption>Euro</caption><tr><th>City</th><th>Rate</th></tr><tr><td>Bonn</td><td>28</td></tr></table>
+    <pre>if x:\n    y</pre>tail</body></html>"""
+
+    parsed = parse(page.encode(), "a.html")
+
+    assert parsed.title == "The manual"
+    assert parsed.media_type == "text/html"
+    assert parsed.pages == ()
+    assert parsed.text == (
+        "# Travel policy\n\nFirst line\nsecond\xa0line.\n\n- One\n- Two\n\n### Rates\n\nEuro\n\n"
+        "City | Rate\nBonn | 28\n\n```\nif x:\n    y\n```\n\ntail"
+    )
+
+
+def test_without_a_title_the_first_heading_is_the_title():
+    assert extract(b"<title>Untitled</title><h1>Real\n one</h1><h1>Other</h1>", DEFAULT).title == "Real one"
+    assert extract(b"<p>none</p>", DEFAULT).title is None
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<script>secret()</script>", "<style>secret{}</style>",
+        "<noscript>secret</noscript>",
+        "<template>secret</template>", "<!-- secret -->", "<p hidden>secret</p>",
+        "<svg><text>secret</text></svg>",
+        '<div style="color:red; Display : none"><p>secret</p></div>',
+        '<b style="visibility:hidden">secret</b>',
+        '<b style="font-size:0px">secret</b>', '<b style="opacity: 0">secret</b>', "<iframe>secret</iframe>",
+        "<meta http-equiv=refresh content='0;url=http://secret'>", "<base href='http://secret/'>",
+        '<b style="color:#FFF">secret</b>', '<b style="color : white">secret</b>',
+        '<b style="color:transparent">secret</b>', '<p style="color:#123; background-color: #123">secret</p>',
+    ],
+)  # fmt: skip
+def test_nothing_invisible_comes_out(hidden):
+    """H6 J6"""
+    assert text_of(f"<body><p>before</p>{hidden}<p>after</p>") == "before\n\nafter"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<div style="background:#000"><b style="color:white">x</b></div>',
+        '<style>body{background:black}</style><b style="color:white">x</b>',
+        '<link rel="stylesheet" href="a.css"><b style="color:white">x</b>',
+        '<b style="color:white;background:navy">x</b>', '<b style="background-color:white">x</b>',
+    ],
+)  # fmt: skip
+def test_white_text_on_another_colour_is_visible(page):
+    """J6"""
+    assert text_of(page) == "x"
+
+
+def test_small_or_translucent_text_is_visible():
+    assert text_of('<b style="font-size:0.8em">x</b> <i style="opacity:0.5" hidden-x>y</i>') == "x y"
+
+
+def test_tables_used_for_layout_keep_the_order_of_the_page():
+    page = (
+        "<table><tr><td>menu</td><td>intro<table><tr><td>a</td><td>b</td></tr></table>outro</td></tr></table>"
+        "<table><tr><td><h2>Head</h2><p>one</p><p>two</p><ul><li>x</li></ul></td></tr></table>after"
+    )
+    assert text_of(page) == "menu | intro\na | b\noutro\n\n## Head\n\none two\n\n- x\n\nafter"
+
+
+def test_nested_lists_and_text_before_marks_are_kept():
+    assert text_of("lead<ul><li>a<ul><li>b</li></ul>c</li></ul>") == "lead\n\n- a\n- b\nc"
+    assert text_of("<td>stray cell</td><tr>row</tr>") == "stray cellrow"
+
+
+def test_code_with_a_fence_in_it_gets_a_longer_fence_and_empty_code_none():
+    assert text_of("<pre>```\nx\n```</pre><pre> </pre>") == "````\n```\nx\n```\n````"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "<meta charset=windows-1252><p>Größe €".encode("cp1252"),
+        "<p>Die Größe: sehr schön für 15 €, très bien".encode("cp1252"),
+        "<meta charset='iso-8859-1'><p>Größe €".encode(),
+        "<p>Größe €".encode("utf-16"),
+        '<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-15"><p>Größe €'.encode("iso8859-15"),
+    ],
+)
+def test_the_encoding_is_found(data):
+    text = extract(data, DEFAULT).text
+    assert "Größe" in text
+    assert "€" in text
+
+
+def test_hopeless_nesting_is_refused_before_it_is_parsed():
+    """H6"""
+    with pytest.raises(ParseError) as caught:
+        extract(b"<div>" * 900_000 + b"x", DEFAULT)
+    assert caught.value.code == "too_complex"
+
+
+def test_nesting_that_only_the_tree_shows_is_refused_too():
+    """H6"""
+    with pytest.raises(ParseError) as caught:
+        extract(b"<table><tr><td>" * 40 + b"x", Limits(html_depth=60))
+    assert caught.value.code == "too_complex"
+
+
+def test_ten_thousand_unclosed_paragraphs_are_not_nesting():
+    assert text_of("<p>x" * 20_000).count("x") == 20_000
+
+
+def test_deep_but_bearable_nesting_is_read():
+    assert text_of("<div>" * 5000 + "x" + "</div>" * 5000) == "x"
+
+
+def test_a_page_of_scripts_has_no_text():
+    """H8"""
+    with pytest.raises(ParseError) as caught:
+        parse(b"<html><script>app()</script></html>", "a.html")
+    assert caught.value.code == "no_text"

@@ -1,0 +1,207 @@
+import io
+import json
+import os
+import zlib
+
+import pytest
+from pypdf import PdfWriter
+from pypdf._codecs._codecs import LzwCodec
+
+from chatbot.knowledge.parsing import ParseError, parse
+from chatbot.knowledge.parsing.child import answer
+from chatbot.knowledge.parsing.extractors.pdf import extract
+from chatbot.knowledge.parsing.formats import PDF
+from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from tests.knowledge.parsing.makers import make_pdf, pdf_of_streams, with_xref
+
+KEPT = b"BT /F1 9 Tf (kept) Tj ET"
+
+
+def code_of(data: bytes, limits: Limits = DEFAULT) -> str:
+    """The code, which has to be the same in this process and in the child."""
+    here = json.loads(answer(data, PDF, limits)).get("error", "no_text")
+    with pytest.raises(ParseError) as caught:
+        parse(data, "a.pdf", limits=limits)
+    assert caught.value.code == here
+    return here
+
+
+def outcome(data: bytes) -> str:
+    """The text, or the code of the refusal."""
+    try:
+        return parse(data, "a.pdf").text
+    except ParseError as error:
+        return error.code
+
+
+def test_each_page_begins_where_the_offsets_say():
+    words = ["The zebra report", "", "Giraffes are tall", "Lions sleep"]
+
+    parsed = parse(make_pdf(*words, title="Animals"), "a.pdf")
+
+    ends = (*parsed.pages[1:], len(parsed.text))
+    assert [parsed.text[a:b].strip() for a, b in zip(parsed.pages, ends, strict=True)] == words
+    assert (parsed.title, parsed.media_type) == ("Animals", "application/pdf")
+
+
+def test_offsets_count_code_points_after_cleaning():
+    parsed = extract(make_pdf("so\xadft", "Gr\xf6\xdfe"), DEFAULT)
+    assert parsed.text == "soft\n\nGröße"
+    assert parsed.pages == (0, 6)
+
+
+def test_a_default_title_is_no_title():
+    assert extract(make_pdf("x", title="Microsoft Word - x.doc"), DEFAULT).title is None
+    assert extract(make_pdf("x"), DEFAULT).title is None
+    assert extract(pdf_of_streams(b"BT /F1 9 Tf (x) Tj ET"), DEFAULT).title is None
+
+
+def test_a_password_is_asked_for_and_the_empty_one_tried():
+    """H5"""
+    assert code_of(make_pdf("secret", password="hunter2")) == "encrypted"
+    assert parse(make_pdf("only copying is forbidden", password=""), "a.pdf").text == "only copying is forbidden"
+
+
+def test_aes_without_the_package_for_it_counts_as_encrypted(monkeypatch):
+    from pypdf import _reader
+    from pypdf.errors import DependencyError
+
+    def refuse(*args, **kwargs):
+        raise DependencyError("cryptography>=3.1 is required for AES algorithm")
+
+    monkeypatch.setattr(_reader.PdfReader, "decrypt", refuse)
+    with pytest.raises(ParseError) as caught:
+        extract(make_pdf("x", password=""), DEFAULT)
+    assert caught.value.code == "encrypted"
+
+
+def test_a_scan_has_no_text():
+    """H8"""
+    assert code_of(make_pdf("", "")) == "no_text"
+
+
+def test_a_file_cut_off_is_damaged():
+    assert code_of(make_pdf("x")[:120]) == "damaged"
+    assert code_of(b"%PDF-1.7\n" + os.urandom(500)) == "damaged"
+
+
+def test_a_page_that_cannot_be_read_does_not_cost_the_others():
+    data = pdf_of_streams(b"BT /F1 9 Tf (good) Tj ET", b"<< broken", b"BT /F1 9 Tf (fine) Tj ET")
+    parsed = extract(data, DEFAULT)
+    assert "good" in parsed.text
+    assert "fine" in parsed.text
+    assert len(parsed.pages) == 3
+
+
+def test_when_no_page_can_be_read_the_file_is_damaged(monkeypatch):
+    from pypdf import PageObject
+
+    monkeypatch.setattr(PageObject, "extract_text", lambda *_: 1 / 0)
+    with pytest.raises(ParseError) as caught:
+        extract(make_pdf("x"), DEFAULT)
+    assert caught.value.code == "damaged"
+
+
+def test_a_document_without_pages_has_no_text():
+    out = io.BytesIO()
+    PdfWriter().write(out)
+    assert extract(out.getvalue(), DEFAULT) == ("", None, ())
+
+
+def test_a_stream_that_inflates_to_100_megabytes_is_too_complex():
+    """H5"""
+    bomb = pdf_of_streams(b"BT /F1 9 Tf (x) Tj ET " + b" " * 100_000_000, compress=True)
+    assert len(bomb) < 200_000
+    assert code_of(bomb) == "too_complex"
+
+
+def test_too_many_pages_and_too_much_text_are_too_complex():
+    assert code_of(make_pdf("a", "b", "c"), Limits(pages=2)) == "too_complex"
+    assert code_of(make_pdf("abcdef", "ghijkl"), Limits(text_bytes=8)) == "too_complex"
+
+
+def stream(body: bytes, filters: str = "") -> bytes:
+    return f"<< /Length {len(body)} {filters} >>\nstream\n".encode() + body + b"\nendstream"
+
+
+def pdf_of_objects(*more: bytes, contents: str = "5 0 R", font: str = "", resources: str = "", pages: int = 1) -> bytes:
+    """A PDF that lists its one page `pages` times; object 5 and those after it are given."""
+    kids = " ".join(["4 0 R"] * pages)
+    resources = f"/Resources << /Font << /F1 3 0 R >> {resources} >>"
+    return with_xref([
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>".encode(),
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica {font} >>".encode(),
+        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents {contents} {resources} >>".encode(),
+        *more,
+    ])  # fmt: skip
+
+
+def huge_size() -> bytes:
+    honest = pdf_of_streams(KEPT)
+    assert b"/Size 6" in honest
+    return honest.replace(b"/Size 6", b"/Size 999999999")
+
+
+EMBEDDED = "/Names << /EmbeddedFiles << /Names [(a.txt) << /Type /Filespec /F (a.txt) /EF << /F 5 0 R >> >>] >> >>"
+FORM = (
+    b"<< /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X 6 0 R >> >> /Length 5 >>\nstream\n/X Do\nendstream"
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "result"),
+    [
+        (pdf_of_streams(KEPT, extra="/Outlines << /First 1 0 R /Last 1 0 R /Next 1 0 R >>"), "kept"),
+        (pdf_of_streams(KEPT, extra="/OpenAction << /S /JavaScript /JS (app.alert(1)) >>"), "kept"),
+        (pdf_of_streams(KEPT, extra=EMBEDDED), "kept"),
+        (huge_size(), "kept"),
+        (pdf_of_objects(stream(KEPT)).replace(b"/Count 1 ", b"/Count 99999999 "), "kept"),
+        (pdf_of_objects(stream(KEPT + b" /X Do"), FORM, resources="/XObject << /X 6 0 R >>"), "kept"),
+        (pdf_of_streams(KEPT + b" BI /W 9 /H 9 ID " + b"x" * 999), "damaged"),
+        (pdf_of_streams(KEPT + b"[" * 100_000), "too_complex"),
+    ],
+    ids=["outline loop", "JavaScript", "embedded file", "huge size", "huge count", "form in itself",
+         "inline image without end", "arrays in arrays"],
+)  # fmt: skip
+def test_known_traps_end_soon_with_text_or_a_reason(data, result):
+    """H5"""
+    assert outcome(data) == result
+
+
+def twice_flated() -> bytes:
+    return stream(zlib.compress(zlib.compress(bytes(400_000_000), 1), 9), "/Filter [/FlateDecode /FlateDecode]")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pdf_of_objects(twice_flated()),
+        pdf_of_objects(stream(LzwCodec().encode(b" " * 40_000_000), "/Filter /LZWDecode")),
+        pdf_of_objects(stream(b"\x81 " * 1_000_000, "/Filter /RunLengthDecode")),
+        pdf_of_objects(stream(KEPT * 1000), contents="[" + "5 0 R " * 20_000 + "]"),
+    ],
+    ids=["Flate in Flate", "LZW", "run lengths", "one stream again and again"],
+)
+def test_a_small_file_that_unpacks_to_much_is_too_complex(data):
+    """H5"""
+    assert len(data) < 3_000_000
+    assert code_of(data) == "too_complex"
+
+
+def test_a_character_map_of_four_billion_signs_is_too_complex():
+    """H5"""
+    signs = b"1 begincodespacerange <00000000> <FFFFFFFF> endcodespacerange "
+    signs += b"1 beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange endcmap"
+    assert code_of(pdf_of_objects(stream(KEPT), stream(signs), font="/ToUnicode 6 0 R")) == "too_complex"
+
+
+def test_a_hundred_thousand_pages_are_too_complex():
+    """H5"""
+    assert code_of(pdf_of_objects(stream(KEPT), pages=100_000)) == "too_complex"
+
+
+def test_a_page_tree_that_contains_itself_ends():
+    """H5"""
+    looped = pdf_of_streams(b"BT (x) Tj ET").replace(b"/Kids [4 0 R]", b"/Kids [2 0 R]")
+    assert code_of(looped) in ("damaged", "too_complex", "no_text")

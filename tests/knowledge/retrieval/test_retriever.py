@@ -1,0 +1,260 @@
+"""What one process writes, every process finds, and what was removed nobody finds."""
+
+from __future__ import annotations
+
+import pytest
+import structlog
+from sqlalchemy import func, select
+
+from chatbot.db import begin_write
+from chatbot.knowledge.documents import service
+from chatbot.knowledge.documents.service import NewDocument
+from chatbot.knowledge.index.chunk_reader import SqlRows
+from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
+from chatbot.knowledge.parsing.clean import clean_title
+from tests.conftest import HOURS, RETURNS, put_in
+from tests.knowledge.conftest import add, counting, found, ingest_now, visible
+
+QUESTION = "When is the shop open?"
+
+
+@pytest.fixture
+def other(make_app, app, database_url, tmp_path):
+    """Another process on the same database: an application that shares nothing else."""
+    return make_app(database_url=database_url, instance_path=app.extensions["settings"].instance_path)
+
+
+def delete(app, document_id: str) -> service.Receipt:
+    with app.extensions["sessions"]() as session:
+        return service.delete_document(session, document_id)
+
+
+def purge(app) -> int:
+    with app.extensions["sessions"]() as session:
+        return service.purge(session)
+
+
+def count(app, model) -> int:
+    with app.extensions["sessions"]() as session:
+        return session.scalars(select(func.count()).select_from(model)).one()
+
+
+def test_another_process_finds_what_was_added_and_misses_what_was_removed_at_once(app, other):
+    """M12, J3"""
+    assert found(other, QUESTION) == []
+    id_ = put_in(app, HOURS).id
+    assert found(other, QUESTION) == [HOURS]
+    stays = put_in(app, RETURNS).id
+    assert found(other, QUESTION) == [HOURS, RETURNS]
+    assert delete(app, id_).chunks == 1
+    assert found(other, QUESTION) == found(app, QUESTION) == [RETURNS]
+    delete(other, stays)
+    assert found(app, QUESTION) == []
+
+
+def test_a_chunk_removed_between_the_search_and_its_reading_is_not_given(app, other, monkeypatch):
+    """J3: the index may be a moment behind, the rows are not."""
+    id_ = put_in(app, HOURS).id
+    real = SqlRows.read
+
+    def late(self, ids):
+        monkeypatch.undo()
+        delete(other, id_)
+        return real(self, ids)
+
+    monkeypatch.setattr(SqlRows, "read", late)
+    assert found(app, QUESTION) == []
+
+
+def test_a_document_switched_off_in_its_row_is_not_given(app, session):
+    id_ = put_in(app, HOURS).id
+    assert found(app, QUESTION) == [HOURS]
+    begin_write(session)
+    session.get_one(Document, id_).is_active = False
+    session.commit()
+    assert found(app, QUESTION) == []
+
+
+def test_langchains_call_asks_the_rows_for_the_newest_revision(app, other):
+    retriever = app.extensions["retriever"]
+    put_in(app, HOURS)
+    found(app, QUESTION)
+    store = retriever.index().store
+    put_in(other, RETURNS)
+    assert [d.page_content for d in store.similarity_search(QUESTION)] == [HOURS, RETURNS]
+
+
+def test_a_purge_leaves_no_row_of_what_was_removed(app):
+    id_ = put_in(app, HOURS).id
+    put_in(app, RETURNS)
+    delete(app, id_)
+
+    assert purge(app) == 1
+
+    assert (count(app, Document), count(app, DocumentVersion), count(app, ChunkRow)) == (1, 1, 1)
+    assert purge(app) == 0
+    assert found(app, QUESTION) == [RETURNS]
+
+
+def test_a_deletion_leaves_no_text_behind_even_before_the_purge(app, session):
+    id_ = put_in(app, HOURS, filename="secret.md").id
+    delete(app, id_)
+    version = session.scalars(select(DocumentVersion)).one()
+    chunk = session.scalars(select(ChunkRow)).one()
+    assert (version.content, version.text, version.filename) == (b"", "", "")
+    assert (chunk.text, chunk.embedding, chunk.headings) == ("", b"", [])
+
+
+def test_a_process_that_lags_behind_a_purge_reads_everything_again(app, other):
+    id_ = put_in(app, HOURS).id
+    put_in(app, RETURNS)
+    assert len(found(other, QUESTION)) == 2
+    delete(app, id_)
+    purge(app)
+    assert found(other, QUESTION) == [RETURNS]
+    assert other.extensions["retriever"].index_stats()["vectors"] == 1
+
+
+def test_a_purge_in_the_middle_of_a_pull_hides_no_removal(app, other, monkeypatch):
+    """What was removed and purged while a process reads the changes must not stay in its index for good."""
+    id_ = put_in(app, HOURS).id
+    put_in(app, RETURNS)
+    assert len(found(other, QUESTION)) == 2
+    delete(app, id_)
+    real = SqlRows._added
+
+    def and_purge(self, *args):
+        monkeypatch.undo()
+        rows = real(self, *args)
+        purge(app)
+        return rows
+
+    monkeypatch.setattr(SqlRows, "_added", and_purge)
+    assert found(other, QUESTION) == [RETURNS]
+    assert other.extensions["retriever"].index_stats()["vectors"] == 1
+
+
+def test_ids_are_never_given_again_after_a_purge(app):
+    id_ = put_in(app, HOURS).id
+    (before,) = [c.id for c in visible(app)]
+    delete(app, id_)
+    purge(app)
+    put_in(app, RETURNS)
+    (after,) = [c.id for c in visible(app)]
+    assert after > before
+
+
+def test_one_allowed_chunk_is_found_among_many_nearer_ones(app):
+    """J1, J2"""
+    for n in range(30):
+        put_in(app, f"{HOURS} Copy {n}.", collection="theirs")
+    pond = "The duck pond behind the shop freezes in winter, and nobody feeds the ducks or the geese before spring."
+    mine = put_in(app, pond, collection="mine").collection_id
+    for mode in ("hybrid", "dense", "keyword"):
+        assert found(app, QUESTION, collections=frozenset([mine]), mode=mode) == [pond]
+        assert pond not in found(app, QUESTION, mode=mode)
+        assert found(app, QUESTION, collections=frozenset(), mode=mode) == []
+
+
+def test_only_passages_above_the_threshold_answer_and_the_best_score_is_told(app):
+    put_in(app, HOURS)
+    retriever = app.extensions["retriever"]
+    good, bad = retriever.find(QUESTION, 5), retriever.find("Who won the chess championship of 1972?", 5)
+    assert [p.text for p in good.passages] == [HOURS]
+    assert good.top_score == good.passages[0].scores["evidence"] >= good.threshold == 0.36
+    assert (bad.passages, bad.top_score < bad.threshold) == ((), True)
+
+
+def test_before_the_first_document_nothing_is_found(app):
+    nothing = app.extensions["retriever"].find(QUESTION, 5)
+    assert (nothing.passages, nothing.top_score) == ((), None)
+
+
+def test_the_threshold_of_the_settings_comes_before_the_generations(make_app):
+    app = make_app(relevance_threshold=0.9)
+    assert app.extensions["retriever"].find(QUESTION, 5).threshold == 0.9
+    put_in(app, HOURS)
+    found_ = app.extensions["retriever"].find(QUESTION, 5)
+    assert (found_.passages, found_.threshold) == ((), 0.9)
+
+
+def test_warming_up_loads_the_vectors(app):
+    put_in(app, HOURS)
+    retriever = app.extensions["retriever"]
+    retriever.warm_up()
+    in_memory = {"kind": "flat", "vectors": 1, "memory_bytes": 384 * 4, "revision": 1}
+    in_the_database = {"kind": "pgvector", "vectors": 1, "memory_bytes": 0, "revision": 1}
+    assert retriever.index_stats() == (in_memory if retriever.kind == "faiss" else in_the_database)
+
+
+def test_an_application_with_another_embedding_model_serves_the_old_generation_and_warns(sqlite_app, make_app):
+    """J11"""
+    put_in(sqlite_app, HOURS)
+    instance = sqlite_app.extensions["settings"].instance_path
+    other = make_app(instance_path=instance, embedding_model="text-embedding-3-small", openai_api_key="sk-test")
+    with structlog.testing.capture_logs() as logs:
+        assert found(other, QUESTION) == [HOURS]
+        assert found(other, QUESTION) == [HOURS]
+    (warning,) = [entry for entry in logs if entry["event"] == "embedding_model_kept"]
+    assert (warning["configured"], warning["serving"]) == ("text-embedding-3-small", "all-MiniLM-L6-v2")
+    id_ = add(other, RETURNS)
+    assert ingest_now(other, id_) == "ready"
+    assert found(sqlite_app, "refund") == [RETURNS, HOURS]
+
+
+def test_an_application_with_the_same_model_does_not_warn(sqlite_app):
+    put_in(sqlite_app, HOURS)
+    with structlog.testing.capture_logs() as logs:
+        found(sqlite_app, QUESTION)
+    assert [entry for entry in logs if entry["event"] == "embedding_model_kept"] == []
+
+
+def test_a_question_that_comes_twice_is_embedded_once(sqlite_app):
+    embedder = counting(sqlite_app)
+    put_in(sqlite_app, HOURS)
+    embedder.texts.clear()
+    found(sqlite_app, QUESTION)
+    found(sqlite_app, QUESTION)
+    assert embedder.texts == [QUESTION]
+
+
+class TestSyncFile:
+    @pytest.fixture
+    def sync(self, sqlite_app):
+        def sync(content: str, source: str = "docs/a.md", **fields):
+            with sqlite_app.extensions["sessions"]() as session:
+                new = NewDocument(content.encode(), filename="a.md", source=source, **fields)
+                outcome, document, to_ingest = service.sync_file(session, new)
+                return outcome, document.id, to_ingest
+
+        return sync
+
+    def test_a_file_is_known_by_its_source(self, sync):
+        assert (first := sync(HOURS))[::2] == ("added", True)
+        assert sync(HOURS) == ("unchanged", first[1], False)
+        assert sync(RETURNS) == ("changed", first[1], True)
+
+    def test_the_same_content_under_another_name_is_unchanged(self, sync):
+        first = sync(HOURS)
+        assert sync(HOURS, "docs/copy.md") == ("unchanged", first[1], False)
+
+    def test_each_collection_has_its_own(self, sync):
+        assert sync(HOURS)[1] != sync(HOURS, collection="other")[1]
+
+    def test_a_deleted_file_is_added_again(self, sync, sqlite_app):
+        first = sync(HOURS)
+        delete(sqlite_app, first[1])
+        assert sync(HOURS)[0] == "added"
+
+    def test_a_file_that_cannot_be_read_is_refused_before_anything_is_stored(self, sync, sqlite_app):
+        with pytest.raises(service.FileRefused):
+            sync(" ")
+        assert count(sqlite_app, Document) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [("a\n\tb", "a b"), ("\u202eevil\u200b", "evil"), ("x" * 300, "x" * 200), ("\0", ""), ("  é 👋 ", "é 👋")],
+)
+def test_a_title_is_one_visible_line(text, title):
+    assert clean_title(text) == title
