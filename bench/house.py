@@ -20,7 +20,8 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from chatbot.app import create_app
-from chatbot.auth import accounts, families, jwts
+from chatbot.auth import accounts
+from chatbot.auth.credentials import jwts, sessions
 from chatbot.config import ROOT, load_settings
 from chatbot.extensions import db
 
@@ -57,7 +58,7 @@ def access_token(app: Flask, *, admin: bool = False) -> str:
         else:
             fields = {"username": name, "email": email, "password": PASSWORD, "password2": PASSWORD}
             accounts.sign_up(session, settings, fields)
-        return jwts.pair(families.log_in(session, settings, email, PASSWORD)[1]).access
+        return jwts.pair(sessions.log_in(session, settings, email, PASSWORD)[1]).access
 
 
 def gunicorn_start(app: Flask, port: int, settings: dict[str, str]) -> tuple[list[str], dict[str, str]]:

@@ -21,7 +21,7 @@ from typing import Any
 from flask import Flask
 
 from bench.house import PASSWORD, gunicorn, house, quantiles
-from chatbot.auth import jwts, passwords
+from chatbot.auth.credentials import jwts, passwords
 from chatbot.auth.models import TokenFamily, User
 from chatbot.db import begin_write, new_id, utcnow
 

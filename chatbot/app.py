@@ -8,8 +8,9 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatbot import __version__
-from chatbot.auth import export, guard, jwts, passwords
+from chatbot.auth import export, guard
 from chatbot.auth import tasks as auth_tasks
+from chatbot.auth.credentials import jwts, passwords
 from chatbot.auth.routes import blp as users_blueprint
 from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.api.messages import blp as chat_blueprint

@@ -154,12 +154,14 @@ def _celery(app: Flask, settings: Settings) -> Any:
 def _mail_room(app: Flask, settings: Settings) -> MailRoom:
     from flask_mail import Mail
 
-    from chatbot.auth import letters
+    from chatbot.auth import emails as auth_emails
     from chatbot.mail import transport
 
     sender = settings.mail_default_sender
     if not settings.mail_server:
-        return MailRoom(letters.builders(settings), transport.outbox(settings.instance_path / transport.OUTBOX, sender))
+        return MailRoom(
+            auth_emails.builders(settings), transport.outbox(settings.instance_path / transport.OUTBOX, sender)
+        )
     app.config.update(
         MAIL_SERVER=settings.mail_server,
         MAIL_PORT=settings.mail_port,
@@ -168,7 +170,7 @@ def _mail_room(app: Flask, settings: Settings) -> MailRoom:
         MAIL_USE_TLS=settings.mail_use_tls,
     )
     # What the extension knows of this application; the extension itself has no server until it is bound to one.
-    return MailRoom(letters.builders(settings), transport.smtp(Mail().init_app(app), sender))
+    return MailRoom(auth_emails.builders(settings), transport.smtp(Mail().init_app(app), sender))
 
 
 def _embedders(settings: Settings) -> Any:

@@ -270,7 +270,7 @@ def _answer(key: str, name: str, status: int, media: str | None, body: str, requ
 
 def _problem(status: int, path: str) -> Json:
     """The problem object the application would answer with."""
-    from chatbot.auth.families import InvalidCredentials
+    from chatbot.auth.credentials.sessions import InvalidCredentials
     from chatbot.errors import FieldError, Invalid, Unauthorized, problem
 
     unauthorized = InvalidCredentials() if path.endswith("/login/") else Unauthorized()

@@ -27,7 +27,8 @@ from werkzeug.routing import Rule
 from xdist.scheduler import LoadFileScheduling
 
 from chatbot.app import create_app
-from chatbot.auth import accounts, families, jwts
+from chatbot.auth import accounts
+from chatbot.auth.credentials import jwts, sessions
 from chatbot.config import Settings, load_settings
 from chatbot.db import begin_write
 from chatbot.extensions import db
@@ -371,7 +372,7 @@ def sign_up(app: Flask, name: str, *, admin: bool = False) -> Person:
             accounts.create_admin(session, settings, email, name, PASSWORD)
         else:
             accounts.sign_up(session, settings, fields)
-        user, grant = families.log_in(session, settings, email, PASSWORD)
+        user, grant = sessions.log_in(session, settings, email, PASSWORD)
         pair = jwts.pair(grant)
         return Person(user.id, email, pair.access, pair.refresh)
 

@@ -86,7 +86,7 @@ def test_task_runs_all_jobs_and_a_failed_one_stops_no_other(app, session, monkey
     def fail(*_args):
         raise RuntimeError("no")
 
-    monkeypatch.setattr(auth_tasks.families, "forget_dead_families", fail)
+    monkeypatch.setattr(auth_tasks.sessions, "forget_dead_families", fail)
     with app.app_context():
         background.run_nightly()
         background.run_nightly()
@@ -98,7 +98,7 @@ def test_outage_of_the_database_ends_the_look_without_a_traceback(sqlite_app, mo
     def fail(*_args):
         raise OperationalError("SELECT 1", None, Exception("no"))
 
-    monkeypatch.setattr(auth_tasks.families, "forget_dead_families", fail)
+    monkeypatch.setattr(auth_tasks.sessions, "forget_dead_families", fail)
     background.run_nightly()
     background.run_nightly()
     assert (caplog.text.count("'database_unavailable'"), caplog.text.count("Traceback")) == (1, 0)

@@ -10,11 +10,12 @@ from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chatbot.auth import events, families, passwords, tokens
-from chatbot.auth.addresses import canonical_email, canonical_username
-from chatbot.auth.families import InvalidCredentials
+from chatbot.auth import events
+from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.credentials import passwords, sessions, tokens
+from chatbot.auth.credentials.email_addresses import canonical_email, canonical_username
+from chatbot.auth.credentials.sessions import InvalidCredentials
 from chatbot.auth.models import TokenFamily, User
-from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.auth.recovery import VERIFY_MAIL
 from chatbot.config import Settings
 from chatbot.db import begin_write
@@ -235,7 +236,7 @@ def set_active(session: Session, name: str, active: bool, origin: Origin = NOWHE
     if not active:
         if not _may_go(session, user):
             raise AccountNotFound()
-        families.revoke(session, TokenFamily.user_id == user.id, because="disabled")
+        sessions.revoke(session, TokenFamily.user_id == user.id, because="disabled")
     user.is_active = active
     events.record(session, "account_enabled" if active else "account_disabled", origin, user.id, by_owner=False)
     session.commit()
@@ -267,7 +268,7 @@ def revoke_sessions(session: Session, name: str, origin: Origin = NOWHERE) -> in
     """
     begin_write(session)
     user = find_user(session, name)
-    ended = families.revoke(session, TokenFamily.user_id == user.id, because="revoked")
+    ended = sessions.revoke(session, TokenFamily.user_id == user.id, because="revoked")
     events.record(session, "sessions_revoked", origin, user.id, by_owner=False, ended=ended)
     session.commit()
     return ended

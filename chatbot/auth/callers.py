@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, bindparam, or_, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from chatbot.auth import keys, tokens
+from chatbot.auth.credentials import keys, tokens
 from chatbot.auth.models import ApiKey, TokenFamily, User
 from chatbot.db import Sessions, begin_write, utcnow
 from chatbot.errors import ChatbotError, Unauthorized, Unavailable

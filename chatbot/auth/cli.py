@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatbot.auth.origin import Origin
+from chatbot.auth.client_info import Origin
 from chatbot.terminal import Commands, show_table
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from chatbot.auth.client_info import Origin
 from chatbot.auth.models import EVENT_KINDS, SecurityEvent, User, that_stay
-from chatbot.auth.origin import Origin
 from chatbot.db import begin_write, utcnow
 from chatbot.web.pages import Page, newest_first
 

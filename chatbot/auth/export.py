@@ -10,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatbot.auth import accounts, events
+from chatbot.auth.client_info import Origin
+from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.models import ApiKey, SecurityEvent, TokenFamily, User
-from chatbot.auth.origin import Origin
-from chatbot.auth.tokens import InvalidToken
 from chatbot.db import Base, begin_write
 from chatbot.mail.models import Mail
 

@@ -19,8 +19,9 @@ import structlog
 from flask import Flask, current_app, g, request
 from sqlalchemy.orm import Session
 
-from chatbot.auth import callers, jwts, keys
+from chatbot.auth import callers
 from chatbot.auth.callers import Caller
+from chatbot.auth.credentials import jwts, keys
 from chatbot.db import Sessions
 from chatbot.errors import Forbidden, Unauthorized
 

@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth import events, families, passwords, tokens
-from chatbot.auth.addresses import canonical_email
-from chatbot.auth.families import InvalidCredentials
+from chatbot.auth import events
+from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.credentials import passwords, sessions, tokens
+from chatbot.auth.credentials.email_addresses import canonical_email
+from chatbot.auth.credentials.sessions import InvalidCredentials
 from chatbot.auth.models import ApiKey, TokenFamily, User, that_stay
-from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id
 from chatbot.errors import Conflict, Invalid
@@ -164,7 +165,7 @@ def _set_password(
         session.rollback()
         return None
     others = () if keep is None else (TokenFamily.id != keep,)
-    families.revoke(session, TokenFamily.user_id == user.id, *others, because=because)
+    sessions.revoke(session, TokenFamily.user_id == user.id, *others, because=because)
     detail: dict[str, Any] = {}
     if because == "password_reset" and not user.is_verified:
         # Until now nobody has shown to own the address: what somebody else has made for themselves here ends as well.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from chatbot.auth import events, families
+from chatbot.auth import events
+from chatbot.auth.credentials import sessions
 from chatbot.extensions import db, settings
 
 
 @shared_task(name="auth.forget_dead_families", ignore_result=True)
 def forget_dead_families() -> None:
     """Deletes token families that have expired."""
-    families.forget_dead_families(db.session())
+    sessions.forget_dead_families(db.session())
 
 
 @shared_task(name="auth.forget_old_events", ignore_result=True)

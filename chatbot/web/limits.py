@@ -1,8 +1,8 @@
 """How often something may be done, by whom: the table of the limits, whose hits they count, and how answers tell it.
 
 A view wears one of the decorators below between its guard and its arguments; what wears none is not limited, like
-health and the documentation. A password is counted where it is checked, in chatbot.auth.attempts; its view is marked
-as one that `counts_inside`.
+health and the documentation. A password is counted where it is checked, in chatbot.auth.login_throttle; its view is
+marked as one that `counts_inside`.
 """
 
 from __future__ import annotations

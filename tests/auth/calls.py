@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from chatbot.auth import jwts, recovery
+from chatbot.auth import recovery
+from chatbot.auth.credentials import jwts
 from chatbot.auth.models import User
 from chatbot.chat.models import ChatMember, Message, MessageTrace
 from chatbot.db import begin_write, utcnow

@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from chatbot.auth import accounts, jwts
+from chatbot.auth import accounts
+from chatbot.auth.credentials import jwts
 from chatbot.auth.models import ApiKey, TokenFamily, User
 from chatbot.chat.models import ChatSession
 from chatbot.db import begin_write, utcnow

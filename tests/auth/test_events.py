@@ -12,8 +12,8 @@ from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events, recovery
+from chatbot.auth.client_info import Origin
 from chatbot.auth.models import EVENT_KINDS, ApiKey, SecurityEvent, TokenFamily, User
-from chatbot.auth.origin import Origin
 from chatbot.auth.tasks import forget_old_events
 from chatbot.db import Base, begin_write, utcnow
 from tests.conftest import PASSWORD, sign_up

@@ -17,10 +17,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from chatbot.auth import accounts
+from chatbot.auth.client_info import NOWHERE
+from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.export import account_parts, note
 from chatbot.auth.models import SecurityEvent, User
-from chatbot.auth.origin import NOWHERE
-from chatbot.auth.tokens import InvalidToken
 from chatbot.chat.models import ChatSession, Message
 from chatbot.db import begin_write, new_id
 from tests.auth.test_deletion import NAME, TABLES, live, rows_of

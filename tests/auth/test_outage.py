@@ -10,7 +10,8 @@ import jwt as pyjwt
 import pytest
 from sqlalchemy import make_url
 
-from chatbot.auth import callers, guard, jwts, keys, recovery
+from chatbot.auth import callers, guard, recovery
+from chatbot.auth.credentials import jwts, keys
 from chatbot.auth.models import User
 from chatbot.extensions import db
 from tests.conftest import PASSWORD, _sql, sign_up

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 from sqlalchemy import func, select, update
 
-from chatbot.auth import families, jwts, passwords, recovery
+from chatbot.auth import recovery
+from chatbot.auth.credentials import jwts, passwords, sessions
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
 from chatbot.db import begin_write
 from chatbot.mail.models import Mail
@@ -148,11 +149,11 @@ def test_what_an_account_asks_for_while_it_is_deleted_is_no_error(app, session, 
     session_id = session.scalar(select(TokenFamily.id))
     session.rollback()
     command(app, "delete", ada.email, "--yes")
-    families.log_out_everywhere(session, ada.id)
-    with pytest.raises(families.SessionNotFound):
-        families.end_session(session, ada.id, session_id)
+    sessions.log_out_everywhere(session, ada.id)
+    with pytest.raises(sessions.SessionNotFound):
+        sessions.end_session(session, ada.id, session_id)
     with app.app_context():
-        families.log_out(session, ada.id, jwts.read(ada.refresh, "refresh"))
+        sessions.log_out(session, ada.id, jwts.read(ada.refresh, "refresh"))
     assert told_of(session, "logged_out_everywhere") == [None]
 
 

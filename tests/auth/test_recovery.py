@@ -12,7 +12,8 @@ from itsdangerous import TimestampSigner
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth import passwords, recovery, tokens
+from chatbot.auth import recovery
+from chatbot.auth.credentials import passwords, tokens
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
 from chatbot.db import begin_write, utcnow
 from chatbot.mail.models import Mail

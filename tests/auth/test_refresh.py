@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth import families, jwts
+from chatbot.auth.credentials import jwts, sessions
 from chatbot.auth.models import SecurityEvent, TokenFamily
 from chatbot.db import begin_write, detached, new_id, utcnow
 from tests.auth.crowd import at_once
@@ -202,7 +202,7 @@ def test_a_client_whose_answer_was_lost_asks_again(lenient, ada_of, monkeypatch)
     ada, session = ada_of(lenient)
     lost = refresh(lenient, ada.refresh).json["refresh"]
     with monkeypatch.context() as later:
-        later.setattr(families, "utcnow", lambda: utcnow() + timedelta(seconds=5))
+        later.setattr(sessions, "utcnow", lambda: utcnow() + timedelta(seconds=5))
         again = refresh(lenient, ada.refresh).json["refresh"]
     assert again == lost
     assert refresh(lenient, again).status_code == 200

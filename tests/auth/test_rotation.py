@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import jwt as pyjwt
 import pytest
 
-from chatbot.auth import jwts, keys, recovery
+from chatbot.auth import recovery
+from chatbot.auth.credentials import jwts, keys
 from chatbot.auth.models import ApiKey, User
 from chatbot.db import utcnow
 from chatbot.signing_secrets import Secrets

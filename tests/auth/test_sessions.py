@@ -10,7 +10,8 @@ import jwt as pyjwt
 import pytest
 from sqlalchemy import select, update
 
-from chatbot.auth import accounts, families, recovery
+from chatbot.auth import accounts, recovery
+from chatbot.auth.credentials import sessions
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
 from chatbot.auth.tasks import forget_dead_families
 from chatbot.chat.models import ChatSession
@@ -48,7 +49,7 @@ def family_of(token: str) -> str:
 
 def alive(session, user_id: str) -> set[str]:
     """The ids of the account's living sessions."""
-    found = set(session.scalars(select(TokenFamily.id).where(*families._alive(user_id))))
+    found = set(session.scalars(select(TokenFamily.id).where(*sessions._alive(user_id))))
     session.rollback()
     return found
 

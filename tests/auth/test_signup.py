@@ -133,8 +133,8 @@ def test_a_password_has_eight_to_128_characters(sqlite_app, length, status):
 def test_a_password_that_is_too_long_is_never_hashed(sqlite_app, monkeypatch, password):
     """B6"""
     hashed = []
-    monkeypatch.setattr("chatbot.auth.passwords.generate_password_hash", lambda *_, **__: hashed.append(1))
-    monkeypatch.setattr("chatbot.auth.passwords.check_password_hash", lambda *_, **__: hashed.append(1))
+    monkeypatch.setattr("chatbot.auth.credentials.passwords.generate_password_hash", lambda *_, **__: hashed.append(1))
+    monkeypatch.setattr("chatbot.auth.credentials.passwords.check_password_hash", lambda *_, **__: hashed.append(1))
     client = sqlite_app.test_client()
     assert sign_up(client, password=password, password2=password).status_code == 422
     assert client.post("/api/users/login/", json={"email": "a@b.de", "password": password}).status_code == 422

@@ -12,7 +12,8 @@ import pytest
 from itsdangerous import TimestampSigner
 from sqlalchemy import func, select, update
 
-from chatbot.auth import guard, recovery, tokens
+from chatbot.auth import guard, recovery
+from chatbot.auth.credentials import tokens
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
 from chatbot.db import begin_write, utcnow
 from chatbot.mail.models import Mail

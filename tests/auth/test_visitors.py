@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from chatbot.auth import accounts, jwts
+from chatbot.auth import accounts
 from chatbot.auth.callers import Caller, SessionEnded, still_allowed
+from chatbot.auth.credentials import jwts
 from chatbot.auth.guard import identify
 from chatbot.auth.models import ApiKey
 from chatbot.chat.models import ChatSession

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from chatbot.auth import jwts, keys, passwords
+from chatbot.auth.credentials import jwts, keys, passwords
 from chatbot.auth.models import SCOPES, ApiKey, TokenFamily, User
 from chatbot.chat.models import ChatSession, Message
 from chatbot.db import Base, begin_write, new_id, utcnow

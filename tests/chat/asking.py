@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from chatbot.auth import jwts, keys
+from chatbot.auth.credentials import jwts, keys
 from chatbot.chat.models import Message
 from chatbot.extensions import db
 from tests.conftest import MakeApp, Person

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chatbot.auth import keys
+from chatbot.auth.credentials import keys
 from chatbot.knowledge.documents import collections, service
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Collection

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import inspect, text
 
-from chatbot.auth import letters, recovery
+from chatbot.auth import emails, recovery
 from chatbot.auth.models import User
 from chatbot.extensions import db
 from chatbot.mail.tasks import sweep_mails
@@ -192,7 +192,7 @@ def test_a_name_begins_no_line(app, session, kind, end):
 
 @pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
 def test_a_username_begins_no_line(end):
-    assert letters.called(User(username=f"Ada{end}Bcc", first_name="")) == "Ada Bcc"
+    assert emails.called(User(username=f"Ada{end}Bcc", first_name="")) == "Ada Bcc"
 
 
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
@@ -204,7 +204,7 @@ TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u0
 def test_a_name_turns_and_hides_nothing(sign):
     """A name with a right-to-left override could turn the link that follows it."""
     for user in (User(username="x", first_name=f"Ada{sign}King"), User(username=f"Ada{sign}King", first_name="")):
-        assert letters.called(user) == "Ada King"
+        assert emails.called(user) == "Ada King"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -227,7 +227,7 @@ def test_a_right_to_left_override_reaches_neither_part(app, session, kind):
 )  # fmt: skip
 def test_the_first_name_is_used_unless_it_is_none_or_could_become_a_link(first_name, called):
     """Whoever signs up with somebody else's address chooses what that person reads."""
-    assert letters.called(User(username="ada", first_name=first_name)) == called
+    assert emails.called(User(username="ada", first_name=first_name)) == called
 
 
 # When a letter is written ----------------------------------------------------------------------------------------

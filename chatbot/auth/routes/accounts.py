@@ -13,8 +13,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from chatbot.auth import accounts, export, schemas
-from chatbot.auth.attempts import attempt
 from chatbot.auth.guard import caller, public, signed_in
+from chatbot.auth.login_throttle import attempt
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import wake
 from chatbot.db import utcnow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import g, request
 
-from chatbot.auth.origin import Origin, device_of, network_of
+from chatbot.auth.client_info import Origin, device_of, network_of
 from chatbot.web.blueprint import Blueprint
 from chatbot.web.languages import language
 

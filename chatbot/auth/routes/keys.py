@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from chatbot.auth import jwts, keys, schemas
+from chatbot.auth import schemas
+from chatbot.auth.credentials import jwts, keys
 from chatbot.auth.guard import caller, needs_key, needs_session, user_required
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.extensions import db

@@ -12,8 +12,8 @@ from marshmallow import Schema
 
 from chatbot import translations
 from chatbot.auth import recovery, schemas
-from chatbot.auth.attempts import attempt, by_account
 from chatbot.auth.guard import caller, public, signed_in
+from chatbot.auth.login_throttle import attempt, by_account
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import wake
 from chatbot.extensions import db, settings

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatbot.auth import families, jwts, schemas
-from chatbot.auth.attempts import account_of, attempt
+from chatbot.auth import schemas
+from chatbot.auth.credentials import jwts, sessions
 from chatbot.auth.guard import caller, public, signed_in
+from chatbot.auth.login_throttle import account_of, attempt
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.extensions import db, settings
 from chatbot.web import limits
@@ -26,7 +27,7 @@ def login(body: dict[str, Any]) -> Any:
     """
     email, password = body["email"], body["password"]
     with attempt(account_of(email)):
-        user, grant = families.log_in(db.session(), settings(), email, password, origin())
+        user, grant = sessions.log_in(db.session(), settings(), email, password, origin())
     pair = jwts.pair(grant)
     return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in, "user": user}
 
@@ -42,7 +43,7 @@ def refresh(body: dict[str, Any]) -> Any:
     `REFRESH_LEEWAY_SECONDS` the last one spent gets the same new token once more.
     """
     claims = jwts.read(body["refresh"], "refresh")
-    return jwts.pair(families.refresh(db.session(), settings(), claims, origin()))
+    return jwts.pair(sessions.refresh(db.session(), settings(), claims, origin()))
 
 
 @blp.route("/logout/", methods=["POST"])
@@ -54,7 +55,7 @@ def logout(body: dict[str, Any]) -> None:
 
     Ends the session the refresh token belongs to; its access tokens fail at once.
     """
-    families.log_out(db.session(), caller().user_id, jwts.read(body["refresh"], "refresh"), origin())
+    sessions.log_out(db.session(), caller().user_id, jwts.read(body["refresh"], "refresh"), origin())
 
 
 @blp.route("/logout/all/", methods=["POST"])
@@ -65,7 +66,7 @@ def logout_all() -> None:
 
     Ends every session of the caller. API keys are not sessions: revoke them one by one.
     """
-    families.log_out_everywhere(db.session(), caller().user_id, origin())
+    sessions.log_out_everywhere(db.session(), caller().user_id, origin())
 
 
 @blp.route("/sessions/", methods=["GET"])
@@ -78,7 +79,7 @@ def list_sessions(args: dict[str, Any]) -> Any:
     The session used last comes first. An account has at most `MAX_SESSIONS` of them; one more ends the one that was
     not used for longest.
     """
-    page = families.list_sessions(db.session(), caller().user_id, args["limit"], args["cursor"])
+    page = sessions.list_sessions(db.session(), caller().user_id, args["limit"], args["cursor"])
     return Page([_session(family) for family in page.items], page.next_cursor)
 
 
@@ -95,4 +96,4 @@ def end_session(session_id: Any) -> None:
 
     Ends one session of the caller; its tokens fail at once.
     """
-    families.end_session(db.session(), caller().user_id, str(session_id), origin())
+    sessions.end_session(db.session(), caller().user_id, str(session_id), origin())

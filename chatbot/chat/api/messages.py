@@ -7,7 +7,7 @@ from typing import Any
 from flask import current_app
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth import attempts
+from chatbot.auth import login_throttle
 from chatbot.auth.guard import caller, no_visitors, user_required
 from chatbot.chat import schemas
 from chatbot.chat.api.sessions import STREAM, answered, blp, feeds, replies, stream_response, take_slot
@@ -167,7 +167,7 @@ def add_chat_member(body: dict[str, Any], session_id: Any) -> Any:
     from their own budget. What an answer quotes is read by everybody who takes part. A visitor's token cannot do it,
     and naming accounts that are not there too often is 429.
     """
-    with attempts.naming():
+    with login_throttle.naming():
         found = members.add_member(db.session(), Owner.of(caller()), str(session_id), body["username"])
     return {"members": found}
 

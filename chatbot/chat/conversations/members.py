@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth.accounts import AccountNotFound
 from chatbot.auth.callers import Caller, still_allowed
+from chatbot.auth.credentials.passwords import fold
 from chatbot.auth.models import User, that_stay
-from chatbot.auth.passwords import fold
 from chatbot.chat.conversations.leases import ChatSessionNotFound
 from chatbot.chat.models import ChatMember, ChatSession, Owner
 from chatbot.db import Sessions, begin_write

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, case, insert, null, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth.callers import Caller
-from chatbot.auth.tokens import InvalidToken
+from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.chat.conversations import usage
 from chatbot.chat.conversations.answers import Answer, erased_answer
 from chatbot.chat.conversations.leases import LEASE, ChatSessionNotFound, hold

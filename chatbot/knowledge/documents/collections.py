@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth.accounts import AccountNotFound
 from chatbot.auth.callers import Caller
+from chatbot.auth.credentials.passwords import fold
 from chatbot.auth.models import User, that_stay
-from chatbot.auth.passwords import fold
 from chatbot.db import begin_write
 from chatbot.errors import Conflict, NotFound
 from chatbot.knowledge.documents.service import check_collection, collection_named

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import update
 from wsproto.events import Ping
 
-from chatbot.auth import keys
+from chatbot.auth.credentials import keys
 from chatbot.auth.models import User
 from chatbot.chat.api import websocket
 from chatbot.chat.conversations import members

@@ -11,7 +11,8 @@ from flask import Flask
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
-from chatbot.auth import accounts, keys
+from chatbot.auth import accounts
+from chatbot.auth.credentials import keys
 from chatbot.chat.conversations import views
 from chatbot.chat.conversations.export import conversations
 from chatbot.chat.models import Message

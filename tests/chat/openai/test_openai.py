@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from chatbot.auth import keys
+from chatbot.auth.credentials import keys
 from chatbot.chat.models import ChatSession, DailyUsage
 from chatbot.knowledge.models import DocumentVersion
 from tests.chat.asking import QUESTION, stored, visitor, with_model

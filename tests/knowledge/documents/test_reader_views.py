@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from chatbot.auth import keys
+from chatbot.auth.credentials import keys
 from chatbot.db import begin_write
 from chatbot.knowledge.documents.collections import add_member, create_collection, remove_member
 from chatbot.knowledge.models import Document, DocumentVersion

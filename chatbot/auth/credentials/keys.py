@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.orm import Session
 
-from chatbot.auth import events, tokens
+from chatbot.auth import events
+from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.credentials import tokens
 from chatbot.auth.models import SCOPES, ApiKey, User
-from chatbot.auth.origin import NOWHERE, Origin
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import Conflict, FieldError, Invalid, NotFound
 from chatbot.web.pages import Page, newest_first

@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth import events, passwords
-from chatbot.auth.addresses import canonical_email
+from chatbot.auth import events
+from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.credentials import passwords
+from chatbot.auth.credentials.email_addresses import canonical_email
+from chatbot.auth.credentials.tokens import Claims, Grant, InvalidToken
 from chatbot.auth.models import TokenFamily, User
-from chatbot.auth.origin import NOWHERE, Origin
-from chatbot.auth.tokens import Claims, Grant, InvalidToken
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.errors import Forbidden, Invalid, NotFound, Unauthorized

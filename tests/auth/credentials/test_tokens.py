@@ -14,7 +14,8 @@ import jwt as pyjwt
 import pytest
 from sqlalchemy import select, update
 
-from chatbot.auth import guard, jwts, keys, recovery, tokens
+from chatbot.auth import guard, recovery
+from chatbot.auth.credentials import jwts, keys, tokens
 from chatbot.auth.models import TokenFamily, User
 from chatbot.db import Base, begin_write
 from chatbot.mail.tasks import deliver_mail

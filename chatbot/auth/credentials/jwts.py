@@ -19,7 +19,7 @@ from flask_jwt_extended import JWTManager, create_access_token, create_refresh_t
 from flask_jwt_extended.exceptions import JWTDecodeError, JWTExtendedException
 from jwt.exceptions import PyJWTError
 
-from chatbot.auth.tokens import Claims, Grant, InvalidToken, is_visitor
+from chatbot.auth.credentials.tokens import Claims, Grant, InvalidToken, is_visitor
 from chatbot.config import Settings
 from chatbot.db import utcnow
 from chatbot.errors import FieldError, Invalid

@@ -11,9 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select, update
 
-from chatbot.auth import accounts, keys
+from chatbot.auth import accounts
+from chatbot.auth.credentials import keys
+from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.models import SCOPES, ApiKey, SecurityEvent, User
-from chatbot.auth.tokens import InvalidToken
 from chatbot.db import begin_write, utcnow
 from chatbot.extensions import db
 from tests.auth.test_matrix import LINES

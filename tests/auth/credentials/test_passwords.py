@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, select, update
 
-from chatbot.auth import passwords
+from chatbot.auth.credentials import passwords
 from chatbot.auth.models import User
 from chatbot.db import begin_write
 from tests.conftest import PASSWORD, sign_up

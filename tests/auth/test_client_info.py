@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.auth.origin import device_of, network_of
+from chatbot.auth.client_info import device_of, network_of
 
 MOZILLA = "Mozilla/5.0"
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"

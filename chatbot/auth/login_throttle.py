@@ -12,9 +12,9 @@ from contextlib import contextmanager, nullcontext
 
 from flask import request
 
-from chatbot.auth import passwords
 from chatbot.auth.accounts import AccountNotFound
-from chatbot.auth.addresses import canonical_email
+from chatbot.auth.credentials import passwords
+from chatbot.auth.credentials.email_addresses import canonical_email
 from chatbot.errors import Invalid, Unauthorized
 from chatbot.web.limits import HOUR, MINUTE, Limit, Limits, by_address, by_all, by_caller, current_limits
 

@@ -7,7 +7,7 @@ import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
 
-from chatbot.auth.passwords import fold
+from chatbot.auth.credentials.passwords import fold
 from chatbot.errors import FieldError, Invalid
 
 _USERNAME = re.compile(r"[\w.+-]{3,150}")
