@@ -31,7 +31,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from chatbot import tracing
 from chatbot.config import load_settings
-from chatbot.web.stalled import close_stalled
+from chatbot.web.streaming.tcp_user_timeout import close_stalled
 
 _settings = load_settings()
 

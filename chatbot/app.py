@@ -25,11 +25,14 @@ from chatbot.knowledge.documents import export as knowledge_export
 from chatbot.knowledge.maintenance import health as knowledge_health
 from chatbot.knowledge.routes import blp as knowledge_blueprint
 from chatbot.mail import health as mail_health
-from chatbot.web import docs, headers, health, home, limits, metrics, problems, requests, sockets
-from chatbot.web.blueprint import Api
-from chatbot.web.feeds import Feeds
+from chatbot.web import health, metrics
 from chatbot.web.fields import ProblemSchema
-from chatbot.web.slots import Slots
+from chatbot.web.http import docs, headers, home, problems, requests
+from chatbot.web.http.blueprint import Api
+from chatbot.web.limits import rate_limits
+from chatbot.web.streaming import websockets
+from chatbot.web.streaming.broadcast import Feeds
+from chatbot.web.streaming.concurrency_limit import Slots
 
 # The tasks that no route wakes have to be imported by somebody, or a worker does not know them; so do routes and
 # commands that one room gives to another.
@@ -60,7 +63,7 @@ def _init_web(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=0)  # type: ignore[method-assign]
     problems.init_app(app)
     requests.init_app(app, settings.max_upload_mb * 1024 * 1024)
-    limits.init_app(app, settings)
+    rate_limits.init_app(app, settings)
     headers.init_app(app, settings.cors_origins)
     health.init_app(app, settings)
     metrics.init_app(app)
@@ -70,7 +73,7 @@ def _init_answers(app: Flask, settings: Settings) -> None:
     """How answers travel, and what each room tells of itself at /metrics and /readyz."""
     retriever = app.extensions["retriever"]
     app.extensions.update(slots=Slots(settings.web_streams), feeds=Feeds())
-    sockets.init_app(app, app.extensions["slots"])
+    websockets.init_app(app, app.extensions["slots"])
     app.extensions["readings"] = (partial(knowledge_health.readings, retriever=retriever), mail_health.readings)
     app.extensions["checks"] = (partial(knowledge_health.checks, retriever=retriever), mail_health.checks)
 

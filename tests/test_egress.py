@@ -111,7 +111,10 @@ def test_only_egress_speaks_http_or_opens_sockets():
     }
     outside = {name: modules for name, modules in found.items() if modules and not name.startswith("chatbot/egress/")}
     # These two set options of connections that come in.
-    assert outside == {"chatbot/web/sockets.py": ["socket"], "chatbot/web/stalled.py": ["socket"]}
+    assert outside == {
+        "chatbot/web/streaming/websockets.py": ["socket"],
+        "chatbot/web/streaming/tcp_user_timeout.py": ["socket"],
+    }
     for name in outside:
         assert "connect(" not in (ROOT / name).read_text(encoding="utf-8").replace("wants_connect(", "")
     assert found["chatbot/egress/fetch.py"], "the test would find them"

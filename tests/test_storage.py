@@ -13,7 +13,7 @@ from sqlalchemy.exc import InternalError, OperationalError
 
 from chatbot.storage import FULL, Disk, is_full
 from chatbot.terminal import Commands
-from chatbot.web.outages import outage
+from chatbot.web.db_errors import outage
 
 
 def of_postgresql(kind: type[psycopg.Error]) -> Exception:

@@ -21,7 +21,7 @@ from chatbot.config import Settings
 from chatbot.db import begin_write
 from chatbot.errors import Conflict, NotFound
 from chatbot.mail.service import queue_mail
-from chatbot.web.pages import Page, newest_first
+from chatbot.web.pagination import Page, newest_first
 
 # Deletes what is an account's in the caller's transaction, and gives what is to be done after its commit.
 Eraser = Callable[[Session, str], Callable[[], None]]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth.client_info import Origin
 from chatbot.auth.models import EVENT_KINDS, SecurityEvent, User, that_stay
 from chatbot.db import begin_write, utcnow
-from chatbot.web.pages import Page, newest_first
+from chatbot.web.pagination import Page, newest_first
 
 log = structlog.get_logger(__name__)
 

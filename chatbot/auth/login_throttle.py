@@ -16,7 +16,7 @@ from chatbot.auth.accounts import AccountNotFound
 from chatbot.auth.credentials import passwords
 from chatbot.auth.credentials.email_addresses import canonical_email
 from chatbot.errors import Invalid, Unauthorized
-from chatbot.web.limits import HOUR, MINUTE, Limit, Limits, by_address, by_all, by_caller, current_limits
+from chatbot.web.limits.rate_limits import HOUR, MINUTE, Limit, Limits, by_address, by_all, by_caller, current_limits
 
 # Failures, and the seconds in which they count. An account's limit holds wherever the guesses come from.
 SECONDS = 5 * MINUTE

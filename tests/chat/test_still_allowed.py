@@ -16,7 +16,7 @@ from chatbot.chat.conversations import members
 from chatbot.chat.models import ChatSession, DailyUsage, Owner
 from chatbot.config import EXTRACTIVE
 from chatbot.db import begin_write
-from chatbot.web import sse
+from chatbot.web.streaming import sse
 from tests.chat.asking import events_of, open_stream, stored, stream, text_of, visitor, with_model
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
 from tests.openai_server import OpenAIServer

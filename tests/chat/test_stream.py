@@ -11,7 +11,7 @@ from flask import Flask
 
 from chatbot.chat.api.sse_events import _frame, drain
 from chatbot.errors import ChatbotError
-from chatbot.web import sse
+from chatbot.web.streaming import sse
 from tests.chat.asking import (
     QUESTION,
     ask,

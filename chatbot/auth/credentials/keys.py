@@ -18,7 +18,7 @@ from chatbot.auth.credentials import tokens
 from chatbot.auth.models import SCOPES, ApiKey, User
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import Conflict, FieldError, Invalid, NotFound
-from chatbot.web.pages import Page, newest_first
+from chatbot.web.pagination import Page, newest_first
 
 PREFIX = "cb_"
 MAX_KEYS = 50

@@ -23,7 +23,7 @@ from chatbot.auth.models import TokenFamily, User
 from chatbot.config import Settings
 from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.errors import Forbidden, Invalid, NotFound, Unauthorized
-from chatbot.web.pages import Page, newest_first
+from chatbot.web.pagination import Page, newest_first
 
 
 class InvalidCredentials(Unauthorized):

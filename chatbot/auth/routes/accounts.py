@@ -21,7 +21,7 @@ from chatbot.db import utcnow
 from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
 from chatbot.native import in_native_thread
-from chatbot.web import limits
+from chatbot.web.limits import rate_limits
 
 Parts = Callable[[Session, str], Iterator[tuple[str, Any]]]
 SPOOLED_BYTES = 4 * 1024 * 1024
@@ -32,7 +32,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 @blp.route("/signup/", methods=["POST"])
 @public
-@limits.signup
+@rate_limits.signup
 @blp.arguments(schemas.SignupSchema)
 @blp.response(201, schemas.SignupAnswerSchema)
 def signup(body: dict[str, Any]) -> Any:
@@ -64,7 +64,7 @@ def change_profile(body: dict[str, Any]) -> Any:
 
 @blp.route("/profile/", methods=["DELETE"])
 @signed_in
-@limits.counts_inside
+@rate_limits.counts_inside
 @blp.arguments(schemas.PasswordSchema)
 @blp.response(204)
 def delete_profile(body: dict[str, Any]) -> None:
@@ -81,7 +81,7 @@ def delete_profile(body: dict[str, Any]) -> None:
 
 @blp.route("/export/", methods=["GET"])
 @signed_in
-@limits.export
+@rate_limits.export
 @blp.doc(responses={200: {"description": "A zip of JSON files.", "content": dict.fromkeys(ZIP_TYPES, BINARY)}})
 def export_account() -> ResponseReturnValue:
     """Download everything stored about the caller

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import g, request
 
 from chatbot.auth.client_info import Origin, device_of, network_of
-from chatbot.web.blueprint import Blueprint
-from chatbot.web.languages import language
+from chatbot.web.http.blueprint import Blueprint
+from chatbot.web.http.content_language import language
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts, sessions and keys.")
 

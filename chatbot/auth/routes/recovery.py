@@ -18,10 +18,10 @@ from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import wake
 from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
-from chatbot.web import limits
-from chatbot.web.blueprint import parser
-from chatbot.web.languages import language, name_language
-from chatbot.web.problems import respond, translated
+from chatbot.web.http.blueprint import parser
+from chatbot.web.http.content_language import language, name_language
+from chatbot.web.http.problems import respond, translated
+from chatbot.web.limits import rate_limits
 
 _PAGE = {"responses": {200: {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}
 _TOKEN = {
@@ -100,7 +100,7 @@ def verify_email() -> Any:
 
 @blp.route("/verify-email/resend/", methods=["POST"])
 @public
-@limits.letters("resend", by_account)
+@rate_limits.letters("resend", by_account)
 @blp.arguments(schemas.EmailSchema)
 @blp.response(202)
 def resend(body: dict[str, Any]) -> Any:
@@ -114,7 +114,7 @@ def resend(body: dict[str, Any]) -> Any:
 
 @blp.route("/password/forgot/", methods=["POST"])
 @public
-@limits.letters("forgot_password", by_account)
+@rate_limits.letters("forgot_password", by_account)
 @blp.arguments(schemas.EmailSchema)
 @blp.response(202)
 def forgot_password(body: dict[str, Any]) -> Any:
@@ -137,7 +137,7 @@ def reset_page() -> ResponseReturnValue:
 
 @blp.route("/password/reset/", methods=["POST"])
 @public
-@limits.counts_inside
+@rate_limits.counts_inside
 @blp.response(200)
 @blp.doc(**_json_or_form(schemas.ResetSchema))
 def reset_password() -> Any:
@@ -147,7 +147,7 @@ def reset_password() -> Any:
     with a page.
     """
 
-    @limits.password_reset
+    @rate_limits.password_reset
     def act() -> Any:
         body = parser.parse(schemas.ResetSchema(), request, location="json_or_form")
         wake(deliver_mail, recovery.reset_password(db.session(), settings(), **body, origin=origin()))
@@ -158,7 +158,7 @@ def reset_password() -> Any:
 
 @blp.route("/password/change/", methods=["POST"])
 @signed_in
-@limits.counts_inside
+@rate_limits.counts_inside
 @blp.arguments(schemas.ChangePasswordSchema)
 @blp.response(200)
 def change_password(body: dict[str, Any]) -> Any:

@@ -10,14 +10,14 @@ from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.login_throttle import account_of, attempt
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.extensions import db, settings
-from chatbot.web import limits
 from chatbot.web.fields import PageArgs, page_of
-from chatbot.web.pages import Page
+from chatbot.web.limits import rate_limits
+from chatbot.web.pagination import Page
 
 
 @blp.route("/login/", methods=["POST"])
 @public
-@limits.counts_inside
+@rate_limits.counts_inside
 @blp.arguments(schemas.LoginSchema)
 @blp.response(200, schemas.LoginAnswerSchema)
 def login(body: dict[str, Any]) -> Any:

@@ -22,10 +22,10 @@ from chatbot.chat.replies.turns import Turn, begin_again
 from chatbot.errors import Conflict
 from chatbot.extensions import db, settings
 from chatbot.knowledge.documents.collections import Reader, asked_for
-from chatbot.web import limits
-from chatbot.web.feeds import Feed
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
+from chatbot.web.limits import rate_limits
+from chatbot.web.streaming.broadcast import Feed
 
 __all__ = ["blp"]
 
@@ -96,7 +96,7 @@ def stop(message_id: Any) -> Any:
 
 @blp.route("/messages/<uuid:message_id>/regenerate/", methods=["POST"])
 @user_required
-@limits.send
+@rate_limits.send
 @blp.arguments(IdempotencySchema, location="headers")
 @blp.arguments(schemas.RegenerateSchema, required=False)
 @blp.response(200, schemas.ReplySchema)
@@ -157,7 +157,7 @@ def chat_members(session_id: Any) -> Any:
 @blp.route("/sessions/<uuid:session_id>/members/", methods=["POST"])
 @user_required
 @no_visitors
-@limits.counts_inside
+@rate_limits.counts_inside
 @blp.arguments(schemas.NameOfMemberSchema)
 @blp.response(200, schemas.MembersSchema)
 def add_chat_member(body: dict[str, Any], session_id: Any) -> Any:

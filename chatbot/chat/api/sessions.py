@@ -26,16 +26,17 @@ from chatbot.config import EXTRACTIVE
 from chatbot.errors import problem
 from chatbot.extensions import db, settings
 from chatbot.knowledge.documents.collections import Reader, asked_for
-from chatbot.web import limits, sse
-from chatbot.web.blueprint import Blueprint
-from chatbot.web.feeds import Feed, Feeds, Frames
 from chatbot.web.fields import PageArgs, page_of
-from chatbot.web.holding import holding, let_go
+from chatbot.web.http.blueprint import Blueprint
+from chatbot.web.http.content_language import language
+from chatbot.web.http.request_resources import holding, let_go
 from chatbot.web.idempotency import http as idempotency
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
-from chatbot.web.languages import language
-from chatbot.web.slots import Slots
+from chatbot.web.limits import rate_limits
+from chatbot.web.streaming import sse
+from chatbot.web.streaming.broadcast import Feed, Feeds, Frames
+from chatbot.web.streaming.concurrency_limit import Slots
 
 blp = Blueprint("chat", __name__, url_prefix="/api/chat", description="Conversations and answers.")
 blp.teardown_request(let_go)
@@ -90,7 +91,7 @@ def replies() -> Replies:
 
 @blp.route("/send/", methods=["POST"])
 @user_required
-@limits.send
+@rate_limits.send
 @blp.arguments(IdempotencySchema, location="headers")
 @blp.arguments(schemas.SendSchema)
 @blp.response(200, schemas.ReplySchema)

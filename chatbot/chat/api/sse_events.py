@@ -13,7 +13,7 @@ from chatbot.chat.conversations.views import as_asked
 from chatbot.chat.replies.reply import Cited, Done, Event, Failed, Sources, Start, Token
 from chatbot.chat.schemas import MessageView, ReplySchema
 from chatbot.errors import ChatbotError
-from chatbot.web.sse import AsProblem
+from chatbot.web.streaming.sse import AsProblem
 
 _reply = ReplySchema()
 

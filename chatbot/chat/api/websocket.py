@@ -31,13 +31,14 @@ from chatbot.db import Sessions
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.extensions import db, settings
 from chatbot.rag.llm.answerers import Answerer
-from chatbot.web import limits, sockets
-from chatbot.web.feeds import Feed
-from chatbot.web.holding import holding, let_go
+from chatbot.web.http.content_language import language
+from chatbot.web.http.problems import from_validation, translated
+from chatbot.web.http.request_resources import holding, let_go
 from chatbot.web.idempotency.service import Held
-from chatbot.web.languages import language
-from chatbot.web.problems import from_validation, translated
-from chatbot.web.sockets import Ending, Talk
+from chatbot.web.limits import rate_limits
+from chatbot.web.streaming import websockets
+from chatbot.web.streaming.broadcast import Feed
+from chatbot.web.streaming.websockets import Ending, Talk
 
 blp = Blueprint("chat_socket", __name__, url_prefix="/api/chat")
 blp.teardown_request(let_go)
@@ -59,15 +60,15 @@ class Answering(ReplyInProgress):
 @blp.before_request
 def take_place() -> None:
     """A socket holds a place from its handshake on: with all of them taken, that is refused."""
-    sockets.here().take(holding())
+    websockets.here().take(holding())
 
 
 # Anybody may open it; who does not say who they are in the first frame is sent away.
-@sockets.sock.route("/ws/", bp=blp)
+@websockets.sock.route("/ws/", bp=blp)
 @public
 def talk(server: Server) -> None:
     """Ask and listen over a WebSocket."""
-    with sockets.talking(server) as socket:
+    with websockets.talking(server) as socket:
         socket.check_handshake(settings())
         conversation = _Conversation(socket, _token(socket))
         while True:
@@ -85,10 +86,10 @@ def _token(socket: Talk) -> str:
     except ChatbotError:
         first = {}
     if first is None:
-        raise Ending(sockets.POLICY, "No token came in time.")
+        raise Ending(websockets.POLICY, "No token came in time.")
     token = first.get("access")
     if not isinstance(token, str) or set(first) != {"access"}:
-        raise Ending(sockets.POLICY, 'The first frame is {"access": "..."}.')
+        raise Ending(websockets.POLICY, 'The first frame is {"access": "..."}.')
     return token
 
 
@@ -108,7 +109,7 @@ class _Conversation:
             return let_into_chat(self._sessions, self._token, settings().require_verified_email)
         except ChatbotError as error:
             self._socket.send("error", as_problem()(error))
-            raise Ending(sockets.POLICY, "The token does not open this.") from None
+            raise Ending(websockets.POLICY, "The token does not open this.") from None
 
     def _check(self, chat_id: str | None = None) -> None:
         """Asks now and then whether the caller is still who they were.
@@ -121,7 +122,7 @@ class _Conversation:
             return
         if error := still_allowed(self._sessions, self._who):
             self._socket.send("error", as_problem()(error))
-            raise Ending(sockets.POLICY, "The token counts no more.")
+            raise Ending(websockets.POLICY, "The token counts no more.")
         self._check_due = time.monotonic() + CHECK_SECONDS
         if chat_id is not None and (error := still_takes_part(self._sessions, self._who, chat_id)):
             raise error
@@ -141,7 +142,7 @@ class _Conversation:
             known = from_validation(error) if isinstance(error, ValidationError) else translated(error)
             self._socket.send("error", as_problem()(known))
         if time.monotonic() >= self._idle_at:
-            raise Ending(sockets.GOING_AWAY, "Nothing was asked for a long time.")
+            raise Ending(websockets.GOING_AWAY, "Nothing was asked for a long time.")
 
     def _do(self, frame: dict[str, Any]) -> None:
         if "stop" in frame:
@@ -158,7 +159,7 @@ class _Conversation:
         finally:
             feed.leave(linger=False)
 
-    @limits.send
+    @rate_limits.send
     def _begin(self, body: dict[str, Any]) -> tuple[Feed, str]:
         answerer = replies().models.get(body["model"])
         turn = new_turn(body, Held(self._sessions, None))

@@ -19,7 +19,7 @@ from chatbot.chat.schemas import MessageView
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents.collections import Reader
 from chatbot.knowledge.retrieval.stale_citations import Quote, outdated
-from chatbot.web.pages import Page, newest_first, oldest_first
+from chatbot.web.pagination import Page, newest_first, oldest_first
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,15 @@ from chatbot.chat.replies.turns import Turn, begin_turn, earlier_answer
 from chatbot.errors import NotFound
 from chatbot.extensions import db, settings
 from chatbot.rag.llm.answerers import Answerer
-from chatbot.web import limits
-from chatbot.web.blueprint import Blueprint
-from chatbot.web.feeds import Feed, Frames
-from chatbot.web.holding import holding, let_go
+from chatbot.web.http.blueprint import Blueprint
+from chatbot.web.http.content_language import language
+from chatbot.web.http.openai_errors import body_of
+from chatbot.web.http.request_resources import holding, let_go
 from chatbot.web.idempotency import http as idempotency
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
-from chatbot.web.languages import language
-from chatbot.web.openai_errors import body_of
+from chatbot.web.limits import rate_limits
+from chatbot.web.streaming.broadcast import Feed, Frames
 
 blp = Blueprint("openai", __name__, url_prefix="/v1", description="The same for clients of OpenAI's API.")
 blp.teardown_request(let_go)
@@ -88,7 +88,7 @@ def _model(name: str) -> dict[str, Any]:
 
 @blp.route("/chat/completions", methods=["POST"])
 @user_required
-@limits.send
+@rate_limits.send
 @blp.arguments(IdempotencySchema, location="headers")
 @blp.arguments(openai_schemas.CompletionSchema, unknown=None)
 @blp.response(200, openai_schemas.ChatCompletionSchema)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from chatbot.chat.api.sse_events import reply_of
 from chatbot.chat.replies.reply import Done, Event, Failed, Start, Token
-from chatbot.web.openai_errors import body_of
+from chatbot.web.http.openai_errors import body_of
 
 Reply = dict[str, Any]
 Chunk = dict[str, Any]
@@ -131,7 +131,8 @@ def _usage(metadata: dict[str, Any]) -> dict[str, int]:
 
 
 def as_data_lines(frames: Iterable[bytes]) -> Generator[bytes, None, None]:
-    """The bytes of a stream (chatbot/web/sse.py) without names and numbers of events, which OpenAI's streams have not.
+    """The bytes of a stream (chatbot/web/streaming/sse.py) without names and numbers of events, which OpenAI's streams
+    have not.
 
     Each item is some frames, or comments, which stay.
     """

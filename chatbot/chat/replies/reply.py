@@ -37,7 +37,7 @@ from chatbot.rag.llm.answerers import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
 from chatbot.storage import is_full
 from chatbot.tracing import Span, steps
-from chatbot.web.outages import outage
+from chatbot.web.db_errors import outage
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from chatbot.knowledge.models import DEFAULT_COLLECTION, EVERYONE, Collection, C
 from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.web.idempotency import service as idempotency
 from chatbot.web.idempotency.service import Held
-from chatbot.web.pages import Page, newest_first
+from chatbot.web.pagination import Page, newest_first
 
 log = structlog.get_logger(__name__)
 

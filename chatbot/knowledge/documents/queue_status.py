@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.models import Document, DocumentVersion, WorkerRow
 from chatbot.storage import FULL, disk_of
-from chatbot.web.pages import Page
+from chatbot.web.pagination import Page
 
 # How often a worker says that it is there, and after how long without a word it is thought to be gone.
 HEARTBEAT_SECONDS = 10.0

@@ -19,7 +19,7 @@ from chatbot.knowledge.documents.service import DocumentNotFound
 from chatbot.knowledge.documents.versions import VersionNotFound, VersionText
 from chatbot.knowledge.index.generations import visible
 from chatbot.knowledge.models import ChunkRow, Document
-from chatbot.web.pages import Page
+from chatbot.web.pagination import Page
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from chatbot.knowledge.models import (
 )
 from chatbot.knowledge.parsing import ParseError, sniff
 from chatbot.knowledge.parsing.clean import clean_title
-from chatbot.web.pages import Page, newest_first
+from chatbot.web.pagination import Page, newest_first
 
 # How many ids one statement asks about.
 MOST_ASKED = 1_000

@@ -18,7 +18,7 @@ from chatbot.knowledge.documents.service import get_document
 from chatbot.knowledge.index.generations import active_generation, answering
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
-from chatbot.web.pages import Page, highest_first, oldest_first
+from chatbot.web.pagination import Page, highest_first, oldest_first
 
 UNKNOWN = "application/octet-stream"
 MAX_COMPARED_CHARACTERS = 5_000_000

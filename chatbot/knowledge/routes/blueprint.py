@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.retrieval.retriever import Retriever
-from chatbot.web.blueprint import Blueprint
-from chatbot.web.holding import let_go
+from chatbot.web.http.blueprint import Blueprint
+from chatbot.web.http.request_resources import let_go
 
 blp = Blueprint("knowledge", __name__, url_prefix="/api/knowledge", description="Documents and search.")
 blp.teardown_request(let_go)

@@ -13,9 +13,9 @@ from chatbot.knowledge.documents import service, urls
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.documents.urls import NewUrl
 from chatbot.knowledge.parsing.clean import clean_title
-from chatbot.web.blueprint import parser
+from chatbot.web.http.blueprint import parser
+from chatbot.web.http.requests import check_text, parse_json
 from chatbot.web.idempotency import http as idempotency
-from chatbot.web.requests import check_text, parse_json
 
 JSON_OR_FILE = {
     "requestBody": {

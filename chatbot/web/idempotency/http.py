@@ -11,7 +11,7 @@ import marshmallow as ma
 from flask import Request, current_app, request
 
 from chatbot.db import Sessions
-from chatbot.web.holding import holding
+from chatbot.web.http.request_resources import holding
 from chatbot.web.idempotency.service import Held, Who, take
 
 REPLAYED = {"Idempotency-Replayed": "true"}

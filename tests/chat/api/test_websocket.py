@@ -17,8 +17,8 @@ from chatbot.chat.api import websocket
 from chatbot.chat.conversations import members
 from chatbot.chat.models import Owner
 from chatbot.db import begin_write
-from chatbot.web.slots import Slots
-from chatbot.web.sockets import Sockets
+from chatbot.web.streaming.concurrency_limit import Slots
+from chatbot.web.streaming.websockets import Sockets
 from tests.chat.asking import connections_in_use, stored, visitor, with_model
 from tests.chat.talking import Socket, serving, talking
 from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up

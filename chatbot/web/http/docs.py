@@ -9,8 +9,8 @@ from typing import Any
 from flask import Flask, Response, abort, make_response, render_template, send_from_directory
 from flask.typing import ResponseReturnValue
 
-from chatbot.web.blueprint import Api
-from chatbot.web.openapi import finish
+from chatbot.web.http.blueprint import Api
+from chatbot.web.http.openapi import finish
 
 # The package is a folder of files; it is not imported.
 _FOLDER = Path(str(getattr(find_spec("flask_swagger_ui"), "origin", ""))).parent / "dist"

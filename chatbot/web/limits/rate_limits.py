@@ -21,7 +21,7 @@ from flask import Flask, Response, current_app, g, request
 from chatbot.config import Settings
 from chatbot.errors import TooMany
 from chatbot.metrics import LIMITS_HIT
-from chatbot.web.counts import Counts, Scope, Standing, Tally
+from chatbot.web.limits.rate_limit_store import Counts, Scope, Standing, Tally
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,8 @@
 """WebSockets: what breaks their rules closes them, a server that stops says so, and there are only so many.
 
-A socket holds a connection as long as it is open. So it takes a place among the answers (chatbot/web/slots.py),
-and all of them together no more than half of those: people who leave a page open must not keep others from asking.
+A socket holds a connection as long as it is open. So it takes a place among the answers
+(chatbot/web/streaming/concurrency_limit.py), and all of them together no more than half of those: people who leave a
+page open must not keep others from asking.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from chatbot import metrics
 from chatbot.config import Settings
 from chatbot.errors import BadRequest
-from chatbot.web.problems import respond
-from chatbot.web.requests import parse_json
-from chatbot.web.slots import Slots, TooManyStreams
+from chatbot.web.http.problems import respond
+from chatbot.web.http.requests import parse_json
+from chatbot.web.streaming.concurrency_limit import Slots, TooManyStreams
 
 log = structlog.get_logger(__name__)
 

@@ -12,9 +12,9 @@ from werkzeug.exceptions import HTTPException
 from chatbot import errors
 from chatbot.errors import ChatbotError, FieldError, Invalid, problem
 from chatbot.translations import ENGLISH
-from chatbot.web import openai_errors
-from chatbot.web.languages import language, name_language
-from chatbot.web.outages import outage
+from chatbot.web.db_errors import outage
+from chatbot.web.http import openai_errors
+from chatbot.web.http.content_language import language, name_language
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote_from_bytes
 import pytest
 
 from chatbot.auth.models import User
-from chatbot.web.requests import JSON_LIMIT, MAX_DEPTH
+from chatbot.web.http.requests import JSON_LIMIT, MAX_DEPTH
 
 SIGNUP = "/api/users/signup/"
 FIELDS = {"username": "ada", "email": "ada@example.com", "password": "correct horse 9", "password2": "correct horse 9"}

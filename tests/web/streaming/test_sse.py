@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from chatbot.errors import Unauthorized
-from chatbot.web.sse import frame, stream
+from chatbot.web.streaming.sse import frame, stream
 
 WAIT = 5
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, Unauthorized
 from chatbot import errors
 from chatbot.errors import ChatbotError, FieldError, problem
 from chatbot.extensions import db
-from chatbot.web.problems import field_errors
+from chatbot.web.http.problems import field_errors
 from tests.conftest import sign_up
 
 SHAPE = {"type", "title", "status", "detail", "instance", "code", "request_id"}

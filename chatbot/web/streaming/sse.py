@@ -1,8 +1,8 @@
 """Server-sent events: a generator of (name, payload) becomes the bytes of a stream, with pings while it is silent.
 
-The work runs in a thread of its own (chatbot/web/feeds.py), so that a ping can be written while a model thinks, and
-so that a client who leaves is noticed at the next write: Werkzeug then closes this generator, and with its last
-reader the work is asked to stop and to store what it has. The same happens to a stream whose reader may not go on
+The work runs in a thread of its own (chatbot/web/streaming/broadcast.py), so that a ping can be written while a model
+thinks, and so that a client who leaves is noticed at the next write: Werkzeug then closes this generator, and with its
+last reader the work is asked to stop and to store what it has. The same happens to a stream whose reader may not go on
 reading: a guard lets a request pass once, and a stream asks again every few seconds.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from flask import Response
 
 from chatbot.errors import ChatbotError, problem
-from chatbot.web.feeds import Event, Feed, Frames
+from chatbot.web.streaming.broadcast import Event, Feed, Frames
 
 PING_SECONDS = 15.0
 CHECK_SECONDS = 10.0

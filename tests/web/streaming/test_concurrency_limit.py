@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.web.slots import Slots, TooManyStreams
+from chatbot.web.streaming.concurrency_limit import Slots, TooManyStreams
 
 
 def test_one_more_than_there_are_places_is_told_when_to_come_back():

@@ -9,8 +9,8 @@ import redis as redis_client
 from flask import g
 
 from chatbot.auth.guard import public, signed_in
-from chatbot.web import limits as table
-from chatbot.web.limits import MINUTE, Limit, by_address, by_all, by_caller, limited, network
+from chatbot.web.limits import rate_limits as table
+from chatbot.web.limits.rate_limits import MINUTE, Limit, by_address, by_all, by_caller, limited, network
 from tests.conftest import sign_up
 
 PATH = "/limited/"

@@ -12,8 +12,8 @@ from marshmallow import ValidationError
 from webargs.flaskparser import FlaskParser
 
 from chatbot.errors import FieldError, Invalid
-from chatbot.web.problems import from_validation
-from chatbot.web.requests import StrictRequest, check_text
+from chatbot.web.http.problems import from_validation
+from chatbot.web.http.requests import StrictRequest, check_text
 
 PROBLEM = {"description": "A problem object (RFC 9457).", "content_type": "application/problem+json"}
 
@@ -92,4 +92,4 @@ class Api(flask_smorest.Api):
             return found
 
     def _register_error_handlers(self) -> None:
-        """Errors keep the one shape of chatbot.web.problems."""
+        """Errors keep the one shape of chatbot.web.http.problems."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from chatbot.web.openai_errors import is_ours
+from chatbot.web.http.openai_errors import is_ours
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 # What the addresses under /v1/ answer with instead, and where their 422 is a 400.
@@ -95,7 +95,7 @@ _HEADERS = {
 }
 _HEADERS_OF = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
 
-# chatbot/web/sse.py writes them.
+# chatbot/web/streaming/sse.py writes them.
 _STREAM_EVENT = {
     "type": "object",
     "description": "An event of a stream. `id` counts from 1.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from chatbot.web.stalled import close_stalled
+from chatbot.web.streaming.tcp_user_timeout import close_stalled
 
 
 def test_every_connection_that_is_accepted_has_the_limit() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from chatbot.auth.models import User
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import Invalid
-from chatbot.web.pages import newest_first, oldest_first
+from chatbot.web.pagination import newest_first, oldest_first
 
 
 def cursor_of(value: object) -> str:

@@ -1,0 +1,1 @@
+"""Requests and responses: parsing, errors as JSON, headers, blueprints, the OpenAPI document."""
