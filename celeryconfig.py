@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import time
 from typing import Any
 
-from chatbot import broker as brokers
 from chatbot.config import Settings
+from chatbot.messaging import filesystem_broker as brokers
 
 # Only ids travel, so JSON is enough; nothing that is unpickled is ever accepted.
 task_serializer = result_serializer = "json"
@@ -26,7 +26,7 @@ broker_connection_retry_on_startup = True
 # What Redis refuses (a full memory, a script, a restart in progress) is waited for as well.
 broker_channel_error_retry = True
 # It waits with growing pauses and logs each outage once.
-worker_consumer = "chatbot.worker:Consumer"
+worker_consumer = "chatbot.messaging.worker:Consumer"
 worker_enable_prefetch_count_reduction = False
 # The web process logs through the application's own configuration.
 worker_hijack_root_logger = False
@@ -45,7 +45,7 @@ task_routes = {
 }
 QUEUES = ("default", "mail", "ingest")
 
-beat_scheduler = "chatbot.beat:Scheduler"
+beat_scheduler = "chatbot.messaging.beat:Scheduler"
 
 # The tasks that run once a day, and from which time (UTC) on. Beat asks often; the rows know which are due.
 NIGHTLY = {

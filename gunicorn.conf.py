@@ -2,7 +2,7 @@
 
 An answer is a connection that waits for seconds. Greenlets wait for nothing, so a thousand answers at once are as
 quick as one (docs/adr/0016-greenlets-and-native-threads.md); what would keep the others waiting goes to native
-threads (chatbot/native.py).
+threads (chatbot/system/threadpool.py).
 """
 
 from __future__ import annotations

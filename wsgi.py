@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chatbot import private_files
 from chatbot.app import create_app
+from chatbot.system import private_files
 
 private_files.umask()
 app = create_app()

@@ -29,7 +29,7 @@ from chatbot.config import Settings
 from chatbot.db import utcnow
 from chatbot.extensions import db
 from chatbot.logs import Outage
-from chatbot.storage import is_full
+from chatbot.system.disk_space import is_full
 
 log = structlog.get_logger(__name__)
 

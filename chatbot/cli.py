@@ -9,9 +9,9 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from chatbot import private_files
+from chatbot.cli_support import FACTORY, LazyCommand
 from chatbot.commands import add_commands
-from chatbot.terminal import FACTORY, LazyCommand
+from chatbot.system import private_files
 
 
 def create_app() -> Flask:

@@ -16,7 +16,6 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy.orm import Session
 
-from chatbot import private_files, storage
 from chatbot.auth import accounts
 from chatbot.auth import models as auth_models
 from chatbot.chat import models as chat_models
@@ -27,8 +26,9 @@ from chatbot.knowledge import models as knowledge_models
 from chatbot.knowledge.documents import blobs, quotas
 from chatbot.logs import configure_logs
 from chatbot.mail import models as mail_models
-from chatbot.mail.letters import LetterBuilders
+from chatbot.mail.emails import LetterBuilders
 from chatbot.mail.transport import Transport
+from chatbot.system import disk_space, private_files
 from chatbot.web.idempotency import model as idempotency
 
 log = structlog.get_logger(__name__)
@@ -116,7 +116,7 @@ def _bind_database(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         app.extensions["sessions"] = prepare_engine(db.engine)
-        storage.attach(db.engine, storage.Disk(settings.instance_path))
+        disk_space.attach(db.engine, disk_space.Disk(settings.instance_path))
         blobs.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
         quotas.attach(db.engine, settings.max_documents, settings.max_knowledge_mb)
         accounts.attach_erasers(db.engine, _erasers(app, settings))

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chatbot.config_validators import is_weak
-from chatbot.private_files import make_folder
+from chatbot.system.private_files import make_folder
 
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
 

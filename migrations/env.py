@@ -6,8 +6,8 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
+from chatbot.cli_support import outages_told
 from chatbot.db import Base, UtcDateTime, for_writing
-from chatbot.terminal import outages_told
 
 # Any number of processes may be told to migrate; on PostgreSQL one does, and the others wait for it.
 _ADVISORY_LOCK = 5_031_974

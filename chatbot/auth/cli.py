@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chatbot.auth.client_info import Origin
-from chatbot.terminal import Commands, show_table
+from chatbot.cli_support import Commands, show_table
 
 if TYPE_CHECKING:
     from chatbot.auth.models import User

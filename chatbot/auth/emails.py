@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth import recovery
 from chatbot.auth.models import User
 from chatbot.config import ROOT, Settings
-from chatbot.mail.letters import Letter, LetterBuilders
+from chatbot.mail.emails import Letter, LetterBuilders
 from chatbot.mail.models import Mail
 from chatbot.translations import translated
 

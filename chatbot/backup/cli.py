@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from flask import current_app
 
-from chatbot.terminal import Commands, progress_bar, quiet
+from chatbot.cli_support import Commands, progress_bar, quiet
 
 if TYPE_CHECKING:
     from chatbot.backup.service import Told

@@ -10,10 +10,10 @@ from uuid import UUID
 import click
 from flask import current_app
 
+from chatbot.cli_support import Commands, quiet, show_table
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.knowledge.cli.documents import knowledge_cli
 from chatbot.knowledge.cli.index import told
-from chatbot.terminal import Commands, quiet, show_table
 
 if TYPE_CHECKING:
     from chatbot.chat.gaps.service import Gap, Status

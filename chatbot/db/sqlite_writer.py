@@ -13,8 +13,8 @@ import sqlalchemy
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
-from chatbot.native import in_native_thread
-from chatbot.private_files import create_private
+from chatbot.system.private_files import create_private
+from chatbot.system.threadpool import in_native_thread
 
 BUSY_TIMEOUT_MS = 5_000
 # A writer waits as long as those that came before it get on, in seconds at most.

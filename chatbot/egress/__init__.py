@@ -10,14 +10,14 @@
 What `fetch` refuses, and why, stands in docs/security.md.
 """
 
-from chatbot.egress.addresses import is_public
+from chatbot.egress.cancellation import Stopped, stop_if_asked, stoppable
 from chatbot.egress.connections import Heard, heard
 from chatbot.egress.errors import FetchFailed, UrlNotAllowed
 from chatbot.egress.fetch import Fetched, check, fetch
+from chatbot.egress.ip_addresses import is_public
 from chatbot.egress.limits import Limits
-from chatbot.egress.patience import Patience, waiting
 from chatbot.egress.provider import HttpError, HttpTimeout, provider_client
-from chatbot.egress.stopping import Stopped, stop_if_asked, stoppable
+from chatbot.egress.read_deadline import Patience, waiting
 from chatbot.egress.urls import Target, target_of
 
 __all__ = [

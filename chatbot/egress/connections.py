@@ -15,8 +15,8 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from chatbot.egress.patience import current_patience
-from chatbot.egress.stopping import LOOK_SECONDS, may_be_stopped, stop_if_asked
+from chatbot.egress.cancellation import LOOK_SECONDS, may_be_stopped, stop_if_asked
+from chatbot.egress.read_deadline import current_patience
 
 # Linux tells the state of a connection in the first byte; elsewhere it is asked whether there is something to read.
 _TCP_INFO = getattr(socket, "TCP_INFO", -1)

@@ -21,9 +21,9 @@ from queue import Empty, SimpleQueue
 import httpcore2
 
 from chatbot import __version__
-from chatbot.egress.addresses import Address, is_public, read_address
 from chatbot.egress.body import read_body
 from chatbot.egress.errors import FetchFailed, UrlNotAllowed
+from chatbot.egress.ip_addresses import Address, is_public, read_address
 from chatbot.egress.limits import Limits
 from chatbot.egress.pinned import Deadline, Pinned
 from chatbot.egress.urls import Target, join, target_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from chatbot.egress.addresses import Network
+from chatbot.egress.ip_addresses import Network
 
 if TYPE_CHECKING:
     from chatbot.config import Settings

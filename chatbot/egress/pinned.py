@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import httpcore2
 
-from chatbot.egress.addresses import Address
+from chatbot.egress.ip_addresses import Address
 
 
 class Deadline:

@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import idna
 
-from chatbot.egress.addresses import Address
 from chatbot.egress.errors import UrlNotAllowed
+from chatbot.egress.ip_addresses import Address
 
 MAX_LENGTH: Final = 2000
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}

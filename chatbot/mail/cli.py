@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatbot.terminal import Commands
+from chatbot.cli_support import Commands
 
 if TYPE_CHECKING:
     from chatbot.mail.models import Mail

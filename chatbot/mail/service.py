@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, detached, utcnow
-from chatbot.mail.letters import LetterBuilders
+from chatbot.mail.emails import LetterBuilders
 from chatbot.mail.models import Mail
 from chatbot.mail.transport import Refused, Transport, check_recipient, outbox_file, outbox_id
 from chatbot.translations import ENGLISH

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from flask_mail import Connection, _Mail
 
-from chatbot.mail.letters import Letter
-from chatbot.private_files import make_folder, open_private
+from chatbot.mail.emails import Letter
+from chatbot.system.private_files import make_folder, open_private
 
 TIMEOUT_SECONDS = 10.0
 # The folder in the instance folder.

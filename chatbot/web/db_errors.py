@@ -7,7 +7,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, Operational
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chatbot.errors import ChatbotError, StorageFull, Unavailable
-from chatbot.storage import is_full
+from chatbot.system.disk_space import is_full
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.config import Settings
 from chatbot.extensions import db
-from chatbot.storage import disk_of
+from chatbot.system.disk_space import disk_of
 
 Checks = Callable[[Session], dict[str, str]]
 NEEDED = ("database", "migrations")

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from chatbot.db import begin_write, utcnow
 from chatbot.mail import service, transport
-from chatbot.mail.letters import Letter
+from chatbot.mail.emails import Letter
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail, sweep_mails
 from tests.conftest import PASSWORD, sign_up

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from chatbot.config import ConfigError, load_settings
 from chatbot.mail import service, transport
-from chatbot.mail.letters import Letter
+from chatbot.mail.emails import Letter
 from chatbot.mail.models import Mail
 from tests.conftest import PASSWORD
 from tests.mail.conftest import add_mail, add_user, make_due, run, smtp, the_mail

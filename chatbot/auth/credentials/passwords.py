@@ -21,7 +21,7 @@ from functools import cache
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from chatbot.errors import FieldError, Invalid, Unavailable
-from chatbot.native import in_native_thread
+from chatbot.system.threadpool import in_native_thread
 
 MIN_LENGTH, MAX_LENGTH = 8, 128
 WAIT_SECONDS = 10.0

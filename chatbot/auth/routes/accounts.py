@@ -20,7 +20,7 @@ from chatbot.background import wake
 from chatbot.db import utcnow
 from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
-from chatbot.native import in_native_thread
+from chatbot.system.threadpool import in_native_thread
 from chatbot.web.limits import rate_limits
 
 Parts = Callable[[Session, str], Iterator[tuple[str, Any]]]

@@ -35,7 +35,7 @@ from chatbot.rag.chain import retrieval_chain, stream_parts
 from chatbot.rag.errors import EndedEmpty
 from chatbot.rag.llm.answerers import Answerer, ChatModels
 from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
-from chatbot.storage import is_full
+from chatbot.system.disk_space import is_full
 from chatbot.tracing import Span, steps
 from chatbot.web.db_errors import outage
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import current_app
 
+from chatbot.cli_support import Commands, progress_bar, quiet, show_table
 from chatbot.errors import ChatbotError
-from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
 if TYPE_CHECKING:
     from chatbot.knowledge.documents.service import NewDocument
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from chatbot.knowledge.maintenance import verify
 
 MOST_SHOWN = 20  # What a check names of what it found.
-# As the models have it (a test compares).
-DEFAULT_COLLECTION = "default"
+DEFAULT_COLLECTION = "default"  # As the models have it (a test compares).
 
 knowledge_cli = Commands("knowledge", help="The knowledge base.")
 

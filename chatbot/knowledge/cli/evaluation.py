@@ -17,8 +17,8 @@ import click
 from flask import Flask, current_app
 
 from chatbot import __version__
+from chatbot.cli_support import Commands, progress_bar, quiet, show_table
 from chatbot.knowledge.cli.index import index_cli, told
-from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
 if TYPE_CHECKING:
     from chatbot.db import Sessions

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from chatbot.cli_support import progress_bar, show_table
 from chatbot.knowledge.evaluation import answer_eval, answerability_eval
 from chatbot.knowledge.evaluation.retrieval_eval import EvalSet, Names
 from chatbot.knowledge.retrieval.retriever import Index
 from chatbot.rag.grounding.answerability import Gate
 from chatbot.rag.llm.answerers import ChatModels
-from chatbot.terminal import progress_bar, show_table
 
 
 def gate_report(index: Index, folder: Path, far: Path | None, limit: int | None) -> answerability_eval.Report | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import current_app
 
+from chatbot.cli_support import Commands, progress_bar, quiet, show_table
 from chatbot.knowledge.cli.documents import report_checks
-from chatbot.terminal import Commands, progress_bar, quiet, show_table
 
 if TYPE_CHECKING:
     from chatbot.knowledge.models import Generation

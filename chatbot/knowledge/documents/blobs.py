@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import begin_write, new_id
 from chatbot.errors import Conflict, NotFound, StorageFull
 from chatbot.knowledge.models import DocumentVersion
-from chatbot.private_files import make_folder, open_private
+from chatbot.system.private_files import make_folder, open_private
 
 log = structlog.get_logger(__name__)
 

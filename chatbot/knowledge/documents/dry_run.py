@@ -18,11 +18,11 @@ from chatbot.knowledge.parsing.encoding import encoding_of
 from chatbot.knowledge.parsing.extractors.html import declared_encoding
 from chatbot.knowledge.parsing.near_duplicates import NEAR, distances, simhash, similarity
 from chatbot.knowledge.parsing.prompt_injection import Sign, score, signs
-from chatbot.native import in_native_thread
 from chatbot.rag.embeddings.embedders import Embedders
 from chatbot.rag.llm.pricing import embedding_cost_usd
 from chatbot.rag.text.language_detection import language_of
 from chatbot.rag.text.splitter import split
+from chatbot.system.threadpool import in_native_thread
 
 MOST_SHOWN = 10
 

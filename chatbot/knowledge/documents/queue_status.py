@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.models import Document, DocumentVersion, WorkerRow
-from chatbot.storage import FULL, disk_of
+from chatbot.system.disk_space import FULL, disk_of
 from chatbot.web.pagination import Page
 
 # How often a worker says that it is there, and after how long without a word it is thought to be gone.

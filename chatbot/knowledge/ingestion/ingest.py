@@ -35,7 +35,7 @@ from chatbot.rag.embeddings.embedders import Embedder, Embedders
 from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
 from chatbot.rag.text.splitter import Chunk, split
-from chatbot.storage import FULL, is_full
+from chatbot.system.disk_space import FULL, is_full
 
 log = structlog.get_logger(__name__)
 

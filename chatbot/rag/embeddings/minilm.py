@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chatbot.native import in_native_thread
-from chatbot.private_files import make_folder
+from chatbot.system.private_files import make_folder
+from chatbot.system.threadpool import in_native_thread
 
 # onnxruntime, tokenizers, safetensors and onnx are imported where they are needed: a process that only
 # wants to catch this module's errors does not pay their 60 MB.

@@ -17,9 +17,9 @@ from typing import Any
 import faiss
 import numpy as np
 
-from chatbot.native import in_native_thread
 from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.vector_store.segments import Codes, Ids, Labels, Lists, Mask, Part, named, nearest
+from chatbot.system.threadpool import in_native_thread
 
 # Up to so many vectors each is compared; with more there are lists.
 APPROXIMATE_ABOVE = 50_000

@@ -15,8 +15,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from chatbot.native import in_native_thread
 from chatbot.rag.embeddings.embedders import Vectors
+from chatbot.system.threadpool import in_native_thread
 
 # A search runs in one thread: more were slower on busy cores, and forking after OpenMP has run deadlocks.
 faiss.omp_set_num_threads(1)

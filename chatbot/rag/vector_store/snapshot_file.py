@@ -28,10 +28,10 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 import structlog
 
-from chatbot.native import in_native_thread
-from chatbot.private_files import make_folder, open_private
 from chatbot.rag.vector_store.compaction import Base
 from chatbot.rag.vector_store.segments import Lists, Part, named
+from chatbot.system.private_files import make_folder, open_private
+from chatbot.system.threadpool import in_native_thread
 
 log = structlog.get_logger(__name__)
 

@@ -22,13 +22,13 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from chatbot.native import in_background
 from chatbot.rag.embeddings.embedders import LangChainEmbeddings, Vectors
 from chatbot.rag.types import Passage
 from chatbot.rag.vector_store.compaction import Ended
 from chatbot.rag.vector_store.segments import NOTHING, Hits, Ids, Part
 from chatbot.rag.vector_store.snapshot import EMPTY, Changes, Snapshot
 from chatbot.rag.vector_store.snapshot_file import Kept, Shelf
+from chatbot.system.threadpool import in_background
 
 log = structlog.get_logger(__name__)
 

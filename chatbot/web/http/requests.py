@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, Request, request
 
 from chatbot.errors import BadRequest, FieldError, Invalid, TooLarge, UnsupportedMedia
-from chatbot.storage import is_full
+from chatbot.system.disk_space import is_full
 
 MAX_DEPTH = 32
 JSON_LIMIT = 1024 * 1024

@@ -15,7 +15,7 @@ from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from chatbot.terminal import Commands
+from chatbot.cli_support import Commands
 from tests.conftest import HOURS, MakeApp, _sql, postgres_url, put_in
 
 COMMANDS = (

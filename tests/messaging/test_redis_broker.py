@@ -11,7 +11,7 @@ from kombu import Connection, Exchange, Queue
 from redis import Redis
 from structlog.testing import capture_logs
 
-from chatbot import broker, redis_broker
+from chatbot.messaging import filesystem_broker, redis_broker
 
 MAIL = Queue("mail", Exchange("mail"), routing_key="mail")
 
@@ -26,7 +26,7 @@ def redis(redis_server: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def connection(redis: Redis, redis_server: str) -> Iterator[Connection]:
-    broker.register()
+    filesystem_broker.register()
     with Connection(redis_server) as connection:
         yield connection
 
@@ -65,7 +65,7 @@ def test_sweep_replaces_the_one_of_its_task_that_waits(connection, redis):
 
 def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, redis, monkeypatch):
     monkeypatch.setattr(redis_broker, "MAX_WAITING", 3)
-    monkeypatch.setattr(broker, "_full_queues", set())
+    monkeypatch.setattr(filesystem_broker, "_full_queues", set())
     with capture_logs() as logs:
         for id_ in "abcdef":
             put(connection, id_)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from chatbot.native import in_native_thread
+from chatbot.system.threadpool import in_native_thread
 from tests.conftest import ROOT
 
 PATCHED = "from gevent import monkey; monkey.patch_all(); import gevent, time; t = lambda: time.monotonic()\n"
@@ -16,7 +16,11 @@ REAL_SLEEP = "from gevent.monkey import get_original; sleep = get_original('time
 
 def run(code: str) -> str:
     """What a process with greenlets prints."""
-    command = [sys.executable, "-c", PATCHED + REAL_SLEEP + "from chatbot.native import in_native_thread\n" + code]
+    command = [
+        sys.executable,
+        "-c",
+        PATCHED + REAL_SLEEP + "from chatbot.system.threadpool import in_native_thread\n" + code,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

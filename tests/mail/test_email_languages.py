@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth import recovery
 from chatbot.auth.models import User
 from chatbot.db import begin_write
-from chatbot.mail.letters import Letter
+from chatbot.mail.emails import Letter
 from chatbot.mail.models import Mail
 from chatbot.translations import LANGUAGES, translated
 from tests.conftest import PASSWORD, ROOT, sign_up

@@ -25,7 +25,7 @@ import structlog
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 
 from chatbot.db import utcnow
-from chatbot.private_files import make_folder, open_private
+from chatbot.system.private_files import make_folder, open_private
 
 log = structlog.get_logger(__name__)
 
@@ -289,5 +289,5 @@ class Transport(filesystem.Transport):
 
 def register() -> None:
     """Lets `folder://` be a broker's address, and takes our channel for Redis."""
-    TRANSPORT_ALIASES[SCHEME] = "chatbot.broker:Transport"
-    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "chatbot.redis_broker:Transport"
+    TRANSPORT_ALIASES[SCHEME] = "chatbot.messaging.filesystem_broker:Transport"
+    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "chatbot.messaging.redis_broker:Transport"

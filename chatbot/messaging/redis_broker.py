@@ -10,8 +10,15 @@ import structlog
 from kombu.transport import redis as transport
 from redis import Redis, ResponseError
 
-from chatbot.broker import MAX_DEAD, MAX_WAITING, BadMessage, TolerantChannel, note_dropped, unique_name
 from chatbot.db import utcnow
+from chatbot.messaging.filesystem_broker import (
+    MAX_DEAD,
+    MAX_WAITING,
+    BadMessage,
+    TolerantChannel,
+    note_dropped,
+    unique_name,
+)
 
 log = structlog.get_logger(__name__)
 

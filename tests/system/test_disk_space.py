@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy.exc import InternalError, OperationalError
 
-from chatbot.storage import FULL, Disk, is_full
-from chatbot.terminal import Commands
+from chatbot.cli_support import Commands
+from chatbot.system.disk_space import FULL, Disk, is_full
 from chatbot.web.db_errors import outage
 
 

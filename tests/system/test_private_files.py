@@ -14,7 +14,6 @@ from flask_migrate import upgrade
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from chatbot import private_files
 from chatbot.app import create_app
 from chatbot.background import wake
 from chatbot.config import load_settings
@@ -23,6 +22,7 @@ from chatbot.extensions import db
 from chatbot.knowledge.documents.service import NewDocument, add_document
 from chatbot.mail.service import deliver
 from chatbot.mail.tasks import deliver_mail
+from chatbot.system import private_files
 from tests.conftest import ROOT, _settings, put_in, sign_up
 
 CLOSED, OPEN = 0o077, 0o022

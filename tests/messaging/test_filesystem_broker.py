@@ -15,7 +15,7 @@ import pytest
 from kombu import Connection, Queue
 from structlog.testing import capture_logs
 
-from chatbot import broker
+from chatbot.messaging import filesystem_broker
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def connection(folder: Path) -> Iterator[Connection]:
-    broker.register()
+    filesystem_broker.register()
     options = {
         "data_folder_in": str(folder / "messages"), "data_folder_out": str(folder / "messages"),
         "control_folder": str(folder / "control"),
@@ -91,7 +91,7 @@ def test_of_many_workers_exactly_one_gets_a_message(connection):
 def test_a_list_of_queues_that_was_cut_off_is_written_anew(folder, damage):
     """M8: by a full disk, or a power cut."""
     (folder / "control" / "mail.exchange").write_text(damage)
-    broker.register()
+    filesystem_broker.register()
     options = {
         "data_folder_in": str(folder / "messages"), "data_folder_out": str(folder / "messages"),
         "control_folder": str(folder / "control"),
@@ -122,7 +122,7 @@ def names(folder: Path) -> list[str]:
 def sweep(connection: Connection, task: str, **headers) -> None:
     with connection.Producer() as producer:
         producer.publish(
-            {"id": task}, routing_key="mail", headers={"task": task, broker.UNIQUE: True, **headers},
+            {"id": task}, routing_key="mail", headers={"task": task, filesystem_broker.UNIQUE: True, **headers},
             declare=[Queue("mail", routing_key="mail")],
         )  # fmt: skip
 
@@ -137,8 +137,8 @@ def test_sweep_replaces_the_one_of_its_task_that_waits(connection, folder):
 
 
 def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, monkeypatch):
-    monkeypatch.setattr(broker, "MAX_WAITING", 3)
-    monkeypatch.setattr(broker, "_full_queues", set())
+    monkeypatch.setattr(filesystem_broker, "MAX_WAITING", 3)
+    monkeypatch.setattr(filesystem_broker, "_full_queues", set())
     put(connection, "other", queue="ingest")
     sweep(connection, "mail.sweep")
     with capture_logs() as logs:
@@ -203,7 +203,7 @@ def test_message_that_may_not_be_read_is_set_aside(connection, folder, monkeypat
 
 @pytest.mark.parametrize(("bound", "value", "left"), [("MAX_DEAD", 2, 2), ("MAX_DEAD_BYTES", 35, 3)])
 def test_messages_set_aside_are_bounded_by_count_and_bytes(connection, folder, monkeypatch, bound, value, left):
-    monkeypatch.setattr(broker, bound, value)
+    monkeypatch.setattr(filesystem_broker, bound, value)
     for number in range(6):
         (folder / "messages" / f"{number}_x.mail.msg").write_text(f"no JSON {number} ")
     assert taken(connection) == []

@@ -101,7 +101,7 @@ def outages_told() -> Iterator[None]:
 def _of_outage(error: Exception) -> str | None:
     from sqlalchemy.exc import DBAPIError, OperationalError
 
-    from chatbot.storage import is_full
+    from chatbot.system.disk_space import is_full
 
     if isinstance(error, OSError | DBAPIError) and is_full(error):
         return FULL

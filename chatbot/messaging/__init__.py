@@ -1,0 +1,1 @@
+"""What Celery is made of: brokers, the worker's consumer, the scheduler."""
