@@ -97,9 +97,9 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
         for url in filter(_is_url, paths):
             _sync_url(str(url), collection, summary)
         if wait:
-            from chatbot.knowledge.ingest_now import ingest_here
+            from chatbot.knowledge.cli.ingest_now import ingest_here
 
-            ingest_here(bar, summary)
+            summary.failed += ingest_here(bar, summary.queued)
         else:
             for document_id in summary.queued:
                 wake(ingest_document, document_id)

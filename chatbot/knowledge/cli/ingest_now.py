@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import current_app
 from rich.progress import Progress
@@ -18,28 +18,26 @@ from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.ingestion.ingest_batch import ingest_together
 from chatbot.knowledge.models import Document
 
-if TYPE_CHECKING:
-    from chatbot.knowledge.cli.documents import Summary
 
+def ingest_here(bar: Progress, queued: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Ingests documents, a thread a core; a worker that is running takes its share.
 
-def ingest_here(bar: Progress, summary: Summary) -> None:
-    """Ingests what was queued, a thread a core; a worker that is running takes its share."""
+    `queued` has their sources by id. Returns the source and the reason of each that did not become ready.
+    """
     parts = current_app.extensions
-    task = bar.add_task("Ingesting", total=len(summary.queued))
+    task = bar.add_task("Ingesting", total=len(queued))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         many = partial(_ingest_many, parts, lambda number: bar.advance(task, number))
         list(threads.map(lambda _: many(), range(os.cpu_count() or 1)))
         with parts["sessions"]() as session:
-            settled = service.settled(session, list(summary.queued))
+            settled = service.settled(session, list(queued))
         bar.update(task, completed=len(settled))
-        rest = [document_id for document_id in summary.queued if document_id not in settled]
+        rest = [document_id for document_id in queued if document_id not in settled]
         reasons = {id_: _reason(*settled[id_]) for id_ in settled}
         for document_id, reason in zip(rest, threads.map(partial(_ingest_one, parts), rest), strict=True):
             reasons[document_id] = reason
             bar.advance(task)
-    for document_id, source in summary.queued.items():
-        if reason := reasons[document_id]:
-            summary.failed.append((source, reason))
+    return [(source, reason) for document_id, source in queued.items() if (reason := reasons[document_id])]
 
 
 def _ingest_many(parts: Mapping[str, Any], report: Callable[[int], None]) -> None:
