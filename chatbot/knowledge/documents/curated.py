@@ -1,7 +1,8 @@
 """Answers that a person has written for a question, and questions with the documents that answer them.
 
 A curated answer is a document like any other, of the type `curated`, with the question as its title and its heading:
-it is searched, cited, versioned and deleted as any other. Where its question is asked it comes first (`retrieval.retriever`).
+it is searched, cited, versioned and deleted as any other. Where its question is asked it comes first
+(`retrieval.retriever`).
 A case belongs to a set, and search is measured with it (`flask eval run NAME`).
 """
 
