@@ -38,7 +38,7 @@ from chatbot.rag.embeddings.embedders import LangChainEmbeddings
 from chatbot.rag.vector_store import segments
 from chatbot.rag.vector_store.segments import Part, nearest
 from chatbot.rag.vector_store.snapshot import Changes
-from chatbot.rag.vector_store.snapshot_file import About, Shelf
+from chatbot.rag.vector_store.snapshot_file import SnapshotHeader, SnapshotStore
 from chatbot.rag.vector_store.store import FaissStore
 
 K, QUERIES, SEARCHES, SHARE = 8, 200, 1_000, 0.05
@@ -103,7 +103,7 @@ def store_of(folder: Path, app: Flask | None, with_file: bool) -> FaissStore:
     """A store as a new process has it, over the rows of an application or over arrays."""
     if app is None:
         files = folder / "index"
-        shelf = Shelf(files, About(1, "bench", DIMENSION), AllKnown(files)) if with_file else None
+        shelf = SnapshotStore(files, SnapshotHeader(1, "bench", DIMENSION), AllKnown(files)) if with_file else None
         return FaissStore(_Nothing(), ArrayRows(folder), shelf)
     retriever = app.extensions["retriever"]
     with app.extensions["sessions"]() as session:

@@ -35,7 +35,7 @@ def fuse(dense: Hits, keyword: Hits, dense_weight: float) -> list[tuple[int, flo
     `dense_weight` is what the cosine would weigh were both legs equally decided. A leg that found nothing leaves it
     all to the other; hits come best first, as each leg gives them.
     """
-    near, words = stretched(dense), stretched(keyword)
+    near, words = min_max_normalize(dense), min_max_normalize(keyword)
     by_near, by_words = dense_weight * decided(near), (1 - dense_weight) * decided(words)
     fused: dict[int, float] = {}
     for hits, weight in ((near, by_near), (words, by_words)):
@@ -55,7 +55,7 @@ def decided(hits: Hits) -> float:
     return max(1 - sum(following) / FOLLOWING, UNDECIDED)
 
 
-def stretched(hits: Hits) -> list[tuple[int, float]]:
+def min_max_normalize(hits: Hits) -> list[tuple[int, float]]:
     """The scores of a leg between 0, for what is not among its best, and 1 for the best."""
     if not hits:
         return []
@@ -65,7 +65,7 @@ def stretched(hits: Hits) -> list[tuple[int, float]]:
     return [(chunk_id, (score - floor) / span if span else 1.0) for chunk_id, score in hits]
 
 
-def evidence(wanted: set[str], text: str, dense: float | None) -> float:
+def relevance(wanted: set[str], text: str, dense: float | None) -> float:
     """How well a text, with its title and source, can carry an answer to a question with the content words `wanted`."""
     # Stems are looked for in the folded text: cutting fifty passages into words for each question would take longer
     # than the search itself.
@@ -74,7 +74,7 @@ def evidence(wanted: set[str], text: str, dense: float | None) -> float:
     return round(((dense or 0.0) + WORDS_WEIGHT * part) / (1 + WORDS_WEIGHT), 4)
 
 
-def varied(passages: Sequence[Passage], vectors: Mapping[int, Vectors], k: int, variety: float) -> list[Passage]:
+def diversify(passages: Sequence[Passage], vectors: Mapping[int, Vectors], k: int, variety: float) -> list[Passage]:
     """The `k` passages that say most together (maximal marginal relevance), best first and ranked from 1.
 
     `variety` 0 takes the best as they are; towards 1 what a chosen passage says already counts less and less.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, evidence, explained, fuse, stretched, varied
+from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, diversify, explained, fuse, min_max_normalize, relevance
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.types import Passage
 
@@ -25,7 +25,7 @@ def judged(question: str, passages: list[Passage]) -> list[Passage]:
     wanted = content_words(question)
     texts = {p.chunk_id: f"{p.title} {p.source} {p.text}" for p in passages}
     return [
-        replace(p, scores=p.scores | {"evidence": evidence(wanted, texts[p.chunk_id], p.scores["dense"])})
+        replace(p, scores=p.scores | {"evidence": relevance(wanted, texts[p.chunk_id], p.scores["dense"])})
         for p in passages
     ]
 
@@ -58,8 +58,8 @@ def test_a_leg_that_has_decided_weighs_more_than_one_to_which_all_are_the_same()
     clear, vague = leg((1, 0.6), floor=0.1), leg(*((n, 9.0 - n / 100) for n in range(2, 30)))
     assert fuse(clear, vague, 0.5)[0][0] == 1
     assert fuse(leg(*((n, 0.9 - n / 1000) for n in range(2, 30))), leg((1, 9.0)), 0.5)[0][0] == 1
-    assert decided(stretched(clear)) == 1.0
-    assert decided(stretched(vague)) < 0.1
+    assert decided(min_max_normalize(clear)) == 1.0
+    assert decided(min_max_normalize(vague)) < 0.1
     assert decided([]) == 0.0
     assert decided([(n, 1.0) for n in range(20)]) > 0
 
@@ -76,11 +76,11 @@ def test_equal_hits_keep_one_order():
 
 def test_a_leg_is_stretched_from_its_floor_to_its_best():
     full = [(n, 1.0 - n / 1000) for n in range(DEPTH)]
-    assert stretched(full)[0] == (0, 1.0)
-    assert stretched(full)[-1] == (DEPTH - 1, 0.0)
-    assert stretched([(1, 8.0), (2, 2.0)]) == [(1, 1.0), (2, 0.25)]
-    assert stretched([(1, 0.5), (2, -0.5)]) == [(1, 1.0), (2, 0.0)]
-    assert stretched([]) == []
+    assert min_max_normalize(full)[0] == (0, 1.0)
+    assert min_max_normalize(full)[-1] == (DEPTH - 1, 0.0)
+    assert min_max_normalize([(1, 8.0), (2, 2.0)]) == [(1, 1.0), (2, 0.25)]
+    assert min_max_normalize([(1, 0.5), (2, -0.5)]) == [(1, 1.0), (2, 0.0)]
+    assert min_max_normalize([]) == []
 
 
 def test_the_evidence_is_the_cosine_and_the_part_of_the_questions_words():
@@ -113,19 +113,19 @@ SAME, OTHER = np.array([1.0, 0.0], dtype="f4"), np.array([0.0, 1.0], dtype="f4")
 
 
 def test_without_variety_the_best_are_taken_as_they_are():
-    found = varied([passage(1, fused=0.9), passage(2, fused=0.8), passage(3, fused=0.7)], {}, 2, 0.0)
+    found = diversify([passage(1, fused=0.9), passage(2, fused=0.8), passage(3, fused=0.7)], {}, 2, 0.0)
     assert [(p.rank, p.chunk_id) for p in found] == [(1, 1), (2, 2)]
 
 
 def test_with_variety_what_says_the_same_gives_way_to_what_says_something_else():
     candidates = [passage(1, fused=0.9), passage(2, fused=0.88), passage(3, fused=0.7)]
     vectors = {1: SAME, 2: SAME, 3: OTHER}
-    assert [p.chunk_id for p in varied(candidates, vectors, 2, 0.3)] == [1, 3]
-    assert [p.chunk_id for p in varied(candidates, vectors, 3, 0.3)] == [1, 3, 2]
+    assert [p.chunk_id for p in diversify(candidates, vectors, 2, 0.3)] == [1, 3]
+    assert [p.chunk_id for p in diversify(candidates, vectors, 3, 0.3)] == [1, 3, 2]
 
 
 def test_a_passage_whose_vector_is_not_there_is_like_no_other():
-    assert [p.chunk_id for p in varied([passage(1, fused=0.9), passage(2, fused=0.8)], {1: SAME}, 5, 0.5)] == [1, 2]
+    assert [p.chunk_id for p in diversify([passage(1, fused=0.9), passage(2, fused=0.8)], {1: SAME}, 5, 0.5)] == [1, 2]
 
 
 def test_each_passage_that_was_looked_at_says_why_it_was_kept_or_dropped():

@@ -18,7 +18,7 @@ from chatbot.db import Sessions, begin_write, utcnow
 from chatbot.knowledge.models import Generation, IndexFile
 
 if TYPE_CHECKING:
-    from chatbot.rag.vector_store.snapshot_file import Shelf
+    from chatbot.rag.vector_store.snapshot_file import SnapshotStore
 
 # Removals are kept for so long for a file that was not written anew.
 KEPT = timedelta(days=7)
@@ -52,14 +52,14 @@ class SqlNotes:
             session.commit()
 
 
-def shelf_of(sessions: Sessions, generation: Generation, folder: Path | None) -> Shelf | None:
+def shelf_of(sessions: Sessions, generation: Generation, folder: Path | None) -> SnapshotStore | None:
     """The snapshot files of a generation, where there is a folder for them."""
-    from chatbot.rag.vector_store.snapshot_file import About, Shelf
+    from chatbot.rag.vector_store.snapshot_file import SnapshotHeader, SnapshotStore
 
     if folder is None:
         return None
-    about = About(generation.id, generation.embedder, generation.dimension)
-    return Shelf(folder, about, SqlNotes(sessions, generation.id))
+    about = SnapshotHeader(generation.id, generation.embedder, generation.dimension)
+    return SnapshotStore(folder, about, SqlNotes(sessions, generation.id))
 
 
 def may_be_purged(session: Session) -> None:

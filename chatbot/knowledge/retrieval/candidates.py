@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chatbot.rag.embeddings.embedders import Vectors
-from chatbot.rag.ranking import varied
+from chatbot.rag.ranking import diversify
 from chatbot.rag.types import Passage
 
 
@@ -20,7 +20,7 @@ class Candidates:
 
     def best(self, k: int, variety: float = 0.0) -> list[Passage]:
         """The best `k`; with `variety` those that say most together."""
-        return varied(self.passages, self.vectors, k, variety)
+        return diversify(self.passages, self.vectors, k, variety)
 
     def joined(self, other: Candidates, weight: float) -> Candidates:
         """These and others, in the order of their fused scores together; those of `other` weigh `weight` of 1. The

@@ -33,7 +33,7 @@ from chatbot.metrics import stages
 from chatbot.rag.embeddings.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
 from chatbot.rag.grounding.answerability import Gate, features
 from chatbot.rag.grounding.question_match import may_be_same, same_question
-from chatbot.rag.ranking import CANDIDATES, DEPTH, evidence, explained, fuse
+from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, relevance
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.types import Found, Passage, Searched
 from chatbot.rag.vector_store.segments import Ids
@@ -162,7 +162,7 @@ def _decided(
 def _scores(legs: Mapping[str, Mapping[int, float]], wanted: set[str], row: PassageRow) -> dict[str, float | None]:
     chunk_id = row.chunk_id
     scores = {name: round(leg[chunk_id], 4) if chunk_id in leg else None for name, leg in legs.items()}
-    scores["evidence"] = evidence(wanted, f"{row.title} {row.source} {row.text}", scores["dense"])
+    scores["evidence"] = relevance(wanted, f"{row.title} {row.source} {row.text}", scores["dense"])
     return scores
 
 

@@ -23,7 +23,7 @@ from chatbot.rag.breaker import Breaker
 from chatbot.rag.embeddings.embedders import Embedder
 from chatbot.rag.errors import ModelMisconfigured, is_provider_error, translate
 from chatbot.rag.llm import extractive, prompts
-from chatbot.rag.llm.completion import Answering, Bounds, Line, believable
+from chatbot.rag.llm.completion import GenerationLimits, LLMCall, ModelClient, believable
 from chatbot.rag.llm.condense import leans_on_history, rewrite, stand_alone
 from chatbot.rag.llm.fallbacks import WithFallbacks
 from chatbot.rag.llm.pricing import Prices, load_prices
@@ -104,7 +104,9 @@ class ModelAnswerer:
         self.name = name
         self._history_tokens = settings.history_tokens
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        self._line = Line(name, _chat_model(name, settings), Bounds.of(settings), breaker, partial(prices.cost, name))
+        self._line = ModelClient(
+            name, _chat_model(name, settings), GenerationLimits.of(settings), breaker, partial(prices.cost, name)
+        )
 
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> Condensed:
         if not history or not leans_on_history(question):
@@ -162,7 +164,7 @@ class ModelAnswerer:
             boundary = prompts.new_boundary()
             inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
         prompt = prompts.GROUNDED if passages else prompts.GENERAL
-        with closing(Answering(self._line, prompt, inputs, ask.on_sent).pieces()) as pieces:
+        with closing(LLMCall(self._line, prompt, inputs, ask.on_sent).pieces()) as pieces:
             yield from pieces if passages else _as_general(pieces, prompts.said(prompts.NOT_FROM_DOCUMENTS, ask))
 
     def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:
@@ -191,7 +193,10 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
     if name.partition(":")[0] in PROVIDERS and ":" in name:
         other: BaseChatModel = init_chat_model(name, timeout=settings.model_read_seconds, **bounds)
         return other
-    waits = (settings.model_connect_seconds, max(Bounds.of(settings).first_token, settings.model_read_seconds))
+    waits = (
+        settings.model_connect_seconds,
+        max(GenerationLimits.of(settings).first_token, settings.model_read_seconds),
+    )
     if settings.openai_api_key is None:
         raise ModelMisconfigured()
     return plain_streams(

@@ -71,7 +71,7 @@ def finish_reason_of(told: object) -> str:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class GenerationLimits:
     """How long a model is waited for, in seconds, and how long an answer may become, in tokens."""
 
     first_token: float
@@ -80,7 +80,7 @@ class Bounds:
     tokens: int
 
     @classmethod
-    def of(cls, settings: Settings) -> Bounds:
+    def of(cls, settings: Settings) -> GenerationLimits:
         first = settings.model_first_token_seconds or settings.model_read_seconds
         return cls(first, settings.model_read_seconds, settings.model_answer_seconds, settings.model_answer_tokens)
 
@@ -97,12 +97,12 @@ class Habits:
 
 
 @dataclass(frozen=True)
-class Line:
+class ModelClient:
     """A model and what is known of the way to it. `price` is that of tokens of the prompt and of the answer."""
 
     name: str
     model: BaseChatModel
-    bounds: Bounds
+    bounds: GenerationLimits
     breaker: Breaker
     price: Callable[[int, int], str | None]
     habits: Habits = field(default_factory=Habits)
@@ -129,11 +129,11 @@ class Line:
             log.warning("model_left_alone", model=self.name)
 
 
-class Answering:
+class LLMCall:
     """One answer: repeats once before the first token, never after it."""
 
     def __init__(
-        self, line: Line, prompt: ChatPromptTemplate, inputs: dict[str, object], on_sent: OnSent | None = None
+        self, line: ModelClient, prompt: ChatPromptTemplate, inputs: dict[str, object], on_sent: OnSent | None = None
     ) -> None:  # fmt: skip
         self._line, self._prompt, self._inputs = line, prompt, inputs
         self._on_sent, self._prompt_tokens = on_sent, 0

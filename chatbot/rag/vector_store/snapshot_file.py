@@ -52,7 +52,7 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class About:
+class SnapshotHeader:
     """Which vectors a file holds: of which generation, made by which embedder, with how many numbers each."""
 
     generation: int
@@ -60,7 +60,7 @@ class About:
     dimension: int
 
 
-class Notes(Protocol):
+class SnapshotRegistry(Protocol):
     """What the database knows of the files."""
 
     def tokens(self) -> frozenset[str]:
@@ -77,7 +77,7 @@ class Notes(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class LoadedSnapshot:
     """A file that was opened: a base, and the revision of the rows it was made from."""
 
     path: Path
@@ -89,15 +89,15 @@ def reached(step: str) -> None:
     """A step of the publishing is done; tests end the process here."""
 
 
-class Shelf:
+class SnapshotStore:
     """The snapshot files of one generation in a folder of this machine."""
 
-    def __init__(self, folder: Path, about: About, notes: Notes) -> None:
+    def __init__(self, folder: Path, about: SnapshotHeader, notes: SnapshotRegistry) -> None:
         self._folder, self._about, self._notes = folder, about, notes
         # Files that were refused are not read again.
         self._refused: set[str] = set()
 
-    def newest(self, upto: int, after: int = -1) -> Kept | None:
+    def newest(self, upto: int, after: int = -1) -> LoadedSnapshot | None:
         """The newest file that is whole and of rows between two revisions."""
         found = sorted(self._files(), key=_revision_of, reverse=True)
         found = [path for path in found if after < _revision_of(path) <= upto and path.name not in self._refused]
@@ -192,7 +192,7 @@ def _flush_folder(folder: Path) -> None:
 # Writing
 
 
-def _write(file: BinaryIO, about: About, base: Base, revision: int) -> None:
+def _write(file: BinaryIO, about: SnapshotHeader, base: Base, revision: int) -> None:
     file.write(MAGIC)
     ids = base.ids
     sections = {
@@ -231,7 +231,7 @@ def _section(file: BinaryIO, name: str, pieces: Any) -> list[int]:
 # Reading
 
 
-def opened(path: Path, about: About) -> Kept:
+def opened(path: Path, about: SnapshotHeader) -> LoadedSnapshot:
     """Maps a file, after all of it was compared with its checksums.
 
     Raises:
@@ -245,10 +245,10 @@ def opened(path: Path, about: About) -> Kept:
         mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     told = _told(mapped, about)
     arrays = {name: _array(mapped, name, *section) for name, section in told["sections"].items() if name in _TYPES}
-    return Kept(path, int(told["revision"]), _part(path, told, arrays))
+    return LoadedSnapshot(path, int(told["revision"]), _part(path, told, arrays))
 
 
-def _told(mapped: mmap.mmap, about: About) -> dict[str, Any]:
+def _told(mapped: mmap.mmap, about: SnapshotHeader) -> dict[str, Any]:
     """What the file says of itself, if it is one of ours about these vectors."""
     length, total, magic = _TRAILER.unpack(mapped[-_TRAILER.size :])
     text = mapped[-_TRAILER.size - length : -_TRAILER.size] if length < len(mapped) - _TRAILER.size else b""

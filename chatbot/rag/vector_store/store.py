@@ -27,7 +27,7 @@ from chatbot.rag.types import Passage
 from chatbot.rag.vector_store.compaction import Ended
 from chatbot.rag.vector_store.segments import NOTHING, Hits, Ids, Part
 from chatbot.rag.vector_store.snapshot import EMPTY, Changes, Snapshot
-from chatbot.rag.vector_store.snapshot_file import Kept, Shelf
+from chatbot.rag.vector_store.snapshot_file import LoadedSnapshot, SnapshotStore
 from chatbot.system.threadpool import in_background
 
 log = structlog.get_logger(__name__)
@@ -192,7 +192,7 @@ class FaissStore(RowStore):
     """
 
     def __init__(
-        self, embedding: LangChainEmbeddings, rows: Rows, shelf: Shelf | None = None, *, upkeep: bool = False
+        self, embedding: LangChainEmbeddings, rows: Rows, shelf: SnapshotStore | None = None, *, upkeep: bool = False
     ) -> None:  # fmt: skip
         super().__init__(embedding, rows)
         self._shelf, self._upkeep = shelf, upkeep
@@ -294,7 +294,7 @@ class FaissStore(RowStore):
             return True
 
 
-def _of_file(kept: Kept) -> Snapshot:
+def _of_file(kept: LoadedSnapshot) -> Snapshot:
     return Snapshot(kept.revision, kept.part, NOTHING, frozenset(), kept.revision)
 
 

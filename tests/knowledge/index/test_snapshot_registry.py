@@ -23,7 +23,7 @@ from chatbot.knowledge.index.chunk_reader import SqlRows
 from chatbot.knowledge.models import ChunkRow, Document, Generation, IndexFile
 from chatbot.rag.vector_store import compaction
 from chatbot.rag.vector_store import snapshot as snapshot_module
-from chatbot.rag.vector_store.snapshot_file import About, Shelf
+from chatbot.rag.vector_store.snapshot_file import SnapshotHeader, SnapshotStore
 from tests.conftest import HOURS, RETURNS, put_in
 from tests.knowledge.conftest import found
 
@@ -214,7 +214,7 @@ def test_the_file_of_a_generation_that_was_dropped_goes_with_the_next_one(app):
         session.commit()
         activation.drop(session, 1)
     notes = snapshot_registry.SqlNotes(app.extensions["sessions"], 2)
-    shelf = Shelf(first.parent, About(2, "x", 384), notes)
+    shelf = SnapshotStore(first.parent, SnapshotHeader(2, "x", 384), notes)
     assert snapshot_registry.SqlNotes(app.extensions["sessions"], 1).note("late", 99) is False
     with shelf.writing():
         shelf._sweep()

@@ -16,12 +16,12 @@ import structlog
 
 from chatbot.rag.vector_store import compaction, snapshot_file
 from chatbot.rag.vector_store.compaction import Merged, new_base
-from chatbot.rag.vector_store.snapshot_file import MAGIC, About, Shelf, Unusable, opened
+from chatbot.rag.vector_store.snapshot_file import MAGIC, SnapshotHeader, SnapshotStore, Unusable, opened
 from tests.conftest import ROOT
 from tests.rag.clustered import WIDTH, clustered, flat
 from tests.rag.rows import MemoryNotes, MemoryRows
 
-ABOUT = About(3, "all-MiniLM-L6-v2", WIDTH)
+ABOUT = SnapshotHeader(3, "all-MiniLM-L6-v2", WIDTH)
 
 
 @pytest.fixture(autouse=True)
@@ -36,17 +36,17 @@ def notes() -> MemoryNotes:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, notes: MemoryNotes) -> Shelf:
-    return Shelf(tmp_path / "index", ABOUT, notes)
+def shelf(tmp_path: Path, notes: MemoryNotes) -> SnapshotStore:
+    return SnapshotStore(tmp_path / "index", ABOUT, notes)
 
 
-def publish(shelf: Shelf, revision: int, count: int = 800, seed: int = 0) -> Path | None:
+def publish(shelf: SnapshotStore, revision: int, count: int = 800, seed: int = 0) -> Path | None:
     with shelf.writing() as mine:
         assert mine
         return shelf.publish(new_base(Merged.of((flat(count, seed), None))), revision)
 
 
-def there(shelf: Shelf) -> list[str]:
+def there(shelf: SnapshotStore) -> list[str]:
     return sorted(path.name for path in shelf._folder.iterdir() if path.name != snapshot_file.LOCK)
 
 
@@ -111,15 +111,15 @@ def test_a_file_that_is_gone_or_is_something_else_is_no_file(shelf, notes):
     (path.parent / "notes.vectors").write_text("mine")
     (path.parent / "3-8.vectors").write_text("mine")
     assert shelf.newest(9) is None
-    assert Shelf(path.parent / "nowhere", ABOUT, notes).newest(9) is None
+    assert SnapshotStore(path.parent / "nowhere", ABOUT, notes).newest(9) is None
 
 
 @pytest.mark.parametrize(
     ("about", "why"),
     [
-        (About(4, ABOUT.embedder, WIDTH), "its generation is 3, not 4"),
-        (About(3, "another", WIDTH), "its embedder is all-MiniLM-L6-v2, not another"),
-        (About(3, ABOUT.embedder, 384), "its dimension is 16, not 384"),
+        (SnapshotHeader(4, ABOUT.embedder, WIDTH), "its generation is 3, not 4"),
+        (SnapshotHeader(3, "another", WIDTH), "its embedder is all-MiniLM-L6-v2, not another"),
+        (SnapshotHeader(3, ABOUT.embedder, 384), "its dimension is 16, not 384"),
     ],
 )
 def test_a_file_about_other_vectors_is_refused(shelf, about, why):
@@ -162,7 +162,7 @@ def test_a_file_that_the_database_does_not_know_is_not_read(shelf, notes):
 
 
 def test_whoever_writes_deletes_what_nobody_knows_and_what_is_older(shelf, notes):
-    other = Shelf(shelf._folder, About(4, ABOUT.embedder, WIDTH), notes)
+    other = SnapshotStore(shelf._folder, SnapshotHeader(4, ABOUT.embedder, WIDTH), notes)
     kept, old = publish(other, 1), publish(shelf, 7)
     (shelf._folder / "3-9-0123456789abcdef.vectors").write_bytes(b"of another database")
     (shelf._folder / "3-9-0123456789abcdef.part").write_bytes(b"of a writer that was killed")
@@ -183,7 +183,7 @@ def test_a_file_that_is_deleted_or_replaced_can_still_be_searched(shelf):
 
 
 def test_one_process_writes_at_a_time(shelf):
-    with shelf.writing() as mine, Shelf(shelf._folder, ABOUT, shelf._notes).writing() as theirs:
+    with shelf.writing() as mine, SnapshotStore(shelf._folder, ABOUT, shelf._notes).writing() as theirs:
         assert (mine, theirs) == (True, False)
     with shelf.writing() as mine:
         assert mine
@@ -243,7 +243,7 @@ for name in sys.argv[1:]:
 
 def test_a_writer_that_is_killed_at_any_step_leaves_the_file_before_or_the_new_one(tmp_path):
     """M5, M6"""
-    shelves = {step: Shelf(tmp_path / step / "index", ABOUT, MemoryNotes(MemoryRows())) for step in STEPS}
+    shelves = {step: SnapshotStore(tmp_path / step / "index", ABOUT, MemoryNotes(MemoryRows())) for step in STEPS}
     for step, shelf in shelves.items():
         publish(shelf, 7)
         (tmp_path / step / "notes").write_text("\n".join(shelf._notes.known) + "\n")

@@ -17,7 +17,7 @@ from chatbot.rag.embeddings.embedders import LangChainEmbeddings
 from chatbot.rag.vector_store import compaction, segments, snapshot_file
 from chatbot.rag.vector_store import snapshot as snapshot_module
 from chatbot.rag.vector_store import store as store_module
-from chatbot.rag.vector_store.snapshot_file import About, Shelf
+from chatbot.rag.vector_store.snapshot_file import SnapshotHeader, SnapshotStore
 from chatbot.rag.vector_store.store import FaissStore
 from tests.conftest import ROOT
 from tests.rag.rows import WIDTH, MemoryNotes, MemoryRows, OneHot, brute_force, same, unit
@@ -54,7 +54,7 @@ Make = Callable[..., FaissStore]
 @pytest.fixture
 def make(rows: MemoryRows, notes: MemoryNotes, tmp_path: Path) -> Make:
     def store(shelf: bool = True, upkeep: bool = False) -> FaissStore:
-        kept = Shelf(tmp_path / "index", About(1, "one-hot", WIDTH), notes) if shelf else None
+        kept = SnapshotStore(tmp_path / "index", SnapshotHeader(1, "one-hot", WIDTH), notes) if shelf else None
         return FaissStore(LangChainEmbeddings(OneHot()), rows, kept, upkeep=upkeep)
 
     return store
@@ -350,7 +350,7 @@ import sys, gevent, numpy as np
 from pathlib import Path
 from chatbot.rag.vector_store import compaction as merging, snapshot, store as stores
 from chatbot.rag.embeddings.embedders import LangChainEmbeddings
-from chatbot.rag.vector_store.snapshot_file import About, Shelf
+from chatbot.rag.vector_store.snapshot_file import SnapshotHeader as About, Shelf
 from tests.rag.rows import MemoryNotes, MemoryRows, OneHot, unit
 merging.APPROXIMATE_ABOVE, stores.FILE_ABOVE, snapshot.TAIL_LIMIT = 300, 100, 40
 rows, rng = MemoryRows(), np.random.default_rng(0)
