@@ -21,16 +21,16 @@ from cryptography.x509.oid import NameOID
 from chatbot import egress
 from chatbot.config import ConfigError, load_settings
 from chatbot.egress import (
+    Cancelled,
     FetchFailed,
     Limits,
-    Stopped,
     UrlNotAllowed,
+    cancellable,
     check,
     fetch,
     is_public,
     provider_client,
-    stop_if_asked,
-    stoppable,
+    raise_if_cancelled,
     target_of,
 )
 from chatbot.egress.connections import guard
@@ -713,7 +713,7 @@ def test_the_providers_client_can_be_stopped():
 def test_a_slow_answer_is_read_whole_while_somebody_may_stop_it(stoppable_client, secure, server, scheme):
     to = secure[0] if scheme == "https" else server
     to.script("/slow", slowly(to, b"one ", b"two ", b"three"))
-    with stoppable(lambda: False):
+    with cancellable(lambda: False):
         assert stoppable_client.get(to.url("/slow", host="localhost", scheme=scheme)).text == "one two three"
 
 
@@ -724,26 +724,26 @@ def test_a_read_ends_when_it_is_asked_to(stoppable_client, server):
     server.script("/silent", lambda _out: server.closing.wait(30))
 
     def read():
-        with stoppable(asked.is_set), stoppable_client.stream("GET", server.url("/slow")) as answer:
+        with cancellable(asked.is_set), stoppable_client.stream("GET", server.url("/slow")) as answer:
             for _ in answer.iter_bytes():
                 asked.set()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         read()
-    with pytest.raises(Stopped), stoppable(asked.is_set):
+    with pytest.raises(Cancelled), cancellable(asked.is_set):
         stoppable_client.get(server.url("/silent"))
     asked.clear()
     threading.Timer(0.3, asked.set).start()
-    with pytest.raises(Stopped), stoppable(lambda: False), stoppable(asked.is_set):
+    with pytest.raises(Cancelled), cancellable(lambda: False), cancellable(asked.is_set):
         stoppable_client.get(server.url("/silent"))
-    with stoppable(asked.is_set), stoppable(lambda: False), pytest.raises(Stopped):
-        stop_if_asked()
-    stop_if_asked()
+    with cancellable(asked.is_set), cancellable(lambda: False), pytest.raises(Cancelled):
+        raise_if_cancelled()
+    raise_if_cancelled()
     assert stoppable_client._transport._pool.connections == []
 
 
 def test_a_time_out_is_one_all_the_same(stoppable_client, server):
     """L6"""
     server.script("/silent", lambda _out: server.closing.wait(30))
-    with stoppable(lambda: False), pytest.raises(httpx2.ReadTimeout):
+    with cancellable(lambda: False), pytest.raises(httpx2.ReadTimeout):
         stoppable_client.get(server.url("/silent"), timeout=0.3)

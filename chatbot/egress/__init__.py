@@ -10,18 +10,34 @@
 What `fetch` refuses, and why, stands in docs/security.md.
 """
 
-from chatbot.egress.cancellation import Stopped, stop_if_asked, stoppable
-from chatbot.egress.connections import Heard, heard
+from chatbot.egress.cancellation import Cancelled, cancellable, raise_if_cancelled
+from chatbot.egress.connections import StreamProgress, stream_progress
 from chatbot.egress.errors import FetchFailed, UrlNotAllowed
 from chatbot.egress.fetch import Fetched, check, fetch
 from chatbot.egress.ip_addresses import is_public
 from chatbot.egress.limits import Limits
 from chatbot.egress.provider import HttpError, HttpTimeout, provider_client
-from chatbot.egress.read_deadline import Patience, waiting
+from chatbot.egress.read_deadline import ReadDeadline, read_deadline
 from chatbot.egress.urls import Target, target_of
 
 __all__ = [
-    "FetchFailed", "Fetched", "Heard", "HttpError", "HttpTimeout", "Limits", "Patience", "Stopped", "Target",
-    "UrlNotAllowed", "check", "fetch", "heard", "is_public", "provider_client", "stop_if_asked", "stoppable",
-    "target_of", "waiting",
+    "Cancelled",
+    "FetchFailed",
+    "Fetched",
+    "HttpError",
+    "HttpTimeout",
+    "Limits",
+    "ReadDeadline",
+    "StreamProgress",
+    "Target",
+    "UrlNotAllowed",
+    "cancellable",
+    "check",
+    "fetch",
+    "is_public",
+    "provider_client",
+    "raise_if_cancelled",
+    "read_deadline",
+    "stream_progress",
+    "target_of",
 ]  # fmt: skip

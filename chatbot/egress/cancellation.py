@@ -1,7 +1,7 @@
 """Stopping a call of the model provider from outside, also while it waits for its first byte.
 
 A thread that reads from a socket hears nothing else. So inside `stoppable` a read waits in short slices, and asks
-between them whether it is still wanted; if not, `Stopped` goes up through the provider's client, which closes the
+between them whether it is still wanted; if not, `Cancelled` goes up through the provider's client, which closes the
 connection on its way.
 """
 
@@ -17,12 +17,12 @@ Asked = Callable[[], bool]
 _asked: ContextVar[Asked | None] = ContextVar("asked_to_stop", default=None)
 
 
-class Stopped(BaseException):
+class Cancelled(BaseException):
     """Nobody wants the rest. Not an `Exception`: no client may take it for a fault of the network and try again."""
 
 
 @contextmanager
-def stoppable(asked: Asked) -> Iterator[None]:
+def cancellable(asked: Asked) -> Iterator[None]:
     """Whatever is read from the provider inside may be stopped: `asked` is called several times a second.
 
     One inside another is stopped by either.
@@ -36,15 +36,15 @@ def stoppable(asked: Asked) -> Iterator[None]:
         _asked.set(outer)
 
 
-def stop_if_asked() -> None:
+def raise_if_cancelled() -> None:
     """Raises:
     Stopped: somebody has asked for it.
     """
     asked = _asked.get()
     if asked is not None and asked():
-        raise Stopped()
+        raise Cancelled()
 
 
-def may_be_stopped() -> bool:
+def may_be_cancelled() -> bool:
     """Whether this is inside `stoppable`."""
     return _asked.get() is not None

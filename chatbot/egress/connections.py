@@ -15,8 +15,8 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from chatbot.egress.cancellation import LOOK_SECONDS, may_be_stopped, stop_if_asked
-from chatbot.egress.read_deadline import current_patience
+from chatbot.egress.cancellation import LOOK_SECONDS, may_be_cancelled, raise_if_cancelled
+from chatbot.egress.read_deadline import current_deadline
 
 # Linux tells the state of a connection in the first byte; elsewhere it is asked whether there is something to read.
 _TCP_INFO = getattr(socket, "TCP_INFO", -1)
@@ -33,7 +33,7 @@ def guard(client: httpx2.Client) -> None:
 
 
 @dataclass
-class Heard:
+class StreamProgress:
     """How often a connection was read from, and how many events of a stream the last read has brought.
 
     As long as there was no other read these are all there are: whoever has taken fewer gets the next without a wait.
@@ -43,10 +43,10 @@ class Heard:
     events: int = 0
 
 
-def heard(response: httpx2.Response) -> Heard:
+def stream_progress(response: httpx2.Response) -> StreamProgress:
     """What has come over the connection of a response, and goes on counting."""
     stream = response.extensions.get("network_stream")
-    return stream.heard if isinstance(stream, _Stream) else Heard()
+    return stream.heard if isinstance(stream, _Stream) else StreamProgress()
 
 
 def _whole_events(data: bytes) -> int:
@@ -68,17 +68,17 @@ class _Network(httpcore2.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:  # fmt: skip
-        stop_if_asked()
+        raise_if_cancelled()
         return _Stream(self._network.connect_tcp(host, port, timeout, local_address, socket_options))
 
 
 class _Stream(httpcore2.NetworkStream):
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
-        self.heard = Heard()
+        self.heard = StreamProgress()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        patience = current_patience()
+        patience = current_deadline()
         if patience is None:
             return self._read(max_bytes, timeout)
         data = self._read(max_bytes, patience.cut(timeout))
@@ -89,11 +89,11 @@ class _Stream(httpcore2.NetworkStream):
 
     def _read(self, max_bytes: int, timeout: float | None) -> bytes:
         """Reads in short slices where it may be stopped: a thread that reads from a socket hears nothing else."""
-        if not may_be_stopped():
+        if not may_be_cancelled():
             return self._stream.read(max_bytes, timeout)
         until = time.monotonic() + (float("inf") if timeout is None else timeout)
         while True:
-            stop_if_asked()
+            raise_if_cancelled()
             left = until - time.monotonic()
             try:
                 # A time-out of nothing would make the socket one that never waits.
@@ -103,7 +103,7 @@ class _Stream(httpcore2.NetworkStream):
                     raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        stop_if_asked()
+        raise_if_cancelled()
         self._stream.write(buffer, timeout)
 
     def start_tls(

@@ -1,7 +1,7 @@
 """How long and how much a model provider is listened to.
 
 An HTTP client's read time-out begins anew with every byte, so a provider that drips comments would never be too late.
-Who asks carries a `Patience`; every read of the connection meanwhile is cut by it.
+Who asks carries a `ReadDeadline`; every read of the connection meanwhile is cut by it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextvars import ContextVar
 import httpcore2
 
 
-class Patience:
+class ReadDeadline:
     """The time until the first token, the time between two, the time for all of it (seconds), and a size in bytes.
 
     It begins with the first read: what comes before is connecting, and our own work. `again` says that something
@@ -55,11 +55,11 @@ class Patience:
             raise httpcore2.ReadError("the provider sent too much")
 
 
-_current: ContextVar[Patience | None] = ContextVar("patience", default=None)
+_current: ContextVar[ReadDeadline | None] = ContextVar("patience", default=None)
 
 
 @contextmanager
-def waiting(patience: Patience) -> Iterator[None]:
+def read_deadline(patience: ReadDeadline) -> Iterator[None]:
     """What is read from a provider in this `with` is bounded. Not around a `yield` of a generator."""
     token = _current.set(patience)
     try:
@@ -68,6 +68,6 @@ def waiting(patience: Patience) -> Iterator[None]:
         _current.reset(token)
 
 
-def current_patience() -> Patience | None:
+def current_deadline() -> ReadDeadline | None:
     """The one that reads are bounded by here, if any."""
     return _current.get()

@@ -27,7 +27,7 @@ from chatbot.chat.replies.traces import trace_of
 from chatbot.chat.replies.turns import Turn, store_answer
 from chatbot.config import Settings
 from chatbot.db import Sessions
-from chatbot.egress import Stopped, stop_if_asked, stoppable
+from chatbot.egress import Cancelled, cancellable, raise_if_cancelled
 from chatbot.errors import ChatbotError, StorageFull, Unavailable
 from chatbot.knowledge.retrieval.follow_up_questions import suggestions
 from chatbot.knowledge.retrieval.retriever import Retriever
@@ -124,13 +124,13 @@ class Replies:
         failure: ChatbotError | None = None
         status, message = "interrupted", None
         try:
-            with self.running.entered(turn.answer_id, turn.session_id) as asked, stoppable(asked):
+            with self.running.entered(turn.answer_id, turn.session_id) as asked, cancellable(asked):
                 yield Start(turn, answerer.name)
                 yield from self._events(turn, answerer, answer, span)
             answer.suggestions = self._suggestions(turn, answer)
             # An answer that its model was not let finish is none.
             status = "complete" if answer.finish_reason in (None, "stop") else "interrupted"
-        except Stopped:
+        except Cancelled:
             log.info("reply_stopped", message_id=turn.answer_id)
             failure = ServerShutdown(retry_after=1) if self.running.ending else None
         except ChatbotError as error:
@@ -161,7 +161,7 @@ class Replies:
         made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, ask))
         with closing(made) as parts:
             for part in followed(span, steps(span, parts)):
-                stop_if_asked()
+                raise_if_cancelled()
                 yield from taken_up(answer, part)
 
     def _retrieve(self, span: Span, question: str, collections: frozenset[str] | None, beside: str | None) -> Found:

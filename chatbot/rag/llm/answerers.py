@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, trim_m
 
 from chatbot.config import EXTRACTIVE, Settings
 from chatbot.config_validators import PROVIDERS
-from chatbot.egress import provider_client, waiting
+from chatbot.egress import provider_client, read_deadline
 from chatbot.errors import FieldError, Invalid
 from chatbot.rag.breaker import Breaker
 from chatbot.rag.embeddings.embedders import Embedder
@@ -144,7 +144,7 @@ class ModelAnswerer:
         """What a call that is not streamed says, and what it took: `prompt` tokens, if the provider does not tell."""
         self._line.check()
         try:
-            with waiting(self._line.bounds.patience()):
+            with read_deadline(self._line.bounds.patience()):
                 text, taken = call()
         except Exception as error:
             self._line.tell(error) if is_provider_error(error) else self._line.breaker.unknown()

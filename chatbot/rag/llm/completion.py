@@ -17,7 +17,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompts import ChatPromptTemplate
 
 from chatbot.config import Settings
-from chatbot.egress import Patience, waiting
+from chatbot.egress import ReadDeadline, read_deadline
 from chatbot.rag.breaker import Breaker
 from chatbot.rag.errors import (
     ContentFiltered,
@@ -84,9 +84,9 @@ class GenerationLimits:
         first = settings.model_first_token_seconds or settings.model_read_seconds
         return cls(first, settings.model_read_seconds, settings.model_answer_seconds, settings.model_answer_tokens)
 
-    def patience(self) -> Patience:
+    def patience(self) -> ReadDeadline:
         """What begins with a call of the model."""
-        return Patience(self.first_token, self.between_tokens, self.answer, MAX_BYTES)
+        return ReadDeadline(self.first_token, self.between_tokens, self.answer, MAX_BYTES)
 
 
 @dataclass
@@ -242,7 +242,7 @@ class LLMCall:
         raise ModelSilent(retry_after=5)
 
     def _next(self, stream: Any) -> Any:
-        with waiting(self._patience):
+        with read_deadline(self._patience):
             return next(stream, _NOTHING_MORE)
 
     def _within_bounds(self, text: str) -> str:

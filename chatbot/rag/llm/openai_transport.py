@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
-from chatbot.egress import HttpError, Patience, heard, waiting
+from chatbot.egress import HttpError, ReadDeadline, read_deadline, stream_progress
 from chatbot.rag.compatibility import Compatibility
 
 # What each stream that is under way beside it lets a stream rest after a piece of text, and the longest rest, in
@@ -134,7 +134,7 @@ class _Events:
 
     def __init__(self, response: Any, under_way: set[_Events]) -> None:
         self._response, self._under_way = response, under_way
-        self._heard, self._reads, self._taken = heard(response), 0, 0
+        self._heard, self._reads, self._taken = stream_progress(response), 0, 0
         self._begun = self._ended = False
 
     def __enter__(self) -> _Events:
@@ -330,7 +330,7 @@ def _usage(told: Any) -> dict[str, int] | None:
 
 def _read_to_the_end(pieces: Iterable[bytes]) -> None:
     """Takes the end of a body, which mostly has come as well: only then its connection serves the next answer."""
-    with suppress(HttpError), waiting(Patience(END_SECONDS, END_SECONDS, END_SECONDS, END_BYTES)):
+    with suppress(HttpError), read_deadline(ReadDeadline(END_SECONDS, END_SECONDS, END_SECONDS, END_BYTES)):
         for _ in pieces:
             pass
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any
 
-from chatbot.egress import stoppable
+from chatbot.egress import cancellable
 
 Event = tuple[str, dict[str, Any]]
 Frames = Generator[Event, None, None]
@@ -91,7 +91,7 @@ class Feed:
 
     def _pump(self) -> None:
         try:
-            with closing(self._frames), stoppable(self._unwanted):
+            with closing(self._frames), cancellable(self._unwanted):
                 for event in self._frames:
                     self._events.append(event)
                     self._tell()

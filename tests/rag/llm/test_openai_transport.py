@@ -13,7 +13,7 @@ import pytest
 from langchain_openai import ChatOpenAI
 from openai import APIError
 
-from chatbot.egress import Patience, provider_client, waiting
+from chatbot.egress import ReadDeadline, provider_client, read_deadline
 from chatbot.rag.llm import openai_transport
 from chatbot.rag.llm.openai_transport import plain_streams as model_with
 
@@ -102,7 +102,7 @@ def texts(model: ChatOpenAI, taken: Callable[[], object]) -> Iterator[str]:
     stream = model.stream("Hello")
     with closing(stream):
         while True:
-            with waiting(Patience(5, 5, 20, 1_000_000)):
+            with read_deadline(ReadDeadline(5, 5, 20, 1_000_000)):
                 piece = next(stream, None)
             if piece is None:
                 return
@@ -209,7 +209,7 @@ def test_what_services_leave_out_is_no_error(provider: Provider, model: ChatOpen
     """Azure's filter, for one, tells of texts in events of its own."""
     provider.writes = [HEAD + b"".join(events) + DONE]
     chunks = []
-    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+    with read_deadline(ReadDeadline(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
         chunks.extend(stream)
 
     assert "".join(piece.text for piece in chunks) == "The shop"
@@ -225,7 +225,7 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9}
 def test_usage_is_found_wherever_it_stands(provider: Provider, model: ChatOpenAI, event_: dict[str, Any]) -> None:
     told = {"choices": [], **event_}
     provider.writes = [HEAD + token("The shop") + chunk(b"data: " + json.dumps(told).encode() + b"\n\n") + STOP + DONE]
-    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+    with read_deadline(ReadDeadline(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
         (usage,) = [piece.usage_metadata for piece in stream if piece.usage_metadata]
 
     assert (usage["input_tokens"], usage["output_tokens"]) == (3, 2)
@@ -253,7 +253,7 @@ def test_a_refusal_and_thoughts_are_told_beside_the_text(provider: Provider, mod
     refused = chunk(event(delta={"content": None, "refusal": "I cannot"}))
     parts = chunk(event(delta={"content": [{"type": "refusal", "refusal": " help"}]}))
     provider.writes = [HEAD + chunk(event(delta={"reasoning_content": "Hm"})) + refused + parts + STOP + DONE]
-    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+    with read_deadline(ReadDeadline(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
         told = [piece.additional_kwargs for piece in stream]
 
     assert "".join(one.get("refusal", "") for one in told) == "I cannot help"
@@ -263,7 +263,7 @@ def test_a_refusal_and_thoughts_are_told_beside_the_text(provider: Provider, mod
 def test_what_comes_beside_a_text_is_not_lost(provider: Provider, model: ChatOpenAI) -> None:
     call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     provider.writes = [HEAD + chunk(event(delta={"content": "The", "tool_calls": [call]})) + STOP + DONE]
-    with waiting(Patience(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
+    with read_deadline(ReadDeadline(5, 5, 20, 1_000_000)), closing(model.stream("Hello")) as stream:
         found = [(piece.text, [one["name"] for one in piece.tool_call_chunks]) for piece in stream]
 
     assert ("The", ["look"]) in found
