@@ -19,7 +19,7 @@ def cleanup() -> None:
 @shared_task(name="chat.sweep", ignore_result=True)
 def sweep() -> None:
     """Stores the answers whose processes were killed, as interrupted."""
-    leases.settle_lost(db.session())
+    leases.recover_abandoned(db.session())
 
 
 @shared_task(name="chat.forget_idempotency_keys", ignore_result=True)

@@ -30,7 +30,9 @@ class ReplyInProgress(Conflict):
     code, detail = "reply_in_progress", "A question is being answered in this conversation; wait for it, or stop it."
 
 
-def hold(session: Session, owner: Owner, session_id: str, question_id: str, answer_id: str, places: int) -> int:
+def acquire_lease(
+    session: Session, owner: Owner, session_id: str, question_id: str, answer_id: str, places: int
+) -> int:
     """Takes a conversation for one answer to one question, and so many places in it, of which it gives the first.
 
     It is held until the answer is stored. Whoever makes the answer says now and then that they are still at it;
@@ -73,7 +75,7 @@ def _taken(
     return session.scalar(taken)
 
 
-def settle_lost(session: Session) -> int:
+def recover_abandoned(session: Session) -> int:
     """Stores the answers whose processes were killed, as interrupted. So many there were."""
     settled = 0
     while True:

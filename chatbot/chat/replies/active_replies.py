@@ -86,7 +86,7 @@ class _Reply:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-class Running:
+class ActiveReplies:
     """The replies of this process.
 
     Each asks several times a second whether it is to stop. Once a second one of them looks into the database for all,

@@ -20,7 +20,7 @@ from chatbot import tracing
 from chatbot.chat.conversations.answers import Answer
 from chatbot.chat.conversations.leases import ChatSessionNotFound
 from chatbot.chat.models import Message
-from chatbot.chat.replies.active_replies import Running
+from chatbot.chat.replies.active_replies import ActiveReplies
 from chatbot.chat.replies.answer_cache import AnswerCache
 from chatbot.chat.replies.metrics import measure
 from chatbot.chat.replies.traces import trace_of
@@ -108,7 +108,7 @@ class Replies:
         self._retriever = retriever
         self._settings = settings
         self.models = models
-        self.running = Running(sessions)
+        self.running = ActiveReplies(sessions)
 
     def reply(self, turn: Turn, answerer: Answerer) -> Generator[Event, None, None]:
         """The events of one reply, traced below what asks for it now, whoever reads them later."""

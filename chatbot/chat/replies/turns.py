@@ -19,7 +19,7 @@ from chatbot.auth.callers import Caller
 from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.chat.conversations import usage
 from chatbot.chat.conversations.answers import Answer, erased_answer
-from chatbot.chat.conversations.leases import LEASE, ChatSessionNotFound, hold
+from chatbot.chat.conversations.leases import LEASE, ChatSessionNotFound, acquire_lease
 from chatbot.chat.conversations.messages import MessageNotFound, my_message, path_to
 from chatbot.chat.conversations.titles import title_of
 from chatbot.chat.conversations.views import views
@@ -126,7 +126,7 @@ def _begin(
     searched = readable(session, reader, collections)
     if key is not None and key.made:
         place = _noted(session, owner, key.made)
-        hold(session, owner, place.question.chat_session_id, place.question.id, place.answer_id, places=0)
+        acquire_lease(session, owner, place.question.chat_session_id, place.question.id, place.answer_id, places=0)
     else:
         place = find_place()
     question = place.question
@@ -155,7 +155,7 @@ def _new_question(
     if session_id is None:
         session_id, position = _new_session(session, owner, text, question_id, answer_id), 0
     else:
-        position = hold(session, owner, session_id, question_id, answer_id, places=2)
+        position = acquire_lease(session, owner, session_id, question_id, answer_id, places=2)
         parent = _parent(session, session_id, parent_id)
     question = Message(
         id=question_id, chat_session_id=session_id, parent_id=parent, position=position, is_user=True,
@@ -207,7 +207,7 @@ def _asked_again(session: Session, owner: Owner, message_id: str) -> Place:
     if question is None or not question.content:
         raise MessageNotFound("The question of this answer was deleted.")
     answer_id = new_id()
-    position = hold(session, owner, question.chat_session_id, question.id, answer_id, places=1)
+    position = acquire_lease(session, owner, question.chat_session_id, question.id, answer_id, places=1)
     return Place(question, answer_id, position)
 
 

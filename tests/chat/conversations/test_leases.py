@@ -131,6 +131,6 @@ def test_many_lost_answers_are_stored_batch_by_batch(
         lost(app, ada)
 
     with app.extensions["sessions"]() as session:
-        assert leases.settle_lost(session) == 5
+        assert leases.recover_abandoned(session) == 5
 
     assert [message.status for message in stored(app) if not message.is_user] == ["interrupted"] * 5

@@ -153,8 +153,10 @@ def test_a_process_looks_once_for_all_its_answers(
 ) -> None:
     monkeypatch.setattr(active_replies, "LOOK_SECONDS", 0.2)
     looks: list[float] = []
-    real = active_replies.Running._look
-    monkeypatch.setattr(active_replies.Running, "_look", lambda self: (looks.append(time.monotonic()), real(self))[1])
+    real = active_replies.ActiveReplies._look
+    monkeypatch.setattr(
+        active_replies.ActiveReplies, "_look", lambda self: (looks.append(time.monotonic()), real(self))[1]
+    )
     begun_at = time.monotonic()
     under_way = [begun(app, ada) for _ in range(4)]
 
@@ -287,7 +289,7 @@ def test_a_stop_while_the_database_is_away_is_heard_in_the_process(
         raise OperationalError("SELECT", {}, Exception("away"))
 
     monkeypatch.setattr(active_replies, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(active_replies.Running, "_look", away)
+    monkeypatch.setattr(active_replies.ActiveReplies, "_look", away)
     start, events = begun(app, ada)
 
     app.extensions["replies"].running.stop(start["message_id"])
