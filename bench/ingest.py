@@ -40,9 +40,9 @@ from chatbot.knowledge.index.generations import ensure_generation
 from chatbot.knowledge.ingestion.chunks import in_context, label_of
 from chatbot.knowledge.ingestion.ingest import BATCH, ingest
 from chatbot.knowledge.ingestion.ingest_batch import BATCH as TOGETHER
-from chatbot.knowledge.ingestion.ingest_batch import ingest_together
+from chatbot.knowledge.ingestion.ingest_batch import ingest_batch
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
-from chatbot.knowledge.parsing.extraction import read_text
+from chatbot.knowledge.parsing.extraction import extract_text
 from chatbot.rag.embeddings.embedders import Embedder, Embedders, Vectors
 from chatbot.rag.text.splitter import split
 
@@ -187,7 +187,7 @@ def small(session: Session, embedders: Embedders, number: int) -> None:
 
     def rowless() -> None:
         for start in range(0, number, MOST):
-            read = [read_text(one.data, one.filename, None).parsed.text for one in new[start : start + MOST]]
+            read = [extract_text(one.data, one.filename, None).parsed.text for one in new[start : start + MOST]]
             cut = [(text, split(text, generation.chunk_tokens, embedder.count_tokens)) for text in read]
             texts = [text[chunk.start : chunk.end] for text, chunks in cut for chunk in chunks]
             for first in range(0, len(texts), TOGETHER):
@@ -198,7 +198,7 @@ def small(session: Session, embedders: Embedders, number: int) -> None:
             sync_files(session, new[start : start + MOST])
 
     def ingested() -> None:
-        while ingest_together(session, embedders, 60):
+        while ingest_batch(session, embedders, 60):
             pass
 
     parts = {"read, cut and embed, no row": rowless, "add": added, "ingest": ingested}

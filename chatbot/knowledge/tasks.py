@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chatbot.extensions import db
 from chatbot.knowledge.documents import queue_status, service
 from chatbot.knowledge.ingestion import ingest
-from chatbot.knowledge.ingestion.ingest_batch import ingest_together
+from chatbot.knowledge.ingestion.ingest_batch import ingest_batch
 from chatbot.knowledge.maintenance import keyword_backfill
 from chatbot.logs import Outage
 
@@ -45,7 +45,7 @@ def ingest_document(document_id: str) -> None:
 
 def _ingest_together() -> int:
     parts = current_app.extensions
-    return ingest_together(db.session(), parts["embedders"], parts["settings"].ingest_lease_seconds)
+    return ingest_batch(db.session(), parts["embedders"], parts["settings"].ingest_lease_seconds)
 
 
 @shared_task(name="knowledge.sweep", ignore_result=True)

@@ -25,7 +25,7 @@ READ_AT_ONCE = 2_000
 PassageRow = Row[*tuple[Any, ...]]
 
 
-class SqlRows:
+class ChunkReader:
     """The rows of one generation."""
 
     def __init__(self, sessions: Sessions, generation: Generation) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KEPT = timedelta(days=7)
 
 
-class SqlNotes:
+class SqlSnapshotRegistry:
     """The notes of one generation's files."""
 
     def __init__(self, sessions: Sessions, generation_id: int) -> None:
@@ -52,14 +52,14 @@ class SqlNotes:
             session.commit()
 
 
-def shelf_of(sessions: Sessions, generation: Generation, folder: Path | None) -> SnapshotStore | None:
+def snapshot_store_of(sessions: Sessions, generation: Generation, folder: Path | None) -> SnapshotStore | None:
     """The snapshot files of a generation, where there is a folder for them."""
     from chatbot.rag.vector_store.snapshot_file import SnapshotHeader, SnapshotStore
 
     if folder is None:
         return None
     about = SnapshotHeader(generation.id, generation.embedder, generation.dimension)
-    return SnapshotStore(folder, about, SqlNotes(sessions, generation.id))
+    return SnapshotStore(folder, about, SqlSnapshotRegistry(sessions, generation.id))
 
 
 def may_be_purged(session: Session) -> None:

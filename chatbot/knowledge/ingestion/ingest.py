@@ -30,7 +30,7 @@ from chatbot.knowledge.index.generations import ensure_generation, is_active, ne
 from chatbot.knowledge.ingestion.chunks import Origin, fill_vectors, label_of, new_chunk, terms_of_chunk, write_chunks
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError
-from chatbot.knowledge.parsing.extraction import read_text
+from chatbot.knowledge.parsing.extraction import extract_text
 from chatbot.rag.embeddings.embedders import Embedder, Embedders
 from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
@@ -262,7 +262,7 @@ def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentV
         else:
             data, name, kind = fetched.body, urls.name_to_judge_by(fetched), fetched.media_type
         session.rollback()
-        read = read_text(data, name, kind)
+        read = extract_text(data, name, kind)
         document = held(session, job)
         version = session.scalars(query).one()
         for column, value in read.version_values().items():

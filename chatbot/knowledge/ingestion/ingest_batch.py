@@ -34,7 +34,7 @@ from chatbot.knowledge.ingestion.chunks import (
 from chatbot.knowledge.ingestion.ingest import AWAY, WAIT, GenerationChanged
 from chatbot.knowledge.models import Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError, is_isolated
-from chatbot.knowledge.parsing.extraction import ReadText, read_text
+from chatbot.knowledge.parsing.extraction import ExtractedText, extract_text
 from chatbot.rag.embeddings.embedders import Embedder, Embedders
 from chatbot.rag.text.splitter import split
 
@@ -59,7 +59,7 @@ class Prepared:
     source: str
     version_id: int
     new_title: str
-    read: ReadText
+    read: ExtractedText
     chunks: tuple[NewChunk, ...]
     terms: tuple[list[str], ...]
 
@@ -79,7 +79,7 @@ class Batch:
         return held.order_by(Document.id).with_for_update(of=Document).options(lazyload(Document.collection))
 
 
-def ingest_together(session: Session, embedders: Embedders, lease_seconds: float) -> int:
+def ingest_batch(session: Session, embedders: Embedders, lease_seconds: float) -> int:
     """Ingests some of the small new texts that wait, and gives how many have come to an end, ready or failed; 0 where
     each has to go its own way, or to wait."""
     batch = _claim(session, timedelta(seconds=lease_seconds))
@@ -199,7 +199,7 @@ def _prepared(row: Any, generation: Generation, embedder: Embedder) -> Prepared:
     Raises:
         ParseError: it cannot be read, or has no text.
     """
-    read = read_text(row.content, row.filename, row.media_type)
+    read = extract_text(row.content, row.filename, row.media_type)
     text, title = read.parsed.text, read.title_for(row.title, row.filename)
     origin = Origin(row.id, row.version_id, 1, text, read.parsed.pages, label_of(title, row.source, row.filename))
     cut = split(text, generation.chunk_tokens, embedder.count_tokens)

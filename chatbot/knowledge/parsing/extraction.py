@@ -13,7 +13,7 @@ from chatbot.rag.text.language_detection import language_of
 
 
 @dataclass(frozen=True)
-class ReadText:
+class ExtractedText:
     """A text as it was read, and what it tells about itself."""
 
     parsed: Parsed
@@ -35,7 +35,7 @@ class ReadText:
         return title
 
 
-def read_text(data: bytes, filename: str, media_type: str | None) -> ReadText:
+def extract_text(data: bytes, filename: str, media_type: str | None) -> ExtractedText:
     """Reads a document; outside any transaction, for it may take long.
 
     Raises:
@@ -43,4 +43,4 @@ def read_text(data: bytes, filename: str, media_type: str | None) -> ReadText:
     """
     parsed = parse(data, filename, media_type)
     suspicion = score(signs(parsed.text, data, parsed.media_type))
-    return ReadText(parsed, simhash(parsed.text), suspicion, language_of(parsed.text))
+    return ExtractedText(parsed, simhash(parsed.text), suspicion, language_of(parsed.text))

@@ -22,11 +22,11 @@ from sqlalchemy import ColumnElement
 from chatbot import tracing
 from chatbot.db import Sessions
 from chatbot.knowledge.index import keywords
-from chatbot.knowledge.index.chunk_reader import PassageRow, SqlRows, passage
+from chatbot.knowledge.index.chunk_reader import ChunkReader, PassageRow, passage
 from chatbot.knowledge.index.generations import active_generation, active_row, warn_of_other_embedder
 from chatbot.knowledge.index.keywords import Scope
 from chatbot.knowledge.index.pgvector_store import PgVectorStore, StoreKind, build_index
-from chatbot.knowledge.index.snapshot_registry import shelf_of
+from chatbot.knowledge.index.snapshot_registry import snapshot_store_of
 from chatbot.knowledge.models import CURATED, Generation
 from chatbot.knowledge.retrieval.candidates import Candidates
 from chatbot.metrics import stages
@@ -63,12 +63,12 @@ class Index:
     ) -> None:  # fmt: skip
         self.generation = generation
         self.embedder = embedders.get(generation.embedder)
-        self.rows = SqlRows(sessions, generation)
+        self.rows = ChunkReader(sessions, generation)
         embedding = LangChainEmbeddings(self.embedder)
         self.store: RowStore = (
             PgVectorStore(embedding, self.rows, sessions, generation)
             if store == "pgvector"
-            else FaissStore(embedding, self.rows, shelf_of(sessions, generation, files), upkeep=upkeep)
+            else FaissStore(embedding, self.rows, snapshot_store_of(sessions, generation, files), upkeep=upkeep)
         )
         self.sessions = sessions
 

@@ -19,7 +19,7 @@ from chatbot.extensions import db
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.updates import edit_document
 from chatbot.knowledge.index import activation, snapshot_registry
-from chatbot.knowledge.index.chunk_reader import SqlRows
+from chatbot.knowledge.index.chunk_reader import ChunkReader
 from chatbot.knowledge.models import ChunkRow, Document, Generation, IndexFile
 from chatbot.rag.vector_store import compaction
 from chatbot.rag.vector_store import snapshot as snapshot_module
@@ -47,14 +47,14 @@ def app(again: Again) -> Flask:
 @pytest.fixture
 def pulls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, int, bool]]:
     """What is read from the rows: since when, how many rows, and whether all there are."""
-    noted, real = [], SqlRows.changes
+    noted, real = [], ChunkReader.changes
 
     def changes(self, since):
         made = real(self, since)
         noted.append((since, len(made.ids), made.complete))
         return made
 
-    monkeypatch.setattr(SqlRows, "changes", changes)
+    monkeypatch.setattr(ChunkReader, "changes", changes)
     return noted
 
 
@@ -132,7 +132,7 @@ def test_a_file_of_rows_that_a_purge_has_overtaken_is_not_kept(app):
     revision = in_session(app, lambda session: session.get_one(Generation, 1).revision)
     in_session(app, service.delete_document, gone)
     in_session(app, service.purge)
-    notes = snapshot_registry.SqlNotes(app.extensions["sessions"], 1)
+    notes = snapshot_registry.SqlSnapshotRegistry(app.extensions["sessions"], 1)
     assert notes.note("0" * 16, revision) is False
     assert notes.note("1" * 16, revision + 1) is True
     assert notes.tokens() == {"1" * 16}
@@ -213,9 +213,9 @@ def test_the_file_of_a_generation_that_was_dropped_goes_with_the_next_one(app):
         session.get_one(Generation, 2).active = 1
         session.commit()
         activation.drop(session, 1)
-    notes = snapshot_registry.SqlNotes(app.extensions["sessions"], 2)
+    notes = snapshot_registry.SqlSnapshotRegistry(app.extensions["sessions"], 2)
     shelf = SnapshotStore(first.parent, SnapshotHeader(2, "x", 384), notes)
-    assert snapshot_registry.SqlNotes(app.extensions["sessions"], 1).note("late", 99) is False
+    assert snapshot_registry.SqlSnapshotRegistry(app.extensions["sessions"], 1).note("late", 99) is False
     with shelf.writing():
         shelf._sweep()
     assert files(app) == []

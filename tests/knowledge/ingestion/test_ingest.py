@@ -250,7 +250,7 @@ def test_a_document_that_kills_its_worker_again_and_again_is_set_aside(app, embe
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "read_text", die)
+        patch.setattr(ingest, "extract_text", die)
         for _ in range(ingest.MAX_ATTEMPTS):
             with pytest.raises(Killed):
                 ingest_now(app, id_)

@@ -16,7 +16,7 @@ from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import service, updates
 from chatbot.knowledge.index import activation
 from chatbot.knowledge.ingestion import ingest_batch, reindex
-from chatbot.knowledge.ingestion.ingest_batch import ingest_together
+from chatbot.knowledge.ingestion.ingest_batch import ingest_batch as ingest_together
 from chatbot.knowledge.maintenance.verify import KNOWLEDGE, verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.tasks import sweep_documents

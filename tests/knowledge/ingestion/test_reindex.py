@@ -121,7 +121,7 @@ def _listed(app):
 
 def test_nothing_is_parsed_again(app, embedder, monkeypatch):
     put_in(app, HOURS)
-    monkeypatch.setattr(ingestion, "read_text", lambda *_: pytest.fail("it was parsed"))
+    monkeypatch.setattr(ingestion, "extract_text", lambda *_: pytest.fail("it was parsed"))
     assert missing(app, built(app)) == 0
 
 

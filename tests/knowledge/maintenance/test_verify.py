@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, text, update
 
 from chatbot.db import begin_write
 from chatbot.knowledge.index import activation
-from chatbot.knowledge.index.chunk_reader import SqlRows
+from chatbot.knowledge.index.chunk_reader import ChunkReader
 from chatbot.knowledge.maintenance import verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from tests.conftest import HOURS, RETURNS, put_in
@@ -199,8 +199,8 @@ def test_what_is_no_chunk_is_taken_out_of_the_keyword_index(sqlite_app):
 
 def test_an_index_that_lacks_a_chunk_is_found(sqlite_app, monkeypatch):
     put_in(sqlite_app, HOURS)
-    real = SqlRows._added
-    monkeypatch.setattr(SqlRows, "_added", lambda self, *args: [rows[1:] for rows in real(self, *args)])
+    real = ChunkReader._added
+    monkeypatch.setattr(ChunkReader, "_added", lambda self, *args: [rows[1:] for rows in real(self, *args)])
     assert len(wrong(sqlite_app)["the index in memory holds exactly the visible chunks"]) == 1
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from chatbot.db import begin_write
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.service import NewDocument
-from chatbot.knowledge.index.chunk_reader import SqlRows
+from chatbot.knowledge.index.chunk_reader import ChunkReader
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.parsing.clean import clean_title
 from tests.conftest import HOURS, RETURNS, put_in
@@ -55,14 +55,14 @@ def test_another_process_finds_what_was_added_and_misses_what_was_removed_at_onc
 def test_a_chunk_removed_between_the_search_and_its_reading_is_not_given(app, other, monkeypatch):
     """J3: the index may be a moment behind, the rows are not."""
     id_ = put_in(app, HOURS).id
-    real = SqlRows.read
+    real = ChunkReader.read
 
     def late(self, ids):
         monkeypatch.undo()
         delete(other, id_)
         return real(self, ids)
 
-    monkeypatch.setattr(SqlRows, "read", late)
+    monkeypatch.setattr(ChunkReader, "read", late)
     assert found(app, QUESTION) == []
 
 
@@ -121,7 +121,7 @@ def test_a_purge_in_the_middle_of_a_pull_hides_no_removal(app, other, monkeypatc
     put_in(app, RETURNS)
     assert len(found(other, QUESTION)) == 2
     delete(app, id_)
-    real = SqlRows._added
+    real = ChunkReader._added
 
     def and_purge(self, *args):
         monkeypatch.undo()
@@ -129,7 +129,7 @@ def test_a_purge_in_the_middle_of_a_pull_hides_no_removal(app, other, monkeypatc
         purge(app)
         return rows
 
-    monkeypatch.setattr(SqlRows, "_added", and_purge)
+    monkeypatch.setattr(ChunkReader, "_added", and_purge)
     assert found(other, QUESTION) == [RETURNS]
     assert other.extensions["retriever"].index_stats()["vectors"] == 1
 
