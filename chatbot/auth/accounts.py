@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events
-from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.client_info import UNKNOWN_CLIENT, ClientInfo
 from chatbot.auth.credentials import passwords, sessions, tokens
 from chatbot.auth.credentials.email_addresses import canonical_email, canonical_username
 from chatbot.auth.credentials.sessions import InvalidCredentials
@@ -43,7 +43,9 @@ class AccountNotFound(NotFound):
     code, detail = "account_not_found", "There is no such account."
 
 
-def sign_up(session: Session, settings: Settings, fields: dict[str, Any], origin: Origin = NOWHERE) -> tuple[User, str]:
+def sign_up(
+    session: Session, settings: Settings, fields: dict[str, Any], origin: ClientInfo = UNKNOWN_CLIENT
+) -> tuple[User, str]:
     """Creates an account and queues its confirmation letter in one transaction.
 
     Returns the user and the id of the letter to wake the worker for.
@@ -61,7 +63,7 @@ def sign_up(session: Session, settings: Settings, fields: dict[str, Any], origin
 
 
 def create_admin(
-    session: Session, settings: Settings, email: str, username: str, password: str, origin: Origin = NOWHERE
+    session: Session, settings: Settings, email: str, username: str, password: str, origin: ClientInfo = UNKNOWN_CLIENT
 ) -> User:
     """Creates an administrator whose address counts as confirmed.
 
@@ -124,7 +126,9 @@ def get_user(session: Session, user_id: str) -> User:
     return user
 
 
-def change_profile(session: Session, user_id: str, changes: dict[str, str], origin: Origin = NOWHERE) -> User:
+def change_profile(
+    session: Session, user_id: str, changes: dict[str, str], origin: ClientInfo = UNKNOWN_CLIENT
+) -> User:
     """Changes names.
 
     Raises:
@@ -153,7 +157,9 @@ def change_profile(session: Session, user_id: str, changes: dict[str, str], orig
     return user
 
 
-def delete_account(session: Session, settings: Settings, user_id: str, password: str, origin: Origin = NOWHERE) -> None:
+def delete_account(
+    session: Session, settings: Settings, user_id: str, password: str, origin: ClientInfo = UNKNOWN_CLIENT
+) -> None:
     """Deletes an account and everything of theirs: by the database, and by what was attached with `attach_erasers`.
 
     Raises:
@@ -173,7 +179,7 @@ def attach_erasers(engine: Engine, erasers: Sequence[Eraser]) -> None:
     engine.update_execution_options(erasers=tuple(erasers))
 
 
-def _remove(session: Session, user: User, origin: Origin = NOWHERE) -> None:
+def _remove(session: Session, user: User, origin: ClientInfo = UNKNOWN_CLIENT) -> None:
     """Deletes an account and commits. What tells of it stays, without saying whose it was.
 
     Raises:
@@ -192,7 +198,7 @@ def _remove(session: Session, user: User, origin: Origin = NOWHERE) -> None:
         finish()
 
 
-def delete_user(session: Session, name: str, origin: Origin = NOWHERE) -> None:
+def delete_user(session: Session, name: str, origin: ClientInfo = UNKNOWN_CLIENT) -> None:
     """Deletes somebody's account and everything of theirs.
 
     Raises:
@@ -224,7 +230,7 @@ def list_users(session: Session, q: str | None, limit: int, cursor: str | None) 
     return newest_first(session, query, User.created_at, User.id, limit, cursor)
 
 
-def set_active(session: Session, name: str, active: bool, origin: Origin = NOWHERE) -> User:
+def set_active(session: Session, name: str, active: bool, origin: ClientInfo = UNKNOWN_CLIENT) -> User:
     """Enables or disables an account. Disabling ends its sessions; its keys are refused until it is enabled again.
 
     Raises:
@@ -243,7 +249,7 @@ def set_active(session: Session, name: str, active: bool, origin: Origin = NOWHE
     return user
 
 
-def set_admin(session: Session, name: str, admin: bool, origin: Origin = NOWHERE) -> User:
+def set_admin(session: Session, name: str, admin: bool, origin: ClientInfo = UNKNOWN_CLIENT) -> User:
     """Makes an account an administrator, or an ordinary user again, from the next request on.
 
     Raises:
@@ -260,7 +266,7 @@ def set_admin(session: Session, name: str, admin: bool, origin: Origin = NOWHERE
     return user
 
 
-def revoke_sessions(session: Session, name: str, origin: Origin = NOWHERE) -> int:
+def revoke_sessions(session: Session, name: str, origin: ClientInfo = UNKNOWN_CLIENT) -> int:
     """Ends every session of an account; gives how many were alive.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatbot.auth.client_info import Origin
+from chatbot.auth.client_info import ClientInfo
 from chatbot.cli_support import Commands, show_table
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 users_cli = Commands("users", help="Accounts. ACCOUNT is an e-mail address or a user name.")
 
-FROM_HERE = Origin(device="the command line")
+FROM_HERE = ClientInfo(device="the command line")
 PAGE = 100
 
 

@@ -20,7 +20,7 @@ _SYSTEMS = (
 
 
 @dataclass(frozen=True)
-class Origin:
+class ClientInfo:
     """The request's id, the network it came from, the device it named, and the language it likes to be told things in.
 
     Empty where nobody knows.
@@ -32,7 +32,7 @@ class Origin:
     language: str = ENGLISH
 
 
-NOWHERE = Origin()
+UNKNOWN_CLIENT = ClientInfo()
 
 
 def network_of(address: str | None) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth import recovery
 from chatbot.auth.models import User
 from chatbot.config import ROOT, Settings
-from chatbot.mail.emails import Letter, LetterBuilders
+from chatbot.mail.emails import Email, LetterBuilders
 from chatbot.mail.models import Mail
 from chatbot.translations import translated
 
@@ -48,7 +48,7 @@ def builders(settings: Settings) -> LetterBuilders:
     }
 
 
-def _verification(settings: Settings, session: Session, mail: Mail) -> Letter | None:
+def _verification(settings: Settings, session: Session, mail: Mail) -> Email | None:
     """Confirm your address; None when it is confirmed already, or is not the account's address any more."""
     user = _reader(session, mail)
     if user is None or user.is_verified or user.email != mail.recipient:
@@ -58,7 +58,7 @@ def _verification(settings: Settings, session: Session, mail: Mail) -> Letter | 
     return _letter("verify_email", "Confirm your e-mail address", user, mail.language, link=link, lasts=lasts)
 
 
-def _reset(settings: Settings, session: Session, mail: Mail) -> Letter | None:
+def _reset(settings: Settings, session: Session, mail: Mail) -> Email | None:
     """Choose a new password; None for a disabled account, or when the address is not the account's any more."""
     user = _reader(session, mail)
     if user is None or not user.is_active or user.email != mail.recipient:
@@ -68,7 +68,7 @@ def _reset(settings: Settings, session: Session, mail: Mail) -> Letter | None:
     return _letter("reset_password", "Choose a new password", user, mail.language, link=link, lasts=lasts)
 
 
-def _changed(settings: Settings, session: Session, mail: Mail) -> Letter | None:
+def _changed(settings: Settings, session: Session, mail: Mail) -> Email | None:
     """Your password was changed, for whoever did not do it; None when the account is gone."""
     user = _reader(session, mail)
     if user is None:
@@ -83,7 +83,7 @@ def _reader(session: Session, mail: Mail) -> User | None:
     return session.scalar(select(User).where(User.id == mail.user_id))
 
 
-def _letter(template: str, subject: str, user: User, language: str, **values: str) -> Letter:
+def _letter(template: str, subject: str, user: User, language: str, **values: str) -> Email:
     """A letter in a language. A template says its sentences in English, with `say`; the values go in afterwards."""
     subject = translated(subject, language)
     values |= {"subject": subject, "name": called(user), "language": language}
@@ -93,7 +93,7 @@ def _letter(template: str, subject: str, user: User, language: str, **values: st
 
     written = (_templates.get_template(f"{template}.{kind}").render(values, say=say) for kind in ("txt", "html"))
     text, html = written
-    return Letter(subject, text, html)
+    return Email(subject, text, html)
 
 
 def called(user: User) -> str:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from chatbot.auth.client_info import Origin
+from chatbot.auth.client_info import ClientInfo
 from chatbot.auth.models import EVENT_KINDS, SecurityEvent, User, that_stay
 from chatbot.db import begin_write, utcnow
 from chatbot.web.pagination import Page, newest_first
@@ -21,7 +21,7 @@ _ALARMING = frozenset({"refresh_reused"})
 
 
 def record(
-    session: Session, kind: str, origin: Origin, user_id: str | None, *, by_owner: bool = True, **detail: Any
+    session: Session, kind: str, origin: ClientInfo, user_id: str | None, *, by_owner: bool = True, **detail: Any
 ) -> None:
     """Adds an event to the caller's transaction, and says it in the log.
 

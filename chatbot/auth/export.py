@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatbot.auth import accounts, events
-from chatbot.auth.client_info import Origin
+from chatbot.auth.client_info import ClientInfo
 from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.models import ApiKey, SecurityEvent, TokenFamily, User
 from chatbot.db import Base, begin_write
@@ -24,7 +24,7 @@ _KEPT_BACK = {
 }
 
 
-def note(session: Session, user_id: str, origin: Origin) -> None:
+def note(session: Session, user_id: str, origin: ClientInfo) -> None:
     """Records that the account was exported.
 
     Raises:

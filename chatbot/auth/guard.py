@@ -77,7 +77,7 @@ def needs_key(scope: str) -> Callable[[View], View]:
     return mark
 
 
-def chat_may(view: View) -> View:
+def allow_chat_scope(view: View) -> View:
     """Below a guard: the scope `chat` is enough as well, for what the chat's answers lead to."""
     view.chat_may = True  # type: ignore[attr-defined]
     return view
@@ -177,7 +177,7 @@ def _known(sessions: Sessions, token: str) -> Caller:
     return who
 
 
-def let_into_chat(sessions: Sessions, token: str, require_verified: bool) -> Caller:
+def authorize_chat_token(sessions: Sessions, token: str, require_verified: bool) -> Caller:
     """What `user_required` does for the chat, for a token that has come in another way than in a header.
 
     Raises:

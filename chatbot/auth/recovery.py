@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events
-from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.client_info import UNKNOWN_CLIENT, ClientInfo
 from chatbot.auth.credentials import passwords, sessions, tokens
 from chatbot.auth.credentials.email_addresses import canonical_email
 from chatbot.auth.credentials.sessions import InvalidCredentials
@@ -39,7 +39,7 @@ def verification_token(settings: Settings, user: User) -> str:
     return tokens.sign(settings.mail_secrets(), tokens.VERIFY_EMAIL, user.id, tokens.fingerprint(user.email))
 
 
-def verify_email(session: Session, settings: Settings, token: str, origin: Origin = NOWHERE) -> User:
+def verify_email(session: Session, settings: Settings, token: str, origin: ClientInfo = UNKNOWN_CLIENT) -> User:
     """Marks the address as confirmed; a second use changes nothing.
 
     Raises:
@@ -58,7 +58,7 @@ def verify_email(session: Session, settings: Settings, token: str, origin: Origi
     return user
 
 
-def resend_verification(session: Session, email: str, origin: Origin = NOWHERE) -> str:
+def resend_verification(session: Session, email: str, origin: ClientInfo = UNKNOWN_CLIENT) -> str:
     """Queues another confirmation letter where there is an unconfirmed account.
 
     Gives the id of the letter; where none was queued, an id of nothing, so that neither case takes longer.
@@ -72,7 +72,7 @@ def resend_verification(session: Session, email: str, origin: Origin = NOWHERE) 
     return mail.id if mail else new_id()
 
 
-def forgot_password(session: Session, email: str, origin: Origin = NOWHERE) -> str:
+def forgot_password(session: Session, email: str, origin: ClientInfo = UNKNOWN_CLIENT) -> str:
     """Queues a reset letter where there is an active account; what it gives is as for `resend_verification`."""
     begin_write(session)
     user = _find(session, email)
@@ -100,7 +100,7 @@ def _reset_state(user: User) -> str:
 
 
 def reset_password(
-    session: Session, settings: Settings, token: str, password: str, password2: str, origin: Origin = NOWHERE
+    session: Session, settings: Settings, token: str, password: str, password2: str, origin: ClientInfo = UNKNOWN_CLIENT
 ) -> str:
     """Sets a password by a reset link and ends every session. Who reads the mail owns the address: it is confirmed.
 
@@ -126,7 +126,7 @@ def reset_password(
 
 def change_password(
     session: Session, settings: Settings, user_id: str, current: str, password: str, password2: str, *,
-    keep: str | None = None, origin: Origin = NOWHERE,
+    keep: str | None = None, origin: ClientInfo = UNKNOWN_CLIENT,
 ) -> str:  # fmt: skip
     """Sets another password and ends every session but `keep`. Gives the id of the notice letter.
 
@@ -149,7 +149,7 @@ def change_password(
 
 
 def _set_password(
-    session: Session, settings: Settings, user: User, password: str, password2: str, origin: Origin, *,
+    session: Session, settings: Settings, user: User, password: str, password2: str, origin: ClientInfo, *,
     because: str, keep: str | None = None,
 ) -> str | None:  # fmt: skip
     """Replaces the password the user had when they were read: the notice's id, or None when it is another by now."""

@@ -14,7 +14,7 @@ from chatbot.mail.models import Mail
 
 
 @dataclass(frozen=True)
-class Letter:
+class Email:
     """A subject, and what it says twice: as plain text and as html."""
 
     subject: str
@@ -23,5 +23,5 @@ class Letter:
 
 
 # Writes the letter of a row, or gives None when there is no reason to send it any more.
-LetterBuilder = Callable[[Session, Mail], Letter | None]
+LetterBuilder = Callable[[Session, Mail], Email | None]
 LetterBuilders = Mapping[str, LetterBuilder]

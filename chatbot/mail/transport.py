@@ -14,14 +14,14 @@ from uuid import UUID
 
 from flask_mail import Connection, _Mail
 
-from chatbot.mail.emails import Letter
+from chatbot.mail.emails import Email
 from chatbot.system.private_files import make_folder, open_private
 
 TIMEOUT_SECONDS = 10.0
 # The folder in the instance folder.
 OUTBOX = "outbox"
 
-Transport = Callable[[str, Letter, str], None]
+Transport = Callable[[str, Email, str], None]
 
 
 class Refused(Exception):
@@ -56,7 +56,7 @@ def smtp(mail: _Mail, sender: str) -> Transport:
     The transport raises `Refused` for a final no, and `OSError` or `smtplib.SMTPException` for what may pass.
     """
 
-    def send(recipient: str, letter: Letter, message_id: str) -> None:
+    def send(recipient: str, letter: Email, message_id: str) -> None:
         message = _message(sender, recipient, letter, message_id, "quoted-printable")
         try:
             with _Connection(mail) as connection:  # type: ignore[arg-type]  # As Flask-Mail does.
@@ -79,7 +79,7 @@ def smtp(mail: _Mail, sender: str) -> Transport:
 def outbox(folder: Path, sender: str) -> Transport:
     """Writes each letter as an .eml file, whole or not at all. Its text is plain to read, links too."""
 
-    def send(recipient: str, letter: Letter, message_id: str) -> None:
+    def send(recipient: str, letter: Email, message_id: str) -> None:
         message = _message(sender, recipient, letter, message_id, "8bit")
         make_folder(folder)
         temporary = folder / f".{message_id}.tmp"
@@ -117,7 +117,7 @@ def check_recipient(recipient: str) -> None:
     _set_header(EmailMessage(policy=SMTP), "To", recipient, "recipient")
 
 
-def _message(sender: str, recipient: str, letter: Letter, message_id: str, encoding: str) -> EmailMessage:
+def _message(sender: str, recipient: str, letter: Email, message_id: str, encoding: str) -> EmailMessage:
     """The message with its two parts, the text first: a reader shows the last one it can.
 
     Raises:

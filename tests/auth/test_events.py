@@ -12,7 +12,7 @@ from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events, recovery
-from chatbot.auth.client_info import Origin
+from chatbot.auth.client_info import ClientInfo
 from chatbot.auth.models import EVENT_KINDS, ApiKey, SecurityEvent, TokenFamily, User
 from chatbot.auth.tasks import forget_old_events
 from chatbot.db import Base, begin_write, utcnow
@@ -431,6 +431,6 @@ def test_no_row_of_another_kind_can_be_written(session):
     """The list of kinds is what the API promises."""
     begin_write(session)
     with pytest.raises(AssertionError):
-        events.record(session, "made_up", Origin(), None)
+        events.record(session, "made_up", ClientInfo(), None)
     session.rollback()
     assert session.scalar(select(func.count()).select_from(ApiKey)) == 0

@@ -17,7 +17,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from chatbot.auth import accounts
-from chatbot.auth.client_info import NOWHERE
+from chatbot.auth.client_info import UNKNOWN_CLIENT
 from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.export import account_parts, note
 from chatbot.auth.models import SecurityEvent, User
@@ -170,7 +170,7 @@ def test_an_account_that_is_deleted_meanwhile_gets_no_zip(app, ada, act):
     with app.app_context(), app.extensions["sessions"]() as session:
         accounts.delete_user(session, "ada")
         with pytest.raises(InvalidToken):
-            note(session, ada.id, NOWHERE) if act == "note" else list(account_parts(session, ada.id))
+            note(session, ada.id, UNKNOWN_CLIENT) if act == "note" else list(account_parts(session, ada.id))
 
 
 HOSTILE = ["../../etc/passwd", "/etc/passwd", "..\\..\\evil.exe", "C:\\evil", "a/../../b", "\u202egpj.exe",

@@ -13,13 +13,13 @@ from sqlalchemy import select, update
 
 from chatbot.db import begin_write, utcnow
 from chatbot.mail import service, transport
-from chatbot.mail.emails import Letter
+from chatbot.mail.emails import Email
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail, sweep_mails
 from tests.conftest import PASSWORD, sign_up
 from tests.mail.conftest import make_due, run, smtp, text_of, the_mail
 
-LETTER = Letter("Grüße", "Hello,\nthis is a letter.\n", "<p>Hello, this is a letter.</p>\n")
+LETTER = Email("Grüße", "Hello,\nthis is a letter.\n", "<p>Hello, this is a letter.</p>\n")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth import recovery
 from chatbot.auth.models import User
 from chatbot.db import begin_write
-from chatbot.mail.emails import Letter
+from chatbot.mail.emails import Email
 from chatbot.mail.models import Mail
 from chatbot.translations import LANGUAGES, translated
 from tests.conftest import PASSWORD, ROOT, sign_up
@@ -26,7 +26,7 @@ SUBJECTS = {
 TEMPLATES = sorted((ROOT / "chatbot" / "templates" / "letters").iterdir())
 
 
-def written(app: Flask, session: Session, mail: Mail) -> Letter:
+def written(app: Flask, session: Session, mail: Mail) -> Email:
     letter = app.extensions["mail_room"].builders[mail.kind](session, mail)
     session.rollback()
     assert letter is not None

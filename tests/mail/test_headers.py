@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 
 from chatbot.config import ConfigError, load_settings
 from chatbot.mail import service, transport
-from chatbot.mail.emails import Letter
+from chatbot.mail.emails import Email
 from chatbot.mail.models import Mail
 from tests.conftest import PASSWORD
 from tests.mail.conftest import add_mail, add_user, make_due, run, smtp, the_mail
 
-LETTER = Letter("Hello", "Hello,\n", "<p>Hello,</p>\n")
+LETTER = Email("Hello", "Hello,\n", "<p>Hello,</p>\n")
 WRITTEN = [
     "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
 ]  # fmt: skip
@@ -81,7 +81,7 @@ def test_a_subject_that_is_not_one_line_is_refused_for_good(app, session, box, s
     add_mail(session, add_user(session).id)
     mail_id = the_mail(session).id
     make_due(session)
-    builders = {"verify_email": lambda *_: Letter(subject, "x", "x")}
+    builders = {"verify_email": lambda *_: Email(subject, "x", "x")}
     service.deliver(session, mail_id, builders, app.extensions["mail_room"].transport)
     mail = the_mail(session)
     assert (mail.status, mail.attempts, mail.error) == ("failed", 1, "the subject cannot stand in a header")

@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events
-from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.client_info import UNKNOWN_CLIENT, ClientInfo
 from chatbot.auth.credentials import tokens
 from chatbot.auth.models import SCOPES, ApiKey, User
 from chatbot.db import begin_write, utcnow
@@ -37,7 +37,7 @@ class TooManyKeys(Conflict):
 
 def create_key(
     session: Session, user_id: str, name: str, scopes: list[str], expires_at: datetime | None,
-    origin: Origin = NOWHERE,
+    origin: ClientInfo = UNKNOWN_CLIENT,
 ) -> tuple[ApiKey, str]:  # fmt: skip
     """A new key: its row, and the key itself, which nobody can ask for again.
 
@@ -80,7 +80,7 @@ def list_keys(session: Session, user_id: str, limit: int, cursor: str | None) ->
     return newest_first(session, query, ApiKey.created_at, ApiKey.id, limit, cursor)
 
 
-def revoke_key(session: Session, user_id: str, key_id: str, origin: Origin = NOWHERE) -> None:
+def revoke_key(session: Session, user_id: str, key_id: str, origin: ClientInfo = UNKNOWN_CLIENT) -> None:
     """Deletes a key; it and every visitor token it has signed fail from the next request on.
 
     Raises:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.auth import events
-from chatbot.auth.client_info import NOWHERE, Origin
+from chatbot.auth.client_info import UNKNOWN_CLIENT, ClientInfo
 from chatbot.auth.credentials import passwords
 from chatbot.auth.credentials.email_addresses import canonical_email
 from chatbot.auth.credentials.tokens import Claims, Grant, InvalidToken
@@ -43,7 +43,7 @@ class SessionNotFound(NotFound):
 
 
 def log_in(
-    session: Session, settings: Settings, email: str, password: str, origin: Origin = NOWHERE
+    session: Session, settings: Settings, email: str, password: str, origin: ClientInfo = UNKNOWN_CLIENT
 ) -> tuple[User, Grant]:
     """Checks a password and begins a family. The hash is computed exactly once, whoever asks.
 
@@ -94,7 +94,7 @@ def _unchanged(session: Session, user: User) -> bool:
     return session.scalar(select(User.id).where(*as_read).with_for_update(key_share=True)) is not None
 
 
-def _note_failure(session: Session, user: User | None, origin: Origin, because: str = "credentials") -> None:
+def _note_failure(session: Session, user: User | None, origin: ClientInfo, because: str = "credentials") -> None:
     begin_write(session)
     events.record(session, "login_failed", origin, user.id if user else None, by_owner=False, because=because)
     session.commit()
@@ -104,7 +104,7 @@ def _rehashed(stored: str, password: str, iterations: int) -> str | None:
     return passwords.hash_password(password, iterations) if passwords.needs_rehash(stored, iterations) else None
 
 
-def _begin_family(session: Session, settings: Settings, user_id: str, origin: Origin) -> Grant:
+def _begin_family(session: Session, settings: Settings, user_id: str, origin: ClientInfo) -> Grant:
     _make_room(session, settings.max_sessions - 1, user_id, origin)
     now = utcnow()
     family = TokenFamily(
@@ -122,7 +122,7 @@ def _begin_family(session: Session, settings: Settings, user_id: str, origin: Or
     return _grant(settings, family, now)
 
 
-def _make_room(session: Session, room: int, user_id: str, origin: Origin) -> None:
+def _make_room(session: Session, room: int, user_id: str, origin: ClientInfo) -> None:
     """Ends the sessions that were not used for longest, so that no more than `room` are left."""
     newest = select(TokenFamily.id).where(*_alive(user_id)).order_by(TokenFamily.last_used_at.desc())
     too_many = list(session.scalars(newest.offset(room)))
@@ -139,7 +139,7 @@ def _grant(settings: Settings, family: TokenFamily, now: datetime) -> Grant:
     return Grant(family.user_id, family.id, family.current_jti, issued_at, refresh_until, access_for)
 
 
-def refresh(session: Session, settings: Settings, claims: Claims, origin: Origin = NOWHERE) -> Grant:
+def refresh(session: Session, settings: Settings, claims: Claims, origin: ClientInfo = UNKNOWN_CLIENT) -> Grant:
     """Spends a refresh token and returns what the next pair of its family says.
 
     One UPDATE decides who wins, so of many callers with one token exactly one gets a pair.
@@ -157,7 +157,7 @@ def refresh(session: Session, settings: Settings, claims: Claims, origin: Origin
     return _grant(settings, family, now)
 
 
-def _rotate(session: Session, claims: Claims, now: datetime, origin: Origin) -> TokenFamily | None:
+def _rotate(session: Session, claims: Claims, now: datetime, origin: ClientInfo) -> TokenFamily | None:
     """The family with its token spent, or None when the token is not its newest."""
     spend = (
         update(TokenFamily)
@@ -191,7 +191,7 @@ def _replayed(session: Session, claims: Claims, now: datetime, leeway: int) -> T
     return session.scalar(query.execution_options(populate_existing=True))
 
 
-def _refused(session: Session, claims: Claims, origin: Origin) -> Unauthorized:
+def _refused(session: Session, claims: Claims, origin: ClientInfo) -> Unauthorized:
     """Tells a spent token from a dead family, and ends the family of a spent one."""
     spent = (TokenFamily.id == claims.family_id, TokenFamily.current_jti != claims.jti)
     revoked = revoke(session, *spent, because="reuse")
@@ -209,7 +209,7 @@ def _is_active(user_id: str) -> ColumnElement[bool]:
     return TokenFamily.user_id.in_(select(User.id).where(User.id == user_id, User.is_active))
 
 
-def log_out(session: Session, user_id: str, claims: Claims, origin: Origin = NOWHERE) -> None:
+def log_out(session: Session, user_id: str, claims: Claims, origin: ClientInfo = UNKNOWN_CLIENT) -> None:
     """Ends the family of a refresh token of this user. A token that is not theirs ends nothing."""
     begin_write(session)
     if revoke(session, TokenFamily.id == claims.family_id, TokenFamily.user_id == user_id, because="logout"):
@@ -217,7 +217,7 @@ def log_out(session: Session, user_id: str, claims: Claims, origin: Origin = NOW
     session.commit()
 
 
-def log_out_everywhere(session: Session, user_id: str, origin: Origin = NOWHERE) -> None:
+def log_out_everywhere(session: Session, user_id: str, origin: ClientInfo = UNKNOWN_CLIENT) -> None:
     """Ends every family of a user."""
     begin_write(session)
     ended = revoke(session, TokenFamily.user_id == user_id, because="logout_all")
@@ -231,7 +231,7 @@ def list_sessions(session: Session, user_id: str, limit: int, cursor: str | None
     return newest_first(session, query, TokenFamily.last_used_at, TokenFamily.id, limit, cursor)
 
 
-def end_session(session: Session, user_id: str, session_id: str, origin: Origin = NOWHERE) -> None:
+def end_session(session: Session, user_id: str, session_id: str, origin: ClientInfo = UNKNOWN_CLIENT) -> None:
     """Ends one live session of a user.
 
     Raises:

@@ -18,7 +18,7 @@ from marshmallow import ValidationError
 from simple_websocket import ConnectionClosed, Server
 
 from chatbot.auth.callers import Caller, still_allowed
-from chatbot.auth.guard import let_into_chat, public
+from chatbot.auth.guard import authorize_chat_token, public
 from chatbot.chat import schemas
 from chatbot.chat.api.sessions import as_problem, feeds, new_turn, replies, titled_later
 from chatbot.chat.api.sse_events import frames
@@ -106,7 +106,7 @@ class _Conversation:
     def _let_in(self) -> Caller:
         """Asks anew who is there: before each question, as each request would."""
         try:
-            return let_into_chat(self._sessions, self._token, settings().require_verified_email)
+            return authorize_chat_token(self._sessions, self._token, settings().require_verified_email)
         except ChatbotError as error:
             self._socket.send("error", as_problem()(error))
             raise Ending(websockets.POLICY, "The token does not open this.") from None

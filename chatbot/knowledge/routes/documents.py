@@ -7,7 +7,7 @@ from typing import Any
 from flask import current_app, jsonify
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import admin_required, administers, caller, chat_may, user_required
+from chatbot.auth.guard import admin_required, administers, allow_chat_scope, caller, user_required
 from chatbot.background import wake
 from chatbot.extensions import db
 from chatbot.knowledge import schemas
@@ -84,7 +84,7 @@ def list_documents(args: dict[str, Any]) -> Any:
 
 @blp.route("/documents/<uuid:document_id>/", methods=["GET"])
 @user_required
-@chat_may
+@allow_chat_scope
 @blp.response(200, schemas.DocumentSchema)
 def get_document(document_id: Any) -> Any:
     """Read one document

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from chatbot.auth.guard import admin_required, administers, caller, chat_may, user_required
+from chatbot.auth.guard import admin_required, administers, allow_chat_scope, caller, user_required
 from chatbot.background import wake
 from chatbot.extensions import db
 from chatbot.knowledge import schemas
@@ -92,7 +92,7 @@ def list_versions(args: dict[str, Any], document_id: Any) -> Any:
 
 @blp.route("/documents/<uuid:document_id>/versions/<int:number>/", methods=["GET"])
 @user_required
-@chat_may
+@allow_chat_scope
 @blp.response(200, schemas.VersionTextSchema)
 def get_version(document_id: Any, number: int) -> Any:
     """Read one version
@@ -135,7 +135,7 @@ def restore_version(args: dict[str, Any], document_id: Any, number: int) -> Resp
 
 @blp.route("/documents/<uuid:document_id>/chunks/", methods=["GET"])
 @user_required
-@chat_may
+@allow_chat_scope
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.ChunkSchema))
 def list_chunks(args: dict[str, Any], document_id: Any) -> Any:
