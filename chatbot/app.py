@@ -31,8 +31,8 @@ from chatbot.web.http import docs, headers, home, problems, requests
 from chatbot.web.http.blueprint import Api
 from chatbot.web.limits import rate_limits
 from chatbot.web.streaming import websockets
-from chatbot.web.streaming.broadcast import Feeds
-from chatbot.web.streaming.concurrency_limit import Slots
+from chatbot.web.streaming.broadcast import Broadcast
+from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
 
 # The tasks that no route wakes have to be imported by somebody, or a worker does not know them; so do routes and
 # commands that one room gives to another.
@@ -72,7 +72,7 @@ def _init_web(app: Flask, settings: Settings) -> None:
 def _init_answers(app: Flask, settings: Settings) -> None:
     """How answers travel, and what each room tells of itself at /metrics and /readyz."""
     retriever = app.extensions["retriever"]
-    app.extensions.update(slots=Slots(settings.web_streams), feeds=Feeds())
+    app.extensions.update(slots=ConcurrencyLimit(settings.web_streams), feeds=Broadcast())
     websockets.init_app(app, app.extensions["slots"])
     app.extensions["readings"] = (partial(knowledge_health.readings, retriever=retriever), mail_health.readings)
     app.extensions["checks"] = (partial(knowledge_health.checks, retriever=retriever), mail_health.checks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 
 from chatbot.auth.models import EVENT_KINDS, SCOPES
-from chatbot.web.fields import VISIBLE, Id, PageArgs, Utc, text, visible
+from chatbot.web.fields import VISIBLE, Id, PageArgs, UtcDateTime, text, visible
 
 PASSWORD = {"example": "correct horse battery 9"}
 TIME = {"format": "date-time", "type": "string", "example": "2026-11-22T18:00:00.000Z"}
@@ -88,7 +88,7 @@ class UserSchema(ma.Schema):
     last_name = ma.fields.String(metadata={"example": "Lovelace"})
     is_verified = ma.fields.Boolean(metadata={"example": False})
     is_admin = ma.fields.Boolean(metadata={"example": False})
-    created_at = Utc(metadata=TIME)
+    created_at = UtcDateTime(metadata=TIME)
 
 
 class SignupAnswerSchema(ma.Schema):
@@ -125,9 +125,9 @@ class SessionSchema(ma.Schema):
         metadata={"description": "The network it was last refreshed from: a /24 or a /48.", "example": "203.0.113.0/24"}
     )
     is_current = ma.fields.Boolean(metadata={"description": "The session that is asking.", "example": True})
-    created_at = Utc(metadata=TIME)
-    last_used_at = Utc(metadata=TIME)
-    expires_at = Utc(metadata=TIME)
+    created_at = UtcDateTime(metadata=TIME)
+    last_used_at = UtcDateTime(metadata=TIME)
+    expires_at = UtcDateTime(metadata=TIME)
 
 
 class NewKeySchema(ma.Schema):
@@ -159,9 +159,9 @@ class KeySchema(ma.Schema):
     name = ma.fields.String(metadata={"example": "The shop's backend"})
     prefix = ma.fields.String(metadata={"description": "How the key begins.", "example": "cb_Zm9vYmFy"})
     scopes = ma.fields.List(ma.fields.String(), metadata={"example": ["chat"]})
-    created_at = Utc(metadata=TIME)
-    expires_at = Utc(allow_none=True, metadata={**TIME, "nullable": True, "example": None})
-    last_used_at = Utc(allow_none=True, metadata={**TIME, "nullable": True, "example": None})
+    created_at = UtcDateTime(metadata=TIME)
+    expires_at = UtcDateTime(allow_none=True, metadata={**TIME, "nullable": True, "example": None})
+    last_used_at = UtcDateTime(allow_none=True, metadata={**TIME, "nullable": True, "example": None})
 
 
 class KeyOnceSchema(KeySchema):
@@ -233,4 +233,4 @@ class EventSchema(ma.Schema):
     network = ma.fields.String(metadata={"example": "203.0.113.0/24"})
     device = ma.fields.String(metadata={"example": "Firefox on Linux"})
     detail = ma.fields.Dict(metadata={"example": {"session_id": ID["example"]}})
-    created_at = Utc(metadata=TIME)
+    created_at = UtcDateTime(metadata=TIME)

@@ -9,7 +9,7 @@ import marshmallow as ma
 
 from chatbot.chat.models import Message
 from chatbot.errors import FieldError, Invalid
-from chatbot.web.fields import VISIBLE, Flag, Id, PageArgs, Utc, Whole, text
+from chatbot.web.fields import VISIBLE, Id, PageArgs, StrictBool, StrictInt, UtcDateTime, text
 
 MAX_MESSAGE = 8_000
 MAX_MESSAGE_BYTES = 24_000
@@ -64,7 +64,7 @@ class SendSchema(ma.Schema):
         allow_none=True,
         metadata={"description": "The conversation; without it a new one begins."},
     )
-    stream = Flag(
+    stream = StrictBool(
         load_default=None,
         allow_none=True,
         metadata={
@@ -104,7 +104,7 @@ class RegenerateSchema(ma.Schema):
 
     body_is_optional = True
 
-    stream = Flag(
+    stream = StrictBool(
         load_default=None,
         allow_none=True,
         metadata={"description": "As for send/.", "example": False},
@@ -122,7 +122,7 @@ class RegenerateSchema(ma.Schema):
 class LastEventSchema(ma.Schema):
     """The header with which a reader comes back."""
 
-    after = Whole(
+    after = StrictInt(
         data_key="Last-Event-ID",
         load_default=0,
         validate=ma.validate.Range(min=0, max=2**31),
@@ -162,7 +162,9 @@ class UsageSchema(ma.Schema):
     unpriced_answers = ma.fields.Integer(
         metadata={"description": "Answers of models without a known price; they are not in `cost_usd`.", "example": 0}
     )
-    resets_at = Utc(metadata=TIME | {"description": "When the next day begins.", "example": "2026-11-23T00:00:00.000Z"})
+    resets_at = UtcDateTime(
+        metadata=TIME | {"description": "When the next day begins.", "example": "2026-11-23T00:00:00.000Z"}
+    )
 
 
 class HistoryArgs(PageArgs):
@@ -182,8 +184,8 @@ class ChatSessionSchema(ma.Schema):
 
     id = ma.fields.String(metadata={"example": "2f6b2d3e-5a53-4a0e-8f35-7d0b3f0a9c11"})
     title = ma.fields.String(metadata={"example": "How do I add a document?"})
-    created_at = Utc(metadata=TIME)
-    updated_at = Utc(metadata=TIME)
+    created_at = UtcDateTime(metadata=TIME)
+    updated_at = UtcDateTime(metadata=TIME)
     message_count = ma.fields.Integer(metadata={"example": 2})
     members = ma.fields.List(
         ma.fields.String(), metadata={"description": "Who takes part beside the owner.", "example": []}
@@ -226,7 +228,7 @@ class FeedbackSchema(ma.Schema):
         allow_none=True, validate=ma.validate.OneOf(RATINGS), metadata={"description": "up or down.", "example": "up"}
     )
     comment = ma.fields.String(allow_none=True, metadata={"example": "Exactly what I was looking for."})
-    at = Utc(metadata=TIME)
+    at = UtcDateTime(metadata=TIME)
 
 
 class MessageSchema(ma.Schema):
@@ -271,7 +273,7 @@ class MessageSchema(ma.Schema):
             "example": ANSWER_METADATA,
         }
     )
-    created_at = Utc(metadata=TIME)
+    created_at = UtcDateTime(metadata=TIME)
 
     @ma.pre_dump
     def _shape(self, row: MessageView, **_kwargs: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from chatbot.knowledge.models import EVERYONE, MEMBERS
-from chatbot.web.fields import VISIBLE, Utc, text
+from chatbot.web.fields import VISIBLE, UtcDateTime, text
 
 COLLECTION_ID = {"example": "0b6f8f0e-3c0e-4a7e-9a55-3f1f7a1f5c2d"}
 USER_ID = {"example": "7c1d0a52-3c5f-4d5e-8a3e-0d7c7b1f9e44"}
@@ -50,7 +50,7 @@ class CollectionSchema(ma.Schema):
     document_count = ma.fields.Integer(
         metadata={"description": "Whatever their status, but for deleted ones.", "example": 12}
     )
-    created_at = Utc(metadata=TIME)
+    created_at = UtcDateTime(metadata=TIME)
 
 
 class CollectionReceiptSchema(ma.Schema):
@@ -72,4 +72,4 @@ class MemberSchema(ma.Schema):
 
     user_id = ma.fields.String(metadata=USER_ID)
     username = ma.fields.String(metadata={"example": "ada"})
-    created_at = Utc(metadata=TIME | {"description": "Since when."})
+    created_at = UtcDateTime(metadata=TIME | {"description": "Since when."})

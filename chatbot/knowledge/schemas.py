@@ -9,7 +9,7 @@ import marshmallow as ma
 from chatbot.knowledge.documents.filters import WRITTEN
 from chatbot.knowledge.documents.queue_status import Described
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
-from chatbot.web.fields import Flag, PageArgs, Real, Utc, Whole, text
+from chatbot.web.fields import PageArgs, StrictBool, StrictFloat, StrictInt, UtcDateTime, text
 
 # As many as the column holds.
 NUMBER = ma.validate.Range(min=1, max=2**31 - 1)
@@ -28,7 +28,7 @@ class DocumentInSchema(ma.Schema):
     )
     source = text(0, 500, load_default="", metadata={"example": "https://example.com/hours"})
     document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
-    is_active = Flag(load_default=True, metadata={"description": "Whether it may be used in answers."})
+    is_active = StrictBool(load_default=True, metadata={"description": "Whether it may be used in answers."})
     collection = text(1, 100, load_default=DEFAULT_COLLECTION, metadata={"example": DEFAULT_COLLECTION})
     metadata = ma.fields.Dict(keys=ma.fields.String(), load_default=dict, metadata={"example": {"team": "support"}})
 
@@ -39,7 +39,7 @@ class DocumentChangesSchema(ma.Schema):
     title = text(1, 200, metadata={"example": "Opening hours"})
     source = text(0, 500, metadata={"example": "https://example.com/hours"})
     document_type = text(1, 50, metadata=DOCUMENT_TYPE)
-    is_active = Flag(metadata={"description": "Whether it may be used in answers.", "example": True})
+    is_active = StrictBool(metadata={"description": "Whether it may be used in answers.", "example": True})
     collection = text(1, 100, metadata={"description": "Where it goes.", "example": DEFAULT_COLLECTION})
     metadata = ma.fields.Dict(keys=ma.fields.String(), metadata={"example": {"team": "support"}})
 
@@ -73,7 +73,7 @@ class UrlInSchema(ma.Schema):
     # A function, which the OpenAPI document does not show: no title is another one than an empty one.
     title = text(1, 200, load_default=str)
     document_type = text(1, 50, load_default="article", metadata=DOCUMENT_TYPE)
-    is_active = Flag(load_default=True, metadata={"description": "Whether it may be used in answers."})
+    is_active = StrictBool(load_default=True, metadata={"description": "Whether it may be used in answers."})
     collection = text(1, 100, load_default=DEFAULT_COLLECTION, metadata={"example": DEFAULT_COLLECTION})
     metadata = ma.fields.Dict(keys=ma.fields.String(), load_default=dict, metadata={"example": {"team": "support"}})
 
@@ -93,7 +93,7 @@ class FileFormSchema(ma.Schema):
 class WaitArgs(ma.Schema):
     """How long to wait."""
 
-    wait = Real(
+    wait = StrictFloat(
         load_default=0.0,
         validate=ma.validate.Range(min=0, max=30),
         metadata={"description": "Seconds to wait for the document to be ready; the status tells whether it is."},
@@ -159,7 +159,7 @@ class DocumentFilterArgs(PageArgs):
     status = ma.fields.String(load_default=None, validate=ma.validate.OneOf(STATUSES))
     collection = text(1, 100, load_default=None)
     document_type = text(1, 50, load_default=None)
-    min_instruction_score = Real(
+    min_instruction_score = StrictFloat(
         load_default=None,
         validate=ma.validate.Range(min=0, max=1),
         metadata={"description": "Only documents whose text looks like orders to a model this much.", "example": 0.5},
@@ -203,8 +203,8 @@ class DocumentSchema(ma.Schema):
     content_hash = ma.fields.String(
         metadata={"description": "SHA-256 of the bytes, in hexadecimal.", "example": "4970e497…"}
     )
-    uploaded_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
-    updated_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:02.000Z"})
+    uploaded_at = UtcDateTime(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
+    updated_at = UtcDateTime(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:02.000Z"})
     metadata = ma.fields.Dict(metadata={"example": {"team": "support"}})
 
     @ma.pre_dump
@@ -234,7 +234,7 @@ class DocumentSchema(ma.Schema):
 class VersionArgs(ma.Schema):
     """Which version."""
 
-    version = Whole(
+    version = StrictInt(
         load_default=None, validate=NUMBER, metadata={"description": "Its number; the newest without it.", "example": 1}
     )
 
@@ -242,7 +242,7 @@ class VersionArgs(ma.Schema):
 class CompareArgs(ma.Schema):
     """With which version."""
 
-    to = Whole(
+    to = StrictInt(
         load_default=None, validate=NUMBER, metadata={"description": "The other version; the newest without it."}
     )
 
@@ -257,7 +257,7 @@ class VersionSchema(ma.Schema):
     size_bytes = ma.fields.Integer(metadata={"example": 57})
     filename = ma.fields.String(metadata={"description": "Empty for a document that came as JSON.", "example": ""})
     media_type = ma.fields.String(allow_none=True, metadata={"example": "text/markdown"})
-    created_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
+    created_at = UtcDateTime(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
     is_current = ma.fields.Boolean(metadata={"description": "Whether it is the newest.", "example": True})
     characters = ma.fields.Integer(
         allow_none=True,
@@ -326,7 +326,7 @@ class SearchArgs(ma.Schema):
     """What to look for."""
 
     q = text(1, 1000, required=True, metadata={"description": "The question.", "example": "When is the shop open?"})
-    k = Whole(load_default=5, validate=ma.validate.Range(min=1, max=50))
+    k = StrictInt(load_default=5, validate=ma.validate.Range(min=1, max=50))
     mode = ma.fields.String(
         load_default="hybrid",
         validate=ma.validate.OneOf(["hybrid", "dense", "keyword"]),
@@ -343,7 +343,7 @@ class SearchArgs(ma.Schema):
             "example": "document_type:FAQ,team:support|sales",
         },
     )
-    variety = Real(
+    variety = StrictFloat(
         load_default=0.0,
         validate=ma.validate.Range(min=0, max=1),
         metadata={"description": "0 gives the best as they are; more prefers passages that do not say the same."},

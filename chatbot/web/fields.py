@@ -19,7 +19,7 @@ _DIGITS = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?")
 
 
-class Flag(ma.fields.Boolean):
+class StrictBool(ma.fields.Boolean):
     """true or false in JSON, and nothing else."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
@@ -28,7 +28,7 @@ class Flag(ma.fields.Boolean):
         return value
 
 
-class Whole(ma.fields.Integer):
+class StrictInt(ma.fields.Integer):
     """A whole number, in a query as plain digits. With `strict=True` only a number of JSON."""
 
     def _validated(self, value: Any) -> Any:
@@ -37,7 +37,7 @@ class Whole(ma.fields.Integer):
         return super()._validated(value)
 
 
-class Real(ma.fields.Float):
+class StrictFloat(ma.fields.Float):
     """A number, in a query as JSON would write it."""
 
     def _validated(self, value: Any) -> Any:
@@ -56,7 +56,7 @@ class Id(ma.fields.UUID):
         return found
 
 
-class Utc(ma.fields.Field[datetime]):
+class UtcDateTime(ma.fields.Field[datetime]):
     """An RFC 3339 time in UTC with `Z`. Only written, never read."""
 
     def _serialize(self, value: datetime | None, *_args: Any, **_kwargs: Any) -> str | None:
@@ -95,7 +95,7 @@ def page_of(item: type[ma.Schema]) -> type[ma.Schema]:
 class PageArgs(ma.Schema):
     """How much of a list, and from where."""
 
-    limit = Whole(
+    limit = StrictInt(
         load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "How many items."}
     )
     cursor = ma.fields.String(

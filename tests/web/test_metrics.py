@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from chatbot.errors import TooMany
 from chatbot.web.limits import rate_limits
 from chatbot.web.limits.rate_limits import HOUR, Limit
-from chatbot.web.streaming.concurrency_limit import Slots, TooManyStreams
+from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit, TooManyStreams
 from tests.conftest import HOURS, ROOT, SECRET, put_in
 
 TOKEN = "scrape-me-0123456789"
@@ -100,7 +100,7 @@ def test_a_database_that_is_away_is_a_number_too(make_app, tmp_path):
 def test_streams_under_way_and_refused_are_counted(sqlite_app):
     """K15"""
     before = scrape(sqlite_app)
-    slots = Slots(1)
+    slots = ConcurrencyLimit(1)
     slot = slots.take()
     with pytest.raises(TooManyStreams):
         slots.take()

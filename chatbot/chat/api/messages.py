@@ -25,7 +25,7 @@ from chatbot.knowledge.documents.collections import Reader, asked_for
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
 from chatbot.web.limits import rate_limits
-from chatbot.web.streaming.broadcast import Feed
+from chatbot.web.streaming.broadcast import EventBuffer
 
 __all__ = ["blp"]
 
@@ -132,7 +132,7 @@ def pick_up(headers: dict[str, Any], message_id: Any) -> ResponseReturnValue:
     chat_id = active_replies.under_way(session, owner, str(message_id))
     if chat_id is None:
         question, answer = active_replies.stored_reply(session, owner, reader, str(message_id))
-        last = Feed(done_again((question, answer)), first=after + 1)
+        last = EventBuffer(done_again((question, answer)), first=after + 1)
         return stream_response(last, answer.message.chat_session_id, after=after)
     feed = feeds().get(str(message_id))
     if feed is None:

@@ -29,17 +29,17 @@ from chatbot.knowledge.documents.collections import Reader, asked_for
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.http.blueprint import Blueprint
 from chatbot.web.http.content_language import language
-from chatbot.web.http.request_resources import holding, let_go
+from chatbot.web.http.request_resources import release, request_resources
 from chatbot.web.idempotency import http as idempotency
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
 from chatbot.web.limits import rate_limits
 from chatbot.web.streaming import sse
-from chatbot.web.streaming.broadcast import Feed, Feeds, Frames
-from chatbot.web.streaming.concurrency_limit import Slots
+from chatbot.web.streaming.broadcast import Broadcast, EventBuffer, Frames
+from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
 
 blp = Blueprint("chat", __name__, url_prefix="/api/chat", description="Conversations and answers.")
-blp.teardown_request(let_go)
+blp.teardown_request(release)
 
 STREAM = {
     "responses": {
@@ -136,8 +136,8 @@ def take_slot() -> None:
     Raises:
         TooManyStreams: all are taken.
     """
-    slots: Slots = current_app.extensions["slots"]
-    holding().callback(slots.take().release)
+    slots: ConcurrencyLimit = current_app.extensions["slots"]
+    request_resources().callback(slots.take().release)
 
 
 def new_turn(body: dict[str, Any], key: Held) -> Turn:
@@ -162,24 +162,24 @@ def titled_later(turn: Turn, model: str) -> Callable[[], None]:
     return partial(wake, make_title, turn.session_id)
 
 
-def _feed(answer_id: str, parts: Frames, linger: float, afterwards: Callable[[], None]) -> Feed:
+def _feed(answer_id: str, parts: Frames, linger: float, afterwards: Callable[[], None]) -> EventBuffer:
     """A feed that takes over what its request holds, and that can be joined while it runs."""
     held = ExitStack()
     held.callback(afterwards)
-    held.push(holding().pop_all())
-    feed = Feed(parts, held.close, linger)
+    held.push(request_resources().pop_all())
+    feed = EventBuffer(parts, held.close, linger)
     held.callback(feeds().keep(answer_id, feed))
     return feed
 
 
-def feeds() -> Feeds:
+def feeds() -> Broadcast:
     """The streams that are under way in this process."""
-    found: Feeds = current_app.extensions["feeds"]
+    found: Broadcast = current_app.extensions["feeds"]
     return found
 
 
 def stream_response(
-    parts: Frames | Feed, chat_id: str, *, after: int = 0, tell: sse.AsProblem | None = None,
+    parts: Frames | EventBuffer, chat_id: str, *, after: int = 0, tell: sse.AsProblem | None = None,
     view: sse.View = lambda event: event,
 ) -> Response:  # fmt: skip
     """The response of a stream of a conversation, from behind the event `after` on. `tell` is how it tells an error,
@@ -187,7 +187,7 @@ def stream_response(
     allowed = partial(still_takes_part, current_app.extensions["sessions"], caller(), chat_id)
     response = sse.stream(parts, still_allowed=allowed, as_problem=tell or as_problem(), after=after, view=view)
     # Of a stream that is only read here, the request holds something until it has been read.
-    response.call_on_close(holding().pop_all().close)
+    response.call_on_close(request_resources().pop_all().close)
     return response
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 
 from chatbot.chat.schemas import ANSWER_METADATA, TIME
-from chatbot.web.fields import Utc
+from chatbot.web.fields import UtcDateTime
 
 _KEPT = ("best", "curated", "variety", "gate", "threshold", "similar", "rank")
 _REMOVED = ("no_such_passage", "not_supported")
@@ -121,7 +121,7 @@ class TraceSchema(ma.Schema):
     """Why an answer says what it says."""
 
     message_id = ma.fields.String(metadata={"example": "b3c0f7a8-0a4e-4d6c-8d5f-1f2e3d4c5b6a"})
-    created_at = Utc(metadata=TIME)
+    created_at = UtcDateTime(metadata=TIME)
     status = ma.fields.String(metadata={"example": "complete"})
     error = ma.fields.String(allow_none=True, metadata={"description": "The code of what ended it.", "example": None})
     question = ma.fields.Nested(TracedQuestionSchema)

@@ -33,15 +33,15 @@ from chatbot.extensions import db, settings
 from chatbot.rag.llm.answerers import Answerer
 from chatbot.web.http.content_language import language
 from chatbot.web.http.problems import from_validation, translated
-from chatbot.web.http.request_resources import holding, let_go
+from chatbot.web.http.request_resources import release, request_resources
 from chatbot.web.idempotency.service import Held
 from chatbot.web.limits import rate_limits
 from chatbot.web.streaming import websockets
-from chatbot.web.streaming.broadcast import Feed
-from chatbot.web.streaming.websockets import Ending, Talk
+from chatbot.web.streaming.broadcast import EventBuffer
+from chatbot.web.streaming.websockets import CloseRequested, WebSocketSession
 
 blp = Blueprint("chat_socket", __name__, url_prefix="/api/chat")
-blp.teardown_request(let_go)
+blp.teardown_request(release)
 
 # Until the token; between two looks whether it still counts; and until a socket without questions is closed.
 FIRST_SECONDS = 5.0
@@ -60,7 +60,7 @@ class Answering(ReplyInProgress):
 @blp.before_request
 def take_place() -> None:
     """A socket holds a place from its handshake on: with all of them taken, that is refused."""
-    websockets.here().take(holding())
+    websockets.current().take(request_resources())
 
 
 # Anybody may open it; who does not say who they are in the first frame is sent away.
@@ -75,7 +75,7 @@ def talk(server: Server) -> None:
             conversation.go_on()
 
 
-def _token(socket: Talk) -> str:
+def _token(socket: WebSocketSession) -> str:
     """The token of the first frame.
 
     Raises:
@@ -86,17 +86,17 @@ def _token(socket: Talk) -> str:
     except ChatbotError:
         first = {}
     if first is None:
-        raise Ending(websockets.POLICY, "No token came in time.")
+        raise CloseRequested(websockets.POLICY, "No token came in time.")
     token = first.get("access")
     if not isinstance(token, str) or set(first) != {"access"}:
-        raise Ending(websockets.POLICY, 'The first frame is {"access": "..."}.')
+        raise CloseRequested(websockets.POLICY, 'The first frame is {"access": "..."}.')
     return token
 
 
 class _Conversation:
     """What is said over one socket, by whoever its token stands for."""
 
-    def __init__(self, socket: Talk, token: str) -> None:
+    def __init__(self, socket: WebSocketSession, token: str) -> None:
         self._socket, self._token = socket, token
         self._sessions: Sessions = current_app.extensions["sessions"]
         self._who = self._let_in()
@@ -109,7 +109,7 @@ class _Conversation:
             return authorize_chat_token(self._sessions, self._token, settings().require_verified_email)
         except ChatbotError as error:
             self._socket.send("error", as_problem()(error))
-            raise Ending(websockets.POLICY, "The token does not open this.") from None
+            raise CloseRequested(websockets.POLICY, "The token does not open this.") from None
 
     def _check(self, chat_id: str | None = None) -> None:
         """Asks now and then whether the caller is still who they were.
@@ -122,7 +122,7 @@ class _Conversation:
             return
         if error := still_allowed(self._sessions, self._who):
             self._socket.send("error", as_problem()(error))
-            raise Ending(websockets.POLICY, "The token counts no more.")
+            raise CloseRequested(websockets.POLICY, "The token counts no more.")
         self._check_due = time.monotonic() + CHECK_SECONDS
         if chat_id is not None and (error := still_takes_part(self._sessions, self._who, chat_id)):
             raise error
@@ -136,13 +136,13 @@ class _Conversation:
                 self._who = self._let_in()
                 self._do(frame)
                 self._idle_at = time.monotonic() + IDLE_SECONDS
-        except (Ending, ConnectionClosed):
+        except (CloseRequested, ConnectionClosed):
             raise
         except Exception as error:
             known = from_validation(error) if isinstance(error, ValidationError) else translated(error)
             self._socket.send("error", as_problem()(known))
         if time.monotonic() >= self._idle_at:
-            raise Ending(websockets.GOING_AWAY, "Nothing was asked for a long time.")
+            raise CloseRequested(websockets.GOING_AWAY, "Nothing was asked for a long time.")
 
     def _do(self, frame: dict[str, Any]) -> None:
         if "stop" in frame:
@@ -160,13 +160,13 @@ class _Conversation:
             feed.leave(linger=False)
 
     @rate_limits.send
-    def _begin(self, body: dict[str, Any]) -> tuple[Feed, str]:
+    def _begin(self, body: dict[str, Any]) -> tuple[EventBuffer, str]:
         answerer = replies().models.get(body["model"])
         turn = new_turn(body, Held(self._sessions, None))
         turn = replace(turn, ask=replace(turn.ask, language=language()))
         return _feed(turn, answerer), turn.session_id
 
-    def _tell(self, feed: Feed, chat_id: str) -> None:
+    def _tell(self, feed: EventBuffer, chat_id: str) -> None:
         """Sends the events of an answer, and listens meanwhile."""
         number = 0
         while True:
@@ -211,12 +211,12 @@ def _id(frame: dict[str, Any]) -> str:
     raise Invalid(errors=[FieldError("/stop", "Not a valid UUID.")])
 
 
-def _feed(turn: Turn, answerer: Answerer) -> Feed:
+def _feed(turn: Turn, answerer: Answerer) -> EventBuffer:
     """An answer that others may join while it is made, and that ends with the socket."""
     events = frames(replies().reply(turn, answerer), as_problem())
     over = ExitStack()
     over.callback(titled_later(turn, answerer.name))
     over.callback(feeds().forget, turn.answer_id)
-    feed = Feed(events, over.close)
+    feed = EventBuffer(events, over.close)
     feeds().keep(turn.answer_id, feed)
     return feed

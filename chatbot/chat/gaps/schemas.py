@@ -8,7 +8,7 @@ import marshmallow as ma
 
 from chatbot.knowledge.documents.curated import GAPS_SET, LONGEST_QUESTION
 from chatbot.knowledge.schemas import DocumentSchema
-from chatbot.web.fields import VISIBLE, Id, Utc, Whole, text, visible
+from chatbot.web.fields import VISIBLE, Id, StrictInt, UtcDateTime, text, visible
 
 MAX_ANSWER = 20_000
 _QUESTION = "Do you ship to Iceland?"
@@ -17,7 +17,7 @@ _QUESTION = "Do you ship to Iceland?"
 class GapArgs(ma.Schema):
     """How many."""
 
-    limit = Whole(load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"example": 20})
+    limit = StrictInt(load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"example": 20})
     status = ma.fields.String(
         load_default="open",
         validate=ma.validate.OneOf(("open", "resolved", "all")),
@@ -29,7 +29,7 @@ class ResolutionSchema(ma.Schema):
     """What was done about a gap."""
 
     question = ma.fields.String(metadata={"description": "As it was put then.", "example": _QUESTION})
-    at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T19:00:00.000Z"})
+    at = UtcDateTime(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T19:00:00.000Z"})
     document_id = ma.fields.String(
         allow_none=True,
         metadata={"description": "The curated answer.", "example": "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"},
@@ -49,7 +49,9 @@ class GapSchema(ma.Schema):
     count = ma.fields.Integer(metadata={"description": "How often it was asked.", "example": 3})
     fell_back = ma.fields.Integer(metadata={"description": "How often nothing was found.", "example": 3})
     voted_down = ma.fields.Integer(metadata={"description": "How often the answer was voted down.", "example": 1})
-    last_asked_at = Utc(metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"})
+    last_asked_at = UtcDateTime(
+        metadata={"type": "string", "format": "date-time", "example": "2026-11-22T18:00:00.000Z"}
+    )
     resolved = ma.fields.Nested(
         ResolutionSchema,
         allow_none=True,

@@ -24,15 +24,15 @@ from chatbot.rag.llm.answerers import Answerer
 from chatbot.web.http.blueprint import Blueprint
 from chatbot.web.http.content_language import language
 from chatbot.web.http.openai_errors import body_of
-from chatbot.web.http.request_resources import holding, let_go
+from chatbot.web.http.request_resources import release, request_resources
 from chatbot.web.idempotency import http as idempotency
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
 from chatbot.web.limits import rate_limits
-from chatbot.web.streaming.broadcast import Feed, Frames
+from chatbot.web.streaming.broadcast import EventBuffer, Frames
 
 blp = Blueprint("openai", __name__, url_prefix="/v1", description="The same for clients of OpenAI's API.")
-blp.teardown_request(let_go)
+blp.teardown_request(release)
 
 _STREAM = {
     "responses": {
@@ -143,6 +143,6 @@ def _wants_usage(body: dict[str, Any]) -> bool:
 
 
 def _stream(parts: Frames, chat_id: str) -> Response:
-    response = stream_response(Feed(parts, holding().pop_all().close), chat_id, tell=body_of)
+    response = stream_response(EventBuffer(parts, request_resources().pop_all().close), chat_id, tell=body_of)
     response.response = sse_events.as_data_lines(response.response)  # type: ignore[arg-type]
     return response

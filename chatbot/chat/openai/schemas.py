@@ -9,7 +9,7 @@ import marshmallow as ma
 from chatbot.chat.schemas import MAX_MESSAGE, MAX_MESSAGE_BYTES
 from chatbot.errors import FieldError, Invalid
 from chatbot.rag.types import HistoryMessage
-from chatbot.web.fields import Flag, Whole, text
+from chatbot.web.fields import StrictBool, StrictInt, text
 
 # The newest messages of a request that are looked at: what the conversations of this server keep too.
 HISTORY_MESSAGES = 20
@@ -108,14 +108,14 @@ class CompletionSchema(ma.Schema):
 
     model = text(1, 100, required=True, metadata={"description": "One of GET /v1/models.", "example": "extractive"})
     messages = ma.fields.List(ma.fields.Nested(TurnSchema), required=True, validate=ma.validate.Length(min=1, max=1000))
-    stream = Flag(load_default=False, allow_none=True)
+    stream = StrictBool(load_default=False, allow_none=True)
     stream_options = ma.fields.Dict(
         load_default=None, allow_none=True, validate=_is_usage_flag, metadata=_STREAM_OPTIONS
     )  # fmt: skip
-    n = Whole(
+    n = StrictInt(
         load_default=1, allow_none=True, strict=True, validate=ma.validate.Equal(1, error="Only one answer is given.")
     )
-    logprobs = Flag(
+    logprobs = StrictBool(
         load_default=False, allow_none=True,
         validate=_is_off, metadata={"description": "Only false.", "not": {"enum": [True]}},
     )  # fmt: skip

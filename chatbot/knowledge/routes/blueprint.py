@@ -11,10 +11,10 @@ from chatbot.knowledge.documents import service
 from chatbot.knowledge.models import Document
 from chatbot.knowledge.retrieval.retriever import Retriever
 from chatbot.web.http.blueprint import Blueprint
-from chatbot.web.http.request_resources import let_go
+from chatbot.web.http.request_resources import release
 
 blp = Blueprint("knowledge", __name__, url_prefix="/api/knowledge", description="Documents and search.")
-blp.teardown_request(let_go)
+blp.teardown_request(release)
 
 
 def retriever() -> Retriever:

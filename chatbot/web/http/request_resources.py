@@ -9,7 +9,7 @@ from flask import g
 from chatbot.extensions import db
 
 
-def holding() -> ExitStack:
+def request_resources() -> ExitStack:
     """What this request holds. A room that holds something ends its requests with `let_go`."""
     if "holding" not in g:
         g.holding = ExitStack()
@@ -17,7 +17,7 @@ def holding() -> ExitStack:
     return held
 
 
-def let_go(_error: BaseException | None) -> None:
+def release(_error: BaseException | None) -> None:
     """Gives everything back, at the end of a request."""
     held = g.pop("holding", None)
     if held is not None:

@@ -11,7 +11,7 @@ import marshmallow as ma
 from flask import Request, current_app, request
 
 from chatbot.db import Sessions
-from chatbot.web.http.request_resources import holding
+from chatbot.web.http.request_resources import request_resources
 from chatbot.web.idempotency.service import Held, Who, take
 
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -48,7 +48,7 @@ def taken(who: Who, name: str | None) -> Held:
         return Held(sessions, None)
     with sessions() as session:
         key = take(session, who, name, fingerprint(request))
-    return holding().enter_context(Held(sessions, key))
+    return request_resources().enter_context(Held(sessions, key))
 
 
 def fingerprint(of: Request) -> str:

@@ -56,7 +56,7 @@ end
 
 
 @dataclass(frozen=True)
-class Scope:
+class Window:
     """What is counted together: `amount` hits within the `seconds` that begin with the first.
 
     `name` is for people; `key` tells whose hits these are, and goes to Redis.
@@ -69,7 +69,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Usage:
     """How many hits a scope holds, and after how many seconds it begins anew."""
 
     used: int
@@ -77,20 +77,20 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Hit:
     """What became of a hit. It was `taken` by all its scopes, or by none; `retry_after` is in seconds."""
 
     taken: bool
-    standings: dict[Scope, Standing]
+    standings: dict[Window, Usage]
     retry_after: int
     _where: Store = field(repr=False)
     _at: float = field(default_factory=time.monotonic, repr=False)
 
-    def full(self) -> list[Scope]:
+    def full(self) -> list[Window]:
         """The scopes that hold as many hits as they may."""
         return [scope for scope, stand in self.standings.items() if stand.used >= scope.amount]
 
-    def running(self, scopes: Sequence[Scope]) -> list[Scope]:
+    def running(self, scopes: Sequence[Window]) -> list[Window]:
         """Those of the scopes that have not begun anew since."""
         passed = time.monotonic() - self._at
         return [scope for scope in scopes if passed < self.standings[scope].left]
@@ -99,13 +99,13 @@ class Tally:
 class Store(Protocol):
     """A place where hits are counted."""
 
-    def take(self, scopes: Sequence[Scope]) -> tuple[bool, list[Standing]]:
+    def take(self, scopes: Sequence[Window]) -> tuple[bool, list[Usage]]:
         """Counts a hit in every scope, or in none of them if one is full."""
 
-    def give_back(self, scopes: Sequence[Scope]) -> None:
+    def give_back(self, scopes: Sequence[Window]) -> None:
         """Takes one hit out of each scope."""
 
-    def clear(self, scopes: Sequence[Scope]) -> None:
+    def clear(self, scopes: Sequence[Window]) -> None:
         """Takes every hit out of each scope."""
 
 
@@ -117,7 +117,7 @@ class Memory:
         self._windows: dict[str, _Window] = {}
         self._tidy_at = TIDY_AT
 
-    def take(self, scopes: Sequence[Scope]) -> tuple[bool, list[Standing]]:
+    def take(self, scopes: Sequence[Window]) -> tuple[bool, list[Usage]]:
         now = time.monotonic()
         with self._lock:
             windows = {scope.key: self._window(scope, now) for scope in scopes}
@@ -129,19 +129,19 @@ class Memory:
                 self._tidy(now)
             return taken, [windows[scope.key].standing(scope, now) for scope in scopes]
 
-    def give_back(self, scopes: Sequence[Scope]) -> None:
+    def give_back(self, scopes: Sequence[Window]) -> None:
         with self._lock:
             for scope in scopes:
                 window = self._windows.get(scope.key)
                 if window is not None:
                     window.used = max(0, window.used - 1)
 
-    def clear(self, scopes: Sequence[Scope]) -> None:
+    def clear(self, scopes: Sequence[Window]) -> None:
         with self._lock:
             for scope in scopes:
                 self._windows.pop(scope.key, None)
 
-    def _window(self, scope: Scope, now: float) -> _Window:
+    def _window(self, scope: Window, now: float) -> _Window:
         window = self._windows.get(scope.key)
         return window if window is not None and now < window.ends else _Window(now + scope.seconds)
 
@@ -157,8 +157,8 @@ class _Window:
     ends: float
     used: int = 0
 
-    def standing(self, scope: Scope, now: float) -> Standing:
-        return Standing(self.used, min(scope.seconds, self.ends - now))
+    def standing(self, scope: Window, now: float) -> Usage:
+        return Usage(self.used, min(scope.seconds, self.ends - now))
 
 
 class Redis:
@@ -171,16 +171,16 @@ class Redis:
         self._take = self._client.register_script(_TAKE)
         self._give_back = self._client.register_script(_GIVE_BACK)
 
-    def take(self, scopes: Sequence[Scope]) -> tuple[bool, list[Standing]]:
+    def take(self, scopes: Sequence[Window]) -> tuple[bool, list[Usage]]:
         limits = [number for scope in scopes for number in (scope.amount, scope.seconds)]
         told: Any = self._take([scope.key for scope in scopes], limits)
         pairs = zip(told[1::2], told[2::2], strict=True)
-        return bool(told[0]), [Standing(used, max(0, ms) / 1000) for used, ms in pairs]
+        return bool(told[0]), [Usage(used, max(0, ms) / 1000) for used, ms in pairs]
 
-    def give_back(self, scopes: Sequence[Scope]) -> None:
+    def give_back(self, scopes: Sequence[Window]) -> None:
         self._give_back([scope.key for scope in scopes])
 
-    def clear(self, scopes: Sequence[Scope]) -> None:
+    def clear(self, scopes: Sequence[Window]) -> None:
         self._client.delete(*(scope.key for scope in scopes))
 
 
@@ -196,7 +196,7 @@ class Counts:
         # Hits whose outcome is open, by the key of each of their scopes.
         self._open: Counter[str] = Counter()
 
-    def take(self, scopes: Sequence[Scope], *, opened: bool = False) -> Tally:
+    def take(self, scopes: Sequence[Window], *, opened: bool = False) -> Hit:
         """Counts a hit in every scope, or in none of them if one is full.
 
         With `opened` its outcome is to follow, as a call of `close`.
@@ -207,9 +207,9 @@ class Counts:
             wait = 0 if taken else self._wait(stands)
             if taken and opened:
                 self._open.update(scope.key for scope in scopes)
-        return Tally(taken, stands, wait, store)
+        return Hit(taken, stands, wait, store)
 
-    def _take(self, scopes: Sequence[Scope]) -> tuple[Store, tuple[bool, list[Standing]]]:
+    def _take(self, scopes: Sequence[Window]) -> tuple[Store, tuple[bool, list[Usage]]]:
         if self._redis is not None and scopes and self._may_try():
             try:
                 told = self._redis.take(scopes)
@@ -220,13 +220,13 @@ class Counts:
                 return self._redis, told
         return self._memory, self._memory.take(scopes)
 
-    def _wait(self, standings: dict[Scope, Standing]) -> int:
+    def _wait(self, standings: dict[Window, Usage]) -> int:
         """Until the last of the full scopes has room, in seconds."""
         full = [(scope, stand) for scope, stand in standings.items() if stand.used >= scope.amount]
         final = [stand.left for scope, stand in full if stand.used - self._open[scope.key] >= scope.amount]
         return max([OPEN_SECONDS, *map(math.ceil, final)])
 
-    def close(self, tally: Tally, give_back: Sequence[Scope], clear: Sequence[Scope]) -> None:
+    def close(self, tally: Hit, give_back: Sequence[Window], clear: Sequence[Window]) -> None:
         """Tells the outcome of an open hit: what is taken out again, where it was counted. The rest stays."""
         with self._lock:
             self._open.subtract(scope.key for scope in tally.standings)

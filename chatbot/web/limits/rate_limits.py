@@ -21,7 +21,7 @@ from flask import Flask, Response, current_app, g, request
 from chatbot.config import Settings
 from chatbot.errors import TooMany
 from chatbot.metrics import LIMITS_HIT
-from chatbot.web.limits.rate_limit_store import Counts, Scope, Standing, Tally
+from chatbot.web.limits.rate_limit_store import Counts, Hit, Usage, Window
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class Limits:
         self._secret = settings.secret().encode()[:64]
         self.counts = Counts(settings.redis_url.get_secret_value() if settings.redis_url else None)
 
-    def take(self, what: str, wanted: Sequence[Limit], *, opened: bool = False) -> Tally:
+    def take(self, what: str, wanted: Sequence[Limit], *, opened: bool = False) -> Hit:
         """Counts a hit against all these limits, or against none. With `opened`, close the tally it gives.
 
         Raises:
@@ -66,17 +66,17 @@ class Limits:
             raise TooMany(retry_after=tally.retry_after)
         return tally
 
-    def close(self, tally: Tally, give_back: Sequence[Scope], clear: Sequence[Scope]) -> None:
+    def close(self, tally: Hit, give_back: Sequence[Window], clear: Sequence[Window]) -> None:
         """Takes the tally's hit out of the first scopes, and every hit out of the others."""
         self.counts.close(tally, give_back, clear)
         used = {scope: tally.standings[scope].used - 1 for scope in give_back} | dict.fromkeys(clear, 0)
         _note({scope: replace(tally.standings[scope], used=count) for scope, count in used.items()})
 
-    def _scope(self, what: str, limit: Limit, whose: str) -> Scope:
+    def _scope(self, what: str, limit: Limit, whose: str) -> Window:
         """Its key is a keyed digest: no address and no name lies in Redis."""
         digest = hashlib.blake2b(whose.encode(), key=self._secret, digest_size=16).hexdigest()
         amount = limit.amount if isinstance(limit.amount, int) else limit.amount(self._settings)
-        return Scope(limit.name, f"limits:{what}:{limit.name}:{digest}", amount, limit.seconds)
+        return Window(limit.name, f"limits:{what}:{limit.name}:{digest}", amount, limit.seconds)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -112,14 +112,14 @@ def counts_inside(view: View) -> View:
     return view
 
 
-def _note(standings: dict[Scope, Standing]) -> None:
+def _note(standings: dict[Window, Usage]) -> None:
     """Lets the answer to this request say how these scopes stand."""
     g.standings = g.get("standings", {}) | standings
 
 
 def _tell(response: Response) -> Response:
     """The two headers of the IETF's draft (ratelimit-headers-10), with every limit that applied."""
-    standings: dict[Scope, Standing] = g.get("standings", {})
+    standings: dict[Window, Usage] = g.get("standings", {})
     if standings:
         policy = [f'"{scope.name}";q={scope.amount};w={scope.seconds}' for scope in standings]
         left = [

@@ -20,7 +20,7 @@ Event = tuple[str, dict[str, Any]]
 Frames = Generator[Event, None, None]
 
 
-class Feed:
+class EventBuffer:
     """The events of one work, numbered from `first`. `on_end` is called when it is over, or when it never began."""
 
     def __init__(
@@ -105,13 +105,13 @@ class Feed:
                 self._tell()
 
 
-class Feeds:
+class Broadcast:
     """The feeds of this process by the id of what they tell."""
 
     def __init__(self) -> None:
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, EventBuffer] = {}
 
-    def keep(self, name: str, feed: Feed) -> Callable[[], None]:
+    def keep(self, name: str, feed: EventBuffer) -> Callable[[], None]:
         """Keeps a feed, and gives what is called when it is over."""
         self._feeds[name] = feed
         return lambda: self.forget(name)
@@ -120,6 +120,6 @@ class Feeds:
         """Keeps it no longer."""
         self._feeds.pop(name, None)
 
-    def get(self, name: str) -> Feed | None:
+    def get(self, name: str) -> EventBuffer | None:
         """The feed of that name, if this process has it."""
         return self._feeds.get(name)

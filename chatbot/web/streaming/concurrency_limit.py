@@ -17,7 +17,7 @@ class TooManyStreams(Unavailable):
     code, detail = "too_many_streams", "Too many answers are under way; try again in a moment."
 
 
-class Slot:
+class Permit:
     """A taken place. Giving it back twice does nothing."""
 
     def __init__(self, free: threading.Semaphore) -> None:
@@ -31,7 +31,7 @@ class Slot:
             metrics.STREAMS.dec()
 
 
-class Slots:
+class ConcurrencyLimit:
     """The places of one process."""
 
     def __init__(self, count: int) -> None:
@@ -39,7 +39,7 @@ class Slots:
         self._free = threading.Semaphore(count)
         metrics.STREAM_PLACES.set(count)
 
-    def take(self) -> Slot:
+    def take(self) -> Permit:
         """A place.
 
         Raises:
@@ -49,4 +49,4 @@ class Slots:
             metrics.STREAMS_REFUSED.inc()
             raise TooManyStreams(retry_after=2)
         metrics.STREAMS.inc()
-        return Slot(self._free)
+        return Permit(self._free)

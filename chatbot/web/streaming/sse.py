@@ -17,7 +17,7 @@ from typing import Any
 from flask import Response
 
 from chatbot.errors import ChatbotError, problem
-from chatbot.web.streaming.broadcast import Event, Feed, Frames
+from chatbot.web.streaming.broadcast import Event, EventBuffer, Frames
 
 PING_SECONDS = 15.0
 CHECK_SECONDS = 10.0
@@ -30,7 +30,7 @@ _problem = partial(problem, instance=None, request_id=None)
 
 
 def stream(
-    frames: Frames | Feed, ping_seconds: float = PING_SECONDS, on_end: Callable[[], None] = lambda: None,
+    frames: Frames | EventBuffer, ping_seconds: float = PING_SECONDS, on_end: Callable[[], None] = lambda: None,
     still_allowed: StillAllowed = lambda: None, check_seconds: float = CHECK_SECONDS,
     as_problem: AsProblem = _problem, after: int = 0, view: View = lambda event: event,
 ) -> Response:  # fmt: skip
@@ -42,7 +42,7 @@ def stream(
     `after` is the number of the last event that this reader has seen of it, and `view` what they see of an event; an
     error it raises is the last event.
     """
-    feed = frames if isinstance(frames, Feed) else Feed(frames, on_end)
+    feed = frames if isinstance(frames, EventBuffer) else EventBuffer(frames, on_end)
     watch = _Watch(still_allowed, check_seconds, as_problem, view)
     response = Response(_bytes(feed, after, ping_seconds, watch), mimetype="text/event-stream")
     response.call_on_close(feed.never_began)
@@ -74,7 +74,7 @@ class _Watch:
         return self.as_problem(error) if error else None
 
 
-def _bytes(feed: Feed, after: int, ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
+def _bytes(feed: EventBuffer, after: int, ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
     feed.join()
     try:
         yield b": hello\n\n"
@@ -83,7 +83,7 @@ def _bytes(feed: Feed, after: int, ping_seconds: float, watch: _Watch) -> Genera
         feed.leave(linger=not watch.refused)
 
 
-def _drain(feed: Feed, number: int, ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
+def _drain(feed: EventBuffer, number: int, ping_seconds: float, watch: _Watch) -> Generator[bytes, None, None]:
     ping_due = time.monotonic() + ping_seconds
     while True:
         events, over = feed.next(number, min(ping_due, watch.due))

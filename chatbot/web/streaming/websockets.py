@@ -28,7 +28,7 @@ from chatbot.config import Settings
 from chatbot.errors import BadRequest
 from chatbot.web.http.problems import respond
 from chatbot.web.http.requests import parse_json
-from chatbot.web.streaming.concurrency_limit import Slots, TooManyStreams
+from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit, TooManyStreams
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ CLOSE_SECONDS = 1.0
 sock = Sock()
 
 
-class Ending(Exception):
+class CloseRequested(Exception):
     """Ends a socket, with a code of RFC 6455 and a reason for whoever writes the client."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -58,7 +58,7 @@ class Ending(Exception):
 class Sockets:
     """The places for sockets in this process, and whether the server that holds them is about to stop."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: ConcurrencyLimit) -> None:
         self._slots = slots
         self.count = max(1, slots.count // 2)
         self._free = threading.Semaphore(self.count)
@@ -77,7 +77,7 @@ class Sockets:
         held.callback(self._slots.take().release)
 
 
-def init_app(app: Flask, slots: Slots) -> None:
+def init_app(app: Flask, slots: ConcurrencyLimit) -> None:
     """Binds the places, and what simple-websocket is to keep to."""
     app.extensions["sockets"] = Sockets(slots)
     app.config["SOCK_SERVER_OPTIONS"] = {
@@ -87,7 +87,7 @@ def init_app(app: Flask, slots: Slots) -> None:
         app.register_error_handler(error, _no_handshake)
 
 
-def here() -> Sockets:
+def current() -> Sockets:
     """The sockets of this process."""
     found: Sockets = current_app.extensions["sockets"]
     return found
@@ -104,13 +104,13 @@ class _Reader(threading.Thread):
         super().__init__(target=target, name="socket", daemon=True)
         server: Server = target.__self__  # type: ignore[attr-defined]
         server.reader = self
-        server.sock = _Whole(server.sock)
+        server.sock = LockedSocket(server.sock)
         events = server.ws.events
         server.ws.events = lambda: _within_bounds(events(), server.input_buffer, server.bounds)
         server.bounds = []
 
 
-class _Whole:
+class LockedSocket:
     """The server's socket: frames go out whole and one by one, whoever sends, and it is the server that closes it."""
 
     def __init__(self, real: sockets.socket) -> None:
@@ -140,7 +140,7 @@ def _within_bounds(events: Iterator[Event], waiting: list[Any], times: list[floa
         yield event
 
 
-class Talk:
+class WebSocketSession:
     """One open socket: JSON objects in, events out."""
 
     def __init__(self, server: Server, places: Sockets) -> None:
@@ -155,10 +155,10 @@ class Talk:
         origin = request.headers.get("Origin")
         own = (settings.public_url, f"http://{request.host}", f"https://{request.host}")
         if origin is not None and origin not in (*map(_origin, own), *settings.cors_origins):
-            raise Ending(POLICY, "This origin may not call.")
+            raise CloseRequested(POLICY, "This origin may not call.")
         if request.query_string:
             # It may hold a token, and addresses end up in logs.
-            raise Ending(POLICY, "The address takes no parameters.")
+            raise CloseRequested(POLICY, "The address takes no parameters.")
 
     def frame(self, seconds: float) -> dict[str, Any] | None:
         """The next object the client has sent; None when there was none in that time.
@@ -174,7 +174,7 @@ class Talk:
             text = self._server.receive(timeout=min(left, LOOK_SECONDS))
             if text is not None or left == 0.0:
                 return _object(text)
-        raise Ending(GOING_AWAY, "The server is stopping; connect again.")
+        raise CloseRequested(GOING_AWAY, "The server is stopping; connect again.")
 
     def waiting_frame(self) -> dict[str, Any] | None:
         """A frame that has come already, if there is one; errors as for `frame`, without the server's stop."""
@@ -213,20 +213,21 @@ def _object(text: str | None) -> dict[str, Any] | None:
     try:
         value = parse_json(text.encode("utf-8", "surrogatepass"))
     except BadRequest:
-        raise Ending(UNSUPPORTED, "Send JSON.") from None
+        raise CloseRequested(UNSUPPORTED, "Send JSON.") from None
     if not isinstance(value, dict):
-        raise Ending(UNSUPPORTED, "Send a JSON object.")
+        raise CloseRequested(UNSUPPORTED, "Send a JSON object.")
     return value
 
 
 @contextmanager
-def talking(server: Server) -> Iterator[Talk]:
-    """A socket, which is closed in every case: as the body asks with `Ending`, and with 1011 when it has failed."""
-    talk = Talk(server, here())
+def talking(server: Server) -> Iterator[WebSocketSession]:
+    """A socket, which is closed in every case: as the body asks with `CloseRequested`, and with 1011 when it has
+    failed."""
+    talk = WebSocketSession(server, current())
     code, reason = 1000, ""
     try:
         yield talk
-    except Ending as ending:
+    except CloseRequested as ending:
         code, reason = ending.code, ending.reason
     except ConnectionClosed:
         pass

@@ -17,7 +17,7 @@ from chatbot.chat.api import websocket
 from chatbot.chat.conversations import members
 from chatbot.chat.models import Owner
 from chatbot.db import begin_write
-from chatbot.web.streaming.concurrency_limit import Slots
+from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
 from chatbot.web.streaming.websockets import Sockets
 from tests.chat.asking import connections_in_use, stored, visitor, with_model
 from tests.chat.talking import Socket, serving, talking
@@ -403,7 +403,7 @@ def handshake(url: str, **headers: str) -> requests.Response:
 def test_sockets_take_half_of_the_places_and_the_others_stay_for_answers(make_app: MakeApp) -> None:
     """K15"""
     app = make_app()
-    app.extensions["sockets"] = places = Sockets(Slots(8))
+    app.extensions["sockets"] = places = Sockets(ConcurrencyLimit(8))
     ada = sign_up(app, "ada")
     with serving(app) as url:
         sockets = [Socket(url, ada.access) for _ in range(places.count)]
@@ -411,7 +411,7 @@ def test_sockets_take_half_of_the_places_and_the_others_stay_for_answers(make_ap
         asked = app.test_client().post("/api/chat/send/", json={"message": "Hello?"}, headers=ada.headers)
         for socket in sockets:
             socket.leave()
-    assert places.count == Slots(8).count // 2
+    assert places.count == ConcurrencyLimit(8).count // 2
     assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
     assert refused.headers["Retry-After"] == "2"
     assert asked.status_code == 200

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from chatbot.auth.guard import guard_of
-from chatbot.web.fields import PageArgs, Utc, page_of
+from chatbot.web.fields import PageArgs, UtcDateTime, page_of
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -156,7 +156,7 @@ def test_times_are_written_in_utc_with_a_z():
     """G17"""
     from datetime import UTC, datetime, timedelta, timezone
 
-    field = Utc()
+    field = UtcDateTime()
     east = timezone(timedelta(hours=2))
     assert field._serialize(datetime(2026, 1, 1, 2, 0, 0, 1500, east)) == "2026-01-01T00:00:00.001Z"
     assert field._serialize(datetime(9999, 12, 31, tzinfo=UTC)) == "9999-12-31T00:00:00.000Z"

