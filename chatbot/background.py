@@ -145,7 +145,7 @@ def _run_job(name: str) -> bool:
     return True
 
 
-def wake(task: Any, row_id: str) -> None:
+def enqueue(task: Any, row_id: str) -> None:
     """Tells a worker that a row is waiting. With the broker away the row waits for beat's next sweep.
 
     The request's id goes along, so that the worker's lines can be found by it.

@@ -48,7 +48,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with outages_told():
+            with outages_as_cli_errors():
                 enter_application(ctx)
                 return super().invoke(ctx)
         except ChatbotError as error:
@@ -85,7 +85,7 @@ def sentence(error: Exception) -> str:
 
 
 @contextmanager
-def outages_told() -> Iterator[None]:
+def outages_as_cli_errors() -> Iterator[None]:
     """A full disk, and a database that is away or was not migrated, end the command with a sentence."""
     try:
         yield
@@ -142,7 +142,7 @@ def progress_bar() -> Progress:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_logs() -> Iterator[None]:
     """No log lines for what the summary says; the bar wants its line for itself."""
     logger = logging.getLogger("chatbot")
     before = logger.level

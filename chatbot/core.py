@@ -116,7 +116,7 @@ def _bind_database(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         app.extensions["sessions"] = prepare_engine(db.engine)
-        disk_space.attach(db.engine, disk_space.Disk(settings.instance_path))
+        disk_space.attach(db.engine, disk_space.DiskSpace(settings.instance_path))
         blobs.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
         quotas.attach(db.engine, settings.max_documents, settings.max_knowledge_mb)
         accounts.attach_erasers(db.engine, _erasers(app, settings))

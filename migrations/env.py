@@ -6,7 +6,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
-from chatbot.cli_support import outages_told
+from chatbot.cli_support import outages_as_cli_errors
 from chatbot.db import Base, UtcDateTime, for_writing
 
 # Any number of processes may be told to migrate; on PostgreSQL one does, and the others wait for it.
@@ -26,7 +26,7 @@ def include_name(name: str | None, kind: str, _parents: object) -> bool:
 def run_migrations() -> None:
     """Runs in one transaction: a migration that fails leaves the schema as it was."""
     engine = current_app.extensions["migrate"].db.engine
-    with outages_told():
+    with outages_as_cli_errors():
         plain = engine.connect()
     with plain:
         connection = for_writing(plain)

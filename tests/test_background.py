@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import select
 
 import celeryconfig
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail
 from tests.conftest import sign_up
@@ -72,7 +72,7 @@ def test_redis_carries_the_message(make_app, redis_server):
     sign_up(app, "ada")
     with Redis.from_url(redis_server) as redis:
         redis.flushdb()
-        wake(deliver_mail, "the-id")
+        enqueue(deliver_mail, "the-id")
         message = json.loads(redis.lpop("mail"))
     app.extensions["celery"].close()
     assert message["content-type"] == "application/json"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from flask import current_app
 
-from chatbot.cli_support import Commands, progress_bar, quiet
+from chatbot.cli_support import Commands, progress_bar, silence_logs
 
 if TYPE_CHECKING:
     from chatbot.backup.service import Told
@@ -54,7 +54,7 @@ def create(file: Path | None, with_secret: bool) -> None:
 
     path = file or Path(f"chatbot-backup-{utcnow():%Y%m%d-%H%M%S}.zip")
     secret = _secret() if with_secret else None
-    with _told(), quiet(), current_app.extensions["sessions"]() as session, _progress() as told:
+    with _told(), silence_logs(), current_app.extensions["sessions"]() as session, _progress() as told:
         damaged = service.create(session, path, secret, told)
     with reading(path) as archive:
         made = archive.manifest
@@ -96,7 +96,7 @@ def restore(file: Path, replace: bool) -> None:
     from chatbot.backup import service
     from chatbot.backup.archive import SECRET, reading
 
-    with _told(), quiet(), reading(file) as archive, current_app.extensions["sessions"]() as session:
+    with _told(), silence_logs(), reading(file) as archive, current_app.extensions["sessions"]() as session:
         with _progress() as told:
             service.restore(session, archive, replace=replace, told=told)
         made = archive.manifest

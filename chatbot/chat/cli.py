@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 from flask import current_app
 
-from chatbot.cli_support import Commands, quiet, show_table
+from chatbot.cli_support import Commands, show_table, silence_logs
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.knowledge.cli.documents import knowledge_cli
 from chatbot.knowledge.cli.index import told
@@ -58,7 +58,7 @@ def curate(
     question: str, answer: str | None, collection: str | None, relevant: tuple[str, ...], set_name: str | None
 ) -> None:
     """Close a gap: answer a QUESTION, or say which documents are to be found for it."""
-    from chatbot.background import wake
+    from chatbot.background import enqueue
     from chatbot.extensions import db
     from chatbot.knowledge.documents import curated
     from chatbot.knowledge.models import DEFAULT_COLLECTION
@@ -79,7 +79,7 @@ def curate(
     except Invalid as error:
         raise click.ClickException(_sentences(error)) from None
     if to_ingest:
-        wake(ingest_document, document.id)
+        enqueue(ingest_document, document.id)
     click.echo(f"{outcome}: {document.id}, version {document.version}")
 
 
@@ -105,7 +105,7 @@ def replay(message_id: UUID, generation_id: int | None, model: str | None, as_js
     from chatbot.knowledge.retrieval.retriever import Index
 
     parts = current_app.extensions
-    with told(ReplayRefused), quiet():
+    with told(ReplayRefused), silence_logs():
         index, missing = None, 0
         with parts["sessions"]() as session:
             before = replaying.recall(session, str(message_id))

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from chatbot.system.private_files import create_private
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 
 BUSY_TIMEOUT_MS = 5_000
 # A writer waits as long as those that came before it get on, in seconds at most.
@@ -77,7 +77,7 @@ class Connection(sqlite3.Connection):
 
     def commit(self) -> None:
         if self.in_transaction:
-            in_native_thread(super().commit)
+            run_in_thread(super().commit)
 
 
 class Turn:
@@ -142,7 +142,7 @@ def _begin_immediate(connection: Any) -> None:
     try:
         if _locked(connection) is not None:
             # What waits here would be asked again only when all that runs in this thread has had its turn.
-            in_native_thread(_wait_for_lock, connection)
+            run_in_thread(_wait_for_lock, connection)
     finally:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
@@ -182,7 +182,7 @@ def _execute_slow(cursor: Any, statement: str, parameters: Any, context: Any) ->
     """Executes a statement that is marked as SLOW; the others are the driver's."""
     if not context.execution_options.get(SLOW_OPTION):
         return None
-    in_native_thread(cursor.execute, statement, parameters)
+    run_in_thread(cursor.execute, statement, parameters)
     return True
 
 

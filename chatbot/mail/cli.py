@@ -56,7 +56,7 @@ def retry(mail_ids: tuple[object, ...], all_failed: bool) -> None:
 
     Exit status: 0 when all of them are queued, 1 when one was not a failed letter.
     """
-    from chatbot.background import wake
+    from chatbot.background import enqueue
     from chatbot.extensions import db
     from chatbot.mail import service
     from chatbot.mail.tasks import deliver_mail
@@ -66,7 +66,7 @@ def retry(mail_ids: tuple[object, ...], all_failed: bool) -> None:
     ids = list(dict.fromkeys(map(str, mail_ids)))
     queued = service.retry_failed(db.session(), None if all_failed else ids)
     for mail_id in queued:
-        wake(deliver_mail, mail_id)
+        enqueue(deliver_mail, mail_id)
     click.echo(f"{len(queued)} queued again")
     others = [] if all_failed else [mail_id for mail_id in ids if mail_id not in queued]
     for mail_id in others:

@@ -40,7 +40,7 @@ def is_full(error: BaseException | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Disk:
+class DiskSpace:
     """The file system below a folder."""
 
     folder: Path
@@ -61,12 +61,12 @@ class Disk:
         return FULL if free < FULL_BYTES else f"Only {free >> 20} MB are free on the server's disk."
 
 
-def attach(engine: Engine, disk: Disk) -> None:
+def attach(engine: Engine, disk: DiskSpace) -> None:
     """Lets every session on the engine know the disk beside the database."""
     engine.update_execution_options(**{_OPTION: disk})
 
 
-def disk_of(session: Session) -> Disk:
+def disk_of(session: Session) -> DiskSpace:
     """The disk of the session's application."""
-    found: Disk = session.get_bind().get_execution_options()[_OPTION]
+    found: DiskSpace = session.get_bind().get_execution_options()[_OPTION]
     return found

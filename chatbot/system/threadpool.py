@@ -20,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def in_native_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the function gives, or raises. Other greenlets go on meanwhile.
 
     Who is told to end while waiting ends after the function has: what it works with is not touched before.

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import InternalError, OperationalError
 
 from chatbot.cli_support import Commands
-from chatbot.system.disk_space import FULL, Disk, is_full
+from chatbot.system.disk_space import FULL, DiskSpace, is_full
 from chatbot.web.db_errors import outage
 
 
@@ -69,14 +69,14 @@ def test_an_error_of_postgresqls_own_is_none_of_these() -> None:
 
 def test_how_much_is_left_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for free, state in ((1 << 40, "ok"), (7 << 20, "Only 7 MB are free on the server's disk."), (4096, FULL)):
-        monkeypatch.setattr(Disk, "free", lambda _disk, free=free: free)
-        assert Disk(tmp_path).state() == state
+        monkeypatch.setattr(DiskSpace, "free", lambda _disk, free=free: free)
+        assert DiskSpace(tmp_path).state() == state
 
 
 def test_a_disk_that_cannot_be_asked_is_not_called_full(tmp_path: Path) -> None:
-    assert Disk(tmp_path / "not here").free() is None
-    assert Disk(tmp_path / "not here").state() == "ok"
-    assert Disk(tmp_path).free()
+    assert DiskSpace(tmp_path / "not here").free() is None
+    assert DiskSpace(tmp_path / "not here").state() == "ok"
+    assert DiskSpace(tmp_path).free()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from chatbot.app import create_app
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.config import load_settings
 from chatbot.db import begin_write
 from chatbot.extensions import db
@@ -55,7 +55,7 @@ def test_create_app_and_its_work_leave_nothing_readable(tmp_path: Path, models_p
                 assert deliver(session, mail_id, room.builders, room.transport) == "sent"
         put_in(app, "# Hours\n\nThe shop opens at nine.")
         assert app.test_cli_runner().invoke(args=["index", "snapshot"]).exit_code == 0
-        wake(deliver_mail, "nobody")
+        enqueue(deliver_mail, "nobody")
         with app.extensions["sessions"]() as session:
             begin_write(session)
             session.execute(text("UPDATE users SET first_name = 'Ada'"))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 from tests.conftest import ROOT
 
 PATCHED = "from gevent import monkey; monkey.patch_all(); import gevent, time; t = lambda: time.monotonic()\n"
@@ -19,7 +19,7 @@ def run(code: str) -> str:
     command = [
         sys.executable,
         "-c",
-        PATCHED + REAL_SLEEP + "from chatbot.system.threadpool import in_native_thread\n" + code,
+        PATCHED + REAL_SLEEP + "from chatbot.system.threadpool import run_in_thread as in_native_thread\n" + code,
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -28,9 +28,9 @@ def run(code: str) -> str:
 
 
 def test_without_greenlets_a_function_is_simply_called() -> None:
-    assert in_native_thread(divmod, 7, 2) == (3, 1)
+    assert run_in_thread(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
-        in_native_thread(divmod, 7, 0)
+        run_in_thread(divmod, 7, 0)
     assert "gevent" not in sys.modules
 
 

@@ -21,7 +21,7 @@ from functools import cache
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from chatbot.errors import FieldError, Invalid, Unavailable
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 
 MIN_LENGTH, MAX_LENGTH = 8, 128
 WAIT_SECONDS = 10.0
@@ -117,7 +117,7 @@ def hash_password(password: str, iterations: int) -> str:
         Busy: too many passwords are being hashed.
     """
     with _places.enter():
-        return in_native_thread(generate_password_hash, password, method=f"pbkdf2:sha256:{iterations}")
+        return run_in_thread(generate_password_hash, password, method=f"pbkdf2:sha256:{iterations}")
 
 
 def verify_password(stored: str | None, password: str, iterations: int) -> bool:
@@ -127,7 +127,7 @@ def verify_password(stored: str | None, password: str, iterations: int) -> bool:
         Busy: too many passwords are being hashed.
     """
     with _places.enter():
-        right = in_native_thread(check_password_hash, stored or _nobodys_hash(iterations), password)
+        right = run_in_thread(check_password_hash, stored or _nobodys_hash(iterations), password)
         return right and stored is not None
 
 

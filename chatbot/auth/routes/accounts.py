@@ -16,11 +16,11 @@ from chatbot.auth import accounts, export, schemas
 from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.login_throttle import attempt
 from chatbot.auth.routes.blueprint import blp, origin
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.db import utcnow
 from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 from chatbot.web.limits import rate_limits
 
 Parts = Callable[[Session, str], Iterator[tuple[str, Any]]]
@@ -41,7 +41,7 @@ def signup(body: dict[str, Any]) -> Any:
     Creates an account and queues the confirmation letter.
     """
     user, mail_id = accounts.sign_up(db.session(), settings(), body, origin())
-    wake(deliver_mail, mail_id)
+    enqueue(deliver_mail, mail_id)
     return {"user": user}
 
 
@@ -109,4 +109,4 @@ def _write_zip(file: IO[bytes], session: Session, user_id: str) -> None:
 
 
 def _as_text(content: Any) -> str:
-    return in_native_thread(json.dumps, content, ensure_ascii=False, indent=2, allow_nan=False)
+    return run_in_thread(json.dumps, content, ensure_ascii=False, indent=2, allow_nan=False)

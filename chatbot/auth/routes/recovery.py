@@ -15,7 +15,7 @@ from chatbot.auth import recovery, schemas
 from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.login_throttle import attempt, by_account
 from chatbot.auth.routes.blueprint import blp, origin
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.extensions import db, settings
 from chatbot.mail.tasks import deliver_mail
 from chatbot.web.http.blueprint import parser
@@ -108,7 +108,7 @@ def resend(body: dict[str, Any]) -> Any:
 
     The answer is the same whether or not there is such an account.
     """
-    wake(deliver_mail, recovery.resend_verification(db.session(), body["email"], origin()))
+    enqueue(deliver_mail, recovery.resend_verification(db.session(), body["email"], origin()))
     return {}
 
 
@@ -123,7 +123,7 @@ def forgot_password(body: dict[str, Any]) -> Any:
     Its link works for an hour and for one reset; a reset ends every other link as well. The answer is the same
     whether or not there is such an account.
     """
-    wake(deliver_mail, recovery.forgot_password(db.session(), body["email"], origin()))
+    enqueue(deliver_mail, recovery.forgot_password(db.session(), body["email"], origin()))
     return {}
 
 
@@ -150,7 +150,7 @@ def reset_password() -> Any:
     @rate_limits.password_reset
     def act() -> Any:
         body = parser.parse(schemas.ResetSchema(), request, location="json_or_form")
-        wake(deliver_mail, recovery.reset_password(db.session(), settings(), **body, origin=origin()))
+        enqueue(deliver_mail, recovery.reset_password(db.session(), settings(), **body, origin=origin()))
         return {}
 
     return _answered("reset_password.html", act)
@@ -171,5 +171,5 @@ def change_password(body: dict[str, Any]) -> Any:
         mail_id = recovery.change_password(
             db.session(), settings(), who.user_id, current, **body, keep=who.credential_id, origin=origin()
         )
-    wake(deliver_mail, mail_id)
+    enqueue(deliver_mail, mail_id)
     return {}

@@ -12,7 +12,7 @@ from flask import Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, user_required
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.chat import schemas
 from chatbot.chat.api.sse_events import drain, frames, frames_again, reply_object
 from chatbot.chat.conversations import service, usage
@@ -159,7 +159,7 @@ def titled_later(turn: Turn, model: str) -> Callable[[], None]:
     """What is called when an answer is over: for a conversation's first one, a worker has its title written."""
     if not settings().model_titles or turn.answer_position != 1 or model == EXTRACTIVE:
         return lambda: None
-    return partial(wake, make_title, turn.session_id)
+    return partial(enqueue, make_title, turn.session_id)
 
 
 def _feed(answer_id: str, parts: Frames, linger: float, afterwards: Callable[[], None]) -> EventBuffer:

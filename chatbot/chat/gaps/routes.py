@@ -7,7 +7,7 @@ from typing import Any
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.chat.gaps.schemas import GapArgs, GapListSchema, ResolvedSchema, ResolveSchema
 from chatbot.chat.gaps.service import list_gaps
 from chatbot.extensions import db
@@ -53,7 +53,7 @@ def resolve_gap(args: dict[str, Any], body: dict[str, Any]) -> ResponseReturnVal
     collection = body["collection"] or DEFAULT_COLLECTION
     outcome, document, to_ingest = curated.curate(session, body["question"], body["answer"], collection)
     if to_ingest:
-        wake(ingest_document, document.id)
+        enqueue(ingest_document, document.id)
         document = waited(session, document, args["wait"])
     status = 200 if outcome == "unchanged" else 201 if document.status == "ready" else 202
     return {"document": queue_status.describe(session, document), "case": None}, status

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import current_app
 
-from chatbot.cli_support import Commands, progress_bar, quiet, show_table
+from chatbot.cli_support import Commands, progress_bar, show_table, silence_logs
 from chatbot.errors import ChatbotError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
 
     Exit status: 0 when every file is in, 1 when some failed.
     """
-    from chatbot.background import wake
+    from chatbot.background import enqueue
     from chatbot.extensions import db
     from chatbot.knowledge.documents import service
     from chatbot.knowledge.documents.sync import sync_files
@@ -89,7 +89,7 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
     local = [path for path in paths if isinstance(path, Path)]
     folders = _folders(local) if prune else []
     files = list(_files(local))
-    with quiet(), progress_bar() as bar:
+    with silence_logs(), progress_bar() as bar:
         for some in _batches(bar.track(files, description="Reading"), collection, summary):
             done = sync_files(db.session(), [new for _, new in some])
             for (source, _), one in zip(some, done, strict=True):
@@ -102,7 +102,7 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
             summary.failed += ingest_here(bar, summary.queued)
         else:
             for document_id in summary.queued:
-                wake(ingest_document, document_id)
+                enqueue(ingest_document, document_id)
     _report(summary, waited=wait)
     if prune:
         _prune(folders, collection, summary)
@@ -286,13 +286,13 @@ def remove(document_id: object) -> None:
 @click.argument("document_id", type=click.UUID)
 def retry(document_id: object) -> None:
     """Try a failed document again, or fetch a page again."""
-    from chatbot.background import wake
+    from chatbot.background import enqueue
     from chatbot.extensions import db
     from chatbot.knowledge.documents import urls
     from chatbot.knowledge.tasks import ingest_document
 
     document = urls.retry(db.session(), str(document_id))
-    wake(ingest_document, document.id)
+    enqueue(ingest_document, document.id)
     click.echo(f"{document.status}: {document.title}")
 
 

@@ -17,7 +17,7 @@ import click
 from flask import Flask, current_app
 
 from chatbot import __version__
-from chatbot.cli_support import Commands, progress_bar, quiet, show_table
+from chatbot.cli_support import Commands, progress_bar, show_table, silence_logs
 from chatbot.knowledge.cli.index import index_cli, told
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def run(
     from chatbot.knowledge.evaluation.retrieval_eval import BadSet
 
     started = time.perf_counter()
-    with told(BadSet), quiet():
+    with told(BadSet), silence_logs():
         questions = read_set(name, queries).limited(limit)
         folder = questions.folder
         index, names = (
@@ -369,7 +369,7 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
     from chatbot.knowledge.index.generations import active_generation
 
     sessions = current_app.extensions["sessions"]
-    with told(BadSet), quiet():
+    with told(BadSet), silence_logs():
         with sessions() as session:
             found = active_generation(session)
             number = generation_id or (found.id if found else 0)
@@ -403,7 +403,7 @@ def compare(first: int, second: int, set_name: Path | str, k: int, json_file: Pa
     from chatbot.knowledge.index import activation
 
     parts, reports, figures = current_app.extensions, [], []
-    with told(BadSet), quiet():
+    with told(BadSet), silence_logs():
         questions = read_set(set_name)
         with parts["sessions"]() as session:
             names = live(retrieval_eval.live_names(session, questions))

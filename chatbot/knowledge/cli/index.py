@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import current_app
 
-from chatbot.cli_support import Commands, progress_bar, quiet, show_table
+from chatbot.cli_support import Commands, progress_bar, show_table, silence_logs
 from chatbot.knowledge.cli.documents import report_checks
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def build(embedding_model: str | None, chunk_size: int | None, generation_id: in
     if generation_id and (embedding_model or chunk_size):
         raise click.UsageError("--generation has its embedder and its chunk size already.")
     parts = current_app.extensions
-    with told(), quiet():
+    with told(), silence_logs():
         with parts["sessions"]() as session:
             generation, owner = building.begin(
                 session, parts["embedders"], embedding_model, chunk_size, generation_id
@@ -143,11 +143,11 @@ def write_snapshot(generation_id: int | None) -> None:
     retriever, sessions = current_app.extensions["retriever"], current_app.extensions["sessions"]
     if retriever.kind != "faiss":
         raise click.ClickException("The vectors are in pgvector, which all processes share; there is no such file.")
-    with told(OSError), quiet(), sessions() as session:
+    with told(OSError), silence_logs(), sessions() as session:
         generation = activation.get_generation(session, generation_id) if generation_id else active_generation(session)
     if generation is None:
         raise click.ClickException("There is no document yet.")
-    with told(OSError), quiet():
+    with told(OSError), silence_logs():
         held, written = retriever.write_file(generation)
     if not held:
         raise click.ClickException("There is no vector yet.")

@@ -22,7 +22,7 @@ from chatbot.rag.embeddings.embedders import Embedders
 from chatbot.rag.llm.pricing import embedding_cost_usd
 from chatbot.rag.text.language_detection import language_of
 from chatbot.rag.text.splitter import split
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 
 MOST_SHOWN = 10
 
@@ -72,7 +72,7 @@ def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview
     limit = generation.chunk_tokens if generation else CHUNK_TOKENS
     # What the counter loads, it loads here.
     embedder.count_tokens("warm up")
-    look = in_native_thread(_looked_through, new, parsed, limit, embedder.count_tokens)
+    look = run_in_thread(_looked_through, new, parsed, limit, embedder.count_tokens)
     exact = _exact(session, new)
     empty = [page for page in _page_texts(parsed) if not page.strip()]
     return Preview(

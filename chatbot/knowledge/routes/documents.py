@@ -8,7 +8,7 @@ from flask import current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required, administers, allow_chat_scope, caller, user_required
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.extensions import db
 from chatbot.knowledge import schemas
 from chatbot.knowledge.documents import dry_run, queue_status, reader_views, service, updates, urls
@@ -64,7 +64,7 @@ def _added(new: NewDocument | NewUrl, wait: float) -> tuple[Document, int]:
     document, to_ingest = urls.add_url(session, new) if isinstance(new, NewUrl) else service.add_document(session, new)
     if not to_ingest:
         return document, 200
-    wake(ingest_document, document.id)
+    enqueue(ingest_document, document.id)
     document = waited(db.session(), document, wait)
     return document, 201 if document.status == "ready" else 202
 
@@ -123,7 +123,7 @@ def retry_document(document_id: Any) -> Any:
     again: if it has changed it becomes a new version, and until that is ready the one before answers.
     """
     document = urls.retry(db.session(), str(document_id))
-    wake(ingest_document, document.id)
+    enqueue(ingest_document, document.id)
     return queue_status.describe(db.session(), document)
 
 

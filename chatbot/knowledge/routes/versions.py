@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required, administers, allow_chat_scope, caller, user_required
-from chatbot.background import wake
+from chatbot.background import enqueue
 from chatbot.extensions import db
 from chatbot.knowledge import schemas
 from chatbot.knowledge.documents import queue_status, reader_views, updates, versions
@@ -56,7 +56,7 @@ def replace_content(args: dict[str, Any], document_id: Any) -> ResponseReturnVal
 
 def _ingested(document: Document, to_ingest: bool, wait: float) -> ResponseReturnValue:
     if to_ingest:
-        wake(ingest_document, document.id)
+        enqueue(ingest_document, document.id)
         document = waited(db.session(), document, wait)
     status = 200 if not to_ingest or document.status == "ready" else 202
     return queue_status.describe(db.session(), document), status  # type: ignore[return-value]

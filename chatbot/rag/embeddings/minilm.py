@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chatbot.system.private_files import make_folder
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 
 # onnxruntime, tokenizers, safetensors and onnx are imported where they are needed: a process that only
 # wants to catch this module's errors does not pay their 60 MB.
@@ -135,7 +135,7 @@ class MiniLM:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
-        vectors: FloatArray = in_native_thread(self._session.run, ["vectors"], {"ids": ids, "mask": mask})[0]
+        vectors: FloatArray = run_in_thread(self._session.run, ["vectors"], {"ids": ids, "mask": mask})[0]
         return vectors
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.vector_store.segments import Codes, Ids, Labels, Lists, Mask, Part, named, nearest
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 
 # Up to so many vectors each is compared; with more there are lists.
 APPROXIMATE_ABOVE = 50_000
@@ -194,4 +194,4 @@ def step(work: Callable[..., Any], *args: Any) -> Any:
     """
     if not threading.main_thread().is_alive():
         raise Ended
-    return in_native_thread(work, *args)
+    return run_in_thread(work, *args)

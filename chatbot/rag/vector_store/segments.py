@@ -16,7 +16,7 @@ import faiss
 import numpy as np
 
 from chatbot.rag.embeddings.embedders import Vectors
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 
 # A search runs in one thread: more were slower on busy cores, and forking after OpenMP has run deadlocks.
 faiss.omp_set_num_threads(1)
@@ -142,7 +142,7 @@ class Part:
         wanted = min(k, len(self.ids) if allowed is None else allowed.count)
         if not wanted or query.shape[1] != self.vectors.shape[1]:
             return []
-        run = in_native_thread if self._rows_compared(allowed) * query.shape[1] > MANY_NUMBERS else _here
+        run = run_in_thread if self._rows_compared(allowed) * query.shape[1] > MANY_NUMBERS else _here
         scores, places = run(self._nearest, query, wanted, allowed)
         return [(int(self.ids[p]), float(s)) for p, s in zip(places, scores, strict=True) if p >= 0]
 

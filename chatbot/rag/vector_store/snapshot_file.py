@@ -31,7 +31,7 @@ import structlog
 from chatbot.rag.vector_store.compaction import Base
 from chatbot.rag.vector_store.segments import Lists, Part, named
 from chatbot.system.private_files import make_folder, open_private
-from chatbot.system.threadpool import in_native_thread
+from chatbot.system.threadpool import run_in_thread
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +140,7 @@ class SnapshotStore:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 _write(file, self._about, base, revision)
                 reached("written")
-                in_native_thread(os.fsync, file.fileno())
+                run_in_thread(os.fsync, file.fileno())
             reached("flushed")
             part.rename(path)
         finally:
@@ -184,7 +184,7 @@ def _flush_folder(folder: Path) -> None:
     """A name is only there after a power cut if its folder was flushed as well."""
     number = os.open(folder, os.O_RDONLY)
     try:
-        in_native_thread(os.fsync, number)
+        run_in_thread(os.fsync, number)
     finally:
         os.close(number)
 
@@ -223,8 +223,8 @@ def _section(file: BinaryIO, name: str, pieces: Any) -> list[int]:
     for piece in pieces:
         array: Any = np.ascontiguousarray(piece, dtype=_TYPES[name])
         data = memoryview(array).cast("B")
-        total = in_native_thread(zlib.crc32, data, total)
-        in_native_thread(file.write, data)
+        total = run_in_thread(zlib.crc32, data, total)
+        run_in_thread(file.write, data)
     return [begin, file.tell() - begin, total]
 
 
@@ -266,7 +266,7 @@ def _told(mapped: mmap.mmap, about: SnapshotHeader) -> dict[str, Any]:
 def _array(mapped: mmap.mmap, name: str, begin: int, length: int, total: int) -> Any:
     data, summed = memoryview(mapped)[begin : begin + length], 0
     for at in range(0, length, _PIECE):
-        summed = in_native_thread(zlib.crc32, data[at : at + _PIECE], summed)
+        summed = run_in_thread(zlib.crc32, data[at : at + _PIECE], summed)
     if len(data) != length or summed != total:
         raise Unusable(f"its {name} are damaged")
     return np.frombuffer(data, dtype=_TYPES[name])
