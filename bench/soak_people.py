@@ -15,7 +15,7 @@ from typing import Any
 import requests
 from simple_websocket import Client, ConnectionClosed
 
-from tests.functional.house import PASSWORD, House
+from tests.functional.house import PASSWORD, ProcessFleet
 
 MOST_TOLD = 40
 LETTER_SECONDS = 60.0
@@ -45,7 +45,7 @@ class Answers:
 class _Caller:
     """Somebody with a connection of their own."""
 
-    def __init__(self, house: House, answers: Answers, number: int) -> None:
+    def __init__(self, house: ProcessFleet, answers: Answers, number: int) -> None:
         self.house, self.answers, self.number = house, answers, number
         self.dice = random.Random(f"{random.random()} {number}")
         self.http = requests.Session()
@@ -245,7 +245,7 @@ class Person(_Caller):
 class Administrator(_Caller):
     """Adds, replaces and deletes documents and collections, and looks at what is not answered."""
 
-    def __init__(self, house: House, answers: Answers, number: int, headers: dict[str, str]) -> None:
+    def __init__(self, house: ProcessFleet, answers: Answers, number: int, headers: dict[str, str]) -> None:
         super().__init__(house, answers, number)
         self.headers, self.made = headers, 0
         self.documents: list[str] = []

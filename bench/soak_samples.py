@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 import requests
 
-from tests.functional.house import House
+from tests.functional.house import ProcessFleet
 
 EVERY = 15.0
 WARM_UP = 0.25
@@ -39,7 +39,7 @@ class Sample:
         return self.house["documents waiting"] == 0 and self.house["chatbot_streams"] == 0
 
 
-def taken(house: House, at: float, token: str) -> Sample:
+def taken(house: ProcessFleet, at: float, token: str) -> Sample:
     """A sample of now."""
     sample = Sample(at)
     names: Counter[str] = Counter()
@@ -96,7 +96,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _queues(house: House, token: str) -> dict[str, float]:
+def _queues(house: ProcessFleet, token: str) -> dict[str, float]:
     answer = requests.get(f"{house.url}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=60)
     lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
     found = {name: float(lines.get(name, 0)) for name in _LAGS}

@@ -31,7 +31,7 @@ from bench.crash import pages_in
 from bench.questions import ARCHIVE, QUESTIONS, unpacked
 from chatbot.config import LOCAL_EMBEDDER, ROOT
 from chatbot.knowledge.models import ChunkRow, Generation
-from tests.functional.house import House
+from tests.functional.house import ProcessFleet
 from tests.openai_server import OpenAIServer, running
 
 PAGES = 40
@@ -65,7 +65,7 @@ class Answer:
 class Questions:
     """A steady stream of questions while a `with` lasts, every answer noted."""
 
-    def __init__(self, house: House, person: dict[str, str], questions: Sequence[str], threads: int) -> None:
+    def __init__(self, house: ProcessFleet, person: dict[str, str], questions: Sequence[str], threads: int) -> None:
         self.answers: list[Answer] = []
         self._house, self._person = house, person
         self._over = threading.Event()
@@ -132,7 +132,7 @@ class Spell:
 class Service:
     """A house whose index is changed, and who watches which generation the database says is active."""
 
-    house: House
+    house: ProcessFleet
     commands: list[Command] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
 
@@ -203,7 +203,7 @@ class Outcome:
 
 
 def measure(
-    house: House, person: dict[str, str], questions: Sequence[str], builds: Sequence[Sequence[str]] = BUILDS,
+    house: ProcessFleet, person: dict[str, str], questions: Sequence[str], builds: Sequence[Sequence[str]] = BUILDS,
     *, threads: int = THREADS, calm: float = CALM,
 ) -> Outcome:  # fmt: skip
     """Asks while the index is changed."""
@@ -267,7 +267,7 @@ def main(given: Path, limit: int, threads: int) -> bool:
 
 def _measured(folder: Path, given: Path, limit: int, threads: int, provider: OpenAIServer) -> bool:
     pages = pages_in(unpacked(given, folder / "pages"), limit)
-    house = House(folder / "house", ROOT / "instance" / "models", **SETTINGS, OPENAI_BASE_URL=provider.base_url)
+    house = ProcessFleet(folder / "house", ROOT / "instance" / "models", **SETTINGS, OPENAI_BASE_URL=provider.base_url)
     try:
         for source, content in pages:
             path = folder / "chosen" / source

@@ -395,7 +395,7 @@ def root(app: Flask) -> Person:
     return sign_up(app, "root", admin=True)
 
 
-def put_in(app: Flask, content: str, title: str = "A document", **kwargs: Any) -> Document:
+def add_and_ingest(app: Flask, content: str, title: str = "A document", **kwargs: Any) -> Document:
     """A document, added and ingested as a worker would."""
     with app.app_context(), app.extensions["sessions"]() as session:
         new = NewDocument(content.encode(), title=title, media_type="text/markdown", **kwargs)

@@ -16,7 +16,7 @@ from flask_migrate import upgrade
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from chatbot.cli_support import Commands
-from tests.conftest import HOURS, MakeApp, _sql, postgres_url, put_in
+from tests.conftest import HOURS, MakeApp, _sql, add_and_ingest, postgres_url
 
 COMMANDS = (
     "knowledge list", "knowledge search x", "knowledge stats", "knowledge verify", "knowledge gaps", "index list",
@@ -120,7 +120,7 @@ def without_pgvector(postgres_server: str, make_app: MakeApp) -> Iterator[Flask]
     before = make_app(database_url=url, vector_store="faiss")
     with before.app_context():
         upgrade()
-    put_in(before, HOURS)
+    add_and_ingest(before, HOURS)
     assert before.test_cli_runner().invoke(args=["index", "build", "--chunk-size", "60"]).exit_code == 0
     yield make_app(database_url=url)
     for statement in ("DROP DATABASE plain WITH (FORCE)", "DROP ROLE plain"):

@@ -25,7 +25,7 @@ from chatbot.rag.llm.prompt_escaping import as_quotation
 from chatbot.rag.text.sentences import units
 from chatbot.rag.text.splitter import split
 from tests.chat.asking import QUESTION, stream, text_of, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -48,7 +48,7 @@ def processor_time() -> Iterator[None]:
 @pytest.fixture
 def shop(make_app: MakeApp, openai_server: OpenAIServer) -> Flask:
     app = with_model(make_app, openai_server, model_read_seconds=LIMIT_SECONDS)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 

@@ -19,7 +19,7 @@ import celeryconfig
 from chatbot.auth.guard import guard_of
 from chatbot.config import Settings
 from chatbot.extensions import db
-from tests.conftest import HOURS, ROOT, put_in
+from tests.conftest import HOURS, ROOT, add_and_ingest
 
 FILES = sorted((ROOT / "chatbot").rglob("*.py"))
 PYTHON = [*FILES, ROOT / "celeryconfig.py", ROOT / "gunicorn.conf.py", ROOT / "wsgi.py"]
@@ -93,7 +93,7 @@ def test_the_models_are_what_the_migrations_make(app):
 
 def test_migrations_go_down_and_up_again_with_rows_in_the_tables(app, ada):
     """O2: the way down says what it loses, and the way up works afterwards."""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     app.test_client().post("/api/chat/send/", json={"message": "When?"}, headers=ada.headers)
     with app.app_context():
         db.session.remove()

@@ -16,7 +16,7 @@ from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents.collections import add_member, create_collection
 from chatbot.knowledge.documents.service import NewDocument, add_document
 from chatbot.knowledge.models import Document, DocumentVersion
-from tests.auth.world import HOUR, Who, World, family_of, key_of
+from tests.auth.world import HOUR, AuthActors, Who, family_of, key_of
 from tests.conftest import PASSWORD
 
 ANOTHER = "a lighthouse in the fog"
@@ -29,24 +29,24 @@ NO_TRACE = {
     "failures": [], "prompts": [], "removed_markers": [], "error": None,
 }  # fmt: skip
 Call = dict[str, Any]
-Build = Callable[[World, Who], Call]
+Build = Callable[[AuthActors, Who], Call]
 
 
-def _signup(world: World, who: Who) -> Call:
+def _signup(world: AuthActors, who: Who) -> Call:
     name = f"new-{uuid.uuid4().hex[:12]}"
     fields = {"username": name, "email": f"{name}@mail.example.com", "password": ANOTHER, "password2": ANOTHER}
     return {"json": fields}
 
 
-def _refresh(world: World, who: Who) -> Call:
+def _refresh(world: AuthActors, who: Who) -> Call:
     return _refresh_of(world, world.owner)
 
 
-def _logout(world: World, who: Who) -> Call:
+def _logout(world: AuthActors, who: Who) -> Call:
     return _refresh_of(world, who.user or world.owner)
 
 
-def _refresh_of(world: World, user: User) -> Call:
+def _refresh_of(world: AuthActors, user: User) -> Call:
     family = family_of(user)
     world.add(family)
     with world.app.app_context():
@@ -55,35 +55,35 @@ def _refresh_of(world: World, user: User) -> Call:
         }
 
 
-def _by_letter(world: World, token_for: Callable[..., str]) -> dict[str, str]:
+def _by_letter(world: AuthActors, token_for: Callable[..., str]) -> dict[str, str]:
     with world.app.app_context(), world.app.extensions["sessions"]() as session:
         user = session.scalars(select(User).where(User.id == world.owner.id)).one()
         return {"token": token_for(world.app.extensions["settings"], user)}
 
 
-def _verify(world: World, who: Who) -> Call:
+def _verify(world: AuthActors, who: Who) -> Call:
     return {"json": _by_letter(world, recovery.verification_token)}
 
 
-def _reset(world: World, who: Who) -> Call:
+def _reset(world: AuthActors, who: Who) -> Call:
     # Another one each time: after the reset the link of the time before is dead.
     return {"json": {**_by_letter(world, recovery.reset_token), "password": ANOTHER, "password2": ANOTHER}}
 
 
-def _a_session(world: World, who: Who) -> Call:
+def _a_session(world: AuthActors, who: Who) -> Call:
     family = family_of(world.owner)
     world.add(family)
     return {"ids": {"session_id": family.id}}
 
 
-def _a_key(world: World, who: Who) -> Call:
+def _a_key(world: AuthActors, who: Who) -> Call:
     key, _ = key_of(world.owner, ["chat"])
     world.add(key)
     return {"ids": {"key_id": key.id}}
 
 
 def _a_conversation(**more: Any) -> Build:
-    def build(world: World, who: Who) -> Call:
+    def build(world: AuthActors, who: Who) -> Call:
         # A visitor's is anna's; everybody else is shown one of the owner's own.
         return {"ids": {"session_id": world.conversation(world.owner, "anna" if who.visitor else "").id}, **more}
 
@@ -91,7 +91,7 @@ def _a_conversation(**more: Any) -> Build:
 
 
 def _with_a_member(*, in_body: bool) -> Build:
-    def build(world: World, who: Who) -> Call:
+    def build(world: AuthActors, who: Who) -> Call:
         chat = world.conversation(world.owner, "anna" if who.visitor else "")
         name = {"username": world.disabled.username if not in_body else world.unverified.username}
         if not in_body:
@@ -102,7 +102,7 @@ def _with_a_member(*, in_body: bool) -> Build:
 
 
 def _an_answer(**more: Any) -> Build:
-    def build(world: World, who: Who) -> Call:
+    def build(world: AuthActors, who: Who) -> Call:
         chat = world.conversation(world.owner, "anna" if who.visitor else "")
         with world.app.extensions["sessions"]() as session:
             answers = select(Message.id).where(Message.chat_session_id == chat.id, ~Message.is_user)
@@ -111,7 +111,7 @@ def _an_answer(**more: Any) -> Build:
     return build
 
 
-def _a_traced_answer(world: World, who: Who) -> Call:
+def _a_traced_answer(world: AuthActors, who: Who) -> Call:
     call = _an_answer()(world, who)
     id_ = call["ids"]["message_id"]
     with world.app.extensions["sessions"]() as session:
@@ -122,7 +122,7 @@ def _a_traced_answer(world: World, who: Who) -> Call:
     return call
 
 
-def _a_document(world: World, who: Who) -> Call:
+def _a_document(world: AuthActors, who: Who) -> Call:
     with world.app.app_context(), world.app.extensions["sessions"]() as session:
         document, _ = add_document(
             session, NewDocument(uuid.uuid4().hex.encode(), title="A", media_type="text/markdown")
@@ -130,11 +130,11 @@ def _a_document(world: World, who: Who) -> Call:
         return {"ids": {"document_id": document.id}}
 
 
-def _a_changed_document(world: World, who: Who) -> Call:
+def _a_changed_document(world: AuthActors, who: Who) -> Call:
     return _a_document(world, who) | {"json": {"title": "Another title"}}
 
 
-def _its_version(world: World, who: Who) -> Call:
+def _its_version(world: AuthActors, who: Who) -> Call:
     """Of a document that was read."""
     call = _a_document(world, who)
     with world.app.extensions["sessions"]() as session:
@@ -145,7 +145,7 @@ def _its_version(world: World, who: Who) -> Call:
     return {"ids": call["ids"] | {"number": "1"}}
 
 
-def _a_ready_version(world: World, who: Who) -> Call:
+def _a_ready_version(world: AuthActors, who: Who) -> Call:
     """Of a document that answers."""
     call = _its_version(world, who)
     with world.app.extensions["sessions"]() as session:
@@ -155,11 +155,11 @@ def _a_ready_version(world: World, who: Who) -> Call:
     return call
 
 
-def _new_content(world: World, who: Who) -> Call:
+def _new_content(world: AuthActors, who: Who) -> Call:
     return _a_document(world, who) | {"json": {"content": f"Open at {uuid.uuid4().hex}."}}
 
 
-def _a_failed_document(world: World, who: Who) -> Call:
+def _a_failed_document(world: AuthActors, who: Who) -> Call:
     call = _a_document(world, who)
     with world.app.app_context(), world.app.extensions["sessions"]() as session:
         begin_write(session)
@@ -168,49 +168,49 @@ def _a_failed_document(world: World, who: Who) -> Call:
     return call
 
 
-def _new_document(world: World, who: Who) -> Call:
+def _new_document(world: AuthActors, who: Who) -> Call:
     return {"json": {"title": "Hours", "content": f"Open at {uuid.uuid4().hex}."}}
 
 
-def _a_resolution(world: World, who: Who) -> Call:
+def _a_resolution(world: AuthActors, who: Who) -> Call:
     return {"json": {"question": f"What is {uuid.uuid4().hex}?", "answer": "A number."}}
 
 
 def _a_collection(**more: Any) -> Build:
-    def build(world: World, who: Who) -> Call:
+    def build(world: AuthActors, who: Who) -> Call:
         return {"ids": {"collection_id": _new_collection(world)}, **more}
 
     return build
 
 
-def _new_collection(world: World) -> str:
+def _new_collection(world: AuthActors) -> str:
     with world.app.app_context(), world.app.extensions["sessions"]() as session:
         return create_collection(session, uuid.uuid4().hex, "everyone").id
 
 
-def _new_member(world: World, who: Who) -> Call:
+def _new_member(world: AuthActors, who: Who) -> Call:
     return {"ids": {"collection_id": _new_collection(world)}, "json": {"username": world.other.username}}
 
 
-def _a_member(world: World, who: Who) -> Call:
+def _a_member(world: AuthActors, who: Who) -> Call:
     with world.app.app_context(), world.app.extensions["sessions"]() as session:
         made = _new_collection(world)
         member, _ = add_member(session, made, world.other.username)
         return {"ids": {"collection_id": made, "user_id": member.user_id}}
 
 
-def _some_name(world: World, who: Who) -> Call:
+def _some_name(world: AuthActors, who: Who) -> Call:
     return {"json": {"name": uuid.uuid4().hex, "visibility": "members"}}
 
 
-def _login(world: World, who: Who) -> Call:
+def _login(world: AuthActors, who: Who) -> Call:
     return {"json": {"email": world.other.email, "password": PASSWORD}}
 
 
 def always(**call: Any) -> Build:
     """The same call, whoever makes it."""
 
-    def build(world: World, who: Who) -> Call:
+    def build(world: AuthActors, who: Who) -> Call:
         return dict(call)
 
     return build

@@ -21,7 +21,7 @@ from chatbot.db import begin_write, utcnow
 from chatbot.errors import ChatbotError
 from tests.auth.calls import CALLS
 from tests.auth.test_matrix import LINES, address, name_of, request_of
-from tests.auth.world import HOUR, World, dump, empty, family_of, key_of, shown
+from tests.auth.world import HOUR, AuthActors, dump, empty, family_of, key_of, shown
 from tests.conftest import PASSWORD, Person, sign_up
 
 PROFILE, DOCUMENTS, HISTORY = "/api/users/profile/", "/api/knowledge/documents/", "/api/chat/history/"
@@ -41,7 +41,7 @@ def shared(module_app):
 @pytest.fixture
 def world(shared):
     empty(shared)
-    return World(shared)
+    return AuthActors(shared)
 
 
 def get(app: Flask, where: str, headers: dict[str, str], **query: str):
@@ -111,7 +111,7 @@ def test_nobody_asks_in_somebody_elses_conversation(world, role, of, stream):
     assert dump(world.app) == before
 
 
-def _things(world: World, user: User, where: str, visitor: str = "") -> set[str]:
+def _things(world: AuthActors, user: User, where: str, visitor: str = "") -> set[str]:
     """Three more things of somebody in a list, and all their ids in it."""
     made = {
         HISTORY: lambda: ChatSession(id=str(uuid.uuid4()), user_id=user.id, visitor=visitor, title="Mine"),
@@ -254,7 +254,7 @@ def signed(app: Flask, **claims) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def ids_of(world: World, role: str) -> dict[str, str]:
+def ids_of(world: AuthActors, role: str) -> dict[str, str]:
     claims = pyjwt.decode(world.who[role].shows, options={"verify_signature": False})
     return {"sub": claims["sub"], "family": claims["family"]}
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from tests.auth.test_matrix import LINES, name_of
-from tests.auth.world import World, empty
+from tests.auth.world import AuthActors, empty
 from tests.conftest import sign_up
 
 PROBLEM = "application/problem+json"
@@ -24,7 +24,7 @@ def shared(module_app):
 @pytest.fixture
 def world(shared):
     empty(shared)
-    return World(shared)
+    return AuthActors(shared)
 
 
 def get(app: Flask, where: str, headers: dict[str, str], **query: str):

@@ -11,7 +11,7 @@ import pytest
 
 from chatbot.auth.guard import guard_of
 from tests.auth.calls import CALLS, ENDS
-from tests.auth.world import COLUMNS, World, dump, empty
+from tests.auth.world import COLUMNS, AuthActors, dump, empty
 from tests.conftest import ROOT
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
@@ -43,7 +43,7 @@ def spec(app):
 def world(app):
     """People and their things, and nothing else in the database."""
     empty(app)
-    return World(app)
+    return AuthActors(app)
 
 
 def address(route: str, ids: dict[str, str]) -> str:
@@ -64,7 +64,7 @@ def endpoints(app, line: dict[str, str]) -> list[str]:
     return [r.endpoint for r in app.url_map.iter_rules() if r.rule == line["route"] and line["method"] in r.methods]
 
 
-def request_of(world: World, line: dict[str, str], role: str) -> dict[str, Any]:
+def request_of(world: AuthActors, line: dict[str, str], role: str) -> dict[str, Any]:
     """A call that is in order, with what this caller shows."""
     who = world.who[role]
     call = CALLS[line["method"], line["route"]](world, who)
@@ -104,7 +104,7 @@ def test_each_caller_gets_what_the_table_says(world, spec, line):
         seen[role] = refusal(world, spec, line, role, call)
     assert dump(app) == before
     for role in expected.keys() - seen.keys():
-        people = World(app) if (line["method"], line["route"]) in ENDS else world
+        people = AuthActors(app) if (line["method"], line["route"]) in ENDS else world
         call = request_of(people, line, role)
         answer = app.test_client().open(**call)
         assert_tells_no_more(people, spec, line, role, answer)
@@ -119,7 +119,7 @@ def assert_head_is_alike(app: Any, call: dict[str, Any], answer: Any) -> None:
     assert (head.status_code, head.data, head.mimetype) == (answer.status_code, b"", answer.mimetype)
 
 
-def refusal(world: World, spec: dict[str, Any], line: dict[str, str], role: str, call: dict[str, Any]) -> int:
+def refusal(world: AuthActors, spec: dict[str, Any], line: dict[str, str], role: str, call: dict[str, Any]) -> int:
     """The status of a call that is refused, after a look at all that goes with it."""
     client = world.app.test_client()
     answer = client.open(**call)
@@ -141,7 +141,7 @@ def code_of(answer: Any) -> str:
     return str(answer.json.get("error", answer.json)["code"])
 
 
-def assert_tells_no_more(world: World, spec: dict[str, Any], line: dict[str, str], role: str, answer: Any) -> None:
+def assert_tells_no_more(world: AuthActors, spec: dict[str, Any], line: dict[str, str], role: str, answer: Any) -> None:
     """F6: the keys are those of the document, and nobody reads of another's address, of a secret or of a path."""
     if line["route"].startswith(("/static", "/swagger", "/openapi.json")) or answer.mimetype == "application/zip":
         return

@@ -20,7 +20,7 @@ from chatbot.auth.models import ApiKey
 from chatbot.chat.models import ChatSession
 from chatbot.db import begin_write, utcnow
 from tests.auth.test_matrix import LINES
-from tests.auth.world import HOUR, World, empty
+from tests.auth.world import HOUR, AuthActors, empty
 from tests.conftest import Person, sign_up
 
 URL, HISTORY, SEND = "/api/users/visitor-tokens/", "/api/chat/history/", "/api/chat/send/"
@@ -34,10 +34,10 @@ def shared(module_app):
 @pytest.fixture
 def world(shared):
     empty(shared)
-    return World(shared)
+    return AuthActors(shared)
 
 
-def sign(world: World, role: str = "key_visitors", **body):
+def sign(world: AuthActors, role: str = "key_visitors", **body):
     body = {"sub": "anna", **body}
     return world.app.test_client().post(URL, json=body, headers=world.who[role].headers)
 
@@ -227,7 +227,7 @@ def test_a_visitor_has_nothing_of_the_owners_roles(world, role):
 
 def test_a_visitor_of_a_strict_house_needs_an_owner_who_is_confirmed(module_app):
     """C16"""
-    strict = World(module_app(require_verified_email=True))
+    strict = AuthActors(module_app(require_verified_email=True))
     token = strict.visitor("key_of_unverified", "anna").shows
     answer = strict.app.test_client().get(HISTORY, headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json["code"]) == (403, "email_not_verified")
@@ -297,7 +297,7 @@ def test_signing_out_does_not_end_visitors(app):
 # Forging --------------------------------------------------------------------------------------------------------------
 
 
-def forged(world: World, **changes) -> str:
+def forged(world: AuthActors, **changes) -> str:
     """A visitor's token with other claims, signed as this application signs."""
     secrets = world.app.extensions["jwt_secrets"]
     claims = {k: v for k, v in (claims_of(world.who["visitor"].shows) | changes).items() if v is not ...}

@@ -55,7 +55,7 @@ class Who:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class World:
+class AuthActors:
     """A set of people of its own, whatever else the application holds."""
 
     def __init__(self, app: Flask) -> None:

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from tests.backup.test_service import rows
-from tests.conftest import HOURS, SECRET, put_in, sign_up
+from tests.conftest import HOURS, SECRET, add_and_ingest, sign_up
 
 
 def run(app, *args: object):
@@ -29,7 +29,7 @@ def other(make_app, tmp_path):
 def test_a_backup_is_made_checked_and_restored(app, other, tmp_path):
     """M14"""
     sign_up(app, "ada")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     path = tmp_path / "b.zip"
     made = run(app, "create", path)
     assert (made.exit_code, made.stderr.strip()) == (0, "")
@@ -96,7 +96,7 @@ def test_a_database_without_tables_is_told_from_one_of_another_version(sqlite_ap
 
 def test_originals_that_are_missing_are_named_and_the_rest_is_kept(make_app, tmp_path):
     app = make_app(originals="files")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     (file,) = (tmp_path / "originals").glob("??/*")
     file.unlink()
     made = run(app, "create", tmp_path / "b.zip")

@@ -21,7 +21,7 @@ from chatbot.knowledge.documents.service import delete_document, get_document
 from chatbot.knowledge.maintenance import verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from tests.chat.asking import ask
-from tests.conftest import HOURS, PASSWORD, RETURNS, Person, put_in, sign_up
+from tests.conftest import HOURS, PASSWORD, RETURNS, Person, add_and_ingest, sign_up
 
 
 def rows(app: Flask) -> dict[str, list[str]]:
@@ -58,8 +58,8 @@ def lived_in(app: Flask) -> Person:
     """A house with people, conversations, ratings, and documents: a changed one, a deleted one, and one that waits."""
     ada = sign_up(app, "ada")
     sign_up(app, "root", admin=True)
-    put_in(app, HOURS, "Öffnungszeiten 🕘")
-    gone = put_in(app, RETURNS, "Returns")
+    add_and_ingest(app, HOURS, "Öffnungszeiten 🕘")
+    gone = add_and_ingest(app, RETURNS, "Returns")
     first = ask(app, ada, "When is it open?").json
     ask(app, ada, "And on Saturdays?", chat_session_id=first["chat_session_id"])
     regenerate = f"/api/chat/messages/{first['message']['id']}/regenerate/"
@@ -94,7 +94,7 @@ def test_a_backup_of_sqlite_moves_into_either_kind_and_numbers_go_on(app, other,
     restore(app, back_up(other, tmp_path / "b.zip"))
     assert rows(app) == rows(other)
     assert is_whole(app)
-    put_in(app, "The cellar holds four hundred bottles.", "Cellar")
+    add_and_ingest(app, "The cellar holds four hundred bottles.", "Cellar")
     assert is_whole(app)
 
 
@@ -103,7 +103,7 @@ def test_a_restore_replaces_only_when_it_is_asked_to(app, tmp_path):
     lived_in(app)
     path = back_up(app, tmp_path / "b.zip")
     before = rows(app)
-    later = put_in(app, "The cellar holds four hundred bottles.", "Cellar")
+    later = add_and_ingest(app, "The cellar holds four hundred bottles.", "Cellar")
     sign_up(app, "bob")
     retriever = app.extensions["retriever"]
     assert later.id in {p.document_id for p in retriever.search("bottles in the cellar", 5)[0]}
@@ -119,7 +119,7 @@ def test_a_restore_that_fails_changes_nothing(app, tmp_path, monkeypatch):
     """M14: all or nothing, at the very last moment too."""
     lived_in(app)
     path = back_up(app, tmp_path / "b.zip")
-    put_in(app, "The cellar holds four hundred bottles.", "Cellar")
+    add_and_ingest(app, "The cellar holds four hundred bottles.", "Cellar")
     before = rows(app)
 
     def crash(*_args):
@@ -135,14 +135,16 @@ def test_a_restore_that_fails_changes_nothing(app, tmp_path, monkeypatch):
 def test_a_backup_under_writes_is_one_moment(app, other, tmp_path):
     """M14"""
     person = sign_up(app, "ada")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     stop, troubles = threading.Event(), []
 
     def live() -> None:
         number = 0
         while not stop.is_set():
             number += 1
-            document = put_in(app, f"Rule {number}: the {number}th lamp is lit at dusk. {RETURNS}", f"Rule {number}")
+            document = add_and_ingest(
+                app, f"Rule {number}: the {number}th lamp is lit at dusk. {RETURNS}", f"Rule {number}"
+            )
             answer = ask(app, person, f"When is lamp {number} lit?")
             if answer.status_code != 200:
                 troubles.append(answer.json)
@@ -169,7 +171,7 @@ def test_a_backup_under_writes_is_one_moment(app, other, tmp_path):
 def test_originals_in_files_come_along(make_app, other, tmp_path):
     """M14"""
     app = make_app(originals="files")
-    document = put_in(app, HOURS)
+    document = add_and_ingest(app, HOURS)
     path = back_up(app, tmp_path / "b.zip")
     restore(other, path)
     with other.extensions["sessions"]() as session:
@@ -182,7 +184,7 @@ def test_originals_in_files_come_along(make_app, other, tmp_path):
 
 def test_an_original_that_is_missing_is_told(make_app, tmp_path):
     app = make_app(originals="files")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     (file,) = (tmp_path / "originals").glob("??/*")
     file.unlink()
     with app.extensions["sessions"]() as session:
@@ -192,8 +194,8 @@ def test_an_original_that_is_missing_is_told(make_app, tmp_path):
 def test_a_document_that_goes_meanwhile_is_in_no_backup(make_app, other, tmp_path, monkeypatch):
     """M14: its bytes go with it, so the moment is taken anew."""
     app = make_app(originals="files")
-    put_in(app, HOURS)
-    document = put_in(app, RETURNS)
+    add_and_ingest(app, HOURS)
+    document = add_and_ingest(app, RETURNS)
     real, moments = service.schema_of, []
 
     def delete_after_the_snapshot(session):
@@ -233,7 +235,7 @@ def test_a_backup_of_another_schema_is_refused_with_what_to_do(app, tmp_path):
 
 
 def test_what_derives_from_rows_is_not_in_a_backup(app, tmp_path):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     with zipfile.ZipFile(back_up(app, tmp_path / "b.zip")) as zipped:
         names = zipped.namelist()
     assert {"tables/users.jsonl", "tables/chunks.jsonl", "manifest.json"} <= set(names)
@@ -249,10 +251,10 @@ def test_every_table_with_rows_of_its_own_is_in_a_backup(sqlite_app):
 
 def test_revisions_go_on_after_a_restore(app, tmp_path):
     """Every process that holds an index notices, and reads everything again."""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     path = back_up(app, tmp_path / "b.zip")
-    put_in(app, RETURNS)
-    put_in(app, "More.")
+    add_and_ingest(app, RETURNS)
+    add_and_ingest(app, "More.")
     with app.extensions["sessions"]() as session:
         newest = session.scalars(select(Generation.revision)).one()
     restore(app, path, replace=True)
@@ -265,7 +267,7 @@ def test_revisions_go_on_after_a_restore(app, tmp_path):
 
 def test_a_row_that_is_not_of_this_version_is_refused(app, tmp_path):
     """A backup that was written by hand, with the right sums, is still not taken on trust."""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     path = back_up(app, tmp_path / "b.zip")
     for change in (lambda row: row.pop("title"), lambda row: row.update(uploaded_at="yesterday")):
         forged = tmp_path / "forged.zip"

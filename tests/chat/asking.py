@@ -94,7 +94,7 @@ def connections_in_use(app: Flask) -> int:
         return int(db.engine.pool.checkedout())  # type: ignore[attr-defined]
 
 
-def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
+def run_concurrently(count: int, call: Callable[[int], Any]) -> list[Any]:
     """What each of so many threads got that began together; the call gets its number."""
     start, given = threading.Barrier(count), []
 

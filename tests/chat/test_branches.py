@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from chatbot.chat.models import Message
 from chatbot.db import begin_write
 from tests.chat.asking import ask, events_of, stored, visitor, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -24,7 +24,7 @@ KEY = "8e03978e-40d5-43e8-bc93-6894a57f9324"
 def app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     """An application whose model numbers its answers."""
     app = with_model(make_app, openai_server, database_url=database_url, chat_models="gpt-4o,extractive")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     for model in (MODEL, "gpt-4o"):
         openai_server.behave(model, "answers")
         openai_server.say(model, lambda body: f"Answer {len(openai_server.streams())} of {body['model']}.")

@@ -23,7 +23,7 @@ from chatbot.mail.tasks import forget_old_mails
 from chatbot.web.idempotency.model import IdempotencyKey
 from tests.auth.test_deletion import delete as delete_account
 from tests.chat.asking import ask, events_of, open_stream, stored, with_model
-from tests.conftest import HOURS, PASSWORD, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, PASSWORD, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 NAME = "zuleika-quux"
@@ -130,7 +130,7 @@ def files_with(app: Flask, words: list[str]) -> list[tuple[str, str]]:
 @pytest.fixture
 def app(make_app: MakeApp, database_url: str | None) -> Flask:
     app = make_app(database_url=database_url, answer_cache_seconds=600)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 
@@ -284,7 +284,7 @@ def test_answer_under_way_at_the_deletion_keeps_no_words(
     make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None, whose: str
 ) -> None:
     app = with_model(make_app, openai_server, database_url=database_url, log_level="ERROR")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     person, bob = sign_up(app, NAME), sign_up(app, "bob")
     chat = joined(app, bob)
     ask(app, person, GROUP, chat_session_id=chat)
@@ -318,7 +318,7 @@ def test_answers_kept_in_redis_are_forgotten(
     make_app: MakeApp, redis_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(redis_url=redis_server, answer_cache_seconds=600)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     person, bob = sign_up(app, NAME), sign_up(app, "bob")
     chat = joined(app, bob)
     ask(app, person, f"What of {WORDS['own']}?")

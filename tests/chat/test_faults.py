@@ -15,7 +15,7 @@ from chatbot.chat.models import ChatSession
 from chatbot.chat.replies import reply as replies
 from chatbot.rag.types import Found
 from tests.chat.asking import KEY, ask, events_of, open_stream, stored, stream, text_of, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -24,7 +24,7 @@ MODEL = "gpt-3.5-turbo"
 @pytest.fixture
 def app(make_app: MakeApp, openai_server: OpenAIServer) -> Flask:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 

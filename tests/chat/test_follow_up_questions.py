@@ -8,7 +8,7 @@ from flask import Flask
 
 from chatbot.knowledge.documents.collections import create_collection
 from tests.chat.asking import ask, stream
-from tests.conftest import HOURS, Person, put_in
+from tests.conftest import HOURS, Person, add_and_ingest
 
 FILLER = "It is written down here so that nobody has to ask at the desk. " * 12
 GUIDE = "\n\n".join(
@@ -30,7 +30,7 @@ def suggested(app: Flask, person: Person, message: str = QUESTION, **body: Any) 
 
 
 def test_the_documents_own_questions_come_first_and_then_headings_nearby(app: Flask, ada: Person) -> None:
-    put_in(app, GUIDE, title="A guide")
+    add_and_ingest(app, GUIDE, title="A guide")
 
     found = suggested(app, ada)
 
@@ -40,13 +40,13 @@ def test_the_documents_own_questions_come_first_and_then_headings_nearby(app: Fl
 
 
 def test_they_are_in_the_stream_as_well(app: Flask, ada: Person) -> None:
-    put_in(app, GUIDE, title="A guide")
+    add_and_ingest(app, GUIDE, title="A guide")
 
     assert stream(app, ada, QUESTION)[-1][1]["message"]["metadata"]["suggestions"] == suggested(app, ada)
 
 
 def test_what_was_asked_is_not_suggested(app: Flask, ada: Person) -> None:
-    put_in(app, GUIDE, title="A guide")
+    add_and_ingest(app, GUIDE, title="A guide")
     first: Any = ask(app, ada, "May I take photographs in the museum?").json
     chat = first["chat_session_id"]
 
@@ -55,7 +55,7 @@ def test_what_was_asked_is_not_suggested(app: Flask, ada: Person) -> None:
 
 
 def test_where_there_is_nothing_near_nothing_is_suggested(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     assert suggested(app, ada, "When does the shop open on Saturdays?") == []
     assert suggested(app, ada, "Who painted the ceiling of the Sistine Chapel?") == []
@@ -65,7 +65,7 @@ def test_nothing_is_suggested_from_what_one_may_not_read(app: Flask, ada: Person
     """J1"""
     with app.app_context(), app.extensions["sessions"]() as session:
         create_collection(session, "staff", "members")
-    put_in(app, GUIDE.replace("museum", "museum of Oslo"), title="For staff", collection="staff")
-    put_in(app, "The museum opens at nine and closes at six.", title="For all")
+    add_and_ingest(app, GUIDE.replace("museum", "museum of Oslo"), title="For staff", collection="staff")
+    add_and_ingest(app, "The museum opens at nine and closes at six.", title="For all")
 
     assert suggested(app, ada) == []

@@ -24,15 +24,15 @@ from chatbot.web.idempotency.service import Held, IdempotencyInProgress
 from tests.chat.asking import (
     QUESTION,
     ask,
-    at_once,
     events_of,
     open_stream,
+    run_concurrently,
     stored,
     text_of,
     visitor,
     with_model,
 )  # fmt: skip
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -45,7 +45,7 @@ GENERAL = NOT_FROM_DOCUMENTS + ANSWER.replace(" [1]", "")
 def app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     """Answers of the scripted model, on each kind of database."""
     app = with_model(make_app, openai_server, database_url=database_url, resume_seconds=0)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 
@@ -152,7 +152,7 @@ def test_twenty_at_once_are_one(make_app: MakeApp, openai_server: OpenAIServer, 
     app = with_model(make_app, openai_server, database_url=database_url, web_threads=32, model_read_seconds=20)
     ada = sign_up(app, "ada")
 
-    answers = at_once(20, lambda _: ask(app, ada, key=KEY))
+    answers = run_concurrently(20, lambda _: ask(app, ada, key=KEY))
 
     assert {answer.status_code for answer in answers} <= {200, 409}
     done = [answer.json for answer in answers if answer.status_code == 200]
@@ -378,7 +378,7 @@ def test_of_many_who_find_a_dead_ones_key_one_gets_it(app: Flask, ada: Person, o
     with app.extensions["sessions"]() as session:
         age_of_keys(session, lease_until=utcnow() - timedelta(seconds=1))
 
-    answers = at_once(6, lambda _: ask(app, ada, key=KEY))
+    answers = run_concurrently(6, lambda _: ask(app, ada, key=KEY))
 
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert len(openai_server.streams()) == 1

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from chatbot.chat.models import DailyUsage
 from chatbot.config import ConfigError, load_settings
 from tests.chat.asking import ask, events_of, open_stream, stored, stream, text_of, with_model
-from tests.conftest import HOURS, MakeApp, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -34,7 +34,7 @@ def test_an_answer_names_the_model_that_gave_it_and_the_one_that_failed(
 ) -> None:
     """L13"""
     app = with_model(make_app, openai_server, chat_models="gpt-4o-mini", chat_fallbacks="gpt-4o-mini,extractive")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.behave("gpt-4o-mini", "answers")
     assert metadata_of(ask(app, ada))["fallback_from"] is None
@@ -57,7 +57,7 @@ def test_an_answer_names_the_model_that_gave_it_and_the_one_that_failed(
 def test_rewriting_a_question_is_part_of_what_its_answer_costs(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     """J10"""
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.say(MODEL, "When does the shop open on Saturdays?", plain=True)
     first = ask(app, ada).json
@@ -79,7 +79,7 @@ def test_rewriting_a_question_is_part_of_what_its_answer_costs(make_app: MakeApp
 def test_who_leaves_after_the_rewriting_has_paid_for_it(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     """J10: also where the answer itself said nothing."""
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.say(MODEL, "When does the shop open on Saturdays?", plain=True)
     first = ask(app, ada).json
@@ -97,7 +97,7 @@ def test_who_leaves_after_the_rewriting_has_paid_for_it(make_app: MakeApp, opena
 
 def test_the_day_tells_its_cost_and_which_answers_have_no_price(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     app = with_model(make_app, openai_server, chat_models="our-own-model,extractive")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.behave("our-own-model", "answers")
 
@@ -116,7 +116,7 @@ def test_prices_of_ones_own_count_for_answers_that_are_broken_off_too(
     prices = tmp_path / "prices.json"
     prices.write_text('{"models": {"our-own-model": {"prompt": 100000, "completion": 0}}}')
     app = with_model(make_app, openai_server, chat_model="our-own-model", model_prices=prices)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.behave("our-own-model", "cut")
 
@@ -131,7 +131,7 @@ def test_while_a_provider_is_left_alone_questions_are_refused_at_once(
 ) -> None:
     """L11"""
     app = with_model(make_app, openai_server, breaker_failures=1, breaker_seconds=60)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.behave(MODEL, "http-500")
     ask(app, ada)
@@ -180,7 +180,7 @@ def test_a_fallback_is_one_of_the_models(fallbacks: str, fine: bool) -> None:
 def test_leaving_a_fallback_is_paid_with_its_own_price(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     """J10, L13"""
     app = with_model(make_app, openai_server, chat_models="our-own-model", chat_fallbacks="our-own-model")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     openai_server.behave(MODEL, "http-401")
     openai_server.behave("our-own-model", "slow")
     openai_server.say("our-own-model", "word " * 2000)

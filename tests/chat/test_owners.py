@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from chatbot.auth.callers import Caller
 from chatbot.chat.models import Owner
 from tests.chat.asking import QUESTION, ask, stored, visitor, with_model
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 API = "/api/chat"
@@ -120,8 +120,8 @@ def test_another_visitors_conversation_is_in_no_prompt(make_app: MakeApp, openai
 
 def test_a_visitor_searches_only_where_they_may(app: Flask, ada: Person) -> None:
     """J1, J2"""
-    put_in(app, HOURS, collection="shop")
-    put_in(app, RETURNS, collection="returns")
+    add_and_ingest(app, HOURS, collection="shop")
+    add_and_ingest(app, RETURNS, collection="returns")
     question = "How many days do I have to return goods?"
 
     def finds_it(person: Person, **body: Any) -> bool:
@@ -136,7 +136,7 @@ def test_a_visitor_searches_only_where_they_may(app: Flask, ada: Person) -> None
 
 
 def test_a_visitor_of_no_collection_finds_nothing(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     reply = ask(app, visitor(app, ada, "vera", collections=[])).json
 
@@ -149,8 +149,8 @@ def test_a_visitor_of_no_collection_finds_nothing(app: Flask, ada: Person) -> No
 def test_asking_for_another_collection_is_refused_before_anything_is_stored(
     app: Flask, ada: Person, asked: list[str]
 ) -> None:
-    put_in(app, HOURS, collection="shop")
-    put_in(app, RETURNS, collection="returns")
+    add_and_ingest(app, HOURS, collection="shop")
+    add_and_ingest(app, RETURNS, collection="returns")
 
     answer = ask(app, visitor(app, ada, "vera", collections=["shop"]), collections=asked)
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from chatbot.chat.models import DailyUsage
 from tests.chat.asking import Event, ask, events_of, open_stream, stored, text_of, visitor, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -25,7 +25,7 @@ WORDS = " ".join(f"word{n}" for n in range(60))
 def app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     """An application whose model takes two seconds and more for an answer."""
     app = with_model(make_app, openai_server, database_url=database_url, resume_seconds=20)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, WORDS)
     return app

@@ -16,7 +16,7 @@ from chatbot.knowledge.models import Collection
 from chatbot.logs import configure_logs
 from tests.auth.world import dump
 from tests.chat.asking import ask, stored, stream, visitor, with_model
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 # The question has none of the canaries, so wherever one turns up the document was read.
@@ -58,8 +58,10 @@ def closed(app: Flask, name: str, *members: str) -> str:
 def secret(app: Flask, *members: str, name: str = "board") -> str:
     """The secret document in a closed collection beside a public one; gives the collection's id."""
     made = closed(app, name, *members)
-    put_in(app, SECRET, title=NAME, source=f"{NAME}.md", document_type=NAME, extra={"team": NAME}, collection=name)
-    put_in(app, HOURS)
+    add_and_ingest(
+        app, SECRET, title=NAME, source=f"{NAME}.md", document_type=NAME, extra={"team": NAME}, collection=name
+    )
+    add_and_ingest(app, HOURS)
     return made
 
 
@@ -276,7 +278,7 @@ def test_a_document_is_gone_at_once_when_it_is_deleted_replaced_or_failed(
     for process in (app, other):
         for mode in ("hybrid", "dense", "keyword"):
             assert texts(process, ada, RETURNS, mode=mode) == [HOURS] * (mode != "keyword")
-    failed = put_in(app, f"<html><head><title>{SECRET}</title></head><body></body></html>", collection="board")
+    failed = add_and_ingest(app, f"<html><head><title>{SECRET}</title></head><body></body></html>", collection="board")
     assert failed.status in ("failed", "ready")
     assert (failed.status, failed.collection_id) == ("failed", board)
     for process in (app, other):
@@ -300,9 +302,9 @@ def test_what_is_for_all_and_what_is_theirs_is_found_in_one_question(
     closed(app, "ada's", "ada")
     closed(app, "bob's", "bob")
     texts_of = {name: f"The museum's opening hours for {name}: nine to five on weekdays." for name in "abc"}
-    put_in(app, texts_of["a"], collection="ada's")
-    put_in(app, texts_of["b"], collection="bob's")
-    put_in(app, texts_of["c"])
+    add_and_ingest(app, texts_of["a"], collection="ada's")
+    add_and_ingest(app, texts_of["b"], collection="bob's")
+    add_and_ingest(app, texts_of["c"])
     question = "What are the museum's opening hours?"
     for person, expected in ((ada, "ac"), (bob, "bc"), (root, "abc")):
         for mode in ("hybrid", "dense", "keyword"):

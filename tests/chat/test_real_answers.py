@@ -10,7 +10,7 @@ from flask import Flask
 
 from chatbot.chat.tasks import make_title
 from tests.chat.asking import ask, stored, stream, text_of, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, REFUSAL, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -23,7 +23,7 @@ PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA
 @pytest.fixture
 def app(make_app: MakeApp, openai_server: OpenAIServer) -> Flask:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 
@@ -127,7 +127,7 @@ def test_answer_without_a_word_is_stored_as_failed_and_counted(
 
 def test_extractive_answer_ends_with_stop(app: Flask, make_app: MakeApp, openai_server: OpenAIServer) -> None:
     other = with_model(make_app, openai_server, chat_model="extractive")
-    put_in(other, HOURS)
+    add_and_ingest(other, HOURS)
 
     metadata = ask(other, sign_up(other, "ada")).json["message"]["metadata"]  # type: ignore[index]
 
@@ -139,7 +139,7 @@ def test_refused_and_cut_answers_are_not_kept_for_others(
     make_app: MakeApp, openai_server: OpenAIServer, behaviour: str
 ) -> None:
     app = with_model(make_app, openai_server, answer_cache_seconds=60)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
     openai_server.behave(MODEL, behaviour)
     ask(app, ada)

@@ -14,7 +14,7 @@ from chatbot.knowledge.documents.service import delete_document
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.rag.llm import prompts
 from tests.chat.asking import QUESTION, ask, stored, with_model
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 SATURDAY = "On Saturdays it opens at ten."
@@ -29,7 +29,7 @@ def text_of_version(app: Flask, document_id: str, version: int) -> str:
 
 
 def test_a_question_is_answered_from_the_documents(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Opening hours")
+    add_and_ingest(app, HOURS, title="Opening hours")
 
     reply = ask(app, ada).json
 
@@ -44,7 +44,7 @@ def test_a_question_is_answered_from_the_documents(app: Flask, ada: Person) -> N
 
 
 def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
-    document = put_in(app, HOURS, title="Opening hours", source="intranet")
+    document = add_and_ingest(app, HOURS, title="Opening hours", source="intranet")
 
     metadata = ask(app, ada).json["message"]["metadata"]  # type: ignore[index]
 
@@ -72,7 +72,7 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
 
 
 def test_every_citation_can_be_read_again_in_the_stored_text(app: Flask, ada: Person) -> None:
-    put_in(app, f"Grüße 👋🏽 aus dem Laden.\n\n{HOURS}\n\n{RETURNS}", title="Opening hours")
+    add_and_ingest(app, f"Grüße 👋🏽 aus dem Laden.\n\n{HOURS}\n\n{RETURNS}", title="Opening hours")
 
     message = ask(app, ada).json["message"]  # type: ignore[index]
 
@@ -86,7 +86,7 @@ def test_every_citation_can_be_read_again_in_the_stored_text(app: Flask, ada: Pe
 
 
 def test_a_question_that_the_documents_do_not_answer_has_no_context(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     message = ask(app, ada, "Who painted the ceiling of the Sistine Chapel?").json["message"]  # type: ignore[index]
 
@@ -109,8 +109,8 @@ def test_with_nothing_in_the_house_there_is_an_answer_all_the_same(sqlite_app: F
 
 
 def test_a_follow_up_is_understood_from_the_question_before(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Opening hours")
-    put_in(app, RETURNS, title="Returns")
+    add_and_ingest(app, HOURS, title="Opening hours")
+    add_and_ingest(app, RETURNS, title="Returns")
     first = ask(app, ada, "When is the shop open during the week?").json
     assert first is not None
 
@@ -126,7 +126,7 @@ def test_a_follow_up_is_understood_from_the_question_before(app: Flask, ada: Per
 
 def test_a_deleted_document_is_in_no_further_answer(app: Flask, ada: Person) -> None:
     """J3"""
-    document = put_in(app, HOURS)
+    document = add_and_ingest(app, HOURS)
     assert ask(app, ada).json["message"]["metadata"]["context_used"] is True  # type: ignore[index]
     with app.app_context(), app.extensions["sessions"]() as session:
         delete_document(session, document.id)
@@ -136,8 +136,8 @@ def test_a_deleted_document_is_in_no_further_answer(app: Flask, ada: Person) -> 
 
 def test_a_question_can_be_kept_to_some_collections(sqlite_app: Flask) -> None:
     ada = sign_up(sqlite_app, "ada")
-    put_in(sqlite_app, HOURS, collection="shop")
-    put_in(sqlite_app, RETURNS, collection="returns")
+    add_and_ingest(sqlite_app, HOURS, collection="shop")
+    add_and_ingest(sqlite_app, RETURNS, collection="returns")
 
     here = ask(sqlite_app, ada, collections=["shop"]).json["message"]["metadata"]  # type: ignore[index]
     elsewhere = ask(sqlite_app, ada, collections=["returns"]).json["message"]["metadata"]  # type: ignore[index]
@@ -249,7 +249,7 @@ def test_only_listed_models_may_be_named(make_app: MakeApp, openai_server: OpenA
 
 def test_an_answer_of_a_model_knows_what_it_cost(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     message = ask(app, sign_up(app, "ada")).json["message"]  # type: ignore[index]
 
@@ -265,7 +265,7 @@ def test_the_prompt_has_the_passages_and_the_conversation(make_app: MakeApp, ope
     """J1, J5"""
     app = with_model(make_app, openai_server)
     ada = sign_up(app, "ada")
-    put_in(app, HOURS, title="Opening hours")
+    add_and_ingest(app, HOURS, title="Opening hours")
     chat = ask(app, ada, "When does the shop open during the week?").json["chat_session_id"]  # type: ignore[index]
     openai_server.say("gpt-3.5-turbo", QUESTION, plain=True)
 
@@ -296,7 +296,7 @@ def test_another_persons_conversation_is_in_no_prompt(make_app: MakeApp, openai_
 def test_a_forged_marker_is_no_citation(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     """J8"""
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     openai_server.say("gpt-3.5-turbo", "The shop opens at nine [99]. It never closes [doc:1]. Ask [0].")
 
     message = ask(app, sign_up(app, "ada")).json["message"]  # type: ignore[index]
@@ -306,7 +306,7 @@ def test_a_forged_marker_is_no_citation(make_app: MakeApp, openai_server: OpenAI
 
 def test_an_answer_from_general_knowledge_says_that_it_is(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     openai_server.say("gpt-3.5-turbo", "Michelangelo painted it.")
 
     message = ask(app, sign_up(app, "ada"), "Who painted the Sistine Chapel?").json["message"]  # type: ignore[index]
@@ -318,7 +318,7 @@ def test_an_answer_from_general_knowledge_says_that_it_is(make_app: MakeApp, ope
 
 def test_with_refuse_no_model_is_called(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     app = with_model(make_app, openai_server, fallback="refuse")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     message = ask(app, sign_up(app, "ada"), "Who painted the Sistine Chapel?").json["message"]  # type: ignore[index]
 
@@ -330,7 +330,7 @@ def test_with_refuse_no_model_is_called(make_app: MakeApp, openai_server: OpenAI
 
 
 def test_a_new_subject_in_a_conversation_does_not_get_the_last_subjects_answer(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Opening hours")
+    add_and_ingest(app, HOURS, title="Opening hours")
     chat = ask(app, ada).json["chat_session_id"]  # type: ignore[index]
     answer = ask(app, ada, message="What is the capital of France?", chat_session_id=chat).json["message"]  # type: ignore[index]
     assert (answer["metadata"]["grounding"]["status"], answer["metadata"]["citations"]) == ("fallback", [])
@@ -338,8 +338,10 @@ def test_a_new_subject_in_a_conversation_does_not_get_the_last_subjects_answer(a
 
 def test_a_documents_own_footnote_marks_are_no_citations(app: Flask, ada: Person) -> None:
     """J8"""
-    document = put_in(app, "The shop is open [2] from nine to five,[1] Monday to Friday. [3]", title="Opening hours")
-    put_in(app, RETURNS)
+    document = add_and_ingest(
+        app, "The shop is open [2] from nine to five,[1] Monday to Friday. [3]", title="Opening hours"
+    )
+    add_and_ingest(app, RETURNS)
     message = ask(app, ada).json["message"]  # type: ignore[index]
     cited = message["metadata"]["citations"]
     assert [(c["document_id"], c["verified"]) for c in cited] == [(document.id, True)]

@@ -9,7 +9,7 @@ from chatbot.knowledge.documents import service, updates
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.retrieval.stale_citations import outdated
 from tests.chat.asking import ask
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import ingest_now
 
 QUESTION = "When does the shop open on Saturdays?"
@@ -32,7 +32,7 @@ def flags(app, person, chat_id: str) -> list[list[bool]]:
 @pytest.fixture
 def asked(app, ada) -> tuple[str, str]:
     """A document and a conversation in which it was cited."""
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     reply = ask(app, ada, QUESTION).json
     assert [c["quote"] for c in reply["message"]["metadata"]["citations"]] == [HOURS]
     return id_, reply["chat_session_id"]

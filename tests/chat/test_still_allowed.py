@@ -18,7 +18,7 @@ from chatbot.config import EXTRACTIVE
 from chatbot.db import begin_write
 from chatbot.web.streaming import sse
 from tests.chat.asking import events_of, open_stream, stored, stream, text_of, visitor, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -32,7 +32,7 @@ def app(
     real = sse.stream
     monkeypatch.setattr(sse, "stream", lambda *args, **kwargs: real(*args, **kwargs, check_seconds=0.05))
     app = with_model(make_app, openai_server, database_url=database_url, web_streams=2, chat_models=EXTRACTIVE)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, "word " * 2000)
     return app

@@ -23,7 +23,7 @@ from tests.chat.asking import (
     text_of,
     with_model,
 )  # fmt: skip
-from tests.conftest import HOURS, PASSWORD, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, PASSWORD, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -33,13 +33,13 @@ LONG = "word " * 2000
 @pytest.fixture
 def model_app(make_app: MakeApp, openai_server: OpenAIServer) -> Flask:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 
 def test_the_events_come_in_the_order_of_the_contract(app: Flask, ada: Person) -> None:
     """K3"""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     events = stream(app, ada)
 
@@ -66,7 +66,7 @@ def test_each_event_has_the_next_number(sqlite_app: Flask) -> None:
 
 
 def test_a_stream_and_json_tell_the_same(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     plain, streamed = ask(app, ada).json, stream(app, ada)[-1][1]
 
@@ -155,7 +155,7 @@ def test_no_database_connection_is_held_while_the_model_speaks(
 ) -> None:
     """M2"""
     app = with_model(make_app, openai_server, database_url=database_url)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     openai_server.behave(MODEL, "slow")
     response = open_stream(app, sign_up(app, "ada"))
     held = []

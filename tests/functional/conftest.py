@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.house import House
+from tests.functional.house import ProcessFleet
 from tests.openai_server import OpenAIServer, running
 
 METRICS_TOKEN = "canary-metrics-token-0123456789"
@@ -21,8 +21,10 @@ def provider() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory, models_path: Path, provider: OpenAIServer) -> Iterator[House]:
-    house = House(
+def house(
+    tmp_path_factory: pytest.TempPathFactory, models_path: Path, provider: OpenAIServer
+) -> Iterator[ProcessFleet]:
+    house = ProcessFleet(
         tmp_path_factory.mktemp("house"), models_path, WEB_CONCURRENCY=2,
         OPENAI_API_KEY="sk-test-canary-0123456789abcdef",
         OPENAI_BASE_URL=provider.base_url, CHAT_MODEL="extractive", CHAT_MODELS="gpt-3.5-turbo",
@@ -37,6 +39,6 @@ def house(tmp_path_factory: pytest.TempPathFactory, models_path: Path, provider:
 
 
 @pytest.fixture(scope="session")
-def admin(house: House) -> dict[str, str]:
+def admin(house: ProcessFleet) -> dict[str, str]:
     """The headers of an administrator of that house."""
     return house.admin("root")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.functional.house import ROOT, House
+from tests.functional.house import ROOT, ProcessFleet
 
 MEGABYTES = 64
 _MOUNT = ("mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs")
@@ -28,7 +28,7 @@ class SmallDisk:
     def __init__(self, folder: Path, inside: Path | None = None, entering: tuple[str, ...] = ()) -> None:
         self.folder, self.inside, self.entering = folder, inside or folder, entering
 
-    def fill(self, house: House) -> None:
+    def fill(self, house: ProcessFleet) -> None:
         ballast = os.open(self.folder / "ballast", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             for size in (1 << 20, 4096, 1):
@@ -44,7 +44,7 @@ class SmallDisk:
         except OSError:
             return
 
-    def free(self, house: House) -> None:
+    def free(self, house: ProcessFleet) -> None:
         (self.folder / "ballast").unlink()
 
 
@@ -53,16 +53,16 @@ class NoMoreWriting(SmallDisk):
 
     tells = False
 
-    def fill(self, house: House) -> None:
+    def fill(self, house: ProcessFleet) -> None:
         self._limit(house, 0)
         self.entering = house.entering = ("prlimit", "--fsize=0:")
 
-    def free(self, house: House) -> None:
+    def free(self, house: ProcessFleet) -> None:
         self._limit(house, resource.RLIM_INFINITY)
         self.entering = house.entering = ()
 
     @staticmethod
-    def _limit(house: House, size: int) -> None:
+    def _limit(house: ProcessFleet, size: int) -> None:
         for pid in house.pids():
             hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))

@@ -52,7 +52,7 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
         time.sleep(0.05)
 
 
-class House:
+class ProcessFleet:
     """Some of the Procfile's processes on one instance folder. `close` leaves nothing running.
 
     `entering` is a command that starts the commands after it, somewhere else perhaps.
@@ -74,7 +74,7 @@ class House:
         folder.mkdir(parents=True, exist_ok=True)
         self.run(*shlex.split(procfile()["release"]))
 
-    def on_another_port(self) -> House:
+    def on_another_port(self) -> ProcessFleet:
         """A house on the same folder with processes of its own, none of them started."""
         twin = copy.copy(self)
         twin.port, twin._processes = free_port(), {}

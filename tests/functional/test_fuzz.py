@@ -19,7 +19,7 @@ from flask import Flask, Response
 
 from chatbot.auth.guard import admin_required, public, user_required
 from chatbot.errors import Invalid, NotFound
-from tests.conftest import HOURS, MakeApp, put_in
+from tests.conftest import HOURS, MakeApp, add_and_ingest
 from tests.functional.fuzzing import closing, fuzz
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
@@ -53,7 +53,7 @@ def house(make_app: MakeApp) -> Flask:
     app.extensions["celery"].conf.task_always_eager = True
     app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], resolve=away)
     app.wsgi_app = closing(app.wsgi_app)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 

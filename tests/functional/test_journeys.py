@@ -8,12 +8,12 @@ from email.policy import default
 
 import requests
 
-from tests.functional.house import PASSWORD, House, wait_for
+from tests.functional.house import PASSWORD, ProcessFleet, wait_for
 
 GUIDE = "# Opening hours\n\nThe shop is open from nine to five, Monday to Friday. On Saturdays it opens at ten.\n"
 
 
-def test_from_the_first_visit_to_a_cited_answer_and_back(house: House, admin: dict[str, str]) -> None:
+def test_from_the_first_visit_to_a_cited_answer_and_back(house: ProcessFleet, admin: dict[str, str]) -> None:
     fields = {"username": "grace", "email": "grace@example.com", "password": PASSWORD, "password2": PASSWORD}
     signed_up = requests.post(f"{house.url}/api/users/signup/", json=fields, timeout=20)
     assert (signed_up.status_code, signed_up.json()["user"]["is_verified"]) == (201, False)
@@ -51,7 +51,9 @@ def test_from_the_first_visit_to_a_cited_answer_and_back(house: House, admin: di
     assert third["message"]["metadata"]["context_used"] is False
 
 
-def test_every_web_process_sees_a_new_document_and_its_deletion_at_once(house: House, admin: dict[str, str]) -> None:
+def test_every_web_process_sees_a_new_document_and_its_deletion_at_once(
+    house: ProcessFleet, admin: dict[str, str]
+) -> None:
     """M12"""
     document = house.add(admin, "Zeppelins", "The zeppelin hangar stands in Friedrichshafen.", wait=20)
     assert document["status"] == "ready"
@@ -69,7 +71,7 @@ def test_every_web_process_sees_a_new_document_and_its_deletion_at_once(house: H
     assert found() == {"gone"}
 
 
-def test_a_logout_counts_in_every_web_process_at_once(house: House) -> None:
+def test_a_logout_counts_in_every_web_process_at_once(house: ProcessFleet) -> None:
     """E12"""
     house.sign_up("hedy")
     fields = {"email": "hedy@example.com", "password": PASSWORD}
@@ -84,7 +86,7 @@ def test_a_logout_counts_in_every_web_process_at_once(house: House) -> None:
     assert {requests.get(profile, headers=headers, timeout=20).status_code for _ in range(12)} == {401}
 
 
-def test_no_process_has_written_a_secret(house: House) -> None:
+def test_no_process_has_written_a_secret(house: ProcessFleet) -> None:
     """P1, C10"""
     token = house.sign_up("joan")["Authorization"].removeprefix("Bearer ")
     letter = house.letter_to("joan@example.com")

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from bench import switch
-from tests.conftest import RETURNS, MakeApp, put_in
-from tests.functional.house import House, wait_for
+from tests.conftest import RETURNS, MakeApp, add_and_ingest
+from tests.functional.house import ProcessFleet, wait_for
 from tests.openai_server import OpenAIServer
 
 QUESTIONS = ("When is the shop open?", "How long can goods be returned?", "Where is the lantern kept?")
@@ -20,9 +20,9 @@ QUESTIONS = ("When is the shop open?", "How long can goods be returned?", "Where
 @pytest.fixture(scope="module")
 def alone(
     tmp_path_factory: pytest.TempPathFactory, models_path: Path, provider: OpenAIServer
-) -> Iterator[tuple[House, dict[str, str]]]:
+) -> Iterator[tuple[ProcessFleet, dict[str, str]]]:
     settings = switch.SETTINGS | {"OPENAI_BASE_URL": provider.base_url}
-    house = House(tmp_path_factory.mktemp("alone"), models_path, **settings)
+    house = ProcessFleet(tmp_path_factory.mktemp("alone"), models_path, **settings)
     try:
         house.start("web")
         house.ready()
@@ -31,7 +31,7 @@ def alone(
         house.close()
 
 
-def test_a_document_says_that_no_worker_is_there_until_one_is(alone: tuple[House, dict[str, str]]) -> None:
+def test_a_document_says_that_no_worker_is_there_until_one_is(alone: tuple[ProcessFleet, dict[str, str]]) -> None:
     house, admin = alone
 
     def read(path: str) -> dict[str, Any]:
@@ -55,14 +55,14 @@ def test_a_document_says_that_no_worker_is_there_until_one_is(alone: tuple[House
 
 
 def test_no_question_fails_or_comes_back_empty_while_the_index_is_changed(
-    alone: tuple[House, dict[str, str]], make_app: MakeApp
+    alone: tuple[ProcessFleet, dict[str, str]], make_app: MakeApp
 ) -> None:
     """M11"""
     house, admin = alone
     hours = " ".join(f"The shop in street {n} is open from nine to five, on list {n * 7}." for n in range(60))
     app = make_app(instance_path=house.folder)
-    put_in(app, hours, title="Hours")
-    put_in(app, RETURNS, title="Returns")
+    add_and_ingest(app, hours, title="Hours")
+    add_and_ingest(app, RETURNS, title="Returns")
 
     build = ("--chunk-size", "60", "--embedding-model", "scripted")
     met = switch.measure(house, admin, QUESTIONS, [build], threads=3, calm=0.5)

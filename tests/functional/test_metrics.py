@@ -5,12 +5,12 @@ from __future__ import annotations
 import requests
 
 from tests.functional.conftest import METRICS_TOKEN
-from tests.functional.house import House
+from tests.functional.house import ProcessFleet
 
 ROUTE = 'chatbot_http_requests_total{method="GET",route="none",status="404"}'
 
 
-def counted(house: House) -> float:
+def counted(house: ProcessFleet) -> float:
     answer = requests.get(f"{house.url}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=10)
     lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
     return float(lines.get(ROUTE, 0))

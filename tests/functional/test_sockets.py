@@ -9,14 +9,14 @@ import time
 import pytest
 import requests
 
-from tests.functional.house import House
+from tests.functional.house import ProcessFleet
 
 BODY = b'{"email": "a@example.com", "password": "x"}'
 HEAD = b"POST /api/users/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 CHUNKED = b"2b\r\n" + BODY + b"\r\n0\r\n\r\n"
 
 
-def exchange(house: House, data: bytes) -> bytes:
+def exchange(house: ProcessFleet, data: bytes) -> bytes:
     """Everything the server says until it closes the connection."""
     heard = b""
     with socket.create_connection(("127.0.0.1", house.port), timeout=10) as client:
@@ -51,7 +51,7 @@ def exchange(house: House, data: bytes) -> bytes:
     ],
 )
 def test_a_request_that_two_servers_would_read_differently_is_refused_and_the_connection_closed(
-    house: House, request_bytes: bytes
+    house: ProcessFleet, request_bytes: bytes
 ) -> None:
     """G14"""
     smuggled = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -63,7 +63,7 @@ def test_a_request_that_two_servers_would_read_differently_is_refused_and_the_co
 
 
 @pytest.mark.parametrize("length", [b"2000000", b"1000000000000"])
-def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_read(house: House, length: bytes) -> None:
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_read(house: ProcessFleet, length: bytes) -> None:
     """G2"""
     begun = time.monotonic()
     with socket.create_connection(("127.0.0.1", house.port), timeout=10) as client:
@@ -74,7 +74,7 @@ def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_read(house: Ho
     assert time.monotonic() - begun < 20
 
 
-def test_a_chunked_body_that_grows_too_large_is_refused_on_the_way(house: House) -> None:
+def test_a_chunked_body_that_grows_too_large_is_refused_on_the_way(house: ProcessFleet) -> None:
     """G2"""
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     sent, heard = 0, b""
@@ -97,5 +97,5 @@ def test_a_chunked_body_that_grows_too_large_is_refused_on_the_way(house: House)
     assert sent < 1024
 
 
-def test_the_server_goes_on_after_all_that(house: House) -> None:
+def test_the_server_goes_on_after_all_that(house: ProcessFleet) -> None:
     assert requests.get(f"{house.url}/healthz", timeout=5).status_code == 200

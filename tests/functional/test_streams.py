@@ -10,13 +10,13 @@ from typing import Any
 
 import requests
 
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
 
 
-def send(house: House, person: dict[str, str], message: str) -> bytes:
+def send(house: ProcessFleet, person: dict[str, str], message: str) -> bytes:
     """The bytes of a request for a streamed answer."""
     body = json.dumps({"message": message, "stream": True, "model": MODEL}).encode()
     lines = ["POST /api/chat/send/ HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
@@ -24,14 +24,16 @@ def send(house: House, person: dict[str, str], message: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-def messages(house: House, person: dict[str, str]) -> list[dict[str, Any]]:
+def messages(house: ProcessFleet, person: dict[str, str]) -> list[dict[str, Any]]:
     """The messages of the person's only conversation."""
     (chat,) = requests.get(f"{house.url}/api/chat/history/", headers=person, timeout=20).json()["items"]
     url = f"{house.url}/api/chat/sessions/{chat['id']}/messages/"
     return list(requests.get(url, headers=person, timeout=20).json()["items"])
 
 
-def test_a_client_who_leaves_leaves_what_was_said_and_costs_no_more(house: House, provider: OpenAIServer) -> None:
+def test_a_client_who_leaves_leaves_what_was_said_and_costs_no_more(
+    house: ProcessFleet, provider: OpenAIServer
+) -> None:
     """K4"""
     ida = house.sign_up("ida")
     provider.behave(MODEL, "slow")
@@ -55,7 +57,7 @@ def test_a_client_who_leaves_leaves_what_was_said_and_costs_no_more(house: House
     assert partial["content"].count("word") < 100
 
 
-def test_a_server_that_is_told_to_stop_finishes_its_streams(house: House, provider: OpenAIServer) -> None:
+def test_a_server_that_is_told_to_stop_finishes_its_streams(house: ProcessFleet, provider: OpenAIServer) -> None:
     """K12"""
     emmy = house.sign_up("emmy")
     provider.behave(MODEL, "slow")

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.collector import Collector, attributes, collecting
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 from tests.openai_server import OpenAIServer, running
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -32,8 +32,8 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def traced(
     tmp_path_factory: pytest.TempPathFactory, models_path: Path, model: OpenAIServer, collector: Collector
-) -> Iterator[House]:
-    house = House(
+) -> Iterator[ProcessFleet]:
+    house = ProcessFleet(
         tmp_path_factory.mktemp("traced"), models_path, OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=model.base_url,
         EMBEDDING_MODEL="all-MiniLM-L6-v2", MODEL_TITLES="false", LOG_FORMAT="json", OTEL_SERVICE_NAME="the-house",
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200, SWEEP_SECONDS=3600,
@@ -46,7 +46,7 @@ def traced(
         house.close()
 
 
-def test_a_question_is_one_trace_from_the_caller_to_the_model(traced: House, collector: Collector) -> None:
+def test_a_question_is_one_trace_from_the_caller_to_the_model(traced: ProcessFleet, collector: Collector) -> None:
     admin = traced.admin("root")
     traced.add(admin, "Hours", f"The shop opens at nine. The {SECRET_WORD} is blue.", wait=20)
     caller = admin | {"traceparent": f"00-{TRACE}-{CALLER}-01", "X-Request-ID": "the-request-id"}
@@ -72,7 +72,7 @@ def test_a_question_is_one_trace_from_the_caller_to_the_model(traced: House, col
     assert f'"trace_id": "{TRACE}"' in traced.log("web")
 
 
-def test_what_a_request_leaves_to_a_worker_is_in_its_trace(traced: House, collector: Collector) -> None:
+def test_what_a_request_leaves_to_a_worker_is_in_its_trace(traced: ProcessFleet, collector: Collector) -> None:
     mary = traced.sign_up("mary")
     traced.letter_to("mary@example.com")
     request = collector.one("POST /api/users/signup/")
@@ -86,7 +86,7 @@ def test_what_a_request_leaves_to_a_worker_is_in_its_trace(traced: House, collec
         assert secret.encode() not in collector.raw
 
 
-def test_a_collector_that_is_away_is_told_once_and_costs_no_answer(traced: House, collector: Collector) -> None:
+def test_a_collector_that_is_away_is_told_once_and_costs_no_answer(traced: ProcessFleet, collector: Collector) -> None:
     """Several batches are lost, and afterwards spans come again; a server that is told to stop does not wait for it."""
 
     def asked(count: int = 1) -> int:
@@ -113,7 +113,7 @@ def test_a_collector_that_is_away_is_told_once_and_costs_no_answer(traced: House
     collector.start()
 
 
-def test_a_server_that_is_told_to_stop_sends_its_last_spans(traced: House, collector: Collector) -> None:
+def test_a_server_that_is_told_to_stop_sends_its_last_spans(traced: ProcessFleet, collector: Collector) -> None:
     traced.environment["OTEL_BSP_SCHEDULE_DELAY"] = "600000"
     traced.start("web")
     traced.ready()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.knowledge.models import Document
 from tests.conftest import _sql, postgres_url
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 
 WAYS = ("dense", "keyword", "hybrid", "answer")
 COLOURS = ("amber", "silver", "crimson", "ivory", "turquoise", "golden", "purple", "grey", "orange", "olive")
@@ -37,8 +37,8 @@ class Thing:
 class Pair:
     """Two houses on one database, an administrator who works in the first and somebody who asks in the second."""
 
-    here: House
-    there: House
+    here: ProcessFleet
+    there: ProcessFleet
     admin: dict[str, str]
     mary: dict[str, str]
 
@@ -100,7 +100,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         server = request.getfixturevalue("postgres_server")
         _sql(server, "CREATE DATABASE two_processes")
         settings["DATABASE_URL"] = postgres_url(server, "two_processes")
-    here = House(tmp_path_factory.mktemp("pair"), models_path, **settings)
+    here = ProcessFleet(tmp_path_factory.mktemp("pair"), models_path, **settings)
     there = here.on_another_port()
     try:
         here.start("web", "worker")

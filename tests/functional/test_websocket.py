@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chat.talking import talking
-from tests.functional.house import House, wait_for
+from tests.functional.house import ProcessFleet, wait_for
 from tests.functional.test_streams import messages, send
 from tests.openai_server import ANSWER, OpenAIServer
 
@@ -18,7 +18,7 @@ MODEL = "gpt-3.5-turbo"
 
 
 @pytest.fixture(scope="module")
-def other(house: House) -> Iterator[House]:
+def other(house: ProcessFleet) -> Iterator[ProcessFleet]:
     """A web process of its own on the house's folder, which is patient with nobody."""
     other = house.on_another_port()
     other.environment |= {
@@ -32,12 +32,12 @@ def other(house: House) -> Iterator[House]:
         other.close()
 
 
-def address(house: House) -> str:
+def address(house: ProcessFleet) -> str:
     return f"ws://127.0.0.1:{house.port}/api/chat/ws/"
 
 
 def test_a_reader_who_stops_reading_is_closed_and_what_was_said_is_kept(
-    house: House, other: House, provider: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+    house: ProcessFleet, other: ProcessFleet, provider: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """K5, Q3"""
     vera = house.sign_up("vera")
@@ -69,7 +69,7 @@ def test_a_reader_who_stops_reading_is_closed_and_what_was_said_is_kept(
 
 
 def test_a_conversation_over_a_websocket_and_the_end_of_its_server(
-    house: House, other: House, provider: OpenAIServer
+    house: ProcessFleet, other: ProcessFleet, provider: OpenAIServer
 ) -> None:
     """K12, K13: a token is never logged, wherever it came."""
     will = house.sign_up("will")

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from chatbot.knowledge.models import ChunkRow, Document
-from tests.conftest import MakeApp, put_in
-from tests.functional.house import House, wait_for
+from tests.conftest import MakeApp, add_and_ingest
+from tests.functional.house import ProcessFleet, wait_for
 
 TITLES = ("Harbour", "Orchard", "Railway")
 
@@ -26,7 +26,7 @@ def long_text(title: str) -> str:
 
 
 def test_a_worker_killed_in_the_middle_leaves_nothing_undone_and_nothing_twice(
-    house: House, admin: dict[str, str], make_app: MakeApp
+    house: ProcessFleet, admin: dict[str, str], make_app: MakeApp
 ) -> None:
     """N4, M10"""
     for title in TITLES:
@@ -48,7 +48,7 @@ def test_a_worker_killed_in_the_middle_leaves_nothing_undone_and_nothing_twice(
     assert house.rows(f"SELECT count(*) {of_ours}")[0][0] == len(disturbed)
 
 
-def halted(house: House, when: str) -> bool:
+def halted(house: ProcessFleet, when: str) -> bool:
     """Whether the query finds something while the worker stands still; then it stays so."""
     house.signal("worker", signal.SIGSTOP, group=True)
     if house.rows(when):
@@ -61,7 +61,7 @@ def undisturbed(make_app: MakeApp) -> list[tuple[object, ...]]:
     """The chunks of the same documents where nothing went wrong."""
     app = make_app()
     for title in TITLES:
-        put_in(app, long_text(title), title=title)
+        add_and_ingest(app, long_text(title), title=title)
     columns = (Document.title, ChunkRow.ordinal, ChunkRow.char_start, ChunkRow.char_end, ChunkRow.text_hash)
     query = select(*columns).join(Document, Document.id == ChunkRow.document_id).order_by(*columns[:2])
     with app.app_context(), app.extensions["sessions"]() as session:
@@ -70,7 +70,7 @@ def undisturbed(make_app: MakeApp) -> list[tuple[object, ...]]:
 
 @pytest.fixture
 def house_on_redis(tmp_path: Path, models_path: Path, redis_server: str):  # type: ignore[no-untyped-def]
-    house = House(tmp_path / "redis-house", models_path, REDIS_URL=redis_server)
+    house = ProcessFleet(tmp_path / "redis-house", models_path, REDIS_URL=redis_server)
     try:
         house.start("web", "worker")
         house.ready()
@@ -79,7 +79,7 @@ def house_on_redis(tmp_path: Path, models_path: Path, redis_server: str):  # typ
         house.close()
 
 
-def test_with_redis_the_worker_gets_letters_and_documents(house_on_redis: House) -> None:
+def test_with_redis_the_worker_gets_letters_and_documents(house_on_redis: ProcessFleet) -> None:
     """There is no beat here: what arrives came through the broker."""
     admin = house_on_redis.admin("root")
     house_on_redis.sign_up("mary")

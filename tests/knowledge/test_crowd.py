@@ -11,7 +11,7 @@ from chatbot.knowledge.documents import collections
 from chatbot.knowledge.index import keywords
 from chatbot.knowledge.index.generations import active_generation, next_revision
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
-from tests.conftest import HOURS, put_in
+from tests.conftest import HOURS, add_and_ingest
 from tests.knowledge.test_routes import get
 
 QUESTION = "When is the shop open on Saturdays?"
@@ -50,7 +50,7 @@ def crowd(app, collection: str, count: int) -> None:
 @pytest.fixture
 def crowded(app, ada, bob) -> None:
     """ada's ten thousand passages, and one that everybody may read."""
-    put_in(app, HOURS, title="Hours", extra={"team": "shop"})
+    add_and_ingest(app, HOURS, title="Hours", extra={"team": "shop"})
     with app.extensions["sessions"]() as session:
         theirs = collections.create_collection(session, "theirs", "members").id
         collections.add_member(session, theirs, "ada")

@@ -13,7 +13,7 @@ from chatbot.knowledge.documents import service, updates, versions
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import ChunkRow, DocumentVersion, Generation
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, collections_of, counting, found, ingest_now, long_text, visible
 from tests.knowledge.parsing.makers import make_pdf
 
@@ -48,7 +48,7 @@ def pointers(answer: Any) -> list[str]:
 
 
 def test_what_is_said_about_a_document_can_be_changed_field_by_field(client, app, root):
-    id_ = put_in(app, HOURS, title="Hours", source="a.md", extra={"team": "support", "year": 1}).id
+    id_ = add_and_ingest(app, HOURS, title="Hours", source="a.md", extra={"team": "support", "year": 1}).id
     body = patch(client, root, id_, title=" Opening\n hours ", metadata={"team": "shop"}).json
     assert (body["title"], body["metadata"], body["source"]) == ("Opening hours", {"team": "shop"}, "a.md")
     body = patch(client, root, id_, source="", document_type="FAQ").json
@@ -57,7 +57,7 @@ def test_what_is_said_about_a_document_can_be_changed_field_by_field(client, app
 
 
 def test_a_change_of_words_only_makes_no_process_read_the_chunks_again(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     before = revision(app)
     patch(client, root, id_, title="Another", is_active=True, collection="default")
     assert revision(app) == before
@@ -75,14 +75,14 @@ def test_a_change_of_words_only_makes_no_process_read_the_chunks_again(client, a
 )  # fmt: skip
 def test_a_change_that_is_not_valid_is_refused_and_changes_nothing(client, app, root, body, pointer):
     """F5 G9"""
-    id_ = put_in(app, HOURS, title="Hours").id
+    id_ = add_and_ingest(app, HOURS, title="Hours").id
     answer = patch(client, root, id_, document_type="FAQ", **body)
     assert pointers(answer) == [pointer]
     assert call(client, root, "GET", f"{id_}/").json["document_type"] == "article"
 
 
 def test_an_inactive_document_is_in_no_search_from_the_next_one_on(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     assert found(app, QUESTION) == [HOURS]
     assert patch(client, root, id_, is_active=False).json["is_active"] is False
     assert found(app, QUESTION) == []
@@ -91,8 +91,8 @@ def test_an_inactive_document_is_in_no_search_from_the_next_one_on(client, app, 
 def test_another_process_sees_each_change_with_its_next_search(client, app, root, make_app, database_url):
     """J3: its index is warm, and a document is never found twice."""
     other = make_app(database_url=database_url)
-    id_ = put_in(app, HOURS).id
-    put_in(app, RETURNS, collection="internal")
+    id_ = add_and_ingest(app, HOURS).id
+    add_and_ingest(app, RETURNS, collection="internal")
     default, internal = (collections_of(app, name) for name in ("default", "internal"))
     assert found(other, QUESTION, collections=default) == [HOURS]
     patch(client, root, id_, is_active=False)
@@ -107,8 +107,8 @@ def test_another_process_sees_each_change_with_its_next_search(client, app, root
 @pytest.mark.parametrize("change", [{"is_active": False}, {"collection": "internal"}], ids=["is_active", "collection"])
 def test_a_change_of_who_finds_it_is_a_revision_that_every_process_pulls(client, app, root, change):
     """The chunks that answer carry the new revision; those of other documents do not."""
-    other = put_in(app, RETURNS).id
-    id_ = put_in(app, long_text(3)).id
+    other = add_and_ingest(app, RETURNS).id
+    id_ = add_and_ingest(app, long_text(3)).id
     before = revision(app)
     patch(client, root, id_, **change)
     with app.extensions["sessions"]() as session:
@@ -120,14 +120,14 @@ def test_a_change_of_who_finds_it_is_a_revision_that_every_process_pulls(client,
 
 
 def test_a_document_that_was_ingested_inactive_answers_once_it_is_active(client, app, root):
-    id_ = put_in(app, HOURS, is_active=False).id
+    id_ = add_and_ingest(app, HOURS, is_active=False).id
     assert found(app, QUESTION) == []
     patch(client, root, id_, is_active=True)
     assert found(app, QUESTION) == [HOURS]
 
 
 def test_chunks_of_a_version_that_is_not_ready_do_not_become_visible_by_a_change(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     embedder = counting(app)
     put(client, root, id_, long_text(40))
     wanted = iter(range(10))
@@ -145,7 +145,7 @@ def test_chunks_of_a_version_that_is_not_ready_do_not_become_visible_by_a_change
 
 
 def test_moving_makes_the_collection_and_the_search_of_it_finds_the_document(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     assert patch(client, root, id_, collection="internal").json["collection"] == "internal"
     listed = call(client, root, "GET", "", query_string={"collection": "internal"}).json["items"]
     assert [item["id"] for item in listed] == [id_]
@@ -153,7 +153,7 @@ def test_moving_makes_the_collection_and_the_search_of_it_finds_the_document(cli
 
 def test_a_collection_that_has_the_content_already_is_told_with_the_other_document(client, app, root):
     """H10"""
-    id_, other = put_in(app, HOURS).id, put_in(app, HOURS, collection="internal").id
+    id_, other = add_and_ingest(app, HOURS).id, add_and_ingest(app, HOURS, collection="internal").id
     answer = patch(client, root, id_, title="New", collection="internal")
     assert (answer.status_code, answer.json["code"]) == (409, "same_content")
     assert other in answer.json["detail"]
@@ -165,7 +165,7 @@ def test_a_collection_that_has_the_content_already_is_told_with_the_other_docume
 
 
 def test_new_content_is_the_next_version_and_the_one_before_answers_until_it_is_ready(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     answer = put(client, root, id_, LATER)
     assert (answer.status_code, answer.json["version"], answer.json["status"]) == (202, 2, "queued")
     assert found(app, QUESTION) == [HOURS]
@@ -174,27 +174,27 @@ def test_new_content_is_the_next_version_and_the_one_before_answers_until_it_is_
 
 
 def test_a_wait_tells_when_the_new_version_is_ready(client, app, root, worker):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     answer = put(client, root, id_, LATER, wait=20)
     assert (answer.status_code, answer.json["version"], answer.json["status"]) == (200, 2, "ready")
 
 
 def test_the_same_content_again_changes_nothing(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     answer = put(client, root, id_, HOURS)
     assert (answer.status_code, answer.json["version"], answer.json["status"]) == (200, 1, "ready")
 
 
 def test_the_content_of_another_document_of_the_collection_is_refused(client, app, root):
     """H10"""
-    id_, other = put_in(app, HOURS).id, put_in(app, RETURNS).id
+    id_, other = add_and_ingest(app, HOURS).id, add_and_ingest(app, RETURNS).id
     answer = put(client, root, id_, RETURNS)
     assert (answer.status_code, answer.json["code"]) == (409, "same_content")
     assert other in answer.json["detail"]
 
 
 def test_a_file_may_be_the_next_content(client, app, root):
-    id_ = put_in(app, HOURS, title="Hours").id
+    id_ = add_and_ingest(app, HOURS, title="Hours").id
     form = {"file": (io.BytesIO(make_pdf(LATER)), "later.pdf")}
     assert call(client, root, "PUT", f"{id_}/content/", data=form).status_code == 202
     ingest_now(app, id_)
@@ -216,7 +216,7 @@ def test_a_file_may_be_the_next_content(client, app, root):
 )  # fmt: skip
 def test_a_content_that_cannot_be_read_is_refused_and_makes_no_version(client, app, root, more, status, code):
     """H8 G1"""
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     if isinstance(more.get("data"), dict):
         files = {k: (io.BytesIO(v[0]), v[1]) if isinstance(v, tuple) else v for k, v in more["data"].items()}
         more = {"data": files, "content_type": "multipart/form-data"}
@@ -231,7 +231,7 @@ def test_a_content_that_cannot_be_read_is_refused_and_makes_no_version(client, a
 @pytest.fixture
 def history(app) -> str:
     """A document of three versions; the third is not ready."""
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     for text in (LATER, RETURNS):
         with app.extensions["sessions"]() as session:
             updates.replace_content(session, id_, NewDocument(text.encode(), filename=f"{len(text)}.md"))
@@ -294,7 +294,7 @@ def test_a_large_text_with_a_small_change_is_compared():
 
 
 def test_an_earlier_version_is_restored_as_a_new_one_and_nothing_is_embedded_again(client, app, root):
-    id_ = put_in(app, long_text(3)).id
+    id_ = add_and_ingest(app, long_text(3)).id
     put(client, root, id_, LATER)
     ingest_now(app, id_)
     embedder = counting(app)
@@ -309,29 +309,29 @@ def test_an_earlier_version_is_restored_as_a_new_one_and_nothing_is_embedded_aga
 
 
 def test_vectors_of_a_deleted_document_are_not_taken_for_the_same_text(client, app, root):
-    call(client, root, "DELETE", f"{put_in(app, HOURS).id}/")
+    call(client, root, "DELETE", f"{add_and_ingest(app, HOURS).id}/")
     embedder = counting(app)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     assert len(embedder.texts) == 1
     assert found(app, QUESTION) == [HOURS]
 
 
 def test_the_newest_version_need_not_be_restored(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     answer = call(client, root, "POST", f"{id_}/versions/1/restore/")
     assert (answer.status_code, answer.json["version"]) == (200, 1)
 
 
 def test_a_content_that_another_document_has_by_now_is_not_restored(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     put(client, root, id_, LATER)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     answer = call(client, root, "POST", f"{id_}/versions/1/restore/")
     assert (answer.status_code, answer.json["code"]) == (409, "same_content")
 
 
 def test_the_text_that_citations_quote_outlives_the_nightly_purge(client, app, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     put(client, root, id_, LATER)
     ingest_now(app, id_)
     with app.extensions["sessions"]() as session:
@@ -346,7 +346,7 @@ def test_the_text_that_citations_quote_outlives_the_nightly_purge(client, app, r
 )
 def test_a_version_that_is_not_there_is_told(client, app, root, path, number):
     """G11"""
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     answer = call(client, root, "POST" if "restore" in path else "GET", f"{id_}/{path.format(number)}")
     assert (answer.status_code, answer.json["code"]) == (404, "version_not_found")
 
@@ -360,7 +360,7 @@ def test_a_version_that_is_not_there_is_told(client, app, root, path, number):
     ids=lambda part: part.strip("/").replace("/", "-") or "document",
 )  # fmt: skip
 def test_of_a_deleted_document_nothing_is_left_to_read_or_change(client, app, root, method, path):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     call(client, root, "DELETE", f"{id_}/")
     body = {"PATCH": {"title": "T"}, "PUT": {"content": "A text."}}.get(method)
     for gone in (id_, NOBODY):
@@ -373,7 +373,7 @@ def test_of_a_deleted_document_nothing_is_left_to_read_or_change(client, app, ro
 
 def test_the_chunks_that_answer_are_listed_in_order_and_in_pages(client, app, root):
     text = long_text(5)
-    id_ = put_in(app, text).id
+    id_ = add_and_ingest(app, text).id
     put(client, root, id_, LATER)
     seen, cursor = [], None
     while cursor or not seen:
@@ -391,7 +391,7 @@ def test_the_chunks_that_answer_are_listed_in_order_and_in_pages(client, app, ro
 
 def test_a_document_that_is_not_ready_has_no_chunks_and_an_inactive_one_has(client, app, root):
     assert call(client, root, "GET", f"{add(app, HOURS)}/chunks/").json["items"] == []
-    inactive = put_in(app, RETURNS, is_active=False).id
+    inactive = add_and_ingest(app, RETURNS, is_active=False).id
     assert [c["text"] for c in call(client, root, "GET", f"{inactive}/chunks/").json["items"]] == [RETURNS]
 
 
@@ -427,7 +427,7 @@ def test_a_kind_that_only_the_sender_says_is_not_repeated(client, app, root, sai
 
 
 def test_each_version_can_be_downloaded(client, app, root):
-    id_ = put_in(app, HOURS, title="Opening hours").id
+    id_ = add_and_ingest(app, HOURS, title="Opening hours").id
     put(client, root, id_, LATER)
     newest, first = (call(client, root, "GET", f"{id_}/content/{query}") for query in ("", "?version=1"))
     assert (newest.data, first.data) == (LATER.encode(), HOURS.encode())
@@ -468,7 +468,7 @@ def test_adding_changing_moving_and_deleting_at_once_never_lock_each_other_out(a
         return run
 
     for n in range(8):
-        id_ = put_in(app, f"{HOURS} {n}").id
+        id_ = add_and_ingest(app, f"{HOURS} {n}").id
         raised = both(
             work(lambda s, n=n: service.add_document(s, NewDocument(f"{LATER} {n}".encode()))),
             work(lambda s, n=n, i=id_: updates.replace_content(s, i, NewDocument(f"{LATER} {n}".encode()))),

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from chatbot.knowledge.documents import service
-from tests.conftest import HOURS, put_in
+from tests.conftest import HOURS, add_and_ingest
 from tests.knowledge.conftest import add, found, ingest_now, long_text
 
 WHOLE_GENERATION = re.compile(r"\bchunks USING .*\(generation_id=\?( AND (added|removed)_revision[=>]\?)?\)")
@@ -51,7 +51,7 @@ def test_a_new_version_reads_the_chunks_of_its_own_document(sqlite_app: Flask) -
 
 
 def test_a_deletion_reads_the_chunks_of_its_own_document(sqlite_app: Flask) -> None:
-    document_id = put_in(sqlite_app, HOURS).id
+    document_id = add_and_ingest(sqlite_app, HOURS).id
 
     def delete() -> None:
         with sqlite_app.extensions["sessions"]() as session:
@@ -61,7 +61,7 @@ def test_a_deletion_reads_the_chunks_of_its_own_document(sqlite_app: Flask) -> N
 
 
 def test_a_search_reads_what_it_has_found(sqlite_app: Flask) -> None:
-    put_in(sqlite_app, long_text(25))
+    add_and_ingest(sqlite_app, long_text(25))
     assert len(found(sqlite_app, "alpha", 20)) == 20
 
     assert whole_generation(sqlite_app, lambda: found(sqlite_app, "alpha", 20)) == []

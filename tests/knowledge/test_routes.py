@@ -9,7 +9,7 @@ import pytest
 
 from chatbot.extensions import db
 from chatbot.knowledge.ingestion import ingest
-from tests.conftest import HOURS, RETURNS, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, add_and_ingest, sign_up
 from tests.knowledge.conftest import ingest_now, visible
 from tests.knowledge.parsing.makers import make_docx, make_pdf, make_pptx, make_xlsx
 
@@ -279,7 +279,7 @@ def test_a_user_may_not_touch_documents(client, ada, method, path):
 
 
 def test_a_user_may_search(app, client, ada):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     assert get(client, ada, "search/", q="When is the shop open?").status_code == 200
 
 
@@ -297,7 +297,7 @@ def test_a_list_is_newest_first_and_comes_in_pages(client, root):
 
 
 def test_a_list_is_filtered(app, client, root):
-    put_in(app, HOURS, title="50% off_hours", source="https://example.com/hours")
+    add_and_ingest(app, HOURS, title="50% off_hours", source="https://example.com/hours")
     post(client, root, title="Returns", content=RETURNS, document_type="FAQ", collection="internal")
 
     def titles(**query):
@@ -340,7 +340,7 @@ def test_an_unknown_document_is_404(client, root, path, method):
 
 def test_a_deletion_gives_a_receipt_and_the_document_is_gone(app, client, root):
     """J3"""
-    id_ = put_in(app, HOURS, title="Hours").id
+    id_ = add_and_ingest(app, HOURS, title="Hours").id
     assert len(get(client, root, "search/", q="opening hours").json["items"]) == 1
 
     answer = client.delete(f"{DOCUMENTS}{id_}/", headers=root.headers)
@@ -365,8 +365,8 @@ def test_a_document_that_still_waits_can_be_deleted(app, client, root):
 
 
 def test_a_search_gives_passages_with_scores_best_first(app, client, ada):
-    put_in(app, HOURS, title="Hours", source="hours.md")
-    put_in(app, RETURNS, title="Returns")
+    add_and_ingest(app, HOURS, title="Hours", source="hours.md")
+    add_and_ingest(app, RETURNS, title="Returns")
     body = get(client, ada, "search/", q="When is the shop open?").json
     scores = [p["scores"]["fused"] for p in body["items"]]
     assert [p["title"] for p in body["items"]] == ["Hours", "Returns"]
@@ -378,8 +378,8 @@ def test_a_search_gives_passages_with_scores_best_first(app, client, ada):
 
 
 def test_a_search_in_one_collection_finds_nothing_of_another(app, client, ada):
-    put_in(app, HOURS, collection="public")
-    put_in(app, RETURNS, collection="internal")
+    add_and_ingest(app, HOURS, collection="public")
+    add_and_ingest(app, RETURNS, collection="internal")
     hits = get(client, ada, "search/", q="When is the shop open?", collection="internal").json["items"]
     assert [h["text"] for h in hits] == [RETURNS]
     answer = get(client, ada, "search/", q="When is the shop open?", collection="nowhere")
@@ -387,7 +387,7 @@ def test_a_search_in_one_collection_finds_nothing_of_another(app, client, ada):
 
 
 def test_an_inactive_document_is_never_found(app, client, ada):
-    put_in(app, HOURS, is_active=False)
+    add_and_ingest(app, HOURS, is_active=False)
     assert get(client, ada, "search/", q="When is the shop open?").json["items"] == []
 
 
@@ -404,7 +404,7 @@ def test_while_the_first_document_is_ingested_a_search_finds_nothing(app, client
         return real(*args)
 
     monkeypatch.setattr(ingest, "_publish", publish)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     assert [(a.status_code, a.json["items"]) for a in answers] == [(200, [])]
     assert len(get(client, ada, "search/", q="When is the shop open?").json["items"]) == 1
 
@@ -412,7 +412,7 @@ def test_while_the_first_document_is_ingested_a_search_finds_nothing(app, client
 @pytest.mark.parametrize("q", ['"', "*", "NEAR(", "-", "'; DROP TABLE documents; --", "%", "\\", "👋", "x" * 1000])
 def test_a_question_is_only_words(app, client, ada, q):
     """G10"""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     assert get(client, ada, "search/", q=q).status_code == 200
 
 
@@ -438,8 +438,8 @@ def test_stats_count_what_is_stored(app, client, root):
     assert empty["index"] == {
         "kind": "flat" if kind == "faiss" else kind, "vectors": 0, "memory_bytes": 0, "revision": None
     }  # fmt: skip
-    gone = put_in(app, "This one goes.").id
-    put_in(app, HOURS)
+    gone = add_and_ingest(app, "This one goes.").id
+    add_and_ingest(app, HOURS)
     post(client, root, content=RETURNS)
     client.delete(f"{DOCUMENTS}{gone}/", headers=root.headers)
     get(client, root, "search/", q="x")
@@ -465,5 +465,5 @@ def test_no_request_leaves_a_connection_behind(app, client, root, worker):
 
 
 def test_a_collection_is_found_by_the_name_it_was_given(app, client, ada):
-    put_in(app, HOURS, collection="two words")
+    add_and_ingest(app, HOURS, collection="two words")
     assert len(get(client, ada, "search/", q="When is the shop open?", collection="two  words").json["items"]) == 1

@@ -23,7 +23,7 @@ from chatbot.knowledge.documents.service import NewDocument, add_document
 from chatbot.mail.service import deliver
 from chatbot.mail.tasks import deliver_mail
 from chatbot.system import private_files
-from tests.conftest import ROOT, _settings, put_in, sign_up
+from tests.conftest import ROOT, _settings, add_and_ingest, sign_up
 
 CLOSED, OPEN = 0o077, 0o022
 
@@ -53,7 +53,7 @@ def test_create_app_and_its_work_leave_nothing_readable(tmp_path: Path, models_p
             for mail_id in session.scalars(text("SELECT id FROM mails")).all():
                 session.rollback()
                 assert deliver(session, mail_id, room.builders, room.transport) == "sent"
-        put_in(app, "# Hours\n\nThe shop opens at nine.")
+        add_and_ingest(app, "# Hours\n\nThe shop opens at nine.")
         assert app.test_cli_runner().invoke(args=["index", "snapshot"]).exit_code == 0
         enqueue(deliver_mail, "nobody")
         with app.extensions["sessions"]() as session:

@@ -32,7 +32,7 @@ from chatbot.web.idempotency.service import (
     note,
     take,
 )
-from tests.chat.asking import at_once
+from tests.chat.asking import run_concurrently
 from tests.conftest import HOURS, Person, sign_up
 
 API = "/api/knowledge/documents/"
@@ -159,7 +159,7 @@ def test_one_of_many_threads_gets_the_key(app: Flask, who: Who) -> None:
             except IdempotencyInProgress:
                 return False
 
-    assert at_once(20, one).count(True) == 1
+    assert run_concurrently(20, one).count(True) == 1
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_request_works(
@@ -376,7 +376,7 @@ def test_who_may_not_add_documents_takes_no_key(app: Flask, ada: Person, session
 
 def test_of_many_at_once_one_adds_the_document(app: Flask, root: Person) -> None:
     """M16"""
-    answers = at_once(10, lambda _: add(app, root))
+    answers = run_concurrently(10, lambda _: add(app, root))
 
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert [answer.status_code == 202 and not is_replay(answer) for answer in answers].count(True) == 1

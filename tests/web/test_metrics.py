@@ -11,7 +11,7 @@ from chatbot.errors import TooMany
 from chatbot.web.limits import rate_limits
 from chatbot.web.limits.rate_limits import HOUR, Limit
 from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit, TooManyStreams
-from tests.conftest import HOURS, ROOT, SECRET, put_in
+from tests.conftest import HOURS, ROOT, SECRET, add_and_ingest
 
 TOKEN = "scrape-me-0123456789"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -77,7 +77,7 @@ def test_requests_are_counted_by_template(app, ada):
 
 
 def test_documents_queue_workers_and_letters_are_read_when_asked_for(app, ada):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     app.test_client().post("/api/chat/send/", json={"message": "When is it open?"}, headers=ada.headers)
     found = scrape(app)
     assert found["chatbot_database_up",] == 1

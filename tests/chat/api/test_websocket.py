@@ -21,7 +21,7 @@ from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
 from chatbot.web.streaming.websockets import Sockets
 from tests.chat.asking import connections_in_use, stored, visitor, with_model
 from tests.chat.talking import Socket, serving, talking
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -31,7 +31,7 @@ QUESTION = "When does the shop open on Saturdays?"
 @pytest.fixture
 def app(make_app: MakeApp, openai_server: OpenAIServer) -> Flask:
     app = with_model(make_app, openai_server, chat_model="extractive", chat_models=MODEL, log_level="INFO")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 

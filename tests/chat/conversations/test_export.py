@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from chatbot.chat.conversations.export import conversations
 from chatbot.extensions import db
 from tests.chat.asking import ask, visitor
-from tests.conftest import HOURS, Person, put_in
+from tests.conftest import HOURS, Person, add_and_ingest
 
 
 def test_every_conversation_is_there_with_all_that_was_said(
     app: Flask, session: Session, ada: Person, bob: Person
 ) -> None:
-    put_in(app, HOURS, title="Opening hours")
+    add_and_ingest(app, HOURS, title="Opening hours")
     mine = ask(app, ada).json
     assert mine is not None
     chat = mine["chat_session_id"]

@@ -17,14 +17,14 @@ from chatbot.chat.models import ChatSession
 from chatbot.chat.replies.turns import Turn, begin_again, begin_turn, store_answer
 from chatbot.db import begin_write, utcnow
 from tests.chat.asking import ask, stored
-from tests.conftest import HOURS, Person, put_in
+from tests.conftest import HOURS, Person, add_and_ingest
 
 AGAIN = "Once more, and this time to the end?"
 
 
 @pytest.fixture
 def app(app: Flask) -> Flask:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 

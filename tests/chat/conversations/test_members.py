@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from chatbot.chat.models import DailyUsage
 from tests.chat.asking import ask, stored, visitor
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 
 API = "/api/chat"
 
@@ -102,8 +102,8 @@ def test_each_asks_in_their_own_collections(app: Flask, ada: Person, bob: Person
     with app.app_context(), app.extensions["sessions"]() as session:
         staff = create_collection(session, "staff", "members")
         add_member(session, staff.id, "ada")
-    put_in(app, HOURS)
-    put_in(app, RETURNS, collection="staff")
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, RETURNS, collection="staff")
     chat = begun(app, ada)
     add(app, ada, chat, "bob")
 

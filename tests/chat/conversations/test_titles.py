@@ -13,7 +13,7 @@ from chatbot.chat.tasks import make_title
 from tests.broker_files import messages
 from tests.chat.asking import ask, stream, visitor, with_model
 from tests.chat.talking import serving, talking
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -25,7 +25,7 @@ TITLE = "Opening hours"
 def app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     openai_server.say(MODEL, TITLE, plain=True)
     app = with_model(make_app, openai_server, database_url=database_url, chat_models="extractive")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 

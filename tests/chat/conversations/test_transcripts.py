@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from chatbot.chat.conversations.transcripts import as_markdown
 from tests.chat.asking import ask
-from tests.conftest import HOURS, Person, put_in, sign_up
+from tests.conftest import HOURS, Person, add_and_ingest, sign_up
 
 
 def export(app: Flask, person: Person, chat: str, **query: Any) -> TestResponse:
@@ -22,7 +22,7 @@ def export(app: Flask, person: Person, chat: str, **query: Any) -> TestResponse:
 
 
 def test_json_has_everything(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Opening hours")
+    add_and_ingest(app, HOURS, title="Opening hours")
     reply: Any = ask(app, ada).json
 
     answer = export(app, ada, reply["chat_session_id"])
@@ -35,7 +35,7 @@ def test_json_has_everything(app: Flask, ada: Person) -> None:
 
 
 def test_markdown_has_each_citation_as_a_footnote(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Opening *hours* 二")
+    add_and_ingest(app, HOURS, title="Opening *hours* 二")
     reply: Any = ask(app, ada).json
 
     answer = export(app, ada, reply["chat_session_id"], format="markdown")

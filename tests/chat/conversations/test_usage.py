@@ -21,15 +21,15 @@ from chatbot.rag.text.tokens import count_tokens
 from chatbot.rag.types import Usage
 from tests.chat.asking import (
     ask,
-    at_once,
     events_of,
     open_stream,
+    run_concurrently,
     stored,
     stream,
     visitor,
     with_model,
 )  # fmt: skip
-from tests.conftest import HOURS, PASSWORD, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, PASSWORD, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -39,7 +39,7 @@ MODEL = "gpt-3.5-turbo"
 def model_app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     """Answers of the scripted model, on each kind of database."""
     app = with_model(make_app, openai_server, database_url=database_url)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 
@@ -177,7 +177,7 @@ def test_usage_that_the_provider_keeps_to_itself_or_cannot_have_counted_is_estim
 def test_the_answers_of_many_threads_are_all_counted(app: Flask) -> None:
     owner = Owner(sign_up(app, "ada").id)
 
-    at_once(20, lambda n: spend(app, owner, n))
+    run_concurrently(20, lambda n: spend(app, owner, n))
 
     assert rows(app) == {"": (20, sum(range(20)))}
 
@@ -205,7 +205,7 @@ def test_twenty_answers_at_once_are_all_counted(
     app = with_model(make_app, openai_server, database_url=database_url, web_threads=32, model_read_seconds=20)
     people = [sign_up(app, "ada"), visitor(app, sign_up(app, "bob"), "vera")]
 
-    replies = at_once(20, lambda n: ask(app, people[n % 2], "Who painted the Sistine Chapel?").json)
+    replies = run_concurrently(20, lambda n: ask(app, people[n % 2], "Who painted the Sistine Chapel?").json)
 
     totals = [reply["message"]["metadata"]["usage"]["total_tokens"] for reply in replies]
     assert min(totals) > 0
@@ -257,7 +257,7 @@ def test_answers_and_a_deletion_of_the_account_do_not_lock_each_other(app: Flask
             body = {"password": PASSWORD}
             return app.test_client().delete("/api/users/profile/", json=body, headers=person.headers).status_code
 
-        statuses = at_once(4, one)
+        statuses = run_concurrently(4, one)
 
         assert statuses.count(204) == 1
         assert set(statuses) <= {200, 204, 401, 404}

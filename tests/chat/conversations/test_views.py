@@ -21,7 +21,7 @@ from chatbot.extensions import db
 from chatbot.knowledge.documents import collections, service
 from chatbot.knowledge.models import Document
 from tests.chat.asking import ask, events_of, open_stream, stream, visitor, with_model
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 FILLER = "It is written down here so that nobody has to ask at the desk. " * 12
@@ -48,7 +48,7 @@ def closed(app: Flask, *members: str, name: str = "vault") -> str:
         made = collections.create_collection(session, name, "members")
         for member in members:
             collections.add_member(session, made.id, member)
-    put_in(app, GUIDE, title=TITLE, source=SOURCE, collection=name)
+    add_and_ingest(app, GUIDE, title=TITLE, source=SOURCE, collection=name)
     return made.id
 
 
@@ -104,7 +104,7 @@ def test_message_read_by_nonmember_of_collection_shows_quotes_only(
 
 def test_quoted_passage_keeps_its_place_and_title(app: Flask, ada: Person, bob: Person) -> None:
     closed(app, "ada")
-    put_in(app, "The museum opens its doors to everybody on Sundays.", title="For all")
+    add_and_ingest(app, "The museum opens its doors to everybody on Sundays.", title="For all")
     chat, reply = shared(app, ada)
     full = reply["message"]["metadata"]
 
@@ -204,8 +204,8 @@ def _complete(app: Flask, body: dict[str, Any], headers: dict[str, str], before:
 def test_nearest_documents_are_those_the_reader_may_read(app: Flask, ada: Person, bob: Person) -> None:
     with app.app_context(), app.extensions["sessions"]() as session:
         collections.add_member(session, collections.create_collection(session, "staff", "members").id, "ada")
-    put_in(app, RETURNS, title=TITLE, collection="staff")
-    put_in(app, HOURS, title="For all")
+    add_and_ingest(app, RETURNS, title=TITLE, collection="staff")
+    add_and_ingest(app, HOURS, title="For all")
     reply = ask(app, ada, "Who painted the ceiling of the Sistine Chapel?").json
     assert reply is not None
     chat = reply["chat_session_id"]
@@ -325,7 +325,7 @@ def test_own_live_stream_shows_what_the_question_could_search(app: Flask, ada: P
 
 
 def test_messages_of_a_page_are_looked_up_with_one_query(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     chat = ask(app, ada).json["chat_session_id"]  # type: ignore[index]
     for _ in range(3):
         ask(app, ada, chat_session_id=chat)

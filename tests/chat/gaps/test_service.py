@@ -16,7 +16,7 @@ from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Generation
 from chatbot.rag.grounding import answerability
 from tests.chat.asking import QUESTION, ask, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 
@@ -47,7 +47,7 @@ def test_questions_that_found_nothing_are_grouped_by_meaning(
 def test_an_answer_that_was_voted_down_is_a_gap_and_one_that_was_not_is_none(
     app: Flask, client: FlaskClient, ada: Person, root: Person
 ) -> None:
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     ask(app, ada)
     assert gaps(client, root) == []
 
@@ -94,7 +94,7 @@ def test_a_deleted_conversation_leaves_no_gap(app: Flask, client: FlaskClient, a
 def test_a_document_closes_a_gap(app: Flask, client: FlaskClient, ada: Person, root: Person) -> None:
     question = "Do you ship parcels to Iceland?"
     ask(app, ada, question)
-    put_in(app, "We ship parcels to Iceland within five days.", title=question, document_type="FAQ")
+    add_and_ingest(app, "We ship parcels to Iceland within five days.", title=question, document_type="FAQ")
 
     message = ask(app, ada, question).json["message"]  # type: ignore[index]
 
@@ -175,8 +175,8 @@ def near_documents(app: Flask) -> None:
     """Many that say nearly what is asked."""
     for number, place in enumerate(("Norway", "Sweden", "Malta", "Cyprus", "Ireland", "Estonia", "Latvia", "Iceland")):
         text = f"We ship parcels to {place}. Parcels to {place} are shipped {number + 2} times a week by air."
-        put_in(app, text, title=f"Shipping parcels to {place}")
-    put_in(
+        add_and_ingest(app, text, title=f"Shipping parcels to {place}")
+    add_and_ingest(
         app, "Do you ship parcels to Iceland? Ask the desk: it knows whether we ship parcels to Iceland.", title="FAQ"
     )
 
@@ -263,7 +263,7 @@ def test_a_document_becomes_a_curated_answer_by_its_type_and_kept_answers_know(m
     app = make_app(answer_cache_seconds=60)
     ada, root = sign_up(app, "ada"), sign_up(app, "root", admin=True)
     near_documents(app)
-    document = put_in(app, ANSWER, title=ICELAND)
+    document = add_and_ingest(app, ANSWER, title=ICELAND)
     address = f"/api/knowledge/documents/{document.id}/"
     answers = []
 
@@ -290,7 +290,7 @@ def test_a_question_with_its_documents_becomes_a_case_and_resolves_the_gap(
     app: Flask, client: FlaskClient, ada: Person, root: Person
 ) -> None:
     ask(app, ada, ICELAND)
-    document = put_in(app, "Parcels go to Iceland as well.", title="Places")
+    document = add_and_ingest(app, "Parcels go to Iceland as well.", title="Places")
 
     made = resolve(app, root, question=ICELAND, relevant=[document.id])
 
@@ -335,7 +335,7 @@ def test_the_command_closes_a_gap_either_way(app: Flask, ada: Person) -> None:
         return result.exit_code, result.output
 
     ask(app, ada, ICELAND)
-    document = put_in(app, "Parcels go to Iceland as well.", title="Places")
+    document = add_and_ingest(app, "Parcels go to Iceland as well.", title="Places")
 
     assert run("curate", ICELAND, "--relevant", document.id, "--set", "mine")[1].startswith(
         "The question is in the set mine"

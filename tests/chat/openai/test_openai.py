@@ -17,7 +17,7 @@ from chatbot.auth.credentials import keys
 from chatbot.chat.models import ChatSession, DailyUsage
 from chatbot.knowledge.models import DocumentVersion
 from tests.chat.asking import QUESTION, stored, visitor, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -28,7 +28,7 @@ EARLIER = [{"role": "user", "content": "When does the shop open?"}, {"role": "as
 @pytest.fixture
 def app(make_app: MakeApp, openai_server: OpenAIServer) -> Flask:
     app = with_model(make_app, openai_server, chat_models="extractive", public_url="https://chat.example.com")
-    put_in(app, HOURS, title="Opening hours", source="https://shop.example.com/hours")
+    add_and_ingest(app, HOURS, title="Opening hours", source="https://shop.example.com/hours")
     return app
 
 

@@ -21,7 +21,7 @@ from chatbot.chat.replies import active_replies
 from chatbot.chat.replies.turns import begin_turn
 from chatbot.db import begin_write, utcnow
 from tests.chat.asking import Event, ask, events_of, open_stream, stored, text_of, visitor, with_model
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -31,7 +31,7 @@ MODEL = "gpt-3.5-turbo"
 def app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     """An application whose model has a lot to say, slowly."""
     app = with_model(make_app, openai_server, database_url=database_url, model_read_seconds=30)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, "word " * 2000)
     return app

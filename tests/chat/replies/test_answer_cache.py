@@ -14,7 +14,7 @@ from chatbot.knowledge.documents.collections import add_member, create_collectio
 from chatbot.knowledge.evaluation.answerability_eval import store_gate
 from chatbot.rag.grounding.answerability import Gate
 from tests.chat.asking import QUESTION, ask, events_of, open_stream, stored, stream, text_of, with_model
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, free_port, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, free_port, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -29,7 +29,7 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp, openai_server: OpenAI
 
 def caching(make_app: MakeApp, server: OpenAIServer, **settings: Any) -> Flask:
     app = with_model(make_app, server, answer_cache_seconds=60, chat_models="gpt-4o,extractive", **settings)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     return app
 
 
@@ -80,7 +80,7 @@ def test_it_is_never_given_to_somebody_who_may_not_read_what_it_rests_on(
     with app.app_context(), app.extensions["sessions"]() as session:
         hidden = create_collection(session, "hidden", "members")
         add_member(session, hidden.id, "ada")
-    put_in(app, "On Saturdays the shop opens at ten with the canary password.", collection="hidden")
+    add_and_ingest(app, "On Saturdays the shop opens at ten with the canary password.", collection="hidden")
     question = "When does the shop open on Saturdays, with the canary password?"
     openai_server.say(MODEL, lambda body: "canary [1]." if "canary password." in str(body) else "At ten [1].")
 
@@ -102,7 +102,7 @@ def test_whatever_an_answer_depends_on_makes_another_one(app: Flask, openai_serv
     assert not cached(app, ada, model="extractive")
     follow_up = told(app, ada, "Hello?")["chat_session_id"]
     assert not cached(app, ada, chat_session_id=follow_up)
-    put_in(app, RETURNS)
+    add_and_ingest(app, RETURNS)
     assert [cached(app, ada), cached(app, ada)] == [False, True]
     with app.extensions["sessions"]() as session:
         # One that lets every question pass.
@@ -168,7 +168,7 @@ def test_a_thumb_down_takes_an_answer_out(app: Flask) -> None:
 
 def test_without_the_setting_every_question_is_answered_anew(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
 
     assert [cached(app, ada), cached(app, ada)] == [False, False]

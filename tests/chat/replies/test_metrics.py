@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatbot.metrics import OURS
 from tests.chat.asking import ask, with_model
-from tests.conftest import HOURS, put_in, sign_up
+from tests.conftest import HOURS, add_and_ingest, sign_up
 
 
 def value(name: str, **labels: str) -> float:
@@ -12,7 +12,7 @@ def value(name: str, **labels: str) -> float:
 
 
 def test_an_answer_is_counted_with_its_status_grounding_and_times(app, ada):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     names = {
         "chatbot_answers_total": {"status": "complete", "model": "extractive"},
         "chatbot_answer_first_token_seconds_count": {"model": "extractive"},
@@ -27,7 +27,7 @@ def test_an_answer_is_counted_with_its_status_grounding_and_times(app, ada):
 def test_tokens_and_cost_are_counted_by_model(make_app, openai_server):
     app = with_model(make_app, openai_server)
     person = sign_up(app, "ada")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     before = [value("chatbot_tokens_total", model="gpt-3.5-turbo", kind=kind) for kind in ("prompt", "completion")]
     cost = value("chatbot_cost_usd_total", model="gpt-3.5-turbo")
     used = ask(app, person).json["message"]["metadata"]["usage"]

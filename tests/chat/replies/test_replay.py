@@ -16,7 +16,7 @@ from chatbot.knowledge.documents.collections import create_collection
 from chatbot.knowledge.models import Generation
 from tests.auth.world import dump
 from tests.chat.asking import QUESTION, ask, with_model
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -39,7 +39,7 @@ def message_of(app: Flask, person: Person, question: str = QUESTION, **body: Any
 
 
 def test_what_has_not_changed_is_answered_the_same_and_nothing_is_written(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     message = message_of(app, ada)
     before = dump(app)
 
@@ -57,7 +57,7 @@ def test_what_has_not_changed_is_answered_the_same_and_nothing_is_written(app: F
 
 def test_what_has_changed_is_shown_as_passages_grounding_and_a_diff(app: Flask, ada: Person) -> None:
     message = message_of(app, ada)
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
 
     found = replayed(app, message["id"])
     status, output = run(app, "chat", "replay", message["id"])
@@ -80,12 +80,12 @@ def test_what_has_changed_is_shown_as_passages_grounding_and_a_diff(app: Flask, 
 
 
 def test_another_generation_answers_and_says_what_it_lacks(app: Flask, ada: Person) -> None:
-    put_in(
+    add_and_ingest(
         app, f"# Hours\n\n{HOURS}\n\n# Returns\n\n{RETURNS} " + "Nothing else is said of it here. " * 30, title="Shop"
     )
     message = message_of(app, ada)
     assert run(app, "index", "build", "--chunk-size", 40)[0] == 0
-    put_in(app, "At noon the shop has a break.", title="Break")
+    add_and_ingest(app, "At noon the shop has a break.", title="Break")
 
     found = replayed(app, message["id"], "--generation", 2)
 
@@ -99,7 +99,7 @@ def test_a_follow_up_is_asked_with_what_was_said_before_it_and_not_after(
     make_app: MakeApp, openai_server: OpenAIServer
 ) -> None:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     ada = sign_up(app, "ada")
     first = message_of(app, ada)
     second = message_of(app, ada, "Is it open for deliveries on Mondays?", chat_session_id=first["chat_session_id"])
@@ -123,7 +123,7 @@ def test_another_model_may_be_asked_and_an_unknown_one_is_refused(
     make_app: MakeApp, openai_server: OpenAIServer
 ) -> None:
     app = with_model(make_app, openai_server, chat_models="extractive")
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     message = message_of(app, sign_up(app, "ada"))
 
     found = replayed(app, message["id"], "--model", "extractive")
@@ -143,17 +143,17 @@ def test_another_model_may_be_asked_and_an_unknown_one_is_refused(
 
 def test_the_collections_are_those_that_could_be_searched_then(app: Flask, ada: Person) -> None:
     """G9: what the asker could not read is not found for them afterwards either."""
-    put_in(app, RETURNS, title="Returns")
+    add_and_ingest(app, RETURNS, title="Returns")
     message = message_of(app, ada)
     with app.app_context(), app.extensions["sessions"]() as session:
         create_collection(session, "inside", "members")
-    put_in(app, HOURS, title="Hours", collection="inside")
+    add_and_ingest(app, HOURS, title="Hours", collection="inside")
 
     assert replayed(app, message["id"])["text"]["same"]
 
 
 def test_what_a_client_told_before_is_named_as_missing(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     told = [{"role": "user", "content": "Hello!"}, {"role": "user", "content": QUESTION}]
     body = {"model": "extractive", "messages": told}
     message_id = app.test_client().post("/v1/chat/completions", json=body, headers=ada.headers).json["message_id"]  # type: ignore[index]
@@ -164,7 +164,7 @@ def test_what_a_client_told_before_is_named_as_missing(app: Flask, ada: Person) 
 
 
 def test_what_cannot_be_made_again_says_why(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     reply: Any = ask(app, ada).json
     message_id = reply["message"]["id"]
     with app.extensions["sessions"]() as session:

@@ -17,7 +17,7 @@ from chatbot.knowledge.index.generations import active_generation
 from chatbot.knowledge.models import Collection
 from chatbot.rag.grounding import answerability
 from tests.chat.asking import QUESTION, ask, stored, stream, with_model
-from tests.conftest import HOURS, RETURNS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
 
 MODEL = "gpt-3.5-turbo"
@@ -41,7 +41,7 @@ def traces(app: Flask) -> int:
 
 
 def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dropped(app: Flask, ada: Person) -> None:
-    hours, returns = put_in(app, HOURS, title="Hours"), put_in(app, RETURNS, title="Returns")
+    hours, returns = add_and_ingest(app, HOURS, title="Hours"), add_and_ingest(app, RETURNS, title="Returns")
 
     message = answer_to(app, ada)
     trace = trace_of(app, ada, message["id"])
@@ -78,8 +78,8 @@ def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dr
 def test_a_passage_beyond_the_number_was_dropped_for_its_rank(make_app: MakeApp) -> None:
     app = make_app(passages=1)
     ada = sign_up(app, "ada")
-    put_in(app, HOURS, title="Hours")
-    put_in(app, "On Saturdays the shop opens its second door at noon.", title="Deliveries")
+    add_and_ingest(app, HOURS, title="Hours")
+    add_and_ingest(app, "On Saturdays the shop opens its second door at noon.", title="Deliveries")
 
     trace = trace_of(app, ada, answer_to(app, ada)["id"])
 
@@ -87,7 +87,7 @@ def test_a_passage_beyond_the_number_was_dropped_for_its_rank(make_app: MakeApp)
 
 
 def test_a_calibrated_gate_tells_what_it_has_seen(app: Flask, ada: Person) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     never = answerability.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
     with app.app_context(), app.extensions["sessions"]() as session:
         begin_write(session)
@@ -115,7 +115,7 @@ def test_a_models_answer_tells_its_prompt_the_models_that_failed_and_the_markers
 ) -> None:
     """J2"""
     app = with_model(make_app, openai_server, chat_models="gpt-4o-mini", chat_fallbacks="gpt-4o-mini")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.behave(MODEL, "http-401")
     openai_server.say("gpt-4o-mini", "On Saturdays it opens at ten [1]. It has nine floors [1]. So it is [7].")
@@ -140,7 +140,7 @@ def test_a_models_answer_tells_its_prompt_the_models_that_failed_and_the_markers
 
 def test_an_answer_that_failed_tells_what_ended_it(make_app: MakeApp, openai_server: OpenAIServer) -> None:
     app = with_model(make_app, openai_server)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada = sign_up(app, "ada")
     openai_server.behave(MODEL, "http-401")
 
@@ -153,7 +153,7 @@ def test_an_answer_that_failed_tells_what_ended_it(make_app: MakeApp, openai_ser
 
 def test_a_follow_up_tells_both_ways_it_was_searched(app: Flask, ada: Person) -> None:
     """J10"""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     session_id = answer_to(app, ada)["chat_session_id"]
     question = "And what about the workshop counter on Sunday mornings?"
 
@@ -167,7 +167,7 @@ def test_a_follow_up_tells_both_ways_it_was_searched(app: Flask, ada: Person) ->
 
 def test_a_kept_answer_says_that_it_is_one_and_how_it_was_found(make_app: MakeApp) -> None:
     app = make_app(answer_cache_seconds=60)
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
 
     first, second = (trace_of(app, who, answer_to(app, who)["id"]) for who in (ada, bob))
@@ -183,7 +183,7 @@ def hidden(candidates: Sequence[dict[str, Any]]) -> list[bool]:
 
 def test_what_the_reader_may_no_longer_read_is_told_without_text_and_place(app: Flask, ada: Person) -> None:
     """G9"""
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     message = answer_to(app, ada)
     with app.app_context(), app.extensions["sessions"]() as session:
         begin_write(session)
@@ -198,7 +198,7 @@ def test_what_the_reader_may_no_longer_read_is_told_without_text_and_place(app: 
 
 
 def test_a_deleted_document_is_in_no_trace(app: Flask, ada: Person) -> None:
-    document = put_in(app, HOURS, title="Hours")
+    document = add_and_ingest(app, HOURS, title="Hours")
     message = answer_to(app, ada)
     with app.app_context(), app.extensions["sessions"]() as session:
         delete_document(session, document.id)
@@ -212,7 +212,7 @@ def test_a_member_sees_of_the_owners_candidates_what_they_may_read_themselves(
 ) -> None:
     with app.app_context(), app.extensions["sessions"]() as session:
         create_collection(session, "inside", "members")
-    put_in(app, HOURS, title="Hours", collection="inside")
+    add_and_ingest(app, HOURS, title="Hours", collection="inside")
     message = answer_to(app, root)
     members = f"/api/chat/sessions/{message['chat_session_id']}/members/"
     assert client.post(members, json={"username": "ada"}, headers=root.headers).status_code == 200

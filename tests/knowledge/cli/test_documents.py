@@ -16,7 +16,7 @@ from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.tasks import ingest_document, purge, sweep_documents
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
 from tests.broker_files import messages
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, collections_of, counting, found, visible
 from tests.knowledge.parsing.makers import make_pdf
 from tests.web_server import serving
@@ -180,10 +180,10 @@ def test_a_path_that_is_not_there_is_a_mistake_of_the_caller(run, tmp_path):
 
 
 def test_documents_are_listed_with_their_reasons(run, sqlite_app):
-    put_in(sqlite_app, HOURS, source="hours.md")
+    add_and_ingest(sqlite_app, HOURS, source="hours.md")
     embedder = counting(sqlite_app)
     embedder.error = BadEmbeddings()
-    put_in(sqlite_app, RETURNS, source="returns.md")
+    add_and_ingest(sqlite_app, RETURNS, source="returns.md")
     everything, failed = run("list").stdout, run("list", "--status", "failed").stdout
     assert "hours.md" in everything
     assert "returns.md" in everything
@@ -193,13 +193,13 @@ def test_documents_are_listed_with_their_reasons(run, sqlite_app):
 
 @pytest.mark.parametrize("trick", ["[/b] closes nothing", "[bold]x", "[link=evil]", ":smile:"])
 def test_a_text_that_looks_like_markup_is_printed_as_it_is(run, sqlite_app, trick):
-    put_in(sqlite_app, f"The shop is open. {trick}", source=f"{trick}.md")
+    add_and_ingest(sqlite_app, f"The shop is open. {trick}", source=f"{trick}.md")
     assert f"{trick}.md" in run("list").stdout
     assert trick in run("search", "When is the shop open?").stdout
 
 
 def test_a_document_is_removed_with_a_receipt(run, sqlite_app):
-    id_ = put_in(sqlite_app, HOURS, title="Hours").id
+    id_ = add_and_ingest(sqlite_app, HOURS, title="Hours").id
     assert run("remove", id_).stdout == "removed Hours: 1 version(s), 1 chunk(s)\n"
     again = run("remove", id_)
     assert (again.exit_code, again.stderr) == (1, "Error: There is no such document.\n")
@@ -207,7 +207,7 @@ def test_a_document_is_removed_with_a_receipt(run, sqlite_app):
 
 
 def test_a_search_shows_scores_and_what_an_answer_asks(run, sqlite_app):
-    put_in(sqlite_app, HOURS, source="hours.md")
+    add_and_ingest(sqlite_app, HOURS, source="hours.md")
     shown = run("search", "When is the shop open?", "-k", "1").stdout
     assert "an answer asks for evidence of 0.36" in shown
     assert "hours.md" in shown
@@ -215,7 +215,7 @@ def test_a_search_shows_scores_and_what_an_answer_asks(run, sqlite_app):
 
 
 def test_stats_are_printed(run, sqlite_app):
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     shown = run("stats").stdout
     assert "documents: {'ready': 1}" in shown
     assert "embedder: all-MiniLM-L6-v2" in shown
@@ -231,7 +231,7 @@ class TestTasks:
     def test_the_sweep_ingests_what_is_due_and_leaves_no_message_behind(self, sqlite_app):
         """N3"""
         ids = [add(sqlite_app, HOURS), add(sqlite_app, RETURNS)]
-        put_in(sqlite_app, "This one is ready.")
+        add_and_ingest(sqlite_app, "This one is ready.")
         with sqlite_app.app_context():
             sweep_documents.run()
         assert messages(sqlite_app.extensions["settings"].instance_path) == []
@@ -239,7 +239,7 @@ class TestTasks:
             assert [service.get_document(session, id_).status for id_ in ids] == ["ready", "ready"]
 
     def test_the_purge_deletes_what_was_removed(self, sqlite_app):
-        id_ = put_in(sqlite_app, HOURS).id
+        id_ = add_and_ingest(sqlite_app, HOURS).id
         with sqlite_app.extensions["sessions"]() as session:
             service.delete_document(session, id_)
         with sqlite_app.app_context():
@@ -293,7 +293,7 @@ class TestPrune:
         run("ingest", docs, "--wait")
         run("ingest", docs, "--wait", "--collection", "internal")
         for source in ("docs2/gone.md", "Docs/gone.md", "docs", "gone.md", "https://example.com/docs/gone.md"):
-            put_in(sqlite_app, f"This came from {source}.", source=source)
+            add_and_ingest(sqlite_app, f"This came from {source}.", source=source)
         (docs / "hours.md").unlink()
         (docs / "deep" / "returns.txt").unlink()
         before = self.names(sqlite_app, collection="default")
@@ -330,7 +330,7 @@ class TestPrune:
     @pytest.mark.parametrize("where", [".", ".."])
     def test_the_current_folder_itself_is_refused(self, run, docs, sqlite_app, monkeypatch, where):
         """A bare name may be that of an upload."""
-        put_in(sqlite_app, HOURS, source="hours.pdf")
+        add_and_ingest(sqlite_app, HOURS, source="hours.pdf")
         monkeypatch.chdir(docs)
         result = run("ingest", where, "--prune")
         assert result.exit_code == 2
@@ -344,7 +344,7 @@ class TestPrune:
 
 
 def test_everything_about_a_document_is_shown(run, sqlite_app):
-    id_ = put_in(sqlite_app, HOURS, title="Hours [/b]", source="hours.md").id
+    id_ = add_and_ingest(sqlite_app, HOURS, title="Hours [/b]", source="hours.md").id
     shown = run("show", id_).stdout
     for line in ("title: Hours [/b]", "status: ready", "version: 1", "queue_position: \n", "collection: default"):
         assert line in shown
@@ -415,7 +415,7 @@ def test_a_document_is_tried_again(run, page, sqlite_app):
 
 
 def test_a_document_that_has_nothing_to_be_tried_again_says_so(run, sqlite_app):
-    document = put_in(sqlite_app, HOURS)
+    document = add_and_ingest(sqlite_app, HOURS)
     result = run("retry", document.id)
     assert (result.exit_code, "no address to fetch it from" in result.stderr) == (1, True)
     assert run("retry", "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a").exit_code == 1

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, text, update
 from chatbot.db import begin_write
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.rag.errors import EmbedderUnavailable
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import counting, found, long_text, visible
 from tests.knowledge.evaluation.test_retrieval_eval import WITH_HEADER, write_set
 from tests.knowledge.ingestion.test_reindex import begun, put_content, rows
@@ -33,7 +33,7 @@ def run(sqlite_app, monkeypatch):
 
 
 def test_a_generation_goes_through_its_life(run, sqlite_app):
-    id_ = put_in(sqlite_app, HOURS, source="hours.md").id
+    id_ = add_and_ingest(sqlite_app, HOURS, source="hours.md").id
     built = run("index", "build", "--chunk-size", 60)
     assert built.exit_code == 0
     assert built.stdout == (
@@ -46,7 +46,7 @@ def test_a_generation_goes_through_its_life(run, sqlite_app):
     ]  # fmt: skip
     assert run("index", "activate", 2).stdout.startswith("Generation 2 answers now.")
     put_content(sqlite_app, id_, RETURNS)
-    put_in(sqlite_app, "Ducks eat grass.")
+    add_and_ingest(sqlite_app, "Ducks eat grass.")
     back = run("index", "rollback")
     assert back.stdout.splitlines() == [
         "Generation 1 answers again.",
@@ -57,7 +57,7 @@ def test_a_generation_goes_through_its_life(run, sqlite_app):
 
 
 def test_what_is_refused_ends_with_its_sentence(run, sqlite_app):
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     for command, sentence in (
         (("activate", 1), "already"), (("activate", 5), "no generation 5"), (("drop", 1), "active one"),
         (("rollback",), "no generation to go back to"), (("build", "--chunk-size", 500), "40 to 232 tokens"),
@@ -68,7 +68,7 @@ def test_what_is_refused_ends_with_its_sentence(run, sqlite_app):
 
 
 def test_a_second_build_says_that_another_works_on_it(run, sqlite_app):
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     begun(sqlite_app)
     result = run("index", "build", "--chunk-size", 60)
     assert (result.exit_code, "is being built by another process" in result.stderr) == (1, True)
@@ -76,8 +76,8 @@ def test_a_second_build_says_that_another_works_on_it(run, sqlite_app):
 
 def test_an_embedder_that_is_away_ends_a_build_which_goes_on_later(run, sqlite_app):
     embedder = counting(sqlite_app)
-    put_in(sqlite_app, long_text(2))
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, long_text(2))
+    add_and_ingest(sqlite_app, HOURS)
 
     def away(vectors):
         if len(vectors) > 1:
@@ -97,7 +97,7 @@ def test_an_embedder_that_is_away_ends_a_build_which_goes_on_later(run, sqlite_a
 @pytest.mark.parametrize("command", ["knowledge", "index"])
 def test_verifying_tells_by_its_exit_status_and_mends_when_asked(run, sqlite_app, command):
     assert run(command, "verify").exit_code == 0
-    put_in(sqlite_app, long_text(2))
+    add_and_ingest(sqlite_app, long_text(2))
     clean = run(command, "verify")
     assert (clean.exit_code, clean.stderr) == (0, "")
     with sqlite_app.extensions["sessions"]() as session:
@@ -113,7 +113,7 @@ def test_verifying_tells_by_its_exit_status_and_mends_when_asked(run, sqlite_app
 
 
 def test_what_cannot_be_mended_keeps_the_exit_status(run, sqlite_app):
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     with sqlite_app.extensions["sessions"]() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).values(content=b"other"))
@@ -122,7 +122,7 @@ def test_what_cannot_be_mended_keeps_the_exit_status(run, sqlite_app):
 
 
 def test_a_set_with_a_corpus_is_measured_beside_the_knowledge_base(run, sqlite_app, tmp_path):
-    put_in(sqlite_app, "Something that lives.")
+    add_and_ingest(sqlite_app, "Something that lives.")
     folder, written = write_set(tmp_path / "set", WITH_HEADER, corpus=True), tmp_path / "figures.json"
     result = run("eval", "run", folder, "--json", written)
     assert result.exit_code == 0, result.output
@@ -184,11 +184,11 @@ def test_a_set_without_a_corpus_is_asked_of_the_knowledge_base(run, sqlite_app, 
     folder = write_set(tmp_path / "set", "q1\thours.md\t1\nq2\tThe returns\t1\n")
     empty = run("eval", "run", folder)
     assert (empty.exit_code, "knowledge base is empty" in empty.stderr) == (1, True)
-    put_in(sqlite_app, "Ducks eat grass.")
+    add_and_ingest(sqlite_app, "Ducks eat grass.")
     unknown = run("eval", "run", folder)
     assert (unknown.exit_code, "None of the documents" in unknown.stderr) == (1, True)
-    put_in(sqlite_app, HOURS, source="docs/hours.md")
-    put_in(sqlite_app, RETURNS, title="The returns")
+    add_and_ingest(sqlite_app, HOURS, source="docs/hours.md")
+    add_and_ingest(sqlite_app, RETURNS, title="The returns")
     assert run("eval", "run", folder, "--fail-under", "ndcg@10=1").exit_code == 0
 
 
@@ -199,8 +199,8 @@ def test_a_folder_that_is_no_set_is_told(run, tmp_path):
 
 
 def test_two_generations_are_compared_side_by_side(run, sqlite_app, tmp_path):
-    put_in(sqlite_app, HOURS, source="docs/hours.md")
-    put_in(sqlite_app, RETURNS, title="The returns")
+    add_and_ingest(sqlite_app, HOURS, source="docs/hours.md")
+    add_and_ingest(sqlite_app, RETURNS, title="The returns")
     run("index", "build", "--chunk-size", 60)
     folder, written = write_set(tmp_path / "set", "q1\thours.md\t1\nq2\tThe returns\t1\n"), tmp_path / "c.json"
     result = run("index", "compare", 1, 2, "--eval", folder, "--json", written)
@@ -214,7 +214,7 @@ def test_two_generations_are_compared_side_by_side(run, sqlite_app, tmp_path):
 
 
 def test_two_generations_are_compared_with_a_stored_set(run, sqlite_app):
-    id_ = put_in(sqlite_app, HOURS).id
+    id_ = add_and_ingest(sqlite_app, HOURS).id
     run("knowledge", "curate", "When is the shop open?", "--relevant", id_)
     run("index", "build", "--chunk-size", 60)
     result = run("index", "compare", 1, 2, "--eval", "gaps")
@@ -224,7 +224,7 @@ def test_two_generations_are_compared_with_a_stored_set(run, sqlite_app):
 
 
 def test_vectors_are_put_into_pgvector_before_it_is_the_setting(app, make_app, database_url):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     before = make_app(database_url=database_url, vector_store="faiss")
     result = before.test_cli_runner().invoke(args=["index", "vectors"])
     if database_url is None:

@@ -12,7 +12,7 @@ from chatbot.knowledge.documents import collections, service
 from chatbot.knowledge.models import Collection, Document
 from chatbot.web.idempotency.model import IdempotencyKey
 from tests.auth.world import dump
-from tests.conftest import HOURS, RETURNS, put_in, sign_up
+from tests.conftest import HOURS, RETURNS, add_and_ingest, sign_up
 from tests.knowledge.conftest import add
 from tests.knowledge.test_routes import NOBODY, get, pointers
 
@@ -133,7 +133,7 @@ def test_nothing_can_be_done_with_a_collection_that_is_not_there(client, root, a
 
 
 def test_a_collection_with_a_document_is_not_deleted(app, client, root):
-    document = put_in(app, HOURS, collection="full")
+    document = add_and_ingest(app, HOURS, collection="full")
     id_ = document.collection_id
     assert get(client, root, f"collections/{id_}/").json["document_count"] == 1
     assert refused(remove(client, root, id_)) == (409, "collection_not_empty")
@@ -145,7 +145,7 @@ def test_a_collection_with_a_document_is_not_deleted(app, client, root):
 
 def test_a_deleted_document_does_not_hold_its_collection(app, client, root):
     """And its empty row is cleaned up that night all the same."""
-    document = put_in(app, HOURS, collection="full")
+    document = add_and_ingest(app, HOURS, collection="full")
     client.delete(f"/api/knowledge/documents/{document.id}/", headers=root.headers)
     assert remove(client, root, document.collection_id).status_code == 200
     assert get(client, root, "search/", q="When is the shop open?").json["items"] == []
@@ -156,7 +156,7 @@ def test_a_deleted_document_does_not_hold_its_collection(app, client, root):
 
 
 def test_the_default_collection_stays_and_keeps_its_name(app, client, root):
-    id_ = put_in(app, HOURS).collection_id
+    id_ = add_and_ingest(app, HOURS).collection_id
     assert refused(change(client, root, id_, name="mine")) == (409, "collection_is_default")
     assert change(client, root, id_, name=" default ", visibility="members").json["visibility"] == "members"
     assert refused(remove(client, root, id_)) == (409, "collection_is_default")
@@ -337,7 +337,7 @@ def test_a_name_that_is_taken_gives_the_key_back(client, root):
 
 def test_the_command_line_lists_and_makes_them(sqlite_app):
     run = sqlite_app.test_cli_runner().invoke
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     made = run(args=["knowledge", "collections", "--create", "[/bold]  board", "--members-only"])
     assert (made.exit_code, made.output) == (0, "[/bold] board is there, for members.\n")
     listed = run(args=["knowledge", "collections"]).output

@@ -13,7 +13,7 @@ from chatbot.knowledge.documents.curated import add_case, curate
 from chatbot.knowledge.documents.service import delete_document
 from chatbot.knowledge.evaluation.cases import stored_set
 from chatbot.knowledge.evaluation.retrieval_eval import BadSet
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import ingest_now
 
 OPEN, BACK = "When is the shop open?", "Can goods be returned?"
@@ -33,7 +33,11 @@ def run(app: Flask, *args: str) -> tuple[int, str]:
 @pytest.fixture
 def shop(app: Flask) -> Flask:
     """Two documents, and a question to each."""
-    cases(app, (OPEN, put_in(app, HOURS, title="Hours").id), (BACK, put_in(app, RETURNS, title="Returns").id))
+    cases(
+        app,
+        (OPEN, add_and_ingest(app, HOURS, title="Hours").id),
+        (BACK, add_and_ingest(app, RETURNS, title="Returns").id),
+    )
     return app
 
 
@@ -57,7 +61,7 @@ def test_a_set_that_is_not_there_is_told_with_those_that_are(shop: Flask) -> Non
 
 
 def test_a_question_is_in_a_set_once_and_deleted_documents_are_in_none(shop: Flask) -> None:
-    other = put_in(shop, "On Sundays it is closed.", title="Sundays").id
+    other = add_and_ingest(shop, "On Sundays it is closed.", title="Sundays").id
     cases(shop, (OPEN, other), (OPEN, other))
     with shop.extensions["sessions"]() as session:
         questions = stored_set(session, "gaps")

@@ -13,7 +13,7 @@ from chatbot.db import Base, begin_write
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.parsing.near_duplicates import BITS, NEAR, distances, simhash, similarity
 from tests.broker_files import messages
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import long_text
 from tests.knowledge.parsing.makers import make_docx, make_pdf
 
@@ -53,7 +53,7 @@ def test_a_dry_run_tells_what_would_be_stored_and_stores_nothing(client, app, ro
 
 def test_the_counts_are_those_of_the_document_that_is_added_afterwards(client, app, root):
     told = preview(client, root).json
-    put_in(app, TEXT)
+    add_and_ingest(app, TEXT)
     stats = client.get("/api/knowledge/stats/", headers=root.headers).json
     assert (told["chunk_count"], told["tokens"]) == (stats["chunks"], stats["tokens"])
 
@@ -107,10 +107,10 @@ def test_a_dry_run_that_says_no_adds_the_document(client, root):
 
 def test_the_same_content_and_nearly_the_same_are_named(client, app, root):
     """H10"""
-    same = put_in(app, TEXT).id
-    near = put_in(app, TEXT.replace("number 1", "number eleven"), title="Nearly").id
-    elsewhere = put_in(app, TEXT, title="Elsewhere", collection="internal").id
-    put_in(app, RETURNS * 5, title="Different")
+    same = add_and_ingest(app, TEXT).id
+    near = add_and_ingest(app, TEXT.replace("number 1", "number eleven"), title="Nearly").id
+    elsewhere = add_and_ingest(app, TEXT, title="Elsewhere", collection="internal").id
+    add_and_ingest(app, RETURNS * 5, title="Different")
     body = preview(client, root).json
     assert body["exact_duplicate"] == same
     assert [d["document_id"] for d in body["near_duplicates"]] == [elsewhere, near]
@@ -119,16 +119,16 @@ def test_the_same_content_and_nearly_the_same_are_named(client, app, root):
 
 
 def test_a_deleted_document_and_an_earlier_version_are_no_duplicates(client, app, root):
-    gone = put_in(app, TEXT).id
+    gone = add_and_ingest(app, TEXT).id
     client.delete(f"/api/knowledge/documents/{gone}/", headers=root.headers)
-    changed = put_in(app, TEXT, title="Changed").id
+    changed = add_and_ingest(app, TEXT, title="Changed").id
     client.put(f"/api/knowledge/documents/{changed}/content/", json={"content": RETURNS}, headers=root.headers)
     body = preview(client, root).json
     assert (body["exact_duplicate"], body["near_duplicates"]) == (None, [])
 
 
 def test_a_document_from_before_there_were_hashes_is_passed_over(client, app, root):
-    put_in(app, TEXT, collection="internal")
+    add_and_ingest(app, TEXT, collection="internal")
     with app.extensions["sessions"]() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).values(simhash=None))

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from chatbot.errors import Invalid
 from chatbot.knowledge.documents.filters import conditions
 from chatbot.knowledge.models import Document
-from tests.conftest import put_in
+from tests.conftest import add_and_ingest
 from tests.knowledge.test_routes import get, pointers
 
 QUESTION = "Which tower keeps the light?"
@@ -27,7 +27,7 @@ SAID = {
 def search(app, client, ada):
     """The names of the documents that a filter leaves."""
     for name, said in SAID.items():
-        put_in(app, f"The tower named {name} keeps the light over the harbour.", title=f"Tower {name}", **said)
+        add_and_ingest(app, f"The tower named {name} keeps the light over the harbour.", title=f"Tower {name}", **said)
 
     def search(filter_: str, mode: str = "hybrid") -> str:
         answer = get(client, ada, "search/", q=QUESTION, k=50, filter=filter_, mode=mode)
@@ -129,7 +129,7 @@ def test_ten_conditions_and_many_values_are_taken(search):
 
 def test_a_filter_widens_nothing(app, client, ada, root):
     """J1: whatever it says, it is one more condition on what the reader may read."""
-    put_in(app, "The tower named x keeps the light over the harbour.", title="Tower x", collection="closed")
+    add_and_ingest(app, "The tower named x keeps the light over the harbour.", title="Tower x", collection="closed")
     (closed,) = [c for c in get(client, root, "collections/").json["items"] if c["name"] == "closed"]
     where = f"/api/knowledge/collections/{closed['id']}/"
     assert client.patch(where, json={"visibility": "members"}, headers=root.headers).status_code == 200
@@ -151,7 +151,7 @@ def test_at_the_edges_numbers_are_found_as_their_database_writes_them(app, sessi
     """As docs/knowledge.md tells."""
     values = {"true": True, "false": False, "large": 1e20, "list": ["support"]}
     for name, value in values.items():
-        put_in(app, f"It is {name}.", title=name, extra={"v": value})
+        add_and_ingest(app, f"It is {name}.", title=name, extra={"v": value})
     found = {
         asked: sorted(session.scalars(select(Document.title).where(*conditions(f"v:{asked}"))))
         for asked in ("1", "0", "1.0e+20", "1e+20", "support")

@@ -16,7 +16,7 @@ from chatbot.knowledge.documents import queue_status
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Document, WorkerRow
 from chatbot.rag.errors import EmbedderUnavailable
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, counting, ingest_now
 
 DOCUMENTS = "/api/knowledge/documents/"
@@ -44,7 +44,7 @@ def names(app) -> list[str]:
 
 def test_places_are_counted_among_what_waits_in_the_order_it_is_taken(client, app, root):
     seen(app)
-    put_in(app, "This one is ready.")
+    add_and_ingest(app, "This one is ready.")
     ids = [add(app, text) for text in (HOURS, RETURNS, "A third text.")]
     assert [get(client, root, id_) for id_ in ids] == [("queued", n, None) for n in (1, 2, 3)]
     with app.extensions["sessions"]() as session:
@@ -91,7 +91,7 @@ def test_a_document_whose_worker_died_waits_too(client, app, root):
 
 
 def test_a_ready_document_needs_no_worker(client, app, root):
-    assert get(client, root, put_in(app, HOURS).id) == ("ready", None, None)
+    assert get(client, root, add_and_ingest(app, HOURS).id) == ("ready", None, None)
 
 
 def test_workers_that_were_not_seen_for_a_day_are_forgotten(app):
@@ -105,8 +105,8 @@ def test_workers_that_were_not_seen_for_a_day_are_forgotten(app):
 
 def test_stats_tell_languages_and_workers(client, app, root):
     seen(app)
-    put_in(app, HOURS)
-    put_in(app, RETURNS)
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, RETURNS)
     with app.extensions["sessions"]() as session:
         begin_write(session)
         session.execute(update(Document).values(language="en"))

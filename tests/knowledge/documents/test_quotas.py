@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from chatbot.knowledge.models import Document, DocumentVersion
-from tests.conftest import HOURS, MakeApp, Person, put_in, sign_up
+from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 
 DOCUMENTS = "/api/knowledge/documents/"
 MEGABYTE = 1024 * 1024
@@ -19,7 +19,7 @@ MEGABYTE = 1024 * 1024
 def full(make_app: MakeApp, database_url: str | None, **limits: int) -> tuple[Flask, Person]:
     """An application with one document, and its administrator."""
     app = make_app(database_url=database_url, **limits)
-    put_in(app, HOURS, title="Hours")
+    add_and_ingest(app, HOURS, title="Hours")
     return app, sign_up(app, "root", admin=True)
 
 

@@ -15,7 +15,7 @@ from chatbot.db import begin_write
 from chatbot.knowledge.documents.collections import add_member, create_collection, remove_member
 from chatbot.knowledge.models import Document, DocumentVersion
 from tests.chat.asking import visitor
-from tests.conftest import HOURS, RETURNS, Person, put_in
+from tests.conftest import HOURS, RETURNS, Person, add_and_ingest
 
 DOCUMENTS = "/api/knowledge/documents/"
 PARTS = ("", "versions/1/", "chunks/")
@@ -59,7 +59,7 @@ GONE = [(404, "document_not_found")] * len(PARTS)
 
 def test_the_address_of_a_citation_shows_its_quote_to_whoever_got_the_answer(app: Flask, ada: Person) -> None:
     """J1"""
-    put_in(app, HOURS, title="Hours", source="handbook")
+    add_and_ingest(app, HOURS, title="Hours", source="handbook")
     question = {
         "model": "extractive",
         "messages": [{"role": "user", "content": "When does the shop open on Saturdays?"}],
@@ -75,7 +75,7 @@ def test_the_address_of_a_citation_shows_its_quote_to_whoever_got_the_answer(app
 
 def test_a_reader_sees_what_belongs_to_reading_and_nothing_else(app: Flask, ada: Person, root: Person) -> None:
     """F6"""
-    id_ = put_in(app, HOURS, title="Hours", source="handbook", extra={"team": "support"}).id
+    id_ = add_and_ingest(app, HOURS, title="Hours", source="handbook", extra={"team": "support"}).id
     document: Any = read(app, ada, id_).json
     assert document == {
         "id": id_, "title": "Hours", "source": "handbook", "url": None, "version": 1, "language": "en",
@@ -93,7 +93,7 @@ def test_a_reader_sees_what_belongs_to_reading_and_nothing_else(app: Flask, ada:
 
 def test_an_administrators_key_for_the_chat_reads_as_a_user_does(app: Flask, root: Person) -> None:
     """F7"""
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     with app.app_context(), app.extensions["sessions"]() as session:
         _, secret = keys.create_key(session, root.id, "Chat", [keys.CHAT], None)
     key = Person(root.id, "", secret, "")
@@ -106,12 +106,12 @@ def test_an_administrators_key_for_the_chat_reads_as_a_user_does(app: Flask, roo
 def test_a_closed_collection_is_read_by_its_members_only(app: Flask, ada: Person, bob: Person, root: Person) -> None:
     """J1: and the others cannot tell its documents from those that do not exist."""
     id_ = closed(app, "ada")
-    document = put_in(app, RETURNS, collection="staff").id
+    document = add_and_ingest(app, RETURNS, collection="staff").id
     granted = visitor(app, ada, "vera", collections=["staff"])
     assert [seen(app, who, document) for who in (ada, root, granted)] == [OPEN] * 3
     assert [seen(app, who, document) for who in (bob, visitor(app, ada, "karl"))] == [GONE] * 2
     bounded = visitor(app, ada, "otto", collections=["staff"])
-    assert seen(app, bounded, put_in(app, HOURS).id) == GONE
+    assert seen(app, bounded, add_and_ingest(app, HOURS).id) == GONE
     with app.app_context(), app.extensions["sessions"]() as session:
         remove_member(session, id_, ada.id)
     assert [seen(app, who, document) for who in (ada, granted)] == [GONE] * 2
@@ -121,7 +121,7 @@ def test_a_closed_collection_is_read_by_its_members_only(app: Flask, ada: Person
     "values", [{"is_active": False}, {"status": "deleted"}], ids=["switched off", "deleted"]
 )  # fmt: skip
 def test_what_answers_nobody_is_read_by_no_user(app: Flask, ada: Person, values: dict[str, Any]) -> None:
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     assert seen(app, ada, id_) == OPEN
     change(app, id_, **values)
     assert seen(app, ada, id_) == GONE
@@ -139,7 +139,7 @@ def test_old_versions_can_be_read_and_one_that_is_not_ready_cannot(
     app: Flask, ada: Person, root: Person, worker: None
 ) -> None:
     """A citation quotes the version that it was made from."""
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     replace(app, root, id_, RETURNS, wait=20)
     versions: list[Any] = [read(app, ada, id_, f"versions/{number}/").json for number in (1, 2)]
     assert [(v["text"], v["is_current"]) for v in versions] == [(HOURS, False), (RETURNS, True)]
@@ -147,7 +147,7 @@ def test_old_versions_can_be_read_and_one_that_is_not_ready_cannot(
 
 
 def test_while_a_new_version_waits_the_one_that_answers_is_read(app: Flask, ada: Person, root: Person) -> None:
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     replace(app, root, id_, RETURNS)
     # Parsed already, and not ready: as when its embeddings fail.
     with app.extensions["sessions"]() as session:

@@ -15,7 +15,7 @@ from chatbot.knowledge.documents import urls
 from chatbot.knowledge.documents.urls import NewUrl, NothingToRetry
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Document, DocumentVersion
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import ingest_now, visible
 from tests.knowledge.parsing.makers import make_pdf
 from tests.knowledge.test_routes import DOCUMENTS, KEYS, NOBODY, pointers
@@ -456,7 +456,7 @@ def test_a_document_that_waits_waits_no_longer(app, client, root, reached):
 
 
 def test_a_ready_document_without_a_url_has_nothing_to_try_again(app, client, root):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     answer = client.post(f"{DOCUMENTS}{id_}/retry/", headers=root.headers)
     assert (answer.status_code, answer.json["code"]) == (409, "nothing_to_retry")
     assert client.post(f"{DOCUMENTS}{NOBODY}/retry/", headers=root.headers).status_code == 404

@@ -23,7 +23,7 @@ from chatbot.knowledge.evaluation.retrieval_eval import (
     reciprocal_rank,
 )
 from chatbot.knowledge.models import Document, DocumentVersion
-from tests.conftest import SHARED, put_in
+from tests.conftest import SHARED, add_and_ingest
 
 JUDGED = {"a": 2.0, "b": 1.0, "z": 0.0, "bad": -1.0}
 
@@ -170,8 +170,8 @@ def test_a_search_that_has_no_more_is_not_asked_again():
 
 
 def test_documents_of_the_knowledge_base_are_known_by_id_title_source_or_the_end_of_it(sqlite_app, tmp_path):
-    first = put_in(sqlite_app, "One.", title="First", source="docs/guide/first.md").id
-    second = put_in(sqlite_app, "Two.", title="Second", source="docs/second.md").id
+    first = add_and_ingest(sqlite_app, "One.", title="First", source="docs/guide/first.md").id
+    second = add_and_ingest(sqlite_app, "Two.", title="Second", source="docs/second.md").id
     qrels = f"q1\tguide/first.md\t1\nq1\tFirst\t1\nq2\t{second}\t1\nq2\tnowhere\t1\n"
     with sqlite_app.extensions["sessions"]() as session:
         names = retrieval_eval.live_names(session, read_set(write_set(tmp_path / "a", qrels)))

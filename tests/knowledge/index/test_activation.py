@@ -15,7 +15,7 @@ from chatbot.knowledge.index.activation import GenerationRefused
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Document, Generation
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, counting, found, ingest_now, long_text
 from tests.knowledge.ingestion.test_reindex import (
     Killed,
@@ -71,7 +71,7 @@ def chunk_count(app, document_id: str) -> int:
 
 def test_every_process_follows_an_activation_and_a_rollback_from_its_next_search_on(app, other):
     """M11"""
-    id_ = put_in(app, long_text(2)).id
+    id_ = add_and_ingest(app, long_text(2)).id
     whole = found(other, "alpha number 1", 1)
     assert found(app, "alpha number 1", 1) == whole
     number = built(app)
@@ -89,8 +89,8 @@ def test_every_process_follows_an_activation_and_a_rollback_from_its_next_search
 
 
 def test_another_embedders_generation_answers_with_its_own_vectors(app, embedder):
-    put_in(app, HOURS)
-    put_in(app, RETURNS)
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, RETURNS)
     theirs = with_other(app)
     activate(app, built(app, OtherEmbedder.name))
     theirs.texts.clear()
@@ -99,8 +99,8 @@ def test_another_embedders_generation_answers_with_its_own_vectors(app, embedder
 
 
 def test_a_generation_that_is_not_finished_is_refused_with_what_is_missing(app, embedder):
-    put_in(app, HOURS)
-    put_in(app, RETURNS)
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, RETURNS)
     begun(app)
     with pytest.raises(GenerationRefused, match="not finished; 2 document") as refused:
         activate(app, 2)
@@ -109,9 +109,9 @@ def test_a_generation_that_is_not_finished_is_refused_with_what_is_missing(app, 
 
 
 def test_a_generation_that_lacks_a_document_is_refused_until_it_is_caught_up(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     number = built(app)
-    id_ = put_in(app, RETURNS).id
+    id_ = add_and_ingest(app, RETURNS).id
     with pytest.raises(GenerationRefused, match="1 document"):
         activate(app, number)
     delete(app, id_)
@@ -120,7 +120,7 @@ def test_a_generation_that_lacks_a_document_is_refused_until_it_is_caught_up(app
 
 
 def test_what_cannot_be_activated_is_refused(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     with pytest.raises(GenerationRefused, match="already"):
         activate(app, 1)
     with pytest.raises(GenerationRefused, match="no generation 9"):
@@ -131,7 +131,7 @@ def test_what_cannot_be_activated_is_refused(app, embedder):
 
 def test_an_embedder_that_changed_its_dimension_or_is_away_is_not_activated(app, embedder):
     """J11"""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     other = with_other(app)
     number = built(app, OtherEmbedder.name)
     other.error = EmbedderUnavailable()
@@ -150,12 +150,12 @@ def test_an_embedder_that_changed_its_dimension_or_is_away_is_not_activated(app,
 
 def test_documents_that_changed_since_are_queued_by_the_rollback_and_the_old_ones_answer_until_then(app, embedder):
     """J3"""
-    changed, stays = put_in(app, "The shop opens at nine.").id, put_in(app, RETURNS).id
+    changed, stays = add_and_ingest(app, "The shop opens at nine.").id, add_and_ingest(app, RETURNS).id
     activate(app, built(app))
     put_content(app, changed, "The shop opens at eleven.")
     ingest_now(app, changed)
-    new = put_in(app, "Ducks eat grass.").id
-    gone = put_in(app, "Geese eat corn.").id
+    new = add_and_ingest(app, "Ducks eat grass.").id
+    gone = add_and_ingest(app, "Geese eat corn.").id
     delete(app, gone)
 
     assert rollback(app) == (1, 2)
@@ -168,7 +168,7 @@ def test_documents_that_changed_since_are_queued_by_the_rollback_and_the_old_one
 
 
 def test_after_a_rollback_the_way_forward_is_an_activation(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     number = built(app)
     activate(app, number)
     rollback(app)
@@ -180,7 +180,7 @@ def test_after_a_rollback_the_way_forward_is_an_activation(app, embedder):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_switch_killed_at_any_step_has_not_happened(app, embedder, monkeypatch, step, when):
     """M6"""
-    changed = put_in(app, long_text(2)).id
+    changed = add_and_ingest(app, long_text(2)).id
     number = built(app)
     real = getattr(activation, step)
 
@@ -209,7 +209,7 @@ def test_a_switch_killed_at_any_step_has_not_happened(app, embedder, monkeypatch
 def test_a_document_that_is_ingested_while_a_generation_is_activated_ends_in_the_new_one(
     app, embedder, monkeypatch, step
 ):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     number = built(app)
     id_ = add(app, RETURNS)
     real = getattr(ingest, step)
@@ -235,7 +235,7 @@ def test_a_document_that_is_ingested_while_a_generation_is_activated_ends_in_the
 
 def test_ingestion_and_switches_at_once_leave_every_document_in_the_generation_that_answers(app, embedder):
     """The database orders them; whoever comes second sees what the first did."""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     number = built(app)
     ids = [add(app, f"{RETURNS} Part {n}.") for n in range(12)]
 
@@ -262,7 +262,7 @@ def test_ingestion_and_switches_at_once_leave_every_document_in_the_generation_t
 
 def test_searches_in_the_moment_of_an_activation_neither_fail_nor_come_back_empty(app, embedder):
     """M11"""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     number = built(app)
     stop, outcomes = threading.Event(), []
 
@@ -288,7 +288,7 @@ def test_searches_in_the_moment_of_an_activation_neither_fail_nor_come_back_empt
 
 def test_a_dropped_generation_leaves_nothing_behind_and_the_active_one_stays(app, embedder, monkeypatch):
     monkeypatch.setattr(activation, "BATCH", 2)
-    put_in(app, long_text(3))
+    add_and_ingest(app, long_text(3))
     number = built(app)
     chunks = len(rows(app, number))
     with pytest.raises(GenerationRefused, match="active"):
@@ -306,14 +306,14 @@ def test_a_dropped_generation_leaves_nothing_behind_and_the_active_one_stays(app
 
 def test_the_number_of_a_dropped_generation_is_never_given_again(app, embedder):
     """Another process may still hold the vectors of the old one under it."""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     number = built(app)
     drop(app, number)
     assert built(app) == number + 1
 
 
 def test_a_drop_that_was_killed_can_be_repeated(app, embedder, monkeypatch):
-    put_in(app, long_text(3))
+    add_and_ingest(app, long_text(3))
     number = built(app)
 
     def dies(*_args):
@@ -330,7 +330,7 @@ def test_a_drop_that_was_killed_can_be_repeated(app, embedder, monkeypatch):
 
 
 def test_a_generation_that_is_being_built_is_not_dropped(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     begun(app)
     with pytest.raises(GenerationRefused, match="being built"):
         drop(app, 2)
@@ -338,7 +338,7 @@ def test_a_generation_that_is_being_built_is_not_dropped(app, embedder):
 
 def test_a_start_with_another_model_says_so_and_stats_name_both(sqlite_app, make_app):
     """J11"""
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     other = make_app(embedding_model="text-embedding-3-small", openai_api_key="sk-test")
     with structlog.testing.capture_logs() as logs:
         other.extensions["retriever"].warm_up()
@@ -353,7 +353,7 @@ def test_a_start_with_another_model_says_so_and_stats_name_both(sqlite_app, make
 
 def test_counting_leaves_the_model_alone(sqlite_app):
     embedder = counting(sqlite_app)
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     number = built(sqlite_app)
     activate(sqlite_app, number)
     embedder.texts.clear()

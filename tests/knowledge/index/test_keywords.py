@@ -18,7 +18,7 @@ from chatbot.knowledge.maintenance import keyword_backfill
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.knowledge.tasks import sweep_documents
 from chatbot.rag.text.stemming import terms_of
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, found, ingest_now, visible
 
 ALL = ["en", "de", ""]
@@ -53,7 +53,7 @@ def indexed(session: Session) -> set[int]:
 
 def test_chunks_are_found_by_any_form_of_their_words_best_first(app, session):
     for fruit in FRUIT:
-        put_in(app, fruit, title="Fruit")
+        add_and_ingest(app, fruit, title="Fruit")
     assert texts(session, search(session, "apples?")) == [FRUIT[0], FRUIT[7]]
     assert texts(session, search(session, "Which bird likes a cherry?")) == [FRUIT[3], FRUIT[7]]
     assert search(session, "xylophone") == []
@@ -62,7 +62,7 @@ def test_chunks_are_found_by_any_form_of_their_words_best_first(app, session):
 def test_the_scores_are_bm25(app, session):
     """k1 1.2, b 0.75, up to a constant factor and to what each database rounds."""
     for fruit in FRUIT:
-        put_in(app, fruit, title="Fruit")
+        add_and_ingest(app, fruit, title="Fruit")
     said = [terms_of(f"Fruit\n{fruit}", "en") for fruit in FRUIT]
     mean = sum(map(len, said)) / len(said)
     hits = dict(zip(texts(session, (h := search(session, "apple trees cellar"))), [s for _, s in h], strict=True))
@@ -83,12 +83,12 @@ def test_a_chunk_needs_a_rare_term_of_the_question_and_common_ones_raise_its_sco
     """A common word does not have half of all chunks ranked; it still decides between those that are."""
     monkeypatch.setattr(keywords, "MOST_RANKED", 3)
     for n in range(4):
-        put_in(app, f"The valve of pump {n} leaks.", title="T")
-        put_in(app, f"Somebody paints wall {n} white and red.", title="T")
-        put_in(app, f"Nobody sings song {n} at night.", title="T")
-    put_in(app, "The gasket of pump nine leaks.", title="T")
-    put_in(app, "The gasket of a boat.", title="T")
-    put_in(app, "The harbour has a crane.", title="T")
+        add_and_ingest(app, f"The valve of pump {n} leaks.", title="T")
+        add_and_ingest(app, f"Somebody paints wall {n} white and red.", title="T")
+        add_and_ingest(app, f"Nobody sings song {n} at night.", title="T")
+    add_and_ingest(app, "The gasket of pump nine leaks.", title="T")
+    add_and_ingest(app, "The gasket of a boat.", title="T")
+    add_and_ingest(app, "The harbour has a crane.", title="T")
     hits = texts(session, search(session, "gasket harbour pump leak"))
     assert set(hits) == {"The gasket of pump nine leaks.", "The gasket of a boat.", "The harbour has a crane."}
     assert hits.index("The gasket of pump nine leaks.") < hits.index("The gasket of a boat.")
@@ -109,11 +109,11 @@ def test_words_that_only_others_documents_have_take_nothing_away(app, session, m
     """J2: what a reader finds does not hang on what they may not read."""
     monkeypatch.setattr(keywords, "MOST_RANKED", 3)
     for n in range(4):
-        put_in(app, f"Policy {n} of the harbour.", title="T", collection="mine")
-    mine = frozenset([put_in(app, "Somebody sings.", title="T", collection="mine").collection_id])
+        add_and_ingest(app, f"Policy {n} of the harbour.", title="T", collection="mine")
+    mine = frozenset([add_and_ingest(app, "Somebody sings.", title="T", collection="mine").collection_id])
     before = texts(session, search(session, "zebra quokka policy", collections=mine))
-    put_in(app, "A zebra and a quokka.", title="T", collection="others")
-    put_in(app, "A policy of others.", title="T", collection="others")
+    add_and_ingest(app, "A zebra and a quokka.", title="T", collection="others")
+    add_and_ingest(app, "A policy of others.", title="T", collection="others")
     keywords._counts._kept.clear()
     assert texts(session, search(session, "zebra quokka policy", collections=mine)) == before
     assert len(before) == 4
@@ -129,7 +129,7 @@ def test_of_the_terms_that_only_raise_a_score_the_rarest_are_asked_for():
 
 
 def test_the_title_the_source_and_the_headings_count_as_words_of_a_chunk(app, session):
-    put_in(app, "# Zebras\n\nThey have stripes.", title="Animals of the savannah", source="zoo/quagga.md")
+    add_and_ingest(app, "# Zebras\n\nThey have stripes.", title="Animals of the savannah", source="zoo/quagga.md")
     for word in ("zebra", "savannah", "quagga", "stripes"):
         assert len(search(session, word)) == 1
 
@@ -142,19 +142,19 @@ def test_the_title_the_source_and_the_headings_count_as_words_of_a_chunk(app, se
 )  # fmt: skip
 def test_no_question_is_a_query(app, session, question):
     """Its words are looked for, and nothing else in it means anything."""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     words = [term for term in terms_of(question, "en") if term in terms_of(HOURS, "en")]
     assert len(search(session, question)) == (1 if words else 0)
 
 
 def test_a_question_of_a_thousand_words_is_answered(app, session):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     assert len(search(session, "shop " + " ".join(f"word{n}" for n in range(1_000)))) == 1
 
 
 def test_languages_are_stemmed_each_in_its_own_way(app, session):
-    put_in(app, "Die Häuser der Stadt sind alt, und das ist nicht zu ändern, denn sie stehen unter Schutz.")
-    put_in(app, "商店九点到五点营业，星期六十点开门。", title="商店")
+    add_and_ingest(app, "Die Häuser der Stadt sind alt, und das ist nicht zu ändern, denn sie stehen unter Schutz.")
+    add_and_ingest(app, "商店九点到五点营业，星期六十点开门。", title="商店")
     assert [d.language for d in session.scalars(select(Document).order_by(Document.uploaded_at))] == ["de", "zh"]
     session.rollback()
     assert len(search(session, "Haus")) == 1
@@ -165,9 +165,9 @@ def test_languages_are_stemmed_each_in_its_own_way(app, session):
 
 
 def test_the_generation_knows_the_languages_of_its_documents(app, session):
-    put_in(app, HOURS)
-    put_in(app, "Der Laden ist von neun bis fünf Uhr geöffnet, und am Samstag öffnet er um zehn.")
-    put_in(app, "OK")
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, "Der Laden ist von neun bis fünf Uhr geöffnet, und am Samstag öffnet er um zehn.")
+    add_and_ingest(app, "OK")
     assert session.scalars(select(Generation)).one().languages == ["", "de", "en"]
     session.rollback()
     assert found(app, "opens", mode="keyword") == [HOURS]
@@ -175,7 +175,7 @@ def test_the_generation_knows_the_languages_of_its_documents(app, session):
 
 def test_deleting_a_document_takes_its_terms_along_at_once(app, session):
     """J3: emptied text has no words, whatever becomes of the row."""
-    gone, stays = put_in(app, HOURS), put_in(app, RETURNS)
+    gone, stays = add_and_ingest(app, HOURS), add_and_ingest(app, RETURNS)
     with app.extensions["sessions"]() as other:
         service.delete_document(other, gone.id)
     (left,) = visible(app)
@@ -184,7 +184,7 @@ def test_deleting_a_document_takes_its_terms_along_at_once(app, session):
 
 
 def test_deleting_a_chunks_row_takes_its_terms_along(app, session):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     begin_write(session)
     session.execute(delete(ChunkRow))
     session.commit()
@@ -192,7 +192,7 @@ def test_deleting_a_chunks_row_takes_its_terms_along(app, session):
 
 
 def test_a_new_title_is_found_at_once(app, session):
-    id_ = put_in(app, HOURS, title="Opening times").id
+    id_ = add_and_ingest(app, HOURS, title="Opening times").id
     assert len(search(session, "bakery opens")) == 1
     with app.extensions["sessions"]() as other:
         updates.edit_document(other, id_, {"title": "The bakery"})
@@ -223,7 +223,7 @@ def test_a_title_that_changes_while_a_long_text_goes_in_is_that_of_all_its_chunk
 
 def test_a_new_version_is_found_by_its_own_words_only(app, session):
     """J3"""
-    id_ = put_in(app, "Umbrellas are sold here.").id
+    id_ = add_and_ingest(app, "Umbrellas are sold here.").id
     with app.extensions["sessions"]() as other:
         service.put_content(other, id_, service.NewDocument(b"Parasols are sold here.", filename="a.md"))
     ingest_now(app, id_)
@@ -232,7 +232,7 @@ def test_a_new_version_is_found_by_its_own_words_only(app, session):
 
 
 def test_an_unfinished_version_is_not_found(app, session):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     begin_write(session)
     session.execute(update(ChunkRow).values(added_revision=None))
     session.commit()
@@ -240,7 +240,7 @@ def test_an_unfinished_version_is_not_found(app, session):
 
 
 def test_a_document_that_is_switched_off_is_not_found(app, session):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     begin_write(session)
     session.get_one(Document, id_).is_active = False
     session.commit()
@@ -249,11 +249,11 @@ def test_a_document_that_is_switched_off_is_not_found(app, session):
 
 def test_the_best_in_scope_are_found_behind_any_number_of_better_ones_outside(app, session):
     """J2: more than the search looks at first."""
-    mine = put_in(
+    mine = add_and_ingest(
         app, "A long text which mentions the shop once, among very many other things of the town.", collection="mine"
     )
     for n in range(45):
-        put_in(app, f"shop shop shop {n}", collection="theirs")
+        add_and_ingest(app, f"shop shop shop {n}", collection="theirs")
     (hit,) = search(session, "shop", collections=frozenset([mine.collection_id]))
     assert texts(session, [hit]) == [
         "A long text which mentions the shop once, among very many other things of the town."
@@ -264,8 +264,8 @@ def test_the_best_in_scope_are_found_behind_any_number_of_better_ones_outside(ap
 
 def test_what_was_ingested_before_there_was_an_index_is_caught_up_with(app, session):
     """A knowledge base of an earlier release keeps its documents and gains their words."""
-    put_in(app, HOURS)
-    put_in(app, RETURNS)
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, RETURNS)
     begin_write(session)
     session.execute(text("DELETE FROM chunk_terms"))
     session.execute(update(Generation).values(languages=[]))

@@ -17,7 +17,7 @@ from chatbot.knowledge.index.pgvector_store import TableVectors
 from chatbot.knowledge.models import ChunkRow
 from chatbot.knowledge.tasks import ingest_document, sweep_documents
 from chatbot.rag.vector_store.store import FaissStore
-from tests.conftest import HOURS, RETURNS, MakeApp, put_in
+from tests.conftest import HOURS, RETURNS, MakeApp, add_and_ingest
 from tests.knowledge.conftest import add, collections_of, found, long_text
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -52,7 +52,7 @@ def build(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
 
 
 def test_both_stores_find_the_same(app: Flask) -> None:
-    put_in(app, long_text(40))
+    add_and_ingest(app, long_text(40))
     index = app.extensions["retriever"].index()
     query = index.store.query_vector("alpha section 7")
     in_memory = FaissStore(index.store.embeddings, index.rows).current()
@@ -65,7 +65,7 @@ def test_both_stores_find_the_same(app: Flask) -> None:
 
 
 def test_it_follows_what_is_added_replaced_switched_off_and_deleted(app: Flask) -> None:
-    document = put_in(app, HOURS)
+    document = add_and_ingest(app, HOURS)
     assert found(app, "When does the shop open?", mode="dense")
     client, before = app.extensions["sessions"], held(app).size
 
@@ -82,7 +82,7 @@ def test_it_follows_what_is_added_replaced_switched_off_and_deleted(app: Flask) 
 
 def test_whoever_comes_together_brings_it_up_to_date_once(app: Flask) -> None:
     """M10"""
-    put_in(app, long_text(60))
+    add_and_ingest(app, long_text(60))
     sessions, revisions = app.extensions["sessions"], []
     threads = [threading.Thread(target=lambda: revisions.append(pgvector_store.follow(sessions, 1))) for _ in range(6)]
 
@@ -96,7 +96,7 @@ def test_whoever_comes_together_brings_it_up_to_date_once(app: Flask) -> None:
 
 
 def test_the_approximate_index_finds_what_comparing_all_finds(app: Flask, build: Callable[[], None]) -> None:
-    put_in(app, long_text(60))
+    add_and_ingest(app, long_text(60))
     index = app.extensions["retriever"].index()
     query = index.store.query_vector("alpha section 7")
     exact = held(app).search(query, 10, None)
@@ -109,8 +109,8 @@ def test_the_approximate_index_finds_what_comparing_all_finds(app: Flask, build:
 
 def test_with_the_index_too_a_filter_works_inside_the_search(app: Flask, build: Callable[[], None]) -> None:
     """J2: one readable passage behind nearer ones."""
-    put_in(app, HOURS)
-    mine = put_in(app, RETURNS, collection="mine")
+    add_and_ingest(app, HOURS)
+    mine = add_and_ingest(app, RETURNS, collection="mine")
     build()
 
     passages = app.extensions["retriever"].search("When does the shop open?", 1, collections_of(app, "mine"))[0]
@@ -119,7 +119,7 @@ def test_with_the_index_too_a_filter_works_inside_the_search(app: Flask, build: 
 
 
 def test_a_build_that_was_killed_is_made_anew(app: Flask, build: Callable[[], None]) -> None:
-    put_in(app, long_text(30))
+    add_and_ingest(app, long_text(30))
     build()
     with app.extensions["sessions"]() as session:
         begin_write(session)
@@ -133,8 +133,8 @@ def test_a_build_that_was_killed_is_made_anew(app: Flask, build: Callable[[], No
 
 def test_a_damaged_vector_does_not_end_every_search(app: Flask) -> None:
     """M7"""
-    put_in(app, HOURS)
-    put_in(app, RETURNS)
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, RETURNS)
     with app.extensions["sessions"]() as session:
         begin_write(session)
         session.execute(update(ChunkRow).where(ChunkRow.id == 1).values(embedding=b"1234"))
@@ -144,14 +144,14 @@ def test_a_damaged_vector_does_not_end_every_search(app: Flask) -> None:
 
 
 def test_a_question_of_another_dimension_finds_nothing(app: Flask) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
 
     assert held(app).search(np.ones((1, 7), dtype=np.float32), 3, None) == []
 
 
 def test_moving_from_faiss_is_a_setting_and_a_command(make_app: MakeApp, database_url: str, tmp_path: Path) -> None:
     before = make_app(database_url=database_url, vector_store="faiss")
-    put_in(before, HOURS)
+    add_and_ingest(before, HOURS)
     after = make_app(database_url=database_url, instance_path=tmp_path / "other")
 
     told = after.test_cli_runner().invoke(args=["index", "vectors"])
@@ -177,7 +177,7 @@ def test_a_worker_brings_new_documents_in_and_builds_the_index(app: Flask, monke
 
 
 def test_dropping_a_generation_takes_its_index_along(app: Flask, build: Callable[[], None]) -> None:
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     build()
 
     with app.extensions["sessions"]() as session:

@@ -24,7 +24,7 @@ from chatbot.knowledge.models import ChunkRow, Document, Generation, IndexFile
 from chatbot.rag.vector_store import compaction
 from chatbot.rag.vector_store import snapshot as snapshot_module
 from chatbot.rag.vector_store.snapshot_file import SnapshotHeader, SnapshotStore
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import found
 
 QUESTION = "When is the shop open?"
@@ -79,11 +79,11 @@ def count(app: Flask, model) -> int:
 
 
 def test_a_start_from_a_file_reads_only_what_changed_since(app, again, pulls):
-    gone = put_in(app, HOURS, filename="old.md").id
-    put_in(app, RETURNS)
+    gone = add_and_ingest(app, HOURS, filename="old.md").id
+    add_and_ingest(app, RETURNS)
     path = write(app)
     in_session(app, service.delete_document, gone)
-    put_in(app, HOURS + " Closed in August.")
+    add_and_ingest(app, HOURS + " Closed in August.")
     pulls.clear()
 
     other = again()
@@ -97,7 +97,10 @@ def test_a_start_from_a_file_reads_only_what_changed_since(app, again, pulls):
 
 def test_who_may_find_a_chunk_is_what_the_rows_say_not_the_file(app, again):
     """J1: a document that was moved, and one that was switched off, after the file was written."""
-    moved, off = put_in(app, HOURS, collection="theirs").id, put_in(app, RETURNS, collection="theirs").id
+    moved, off = (
+        add_and_ingest(app, HOURS, collection="theirs").id,
+        add_and_ingest(app, RETURNS, collection="theirs").id,
+    )
     write(app)
     there = in_session(app, edit_document, moved, {"collection": "mine"}).collection_id
     in_session(app, edit_document, off, {"is_active": False})
@@ -107,8 +110,8 @@ def test_who_may_find_a_chunk_is_what_the_rows_say_not_the_file(app, again):
 
 
 def test_the_nightly_purge_leaves_what_a_file_has_to_be_told(app, again, pulls):
-    gone = put_in(app, HOURS).id
-    put_in(app, RETURNS)
+    gone = add_and_ingest(app, HOURS).id
+    add_and_ingest(app, RETURNS)
     write(app)
     in_session(app, service.delete_document, gone)
     assert in_session(app, service.purge) == 0
@@ -128,7 +131,7 @@ def test_the_nightly_purge_leaves_what_a_file_has_to_be_told(app, again, pulls):
 
 def test_a_file_of_rows_that_a_purge_has_overtaken_is_not_kept(app):
     """A process that started from it could not be told what is gone."""
-    gone = put_in(app, HOURS).id
+    gone = add_and_ingest(app, HOURS).id
     revision = in_session(app, lambda session: session.get_one(Generation, 1).revision)
     in_session(app, service.delete_document, gone)
     in_session(app, service.purge)
@@ -140,8 +143,8 @@ def test_a_file_of_rows_that_a_purge_has_overtaken_is_not_kept(app):
 
 def test_a_file_that_nobody_wrote_anew_for_days_is_not_waited_for(app, again, pulls):
     """The machine that has it may be gone; if it comes back it reads the rows."""
-    gone = put_in(app, HOURS).id
-    put_in(app, RETURNS)
+    gone = add_and_ingest(app, HOURS).id
+    add_and_ingest(app, RETURNS)
     write(app)
     old = update(IndexFile).values(created_at=utcnow() - snapshot_registry.KEPT - timedelta(hours=1))
     in_session(app, lambda session: (begin_write(session), session.execute(old), session.commit()))
@@ -158,12 +161,12 @@ def test_a_file_that_nobody_wrote_anew_for_days_is_not_waited_for(app, again, pu
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_file_that_is_newer_than_a_database_that_was_copied_back_is_not_read(app, again, tmp_path, pulls):
     """M14: the rows of the lost days have given their numbers to others, and revisions have gone beyond the file's."""
-    put_in(app, RETURNS)
+    add_and_ingest(app, RETURNS)
     write(app)
     with app.app_context():
         db.engine.dispose()
     shutil.copy(tmp_path / "chatbot.db", tmp_path / "copy.db")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     path = write(app)
     with app.app_context():
         db.engine.dispose()
@@ -171,8 +174,8 @@ def test_a_file_that_is_newer_than_a_database_that_was_copied_back_is_not_read(a
         file.unlink()
     shutil.copy(tmp_path / "copy.db", tmp_path / "chatbot.db")
     back = again()
-    put_in(back, DUCKS)
-    put_in(back, DUCKS + " In winter they fly away.")
+    add_and_ingest(back, DUCKS)
+    add_and_ingest(back, DUCKS + " In winter they fly away.")
     pulls.clear()
 
     other = again()
@@ -187,10 +190,10 @@ def test_a_file_that_is_newer_than_a_database_that_was_copied_back_is_not_read(a
 
 def test_after_a_restore_the_index_is_read_from_the_rows(app, again, tmp_path, pulls):
     """M14"""
-    put_in(app, RETURNS)
+    add_and_ingest(app, RETURNS)
     write(app)
     in_session(app, backup.create, tmp_path / "b.zip")
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     write(app)
     with reading(tmp_path / "b.zip") as archive, app.extensions["sessions"]() as session:
         backup.restore(session, archive, replace=True)
@@ -201,7 +204,7 @@ def test_after_a_restore_the_index_is_read_from_the_rows(app, again, tmp_path, p
 
 
 def test_the_file_of_a_generation_that_was_dropped_goes_with_the_next_one(app):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     first = write(app)
     with app.extensions["sessions"]() as session:
         begin_write(session)
@@ -223,7 +226,7 @@ def test_the_file_of_a_generation_that_was_dropped_goes_with_the_next_one(app):
 
 def test_a_damaged_file_costs_time_and_no_answer(app, again):
     """M7"""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     path = write(app)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -237,11 +240,11 @@ def test_a_damaged_file_costs_time_and_no_answer(app, again):
 
 
 def test_a_database_beside_another_ones_files_leaves_them(app, make_app, tmp_path):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     path = write(app)
     other = make_app(instance_path=tmp_path / "other")
-    put_in(other, RETURNS)
-    put_in(other, RETURNS + " Or exchanged.")
+    add_and_ingest(other, RETURNS)
+    add_and_ingest(other, RETURNS + " Or exchanged.")
     folder = tmp_path / "other" / "index"
     folder.mkdir()
     shutil.copy(path, folder / path.name)
@@ -252,7 +255,7 @@ def test_stats_say_how_vectors_are_searched(app, monkeypatch):
     monkeypatch.setattr(compaction, "APPROXIMATE_ABOVE", 2)
     monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 1)
     for text in (HOURS, RETURNS, DUCKS):
-        put_in(app, text)
+        add_and_ingest(app, text)
     retriever = app.extensions["retriever"]
     store = retriever.index().store
     store._upkeep = False
@@ -269,8 +272,8 @@ class TestTheCommand:
         return app.test_cli_runner().invoke(args=["index", "snapshot", *args])
 
     def test_it_says_what_it_wrote(self, app):
-        put_in(app, HOURS)
-        put_in(app, RETURNS)
+        add_and_ingest(app, HOURS)
+        add_and_ingest(app, RETURNS)
         told = self.run(app)
         (name,) = files(app)
         assert told.exit_code == 0, told.output
@@ -281,7 +284,7 @@ class TestTheCommand:
 
     def test_what_cannot_be_written_is_said(self, app, make_app, monkeypatch):
         assert "There is no document yet." in self.run(app).output
-        id_ = put_in(app, HOURS).id
+        id_ = add_and_ingest(app, HOURS).id
         assert "There is no generation 7" in self.run(app, "--generation", "7").output
         shelf = app.extensions["retriever"].index().store._shelf
         with shelf.writing():
@@ -292,5 +295,5 @@ class TestTheCommand:
         (Path(app.instance_path) / "index" / "lock").unlink()
         (Path(app.instance_path) / "index").rmdir()
         (Path(app.instance_path) / "index").write_text("no folder")
-        put_in(app, HOURS)
+        add_and_ingest(app, HOURS)
         assert self.run(app).exit_code == 1

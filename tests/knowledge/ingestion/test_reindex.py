@@ -18,7 +18,7 @@ from chatbot.knowledge.ingestion import ingest as ingestion
 from chatbot.knowledge.ingestion import reindex
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import CountingEmbedder, add, counting, found, ingest_now, long_text
 
 SMALL = 60
@@ -100,7 +100,7 @@ def delete(app, document_id: str) -> None:
 
 
 def test_a_generation_is_built_beside_the_one_that_answers_and_changes_no_answer(app, embedder):
-    ids = [put_in(app, long_text(3, f"word{n}")).id for n in range(3)]
+    ids = [add_and_ingest(app, long_text(3, f"word{n}")).id for n in range(3)]
     before = rows(app, 1), found(app, "word1 number 2", 1)
 
     number = built(app)
@@ -120,14 +120,14 @@ def _listed(app):
 
 
 def test_nothing_is_parsed_again(app, embedder, monkeypatch):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     monkeypatch.setattr(ingestion, "extract_text", lambda *_: pytest.fail("it was parsed"))
     assert missing(app, built(app)) == 0
 
 
 def test_vectors_are_taken_from_any_generation_of_the_same_embedder(app, embedder):
-    put_in(app, HOURS)
-    put_in(app, long_text(2))
+    add_and_ingest(app, HOURS)
+    add_and_ingest(app, long_text(2))
     embedder.texts.clear()
     number = built(app, chunk_tokens=229)
     assert embedder.texts == ["dimension"]
@@ -135,7 +135,7 @@ def test_vectors_are_taken_from_any_generation_of_the_same_embedder(app, embedde
 
 
 def test_another_embedder_embeds_everything_itself(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     other = with_other(app)
     number = built(app, OtherEmbedder.name)
     assert len(other.texts) == 2
@@ -158,7 +158,7 @@ def test_a_build_killed_at_any_step_and_resumed_equals_an_undisturbed_one(
     """M4, M6"""
     monkeypatch.setattr(ingestion, "BATCH", 2)
     for n in range(2):
-        put_in(app, long_text(4, f"word{n}"))
+        add_and_ingest(app, long_text(4, f"word{n}"))
     undisturbed = rows(app, built(app, chunk_tokens=61))
     real, calls = getattr(module, step), []
 
@@ -190,7 +190,7 @@ def test_a_build_killed_at_any_step_and_resumed_equals_an_undisturbed_one(
 @pytest.mark.parametrize("stop", ["killed", "embedder_away"])
 def test_the_same_arguments_continue_an_unfinished_build_and_embed_nothing_twice(app, embedder, monkeypatch, stop):
     for n in range(4):
-        put_in(app, long_text(2, f"word{n}"))
+        add_and_ingest(app, long_text(2, f"word{n}"))
     real, calls = reindex.show, []
 
     def dies(*args):
@@ -213,13 +213,13 @@ def test_the_same_arguments_continue_an_unfinished_build_and_embed_nothing_twice
 
 def test_many_threads_build_what_one_builds(app, embedder):
     for n in range(6):
-        put_in(app, long_text(2, f"word{n}"))
+        add_and_ingest(app, long_text(2, f"word{n}"))
     alone, together = built(app), built(app, chunk_tokens=61, threads=3)
     assert rows(app, together, "added_revision") == rows(app, alone, "added_revision")
 
 
 def test_two_builds_do_not_work_on_the_same_generation_and_the_second_says_so(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     first, owner = begun(app)
     with pytest.raises(GenerationRefused, match="Generation 2 is being built by another process"):
         begun(app)
@@ -228,7 +228,7 @@ def test_two_builds_do_not_work_on_the_same_generation_and_the_second_says_so(ap
 
 
 def test_a_build_whose_lease_was_taken_writes_nothing_more(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     slow, owner = begun(app)
     silence(app, slow.id)
     begun(app)
@@ -240,7 +240,7 @@ def test_a_build_whose_lease_was_taken_writes_nothing_more(app, embedder):
 
 def test_the_lease_is_prolonged_by_each_batch(app, embedder, monkeypatch):
     monkeypatch.setattr(ingestion, "BATCH", 1)
-    put_in(app, long_text(3))
+    add_and_ingest(app, long_text(3))
     ends, real = [], ingestion.fill_vectors
 
     def note(*args):
@@ -254,7 +254,7 @@ def test_the_lease_is_prolonged_by_each_batch(app, embedder, monkeypatch):
 
 
 def test_documents_that_come_change_and_go_meanwhile_are_caught_up(app, embedder, monkeypatch):
-    ids = [put_in(app, f"{HOURS} Shop {n}.").id for n in range(3)]
+    ids = [add_and_ingest(app, f"{HOURS} Shop {n}.").id for n in range(3)]
     real, calls = reindex.embed_missing, []
 
     def and_meanwhile(*args):
@@ -275,7 +275,7 @@ def test_documents_that_come_change_and_go_meanwhile_are_caught_up(app, embedder
 
 def test_a_document_whose_new_version_failed_keeps_its_old_one_in_the_next_generation(app, embedder):
     """J3: what answers now answers after the activation too."""
-    id_ = put_in(app, "The shop opens at nine.").id
+    id_ = add_and_ingest(app, "The shop opens at nine.").id
     put_content(app, id_, "The shop opens at eleven.")
     embedder.error = BadEmbeddings()
     assert ingest_now(app, id_) == "failed"
@@ -284,8 +284,8 @@ def test_a_document_whose_new_version_failed_keeps_its_old_one_in_the_next_gener
 
 
 def test_a_document_that_is_switched_off_is_built_and_not_found(app, embedder):
-    put_in(app, HOURS, is_active=False)
-    put_in(app, RETURNS)
+    add_and_ingest(app, HOURS, is_active=False)
+    add_and_ingest(app, RETURNS)
     number = built(app)
     assert [row[8] for row in rows(app, number)] == [HOURS, RETURNS]
     with app.extensions["sessions"]() as session:
@@ -295,21 +295,21 @@ def test_a_document_that_is_switched_off_is_built_and_not_found(app, embedder):
 
 def test_the_languages_of_the_documents_are_noted_with_the_generation(app, embedder):
     """A question is stemmed in each of them."""
-    put_in(app, "Der Laden ist von neun bis fünf Uhr geöffnet, und am Samstag öffnet er erst um zehn Uhr.")
+    add_and_ingest(app, "Der Laden ist von neun bis fünf Uhr geöffnet, und am Samstag öffnet er erst um zehn Uhr.")
     assert generation(app, built(app)).languages == generation(app, 1).languages != []
 
 
 def test_a_built_generation_is_brought_up_to_date_by_its_number(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     number = built(app)
-    put_in(app, RETURNS)
+    add_and_ingest(app, RETURNS)
     assert missing(app, number) == 1
     assert built(app, chunk_tokens=None, number=number) == number
     assert missing(app, number) == 0
 
 
 def test_a_document_without_a_text_ends_the_build_with_a_reason(app, embedder):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     with app.extensions["sessions"]() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).where(DocumentVersion.document_id == id_).values(text=None))
@@ -328,7 +328,7 @@ def test_chunks_that_do_not_fit_the_embedder_are_refused(sqlite_app, tokens):
 def test_vectors_of_another_dimension_than_the_generation_are_refused(sqlite_app):
     """J11"""
     embedder = counting(sqlite_app)
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     number = built(sqlite_app)
     embedder.spoil = lambda vectors: vectors[:, :100]
     with pytest.raises(BadEmbeddings):
@@ -336,7 +336,7 @@ def test_vectors_of_another_dimension_than_the_generation_are_refused(sqlite_app
 
 
 def test_the_active_generation_is_not_built(sqlite_app):
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     with pytest.raises(GenerationRefused, match="active"):
         begun(sqlite_app, number=1)
     with pytest.raises(GenerationRefused, match="no generation 7"):
@@ -344,7 +344,7 @@ def test_the_active_generation_is_not_built(sqlite_app):
 
 
 def test_a_generation_dropped_or_activated_while_it_is_built_gets_nothing_more(app, embedder):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     slow, owner = begun(app)
     silence(app, slow.id)
     with app.extensions["sessions"]() as session:
@@ -357,7 +357,7 @@ def test_a_generation_dropped_or_activated_while_it_is_built_gets_nothing_more(a
 def test_builds_and_ingestion_at_once_lose_nothing(app, embedder):
     """M10"""
     for n in range(4):
-        put_in(app, long_text(2, f"old{n}"))
+        add_and_ingest(app, long_text(2, f"old{n}"))
     ids = [add(app, long_text(2, f"new{n}")) for n in range(4)]
     worker = threading.Thread(target=lambda: [ingest_now(app, id_) for id_ in ids])
     worker.start()

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import queue_status
 from chatbot.knowledge.models import Document, WorkerRow
-from tests.conftest import HOURS, put_in
+from tests.conftest import HOURS, add_and_ingest
 
 
 def checks(app) -> dict[str, str]:
@@ -36,7 +36,7 @@ def test_no_worker_is_told_and_is_no_reason_to_take_the_process_away(app, sessio
 
 def test_a_queue_that_stands_still_is_told(app, session):
     """N"""
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     assert checks(app)["ingestion"] == "ok"
     change(session, update(Document).values(status="queued", next_attempt_at=utcnow() - timedelta(hours=1)))
     assert checks(app)["ingestion"].startswith("A document waits for 360")
@@ -45,7 +45,7 @@ def test_a_queue_that_stands_still_is_told(app, session):
 def test_an_index_that_is_not_loaded_yet_is_told(app):
     """P8"""
     assert checks(app)["index"] == "ok"
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     assert checks(app)["index"] == "It is loaded with the first question."
     app.extensions["retriever"].warm_up()
     assert checks(app)["index"] == "ok"

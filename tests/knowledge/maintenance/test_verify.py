@@ -11,7 +11,7 @@ from chatbot.knowledge.index import activation
 from chatbot.knowledge.index.chunk_reader import ChunkReader
 from chatbot.knowledge.maintenance import verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import found, ingest_now, long_text, visible
 from tests.knowledge.index.test_activation import activate, other
 from tests.knowledge.ingestion.test_reindex import built, put_content
@@ -49,10 +49,10 @@ def status(app, document_id: str) -> str:
 @pytest.fixture
 def ids(app) -> list[str]:
     """Three documents with several chunks, and a history of a change and a deletion."""
-    ids = [put_in(app, long_text(3, f"word{n}")).id for n in range(3)]
+    ids = [add_and_ingest(app, long_text(3, f"word{n}")).id for n in range(3)]
     put_content(app, ids[0], HOURS)
     ingest_now(app, ids[0])
-    delete_document(app, put_in(app, RETURNS).id)
+    delete_document(app, add_and_ingest(app, RETURNS).id)
     return ids
 
 
@@ -190,7 +190,7 @@ def test_chunks_that_the_keyword_index_lacks_are_indexed(app, ids):
 
 def test_what_is_no_chunk_is_taken_out_of_the_keyword_index(sqlite_app):
     """PostgreSQL's table refers to its chunks and cannot have such a row."""
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     execute(sqlite_app, text("INSERT INTO chunk_terms (rowid, terms) VALUES (999, 'shop')"))
     assert wrong(sqlite_app) == {verify.LEFTOVER_TERMS.name: ["chunk 999"]}
     assert results(sqlite_app, fix=True)[verify.LEFTOVER_TERMS.name].done == "1 entries deleted"
@@ -198,7 +198,7 @@ def test_what_is_no_chunk_is_taken_out_of_the_keyword_index(sqlite_app):
 
 
 def test_an_index_that_lacks_a_chunk_is_found(sqlite_app, monkeypatch):
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     real = ChunkReader._added
     monkeypatch.setattr(ChunkReader, "_added", lambda self, *args: [rows[1:] for rows in real(self, *args)])
     assert len(wrong(sqlite_app)["the index in memory holds exactly the visible chunks"]) == 1

@@ -12,7 +12,7 @@ from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.index.chunk_reader import ChunkReader
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.parsing.clean import clean_title
-from tests.conftest import HOURS, RETURNS, put_in
+from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, counting, found, ingest_now, visible
 
 QUESTION = "When is the shop open?"
@@ -42,9 +42,9 @@ def count(app, model) -> int:
 def test_another_process_finds_what_was_added_and_misses_what_was_removed_at_once(app, other):
     """M12, J3"""
     assert found(other, QUESTION) == []
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     assert found(other, QUESTION) == [HOURS]
-    stays = put_in(app, RETURNS).id
+    stays = add_and_ingest(app, RETURNS).id
     assert found(other, QUESTION) == [HOURS, RETURNS]
     assert delete(app, id_).chunks == 1
     assert found(other, QUESTION) == found(app, QUESTION) == [RETURNS]
@@ -54,7 +54,7 @@ def test_another_process_finds_what_was_added_and_misses_what_was_removed_at_onc
 
 def test_a_chunk_removed_between_the_search_and_its_reading_is_not_given(app, other, monkeypatch):
     """J3: the index may be a moment behind, the rows are not."""
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     real = ChunkReader.read
 
     def late(self, ids):
@@ -67,7 +67,7 @@ def test_a_chunk_removed_between_the_search_and_its_reading_is_not_given(app, ot
 
 
 def test_a_document_switched_off_in_its_row_is_not_given(app, session):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     assert found(app, QUESTION) == [HOURS]
     begin_write(session)
     session.get_one(Document, id_).is_active = False
@@ -77,16 +77,16 @@ def test_a_document_switched_off_in_its_row_is_not_given(app, session):
 
 def test_langchains_call_asks_the_rows_for_the_newest_revision(app, other):
     retriever = app.extensions["retriever"]
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     found(app, QUESTION)
     store = retriever.index().store
-    put_in(other, RETURNS)
+    add_and_ingest(other, RETURNS)
     assert [d.page_content for d in store.similarity_search(QUESTION)] == [HOURS, RETURNS]
 
 
 def test_a_purge_leaves_no_row_of_what_was_removed(app):
-    id_ = put_in(app, HOURS).id
-    put_in(app, RETURNS)
+    id_ = add_and_ingest(app, HOURS).id
+    add_and_ingest(app, RETURNS)
     delete(app, id_)
 
     assert purge(app) == 1
@@ -97,7 +97,7 @@ def test_a_purge_leaves_no_row_of_what_was_removed(app):
 
 
 def test_a_deletion_leaves_no_text_behind_even_before_the_purge(app, session):
-    id_ = put_in(app, HOURS, filename="secret.md").id
+    id_ = add_and_ingest(app, HOURS, filename="secret.md").id
     delete(app, id_)
     version = session.scalars(select(DocumentVersion)).one()
     chunk = session.scalars(select(ChunkRow)).one()
@@ -106,8 +106,8 @@ def test_a_deletion_leaves_no_text_behind_even_before_the_purge(app, session):
 
 
 def test_a_process_that_lags_behind_a_purge_reads_everything_again(app, other):
-    id_ = put_in(app, HOURS).id
-    put_in(app, RETURNS)
+    id_ = add_and_ingest(app, HOURS).id
+    add_and_ingest(app, RETURNS)
     assert len(found(other, QUESTION)) == 2
     delete(app, id_)
     purge(app)
@@ -117,8 +117,8 @@ def test_a_process_that_lags_behind_a_purge_reads_everything_again(app, other):
 
 def test_a_purge_in_the_middle_of_a_pull_hides_no_removal(app, other, monkeypatch):
     """What was removed and purged while a process reads the changes must not stay in its index for good."""
-    id_ = put_in(app, HOURS).id
-    put_in(app, RETURNS)
+    id_ = add_and_ingest(app, HOURS).id
+    add_and_ingest(app, RETURNS)
     assert len(found(other, QUESTION)) == 2
     delete(app, id_)
     real = ChunkReader._added
@@ -135,11 +135,11 @@ def test_a_purge_in_the_middle_of_a_pull_hides_no_removal(app, other, monkeypatc
 
 
 def test_ids_are_never_given_again_after_a_purge(app):
-    id_ = put_in(app, HOURS).id
+    id_ = add_and_ingest(app, HOURS).id
     (before,) = [c.id for c in visible(app)]
     delete(app, id_)
     purge(app)
-    put_in(app, RETURNS)
+    add_and_ingest(app, RETURNS)
     (after,) = [c.id for c in visible(app)]
     assert after > before
 
@@ -147,9 +147,9 @@ def test_ids_are_never_given_again_after_a_purge(app):
 def test_one_allowed_chunk_is_found_among_many_nearer_ones(app):
     """J1, J2"""
     for n in range(30):
-        put_in(app, f"{HOURS} Copy {n}.", collection="theirs")
+        add_and_ingest(app, f"{HOURS} Copy {n}.", collection="theirs")
     pond = "The duck pond behind the shop freezes in winter, and nobody feeds the ducks or the geese before spring."
-    mine = put_in(app, pond, collection="mine").collection_id
+    mine = add_and_ingest(app, pond, collection="mine").collection_id
     for mode in ("hybrid", "dense", "keyword"):
         assert found(app, QUESTION, collections=frozenset([mine]), mode=mode) == [pond]
         assert pond not in found(app, QUESTION, mode=mode)
@@ -157,7 +157,7 @@ def test_one_allowed_chunk_is_found_among_many_nearer_ones(app):
 
 
 def test_only_passages_above_the_threshold_answer_and_the_best_score_is_told(app):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     retriever = app.extensions["retriever"]
     good, bad = retriever.find(QUESTION, 5), retriever.find("Who won the chess championship of 1972?", 5)
     assert [p.text for p in good.passages] == [HOURS]
@@ -173,13 +173,13 @@ def test_before_the_first_document_nothing_is_found(app):
 def test_the_threshold_of_the_settings_comes_before_the_generations(make_app):
     app = make_app(relevance_threshold=0.9)
     assert app.extensions["retriever"].find(QUESTION, 5).threshold == 0.9
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     found_ = app.extensions["retriever"].find(QUESTION, 5)
     assert (found_.passages, found_.threshold) == ((), 0.9)
 
 
 def test_warming_up_loads_the_vectors(app):
-    put_in(app, HOURS)
+    add_and_ingest(app, HOURS)
     retriever = app.extensions["retriever"]
     retriever.warm_up()
     in_memory = {"kind": "flat", "vectors": 1, "memory_bytes": 384 * 4, "revision": 1}
@@ -189,7 +189,7 @@ def test_warming_up_loads_the_vectors(app):
 
 def test_an_application_with_another_embedding_model_serves_the_old_generation_and_warns(sqlite_app, make_app):
     """J11"""
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     instance = sqlite_app.extensions["settings"].instance_path
     other = make_app(instance_path=instance, embedding_model="text-embedding-3-small", openai_api_key="sk-test")
     with structlog.testing.capture_logs() as logs:
@@ -203,7 +203,7 @@ def test_an_application_with_another_embedding_model_serves_the_old_generation_a
 
 
 def test_an_application_with_the_same_model_does_not_warn(sqlite_app):
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     with structlog.testing.capture_logs() as logs:
         found(sqlite_app, QUESTION)
     assert [entry for entry in logs if entry["event"] == "embedding_model_kept"] == []
@@ -211,7 +211,7 @@ def test_an_application_with_the_same_model_does_not_warn(sqlite_app):
 
 def test_a_question_that_comes_twice_is_embedded_once(sqlite_app):
     embedder = counting(sqlite_app)
-    put_in(sqlite_app, HOURS)
+    add_and_ingest(sqlite_app, HOURS)
     embedder.texts.clear()
     found(sqlite_app, QUESTION)
     found(sqlite_app, QUESTION)
