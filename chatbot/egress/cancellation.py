@@ -1,6 +1,6 @@
 """Stopping a call of the model provider from outside, also while it waits for its first byte.
 
-A thread that reads from a socket hears nothing else. So inside `stoppable` a read waits in short slices, and asks
+A thread that reads from a socket hears nothing else. So inside `cancellable` a read waits in short slices, and asks
 between them whether it is still wanted; if not, `Cancelled` goes up through the provider's client, which closes the
 connection on its way.
 """
@@ -46,5 +46,5 @@ def raise_if_cancelled() -> None:
 
 
 def may_be_cancelled() -> bool:
-    """Whether this is inside `stoppable`."""
+    """Whether this is inside `cancellable`."""
     return _asked.get() is not None

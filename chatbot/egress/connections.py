@@ -24,7 +24,7 @@ _ESTABLISHED = b"\x01" if sys.platform == "linux" else None
 
 
 def guard(client: httpx2.Client) -> None:
-    """Lets the client's connections, those through a proxy as well, follow `stoppable` and `waiting`."""
+    """Lets the client's connections, those through a proxy as well, follow `cancellable` and `read_deadline`."""
     # Handing the client a transport of our own would switch the environment's proxies off, so its pools are reached
     # into; tests/test_egress.py notices when that is no longer possible.
     for transport in (client._transport, *client._mounts.values()):
