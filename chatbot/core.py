@@ -20,6 +20,7 @@ from chatbot.auth import accounts
 from chatbot.auth import models as auth_models
 from chatbot.chat import models as chat_models
 from chatbot.config import ROOT, Settings, load_settings
+from chatbot.config.environment import renamed
 from chatbot.db import engine_options, prepare_engine
 from chatbot.extensions import db
 from chatbot.knowledge import models as knowledge_models
@@ -86,6 +87,8 @@ def create_core(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
+    for old, new in renamed(ROOT / ".env").items():
+        log.warning("deprecated_setting", name=old, use=new)
     private_files.make_folder(settings.instance_path)
     for path in private_files.tighten(settings.instance_path):
         log.warning("readable_by_others", path=str(path))
@@ -117,7 +120,7 @@ def _bind_database(app: Flask, settings: Settings) -> None:
     with app.app_context():
         app.extensions["sessions"] = prepare_engine(db.engine)
         disk_space.attach(db.engine, disk_space.DiskSpace(settings.instance_path))
-        blobs.attach(db.engine, settings.instance_path / "originals", in_files=settings.originals == "files")
+        blobs.attach(db.engine, settings.instance_path / "originals", in_files=settings.file_storage == "disk")
         quotas.attach(db.engine, settings.max_documents, settings.max_knowledge_mb)
         accounts.attach_erasers(db.engine, _erasers(app, settings))
 

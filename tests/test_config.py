@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import threading
 from datetime import UTC, datetime
@@ -10,8 +11,10 @@ import pytest
 
 from chatbot.app import create_app
 from chatbot.config import ConfigError, Settings, load_settings, tiktoken_cache_folder
-from chatbot.config_validators import is_weak
-from chatbot.signing_secrets import Secrets
+from chatbot.config.environment import renamed
+from chatbot.config.signing_secrets import Secrets
+from chatbot.config.validators import is_weak
+from chatbot.core import create_core
 
 GOOD = "s3cret-" + "x1y2z3" * 8
 DATABASE = "postgresql://bot:canary@db.example.com/chat"
@@ -40,16 +43,16 @@ def test_no_setting_at_all_is_enough(tmp_path):
 
 def test_values_come_from_the_environment_and_a_file(monkeypatch, tmp_path):
     monkeypatch.setenv("CHAT_MODEL", "gpt-4o")
-    (tmp_path / ".env").write_text("FALLBACK=refuse\nCHAT_MODEL=other\nREDIS_URL=\n")
+    (tmp_path / ".env").write_text("NO_CONTEXT_BEHAVIOR=refuse\nCHAT_MODEL=other\nREDIS_URL=\n")
     settings = load_settings(_env_file=tmp_path / ".env", instance_path=tmp_path)
-    assert (settings.chat_model, settings.fallback, settings.redis_url) == ("gpt-4o", "refuse", None)
+    assert (settings.chat_model, settings.no_context_behavior, settings.redis_url) == ("gpt-4o", "refuse", None)
 
 
 BAD = {
-    "port": 70_000, "fallback": "maybe", "max_upload_mb": 0, "mail_port": "x", "public_url": "chat.example.com",
-    "log_level": "LOUD",
+    "port": 70_000, "no_context_behavior": "maybe", "max_upload_mb": 0, "mail_port": "x",
+    "public_url": "chat.example.com", "log_level": "LOUD",
     "cors_origins": "https://a.example/path", "redis_url": "http://canary", "database_url": "mysql://u:canary@h/d",
-    "secret_key": "canary", "jwt_secret_key": "canary", "passages": 100, "ratelimit_enabled": "perhaps",
+    "secret_key": "canary", "jwt_secret_key": "canary", "retrieval_top_k": 100, "ratelimit_enabled": "perhaps",
     "secret_key_previous": "canary", "jwt_secret_key_previous": "canary", "secrets_retire_at": "canary",
     "max_sessions": 0, "refresh_leeway_seconds": 61, "clock_skew_seconds": 61,
 }  # fmt: skip
@@ -300,3 +303,46 @@ def test_answers_never_contain_nan(sqlite_app):
 def test_pgvector_needs_a_postgresql(tmp_path):
     with pytest.raises(ConfigError, match="VECTOR_STORE: can be pgvector only when DATABASE_URL is a PostgreSQL"):
         load_settings(_env_file=None, instance_path=tmp_path, vector_store="pgvector")
+
+
+# Old names ------------------------------------------------------------------------------------------------------------
+
+OLD = {
+    "PASSAGES": ("7", "retrieval_top_k", 7),
+    "AUDIT_DAYS": ("9", "audit_log_retention_days", 9),
+    "SEND_PER_MINUTE": ("3", "chat_rate_limit_per_minute", 3),
+    "FALLBACK": ("refuse", "no_context_behavior", "refuse"),
+    "ORIGINALS": ("files", "file_storage", "disk"),
+}
+
+
+@pytest.mark.parametrize("old", OLD)
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_setting_with_old_name_is_read(monkeypatch, tmp_path, old, place):
+    value, field, expected = OLD[old]
+    file = tmp_path / ".env"
+    file.write_text(f"{old}={value}\n" if place == "file" else "")
+    if place == "environment":
+        monkeypatch.setenv(old, value)
+    settings = load_settings(_env_file=file, instance_path=tmp_path)
+    assert getattr(settings, field) == expected
+    assert renamed(file) == {old: field.upper()}
+
+
+def test_current_name_wins_over_old_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("PASSAGES", "7")
+    monkeypatch.setenv("RETRIEVAL_TOP_K", "8")
+    assert load(tmp_path).retrieval_top_k == 8
+
+
+def test_bad_value_under_old_name_is_refused_under_current_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("PASSAGES", "100")
+    with pytest.raises(ConfigError, match="RETRIEVAL_TOP_K: "):
+        load(tmp_path)
+
+
+def test_start_warns_about_old_names(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PASSAGES", "7")
+    create_core(load(tmp_path, log_format="json"))
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "deprecated_setting" in line]
+    assert json.loads(line).items() >= {"level": "warning", "name": "PASSAGES", "use": "RETRIEVAL_TOP_K"}.items()

@@ -24,7 +24,7 @@ from tests.conftest import HOURS, ROOT, add_and_ingest
 FILES = sorted((ROOT / "chatbot").rglob("*.py"))
 PYTHON = [*FILES, ROOT / "celeryconfig.py", ROOT / "gunicorn.conf.py", ROOT / "wsgi.py"]
 # The child that parses a document inherits a few named variables; everything else is read in config.
-READS_ENVIRONMENT = {"chatbot/config.py", "celeryconfig.py", "chatbot/knowledge/parsing/runner.py"}
+READS_ENVIRONMENT = {"chatbot/config/environment.py", "celeryconfig.py", "chatbot/knowledge/parsing/runner.py"}
 NEVER_IMPORTED = {"pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"}
 
 

@@ -17,5 +17,5 @@ def forget_dead_families() -> None:
 
 @shared_task(name="auth.forget_old_events", ignore_result=True)
 def forget_old_events() -> None:
-    """Deletes security events that are older than AUDIT_DAYS."""
-    events.forget_old(db.session(), settings().audit_days)
+    """Deletes security events that are older than AUDIT_LOG_RETENTION_DAYS."""
+    events.forget_old(db.session(), settings().audit_log_retention_days)

@@ -68,8 +68,8 @@ def create(file: Path | None, with_secret: bool) -> None:
 
 
 def _secret() -> bytes:
+    from chatbot.config.signing_secrets import SECRET_FILE
     from chatbot.extensions import settings
-    from chatbot.signing_secrets import SECRET_FILE
 
     if settings().secret_key is not None:
         raise click.ClickException("SECRET_KEY is a setting here and in no file; keep it where your settings are.")
@@ -106,9 +106,9 @@ def restore(file: Path, replace: bool) -> None:
 
 
 def _put_secret(secret: bytes) -> None:
+    from chatbot.config.signing_secrets import SECRET_FILE
     from chatbot.db import new_id
     from chatbot.extensions import settings
-    from chatbot.signing_secrets import SECRET_FILE
 
     if settings().secret_key is not None:
         click.echo("SECRET_KEY is a setting here; the backup's secret was not used.", err=True)

@@ -400,7 +400,7 @@ def test_old_events_are_forgotten_and_younger_ones_kept(app, session, rows):
 
 
 def test_events_are_kept_as_long_as_the_setting_says(make_app, database_url):
-    app = make_app(database_url=database_url, audit_days=2)
+    app = make_app(database_url=database_url, audit_log_retention_days=2)
     ada = sign_up(app, "ada")
     with app.extensions["sessions"]() as session, app.app_context():
         for age, left in ((timedelta(days=2, minutes=-1), True), (timedelta(days=2, minutes=1), False)):

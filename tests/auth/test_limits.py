@@ -345,7 +345,7 @@ def test_exports_are_limited_for_a_person(limited):
 
 
 def test_questions_are_limited_for_a_person(make_app):
-    app = make_app(ratelimit_enabled=True, send_per_minute=2)
+    app = make_app(ratelimit_enabled=True, chat_rate_limit_per_minute=2)
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
 
     def ask(person):

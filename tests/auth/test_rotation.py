@@ -10,8 +10,8 @@ import pytest
 from chatbot.auth import recovery
 from chatbot.auth.credentials import jwts, keys
 from chatbot.auth.models import ApiKey, User
+from chatbot.config.signing_secrets import Secrets
 from chatbot.db import utcnow
-from chatbot.signing_secrets import Secrets
 from tests.conftest import PASSWORD, sign_up
 
 PROFILE, REFRESH, LOGIN = "/api/users/profile/", "/api/users/token/refresh/", "/api/users/login/"

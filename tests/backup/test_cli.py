@@ -95,7 +95,7 @@ def test_a_database_without_tables_is_told_from_one_of_another_version(sqlite_ap
 
 
 def test_originals_that_are_missing_are_named_and_the_rest_is_kept(make_app, tmp_path):
-    app = make_app(originals="files")
+    app = make_app(file_storage="disk")
     add_and_ingest(app, HOURS)
     (file,) = (tmp_path / "originals").glob("??/*")
     file.unlink()

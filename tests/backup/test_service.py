@@ -170,7 +170,7 @@ def test_a_backup_under_writes_is_one_moment(app, other, tmp_path):
 
 def test_originals_in_files_come_along(make_app, other, tmp_path):
     """M14"""
-    app = make_app(originals="files")
+    app = make_app(file_storage="disk")
     document = add_and_ingest(app, HOURS)
     path = back_up(app, tmp_path / "b.zip")
     restore(other, path)
@@ -183,7 +183,7 @@ def test_originals_in_files_come_along(make_app, other, tmp_path):
 
 
 def test_an_original_that_is_missing_is_told(make_app, tmp_path):
-    app = make_app(originals="files")
+    app = make_app(file_storage="disk")
     add_and_ingest(app, HOURS)
     (file,) = (tmp_path / "originals").glob("??/*")
     file.unlink()
@@ -193,7 +193,7 @@ def test_an_original_that_is_missing_is_told(make_app, tmp_path):
 
 def test_a_document_that_goes_meanwhile_is_in_no_backup(make_app, other, tmp_path, monkeypatch):
     """M14: its bytes go with it, so the moment is taken anew."""
-    app = make_app(originals="files")
+    app = make_app(file_storage="disk")
     add_and_ingest(app, HOURS)
     document = add_and_ingest(app, RETURNS)
     real, moments = service.schema_of, []

@@ -317,7 +317,7 @@ def test_an_answer_from_general_knowledge_says_that_it_is(make_app: MakeApp, ope
 
 
 def test_with_refuse_no_model_is_called(make_app: MakeApp, openai_server: OpenAIServer) -> None:
-    app = with_model(make_app, openai_server, fallback="refuse")
+    app = with_model(make_app, openai_server, no_context_behavior="refuse")
     add_and_ingest(app, HOURS)
 
     message = ask(app, sign_up(app, "ada"), "Who painted the Sistine Chapel?").json["message"]  # type: ignore[index]

@@ -44,7 +44,7 @@ def readable_by_others(folder: Path) -> list[str]:
 
 def test_create_app_and_its_work_leave_nothing_readable(tmp_path: Path, models_path: Path) -> None:
     instance = tmp_path / "missing" / "instance"
-    app = create_app(_settings(instance, models_path, originals="files", models_path=instance / "models"))
+    app = create_app(_settings(instance, models_path, file_storage="disk", models_path=instance / "models"))
     with app.app_context():
         upgrade()
         sign_up(app, "ada")
@@ -180,7 +180,7 @@ def test_secret_is_made_in_a_private_folder(tmp_path: Path) -> None:
 
 
 def test_document_added_before_the_first_ingestion_is_private(tmp_path: Path, models_path: Path) -> None:
-    app = create_app(_settings(tmp_path / "instance", models_path, originals="files"))
+    app = create_app(_settings(tmp_path / "instance", models_path, file_storage="disk"))
     with app.app_context():
         upgrade()
         with app.extensions["sessions"]() as session:

@@ -21,9 +21,9 @@ from jwt.exceptions import PyJWTError
 
 from chatbot.auth.credentials.tokens import Claims, Grant, InvalidToken, is_visitor
 from chatbot.config import Settings
+from chatbot.config.signing_secrets import Secrets
 from chatbot.db import utcnow
 from chatbot.errors import FieldError, Invalid
-from chatbot.signing_secrets import Secrets
 
 ISSUER = AUDIENCE = "chatbot"
 # A host whose clock is a little behind this one must not take a fresh token for one from the future.

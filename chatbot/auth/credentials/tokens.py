@@ -15,9 +15,9 @@ from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from chatbot.config.signing_secrets import Secrets
 from chatbot.db import utcnow
 from chatbot.errors import Unauthorized
-from chatbot.signing_secrets import Secrets
 
 VERIFY_EMAIL = "verify-email"
 RESET_PASSWORD = "reset-password"  # noqa: S105 - a purpose.

@@ -18,7 +18,7 @@ from chatbot.web.fields import page_of
 def security_events(args: dict[str, Any]) -> Any:
     """Read what happened to accounts
 
-    Newest first; of one `kind`, or of one account. Kept for `AUDIT_DAYS`.
+    Newest first; of one `kind`, or of one account. Kept for `AUDIT_LOG_RETENTION_DAYS`.
     """
     args["user_id"] = str(args["user_id"]) if args["user_id"] else None
     return events.list_events(db.session(), **args)

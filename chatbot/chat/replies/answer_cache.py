@@ -78,9 +78,10 @@ class AnswerCache:
         index, settings, ask = self._retriever.index(), self._settings, turn.ask
         generation = index.generation if index else None
         return "answer:" + json.dumps([
-            __version__, PROMPT_VERSION, model, settings.chat_fallbacks, settings.fallback, settings.passages,
-            settings.relevance_threshold, settings.history_tokens, settings.model_answer_tokens,
-            generation and [generation.id, generation.revision, generation.threshold, generation.gate], ask.language,
+            __version__, PROMPT_VERSION, model, settings.chat_fallbacks, settings.no_context_behavior,
+            settings.retrieval_top_k, settings.relevance_threshold, settings.history_tokens,
+            settings.model_answer_tokens, ask.language,
+            generation and [generation.id, generation.revision, generation.threshold, generation.gate],
             None if ask.collections is None else sorted(ask.collections),
             ask.question, [asdict(message) for message in ask.history],
         ])  # fmt: skip

@@ -109,12 +109,12 @@ def replay(
         raise ReplayRefused(f"The model {before.model} may not be named any more; choose with --model: {names}.")
 
     def retrieve(question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
-        return retriever.find(question, settings.passages, collections, beside, index)
+        return retriever.find(question, settings.retrieval_top_k, collections, beside, index)
 
     answerer = models.get(model or before.model)
     answer = Answer(answerer.name, price=models.prices.cost)
     ask = replace(before.ask, on_sent=answer.sent, on_failed=answer.failed)
-    chain = retrieval_chain(retrieve, answerer, settings.fallback, embedder.embed)
+    chain = retrieval_chain(retrieve, answerer, settings.no_context_behavior, embedder.embed)
     with closing(stream_parts(chain, ask)) as parts:
         for part in parts:
             for _event in taken_up(answer, part):

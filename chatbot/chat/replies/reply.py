@@ -156,7 +156,7 @@ class Replies:
 
     def _events(self, turn: Turn, answerer: Answerer, answer: Answer, span: Span) -> Generator[Event, None, None]:
         embed = self._retriever.embedder().embed
-        chain = retrieval_chain(partial(self._retrieve, span), answerer, self._settings.fallback, embed)
+        chain = retrieval_chain(partial(self._retrieve, span), answerer, self._settings.no_context_behavior, embed)
         ask = replace(turn.ask, on_sent=answer.sent, on_failed=answer.failed)
         made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, ask))
         with closing(made) as parts:
@@ -166,7 +166,7 @@ class Replies:
 
     def _retrieve(self, span: Span, question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
         with tracing.inside(span.child("retrieve")) as inner:
-            found = self._retriever.find(question, self._settings.passages, collections, beside)
+            found = self._retriever.find(question, self._settings.retrieval_top_k, collections, beside)
             inner.note(chatbot_passages=len(found.passages))
             return found
 

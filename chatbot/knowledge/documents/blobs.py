@@ -1,10 +1,10 @@
 """The bytes of documents as they came: in their row, or in a file that bears their hash.
 
-With ORIGINALS=files a file lies in instance/originals/<two digits>/<SHA-256> before the row that names it commits, and
-is deleted after the last such row has. Each row says where its bytes are, so both kinds are read whatever the setting.
-Writing and deleting the file of a hash wait for each other until their transactions end: on SQLite every transaction
-that writes does, on PostgreSQL a lock on the hash makes them. A crash leaves at most a file that nobody names, and
-the nightly purge finds it.
+With FILE_STORAGE=disk a file lies in instance/originals/<two digits>/<SHA-256> before the row that names it commits,
+and is deleted after the last such row has. Each row says where its bytes are, so both kinds are read whatever the
+setting. Writing and deleting the file of a hash wait for each other until their transactions end: on SQLite every
+transaction that writes does, on PostgreSQL a lock on the hash makes them. A crash leaves at most a file that nobody
+names, and the nightly purge finds it.
 """
 
 from __future__ import annotations

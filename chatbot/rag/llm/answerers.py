@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, trim_messages
 
 from chatbot.config import EXTRACTIVE, Settings
-from chatbot.config_validators import PROVIDERS
+from chatbot.config.validators import PROVIDERS
 from chatbot.egress import provider_client, read_deadline
 from chatbot.errors import FieldError, Invalid
 from chatbot.rag.breaker import Breaker

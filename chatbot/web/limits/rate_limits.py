@@ -174,7 +174,7 @@ def by_all() -> str:
 signup = limited("signup", Limit("ip", 100, HOUR, by_address), Limit("global", 1_000, HOUR, by_all))
 password_reset = limited("password_reset", Limit("ip", 20, HOUR, by_address))
 export = limited("export", Limit("caller", 10, HOUR, by_caller))
-send = limited("send", Limit("caller", lambda settings: settings.send_per_minute, MINUTE, by_caller))
+send = limited("send", Limit("caller", lambda settings: settings.chat_rate_limit_per_minute, MINUTE, by_caller))
 
 
 def letters(what: str, by_account: Callable[[], str | None]) -> Callable[[View], View]:

@@ -17,9 +17,9 @@ from sqlalchemy import select, update
 from chatbot.auth import guard, recovery
 from chatbot.auth.credentials import jwts, keys, tokens
 from chatbot.auth.models import TokenFamily, User
+from chatbot.config.signing_secrets import Secrets
 from chatbot.db import Base, begin_write
 from chatbot.mail.tasks import deliver_mail
-from chatbot.signing_secrets import Secrets
 from tests.conftest import PASSWORD, sign_up
 
 PROFILE, HISTORY, REFRESH = "/api/users/profile/", "/api/chat/history/", "/api/users/token/refresh/"

@@ -116,7 +116,7 @@ def test_questions_over_a_socket_count_like_others(
     """J10"""
     app = with_model(
         make_app, openai_server, database_url=database_url, chat_model="extractive", chat_models=MODEL,
-        ratelimit_enabled=True, send_per_minute=3, daily_tokens=10,
+        ratelimit_enabled=True, chat_rate_limit_per_minute=3, daily_tokens=10,
     )  # fmt: skip
     ada = sign_up(app, "ada")
     with serving(app) as url, talking(url, ada.access) as ws:

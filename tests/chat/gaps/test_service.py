@@ -217,7 +217,7 @@ def test_another_question_is_not_given_the_curated_answer(app: Flask, ada: Perso
 def test_a_language_model_gets_the_curated_answer_first_and_past_a_gate_that_would_refuse(
     make_app: MakeApp, openai_server: OpenAIServer
 ) -> None:
-    app = with_model(make_app, openai_server, fallback="refuse")
+    app = with_model(make_app, openai_server, no_context_behavior="refuse")
     ada, root = sign_up(app, "ada"), sign_up(app, "root", admin=True)
     near_documents(app)
     resolve(app, root, question=ICELAND, answer=ANSWER)

@@ -76,7 +76,7 @@ def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dr
 
 
 def test_a_passage_beyond_the_number_was_dropped_for_its_rank(make_app: MakeApp) -> None:
-    app = make_app(passages=1)
+    app = make_app(retrieval_top_k=1)
     ada = sign_up(app, "ada")
     add_and_ingest(app, HOURS, title="Hours")
     add_and_ingest(app, "On Saturdays the shop opens its second door at noon.", title="Deliveries")

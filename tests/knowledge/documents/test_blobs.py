@@ -24,7 +24,7 @@ QUESTION = "When is the shop open?"
 
 @pytest.fixture
 def app(make_app, database_url):
-    return make_app(database_url=database_url, originals="files")
+    return make_app(database_url=database_url, file_storage="disk")
 
 
 @pytest.fixture

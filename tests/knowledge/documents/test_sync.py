@@ -139,7 +139,7 @@ def test_of_what_does_not_fit_altogether_the_first_go_in(make_app: MakeApp, data
 
 
 def test_originals_are_in_files_where_they_are_to_be(make_app: MakeApp, database_url: str | None) -> None:
-    app = make_app(database_url=database_url, originals="files")
+    app = make_app(database_url=database_url, file_storage="disk")
 
     synced(app, files(5))
 
@@ -189,12 +189,12 @@ def test_of_two_who_bring_the_same_files_with_other_contents_one_is_the_first(
     assert sorted(tuple(row) for row in found) == [(f"texts/{n}.md", 1) for n in range(3)]
 
 
-@pytest.mark.parametrize("originals", ["sql", "files"])
+@pytest.mark.parametrize("file_storage", ["db", "disk"])
 def test_many_who_bring_the_same_at_once_bring_it_once(
-    make_app: MakeApp, database_url: str | None, originals: str
+    make_app: MakeApp, database_url: str | None, file_storage: str
 ) -> None:
     """M10"""
-    app = make_app(database_url=database_url, originals=originals)
+    app = make_app(database_url=database_url, file_storage=file_storage)
     lots = [files(10), files(10)[::-1], [replace(new, collection="other") for new in files(10)[::-1]]]
     at_once(app, lots)
 

@@ -182,7 +182,7 @@ def test_every_person_and_every_visitor_of_a_key_counts_apart(app):
 
 @pytest.mark.parametrize(("decorator", "amount"), [("export", 10), ("send", 3)])
 def test_what_a_person_may_ask_is_counted_wherever_they_are(make_app, decorator, amount):
-    app = make_app(ratelimit_enabled=True, send_per_minute=3)
+    app = make_app(ratelimit_enabled=True, chat_rate_limit_per_minute=3)
     client = with_view(app, getattr(table, decorator), signed_in)
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
     answers = [ask(client, f"192.0.2.{n}", headers=ada.headers).status_code for n in range(amount + 1)]

@@ -6,21 +6,29 @@ the message names all of them together, never their values.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AliasGenerator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from chatbot import config_validators as validators
-from chatbot.signing_secrets import SECRET_FILE, SecretFileDamaged, Secrets, derived_for_jwt, kept_secret
+from chatbot.config import validators
+from chatbot.config.environment import current_value, names_of
+from chatbot.config.signing_secrets import SECRET_FILE, SecretFileDamaged, Secrets, derived_for_jwt, kept_secret
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
 EXTRACTIVE = "extractive"
 CommaList = Annotated[list[str], NoDecode]
@@ -35,7 +43,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=str(ROOT / ".env"), env_ignore_empty=True, extra="ignore", hide_input_in_errors=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=True, alias_generator=AliasGenerator(validation_alias=names_of),
+        populate_by_name=True,
     )  # fmt: skip
 
     # Storage and URLs.
@@ -102,7 +111,7 @@ class Settings(BaseSettings):
     """PBKDF2 iterations of password hashes; older hashes are upgraded at the next login."""
     ratelimit_enabled: bool = True
     """Whether requests are rate-limited."""
-    send_per_minute: int = Field(default=60, ge=1)
+    chat_rate_limit_per_minute: int = Field(default=60, ge=1)
     """Maximum number of questions per minute of an account, or of a visitor of an API key."""
     daily_tokens: int | None = Field(default=None, ge=1, examples=["200000"])
     """Maximum number of tokens per day (UTC) for an account, its visitors included. Default: no limit."""
@@ -124,14 +133,14 @@ class Settings(BaseSettings):
     embedding_model: str | None = Field(default=None, examples=["all-MiniLM-L6-v2"])
     """Model that embeds documents and questions. The first document fixes it; a new index generation changes it.
     Default: `text-embedding-3-small` with a key, otherwise `all-MiniLM-L6-v2`."""
-    fallback: Literal["general", "refuse"] = "general"
+    no_context_behavior: Literal["general", "refuse"] = "general"
     """What happens when no passage is relevant: `general` lets the model answer and say that the answer does not come
     from the documents, `refuse` calls no model."""
     history_tokens: int = Field(default=1500, ge=0)
     """Maximum number of tokens of conversation history in a prompt."""
     vector_store: Literal["faiss", "pgvector"] = "faiss"
     """Where vectors are searched: `faiss` in the memory of each process, or `pgvector` in PostgreSQL."""
-    passages: int = Field(default=5, ge=1, le=20)
+    retrieval_top_k: int = Field(default=5, ge=1, le=20)
     """Maximum number of passages for an answer."""
     relevance_threshold: float | None = Field(default=None, ge=0, le=1, examples=["0.36"])
     """Relevance score that a passage must reach, 0 to 1. Default: depends on the embedding model."""
@@ -163,8 +172,8 @@ class Settings(BaseSettings):
     """Maximum number of documents. Default: no limit."""
     max_knowledge_mb: int | None = Field(default=None, ge=1, examples=[""])
     """Maximum size of the original files of all documents and versions, in megabytes. Default: no limit."""
-    originals: Literal["sql", "files"] = "sql"
-    """Where original files are stored: `sql` in the database, `files` in `instance/originals/`, which web and worker
+    file_storage: Annotated[Literal["db", "disk"], BeforeValidator(current_value)] = "db"
+    """Where original files are stored: `db` in the database, `disk` in `instance/originals/`, which web and worker
     must share."""
     ingest_lease_seconds: int = Field(default=120, ge=5)
     """Seconds without a sign of life after which a worker's document is given to another worker."""
@@ -190,7 +199,7 @@ class Settings(BaseSettings):
     # Retention and maintenance.
     retention_days: int = Field(default=30, ge=1)
     """Days after which messages and unused conversations are deleted."""
-    audit_days: int = Field(default=365, ge=1)
+    audit_log_retention_days: int = Field(default=365, ge=1)
     """Days after which security events are deleted."""
     sweep_seconds: float = Field(default=10, gt=0)
     """Interval in seconds at which beat looks for work that was lost."""
@@ -434,14 +443,3 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _in_production(flask_debug: Any, port: Any, database_url: Any) -> bool:
     return not flask_debug and (port is not None or database_url is not None)
-
-
-def tiktoken_cache_folder() -> Path | None:
-    """The folder in which tiktoken keeps its vocabularies, None where its variable is set to nothing: no cache.
-
-    Its own variables, read here like every other.
-    """
-    folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR"))
-    if folder is None:
-        return Path(tempfile.gettempdir()) / "data-gym-cache"
-    return Path(folder) if folder else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from chatbot.config_validators import is_weak
+from chatbot.config.validators import is_weak
 from chatbot.system.private_files import make_folder
 
 SECRET_FILE = "secret_key"  # noqa: S105 - its name.
