@@ -35,7 +35,7 @@ from chatbot.web.streaming.broadcast import Broadcast
 from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
 
 # The tasks that no route wakes have to be imported by somebody, or a worker does not know them; so do routes and
-# commands that one room gives to another.
+# commands that one package gives to another.
 __all__ = ["auth_tasks", "chat_tasks", "create_app", "gap_routes"]
 
 
@@ -70,7 +70,7 @@ def _init_web(app: Flask, settings: Settings) -> None:
 
 
 def _init_answers(app: Flask, settings: Settings) -> None:
-    """How answers travel, and what each room tells of itself at /metrics and /readyz."""
+    """How answers travel, and what each package tells of itself at /metrics and /readyz."""
     retriever = app.extensions["retriever"]
     app.extensions.update(slots=ConcurrencyLimit(settings.web_streams), feeds=Broadcast())
     websockets.init_app(app, app.extensions["slots"])
@@ -93,7 +93,7 @@ def _init_api(app: Flask) -> None:
     if settings.api_docs:
         docs.init_app(app, api)
     home.init_app(app, api_docs=settings.api_docs)
-    # What a person's export consists of; each room adds what it has stored about them.
+    # What a person's export consists of; each package adds what it has stored about them.
     app.extensions["exports"] = (export.account_parts, chat_export.conversations, knowledge_export.memberships)
 
 

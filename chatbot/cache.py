@@ -88,7 +88,7 @@ class Redis:
             return call()
         except redis.RedisError as error:
             self._try_at = time.monotonic() + RETRY_SECONDS
-            log.warning("cache_is_away", error=type(error).__name__)
+            log.warning("cache_unavailable", error=type(error).__name__)
             return None
 
 

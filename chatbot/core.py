@@ -49,7 +49,7 @@ class _Json(DefaultJSONProvider):
 
 @dataclass(frozen=True)
 class MailRoom:
-    """Who writes which letter, and the way out."""
+    """Who writes which e-mail, and the way out."""
 
     builders: LetterBuilders
     transport: Transport

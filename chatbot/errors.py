@@ -4,7 +4,7 @@
       BadRequest 400 · Unauthorized 401 · Forbidden 403 · NotFound 404 · Conflict 409 · TooLarge 413
       UnsupportedMedia 415 · Invalid 422 · TooMany 429 · BadGateway 502 · Unavailable 503 · GatewayTimeout 504
 
-Rooms raise in their own words by subclassing one of these; the number stands here and nowhere else. Inside a
+Packages raise in their own words by subclassing one of these; the number stands here and nowhere else. Inside a
 stream the same problem object travels in an `error` event.
 """
 

@@ -33,7 +33,7 @@ REQUEST_SECONDS = Histogram(
 )  # fmt: skip
 STREAMS = Gauge("chatbot_streams", "Answers under way.", multiprocess_mode="livesum", registry=OURS)
 STREAM_PLACES = Gauge(
-    "chatbot_stream_places", "How many answers may be under way at once.", multiprocess_mode="livesum", registry=OURS
+    "chatbot_stream_slots", "How many answers may be under way at once.", multiprocess_mode="livesum", registry=OURS
 )
 STREAMS_REFUSED = Counter("chatbot_streams_refused", "Answers refused as too many were under way.", registry=OURS)
 ANSWERS = Counter("chatbot_answers", "Answers by their status and model.", ["status", "model"], registry=OURS)

@@ -46,9 +46,9 @@ class AccountNotFound(NotFound):
 def sign_up(
     session: Session, settings: Settings, fields: dict[str, Any], origin: ClientInfo = UNKNOWN_CLIENT
 ) -> tuple[User, str]:
-    """Creates an account and queues its confirmation letter in one transaction.
+    """Creates an account and queues its confirmation e-mail in one transaction.
 
-    Returns the user and the id of the letter to wake the worker for.
+    Returns the user and the id of the e-mail to wake the worker for.
 
     Raises:
         Invalid: the password breaks the rules, or a name is not usable.

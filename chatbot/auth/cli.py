@@ -128,7 +128,7 @@ def revoke_sessions(account: str) -> None:
 @click.argument("account")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(account: str, yes: bool) -> None:
-    """Delete an account and everything of theirs: sessions, conversations, keys, letters."""
+    """Delete an account and everything of theirs: sessions, conversations, keys, e-mails."""
     from chatbot.auth import accounts
     from chatbot.db import detached
     from chatbot.extensions import db

@@ -1,7 +1,7 @@
-"""The letters this room sends. They are written when they are sent, so no token is ever stored.
+"""The e-mails this package sends. They are written when they are sent, so no token is ever stored.
 
-A letter is written from two templates, for its text and its html, and its links begin with PUBLIC_URL. Who signs up
-with somebody else's address chooses the names in the letter that this person gets; hence the care with names here.
+An e-mail is written from two templates, for its text and its html, and its links begin with PUBLIC_URL. Who signs up
+with somebody else's address chooses the names in the e-mail that this person gets; hence the care with names here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _templates = Environment(
 
 
 def builders(settings: Settings) -> LetterBuilders:
-    """Who writes which kind of letter."""
+    """Who writes which kind of e-mail."""
     return {
         recovery.VERIFY_MAIL: partial(_verification, settings),
         recovery.RESET_MAIL: partial(_reset, settings),
@@ -84,7 +84,7 @@ def _reader(session: Session, mail: Mail) -> User | None:
 
 
 def _letter(template: str, subject: str, user: User, language: str, **values: str) -> Email:
-    """A letter in a language. A template says its sentences in English, with `say`; the values go in afterwards."""
+    """An e-mail in a language. A template says its sentences in English, with `say`; the values go in afterwards."""
     subject = translated(subject, language)
     values |= {"subject": subject, "name": called(user), "language": language}
 
@@ -97,9 +97,9 @@ def _letter(template: str, subject: str, user: User, language: str, **values: st
 
 
 def called(user: User) -> str:
-    """What a letter calls somebody, on one line: the first name, or the username where there is no usable one.
+    """What an e-mail calls somebody, on one line: the first name, or the username where there is no usable one.
 
-    A first name that mail programs could turn into a link is not used: letters are no place for a stranger's links.
+    A first name that mail programs could turn into a link is not used: e-mails are no place for a stranger's links.
     """
     name = _one_line(user.first_name)
     if not name or _LIKE_A_LINK.search(name):

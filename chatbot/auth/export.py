@@ -1,4 +1,4 @@
-"""What this room has stored about a person, for them to take along."""
+"""What this package has stored about a person, for them to take along."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def note(session: Session, user_id: str, origin: ClientInfo) -> None:
 
 
 def account_parts(session: Session, user_id: str) -> Iterator[tuple[str, Any]]:
-    """(file name, content) of the profile, the sessions, keys, letters and security events of an account.
+    """(file name, content) of the profile, the sessions, keys, e-mails and security events of an account.
 
     Raises:
         InvalidToken: the account was deleted since the guard has looked.

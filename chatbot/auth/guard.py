@@ -27,7 +27,7 @@ from chatbot.errors import Forbidden, Unauthorized
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-# What an API key needs for the calls of a room: to read, and to write.
+# What an API key needs for the calls of a package: to read, and to write.
 _ROOM_SCOPES = {"chat": (keys.CHAT, keys.CHAT), "openai": (keys.CHAT, keys.CHAT), "knowledge": (keys.READ, keys.WRITE)}
 
 

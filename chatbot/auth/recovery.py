@@ -1,6 +1,6 @@
 """Getting (back) into an account by mail: confirming the address, a forgotten password, and changing a known one.
 
-The tokens in letters are signed for one purpose and bound to what they change, so a used one is dead: a reset link to
+The tokens in e-mails are signed for one purpose and bound to what they change, so a used one is dead: a reset link to
 the password's hash, a confirmation link to the address.
 """
 
@@ -59,9 +59,9 @@ def verify_email(session: Session, settings: Settings, token: str, origin: Clien
 
 
 def resend_verification(session: Session, email: str, origin: ClientInfo = UNKNOWN_CLIENT) -> str:
-    """Queues another confirmation letter where there is an unconfirmed account.
+    """Queues another confirmation e-mail where there is an unconfirmed account.
 
-    Gives the id of the letter; where none was queued, an id of nothing, so that neither case takes longer.
+    Gives the id of the e-mail; where none was queued, an id of nothing, so that neither case takes longer.
     """
     begin_write(session)
     user = _find(session, email)
@@ -73,7 +73,7 @@ def resend_verification(session: Session, email: str, origin: ClientInfo = UNKNO
 
 
 def forgot_password(session: Session, email: str, origin: ClientInfo = UNKNOWN_CLIENT) -> str:
-    """Queues a reset letter where there is an active account; what it gives is as for `resend_verification`."""
+    """Queues a reset e-mail where there is an active account; what it gives is as for `resend_verification`."""
     begin_write(session)
     user = _find(session, email)
     mail = queue_mail(session, RESET_MAIL, user.id, user.email, origin.language) if user else None
@@ -106,7 +106,7 @@ def reset_password(
 
     API keys that were made before anybody had confirmed the address are deleted; those of a confirmed account stay.
 
-    Gives the id of the notice letter.
+    Gives the id of the notice e-mail.
 
     Raises:
         InvalidToken: with the code `invalid_or_expired_token`; also for the second of two who use it at once.
@@ -128,7 +128,7 @@ def change_password(
     session: Session, settings: Settings, user_id: str, current: str, password: str, password2: str, *,
     keep: str | None = None, origin: ClientInfo = UNKNOWN_CLIENT,
 ) -> str:  # fmt: skip
-    """Sets another password and ends every session but `keep`. Gives the id of the notice letter.
+    """Sets another password and ends every session but `keep`. Gives the id of the notice e-mail.
 
     Raises:
         InvalidCredentials: the current password is not right.

@@ -1,4 +1,4 @@
-"""The auth room on the wire."""
+"""The auth package on the wire."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RefreshSchema(ma.Schema):
 
 
 class TokenSchema(ma.Schema):
-    """A token from a letter."""
+    """A token from an e-mail."""
 
     token = text(1, 1024, required=True, metadata={"description": "The token in the link of the letter."})
 
@@ -50,7 +50,7 @@ class EmailSchema(ma.Schema):
 
 
 class ResetSchema(TokenSchema):
-    """A token from a letter, and the new password twice."""
+    """A token from an e-mail, and the new password twice."""
 
     password = text(8, 128, required=True, metadata=PASSWORD)
     password2 = text(8, 128, required=True, metadata=PASSWORD)

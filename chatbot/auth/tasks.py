@@ -1,4 +1,4 @@
-"""Background work of the auth room."""
+"""Background work of the auth package."""
 
 from __future__ import annotations
 

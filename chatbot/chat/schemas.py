@@ -1,4 +1,4 @@
-"""The chat room on the wire."""
+"""The chat package on the wire."""
 
 from __future__ import annotations
 

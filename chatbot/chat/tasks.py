@@ -1,4 +1,4 @@
-"""Background work of the chat room."""
+"""Background work of the chat package."""
 
 from __future__ import annotations
 

@@ -375,7 +375,7 @@ class Settings(BaseSettings):
             raise ConfigError(f"These settings cannot be used:\n  SECRET_KEY: {error}") from None
 
     def mail_secrets(self) -> Secrets:
-        """What signs the links in letters."""
+        """What signs the links in e-mails."""
         return Secrets(self.secret(), _revealed(self.secret_key_previous), self.secrets_retire_at)
 
     def jwt_secrets(self) -> Secrets:

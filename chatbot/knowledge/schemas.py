@@ -1,4 +1,4 @@
-"""The knowledge room on the wire."""
+"""The knowledge package on the wire."""
 
 from __future__ import annotations
 

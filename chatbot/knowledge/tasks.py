@@ -1,4 +1,4 @@
-"""Background work of the knowledge room."""
+"""Background work of the knowledge package."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Letters out. A row is the queue of record: queued, sent, failed or cancelled."""
+"""E-mails out. A row is the queue of record: queued, sent, failed or cancelled."""

@@ -25,7 +25,7 @@ _LINE = "{:36}  {:16}  {:32}  {:9}  {:>8}  {:20}  {}"
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 def list_mails(status: str | None, limit: int) -> None:
-    """List letters, newest first. Failed ones stay until they are tried again or RETENTION_DAYS have passed."""
+    """List e-mails, newest first. Failed ones stay until they are tried again or RETENTION_DAYS have passed."""
     from chatbot.extensions import db
     from chatbot.mail import service
 
@@ -52,9 +52,9 @@ def masked(recipient: str) -> str:
 @click.argument("mail_ids", metavar="[ID]...", nargs=-1, type=click.UUID)
 @click.option("--all-failed", is_flag=True, help="Every letter that has failed.")
 def retry(mail_ids: tuple[object, ...], all_failed: bool) -> None:
-    """Queue failed letters again, as if they were new.
+    """Queue failed e-mails again, as if they were new.
 
-    Exit status: 0 when all of them are queued, 1 when one was not a failed letter.
+    Exit status: 0 when all of them are queued, 1 when one was not a failed e-mail.
     """
     from chatbot.background import enqueue
     from chatbot.extensions import db

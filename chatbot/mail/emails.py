@@ -1,6 +1,6 @@
-"""What a letter says, and the registry of who writes which kind.
+"""What an e-mail says, and the registry of who writes which kind.
 
-The rooms above register their writers in the factory; this room only knows that a kind has one.
+The packages above register their writers in the factory; this package only knows that a kind has one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,6 @@ class Email:
     html: str
 
 
-# Writes the letter of a row, or gives None when there is no reason to send it any more.
+# Writes the e-mail of a row, or gives None when there is no reason to send it any more.
 LetterBuilder = Callable[[Session, Mail], Email | None]
 LetterBuilders = Mapping[str, LetterBuilder]

@@ -1,4 +1,4 @@
-"""The queue of letters."""
+"""The queue of e-mails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbot.translations import ENGLISH
 
 
 class Mail(Base):
-    """A letter to be sent. What it says is written when it is sent, so the row holds no token."""
+    """An e-mail to be sent. What it says is written when it is sent, so the row holds no token."""
 
     __tablename__ = "mails"
     __table_args__ = (
@@ -25,11 +25,11 @@ class Mail(Base):
     kind: Mapped[str] = mapped_column(String(40))
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     recipient: Mapped[str] = mapped_column(String(320))
-    # That of the request which the letter answers.
+    # That of the request which the e-mail answers.
     language: Mapped[str] = mapped_column(String(5), default=ENGLISH, server_default=ENGLISH)
     status: Mapped[str] = mapped_column(String(20), default="queued")
     attempts: Mapped[int] = mapped_column(default=0)
-    # When it is due. A worker that takes it moves this ahead; if the worker dies, the letter is due again.
+    # When it is due. A worker that takes it moves this ahead; if the worker dies, the e-mail is due again.
     next_attempt_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     error: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

@@ -1,4 +1,4 @@
-"""Queueing and delivering letters. At least once: a worker that dies between sending and storing sends again."""
+"""Queueing and delivering e-mails. At least once: a worker that dies between sending and storing sends again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TAKEN_FOR = timedelta(minutes=2)
 
 
 def queue_mail(session: Session, kind: str, user_id: str, recipient: str, language: str = ENGLISH) -> Mail:
-    """Adds a letter to the caller's transaction; it will be written in that language."""
+    """Adds an e-mail to the caller's transaction; it will be written in that language."""
     mail = Mail(kind=kind, user_id=user_id, recipient=recipient, language=language)
     session.add(mail)
     session.flush()
@@ -34,7 +34,7 @@ def queue_mail(session: Session, kind: str, user_id: str, recipient: str, langua
 
 
 def due_mails(session: Session, limit: int = 100) -> list[str]:
-    """The ids of letters that are due: what beat wakes the worker for, whatever a broker has lost."""
+    """The ids of e-mails that are due: what beat wakes the worker for, whatever a broker has lost."""
     query = select(Mail.id).where(Mail.status == "queued", Mail.next_attempt_at <= utcnow())
     due = list(session.scalars(query.order_by(Mail.next_attempt_at).limit(limit)))
     session.rollback()
@@ -42,7 +42,7 @@ def due_mails(session: Session, limit: int = 100) -> list[str]:
 
 
 def deliver(session: Session, mail_id: str, builders: LetterBuilders, transport: Transport) -> str | None:
-    """Sends one letter if it is due and nobody else has taken it. Gives its status, or None when not taken.
+    """Sends one e-mail if it is due and nobody else has taken it. Gives its status, or None when not taken.
 
     No transaction is open while the mail server is spoken to.
     """
@@ -61,7 +61,7 @@ def deliver(session: Session, mail_id: str, builders: LetterBuilders, transport:
 
 
 def _still_ours(mail: Mail, status: str) -> list[ColumnElement[bool]]:
-    """What was sent is sent. Any other outcome counts only while nobody else has taken the letter meanwhile."""
+    """What was sent is sent. Any other outcome counts only while nobody else has taken the e-mail meanwhile."""
     if status == "sent":
         return [Mail.id == mail.id]
     return [Mail.id == mail.id, Mail.status == "queued", Mail.attempts == mail.attempts]
@@ -86,7 +86,7 @@ def _take(session: Session, mail_id: str) -> Mail | None:
 def _attempt(
     session: Session, mail: Mail, builders: LetterBuilders, transport: Transport
 ) -> tuple[str, str | None]:  # fmt: skip
-    """Writes and sends a letter; gives what became of it, and the reason where it was not sent."""
+    """Writes and sends an e-mail; gives what became of it, and the reason where it was not sent."""
     if mail.attempts > MAX_ATTEMPTS:
         return "failed", "the worker stopped at every attempt"
     try:
@@ -98,7 +98,7 @@ def _attempt(
         transport(mail.recipient, letter, mail.id)
     except Refused as error:
         return "failed", str(error)
-    except Exception as error:  # Whatever it was, the letter is tried again, and given up at the cap.
+    except Exception as error:  # Whatever it was, the e-mail is tried again, and given up at the cap.
         log.warning("mail_not_sent", mail_id=mail.id, attempt=mail.attempts, error=type(error).__name__)
         return ("failed" if mail.attempts >= MAX_ATTEMPTS else "queued"), type(error).__name__
     finally:
@@ -122,13 +122,13 @@ def backoff(attempts: int) -> timedelta:
 
 
 def list_mails(session: Session, status: str | None, limit: int) -> list[Mail]:
-    """The newest letters, of one status or of all."""
+    """The newest e-mails, of one status or of all."""
     query = select(Mail).order_by(Mail.created_at.desc(), Mail.id.desc()).limit(limit)
     return list(session.scalars(query.where(Mail.status == status) if status else query))
 
 
 def retry_failed(session: Session, mail_ids: Sequence[str] | None) -> list[str]:
-    """Queues failed letters again as if they were new: those with the ids, or all. Gives the ids that were queued."""
+    """Queues failed e-mails again as if they were new: those with the ids, or all. Gives the ids that were queued."""
     which = Mail.status == "failed" if mail_ids is None else (Mail.status == "failed") & Mail.id.in_(mail_ids)
     fresh = {"status": "queued", "attempts": 0, "next_attempt_at": utcnow(), "error": None}
     begin_write(session)
@@ -138,7 +138,7 @@ def retry_failed(session: Session, mail_ids: Sequence[str] | None) -> list[str]:
 
 
 def erase(session: Session, user_id: str, folder: Path) -> Callable[[], None]:
-    """What deletes the files of somebody's letters in the outbox, after the commit of what deletes their rows."""
+    """What deletes the files of somebody's e-mails in the outbox, after the commit of what deletes their rows."""
     mail_ids = list(session.scalars(select(Mail.id).where(Mail.user_id == user_id)))
 
     def afterwards() -> None:
@@ -149,7 +149,7 @@ def erase(session: Session, user_id: str, folder: Path) -> Callable[[], None]:
 
 
 def sweep_outbox(session: Session, folder: Path) -> int:
-    """Deletes the files of letters whose rows are gone; gives their number."""
+    """Deletes the files of e-mails whose rows are gone; gives their number."""
     files = {path: mail_id for path in folder.glob("*") if (mail_id := outbox_id(path))}
     there = set(session.scalars(select(Mail.id))) if files else set()
     session.rollback()
@@ -168,7 +168,7 @@ def _unlink(path: Path) -> None:
 
 
 def forget_old(session: Session, days: int) -> int:
-    """Deletes letters that are done with and older than that many days; gives how many."""
+    """Deletes e-mails that are done with and older than that many days; gives how many."""
     done_with = Mail.status.in_([status for status in STATUSES if status != "queued"])
     begin_write(session)
     gone = session.execute(delete(Mail).where(done_with, Mail.created_at < utcnow() - timedelta(days=days)))

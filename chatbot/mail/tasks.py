@@ -1,4 +1,4 @@
-"""Background work of the mail room."""
+"""Background work of the mail package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatbot.mail.transport import OUTBOX
 
 @shared_task(name="mail.deliver", ignore_result=True)
 def deliver_mail(mail_id: str) -> None:
-    """Sends one letter."""
+    """Sends one e-mail."""
     mail_room = current_app.extensions["mail_room"]
     service.deliver(db.session(), mail_id, mail_room.builders, mail_room.transport)
 
@@ -26,6 +26,6 @@ def sweep_mails() -> None:
 
 @shared_task(name="mail.forget_old", ignore_result=True)
 def forget_old_mails() -> None:
-    """Deletes letters that are done with and older than RETENTION_DAYS, and files of letters that are gone."""
+    """Deletes e-mails that are done with and older than RETENTION_DAYS, and files of e-mails that are gone."""
     service.forget_old(db.session(), settings().retention_days)
     service.sweep_outbox(db.session(), settings().instance_path / OUTBOX)

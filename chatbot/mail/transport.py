@@ -25,7 +25,7 @@ Transport = Callable[[str, Email, str], None]
 
 
 class Refused(Exception):
-    """This letter will never go out; trying again is of no use. The message says why and names nobody."""
+    """This e-mail will never go out; trying again is of no use. The message says why and names nobody."""
 
 
 class _Connection(Connection):
@@ -44,7 +44,7 @@ class _Connection(Connection):
         return host
 
     def __exit__(self, *raised: object) -> None:
-        """A server that hangs up has still taken the letter, or still refused it; the farewell decides nothing."""
+        """A server that hangs up has still taken the e-mail, or still refused it; the farewell decides nothing."""
         assert self.host is not None  # noqa: S101 - set on entering.
         with contextlib.suppress(OSError, smtplib.SMTPException), contextlib.closing(self.host):
             self.host.quit()
@@ -77,7 +77,7 @@ def smtp(mail: _Mail, sender: str) -> Transport:
 
 
 def outbox(folder: Path, sender: str) -> Transport:
-    """Writes each letter as an .eml file, whole or not at all. Its text is plain to read, links too."""
+    """Writes each e-mail as an .eml file, whole or not at all. Its text is plain to read, links too."""
 
     def send(recipient: str, letter: Email, message_id: str) -> None:
         message = _message(sender, recipient, letter, message_id, "8bit")
@@ -95,12 +95,12 @@ def outbox(folder: Path, sender: str) -> Transport:
 
 
 def outbox_file(folder: Path, message_id: str) -> Path:
-    """Where the file of a letter is."""
+    """Where the file of an e-mail is."""
     return folder / f"{message_id}.eml"
 
 
 def outbox_id(path: Path) -> str | None:
-    """The id of the letter whose file this is, or was to become; None for a file that is none."""
+    """The id of the e-mail whose file this is, or was to become; None for a file that is none."""
     name = path.name.removesuffix(".eml") if path.suffix == ".eml" else path.name.removeprefix(".").removesuffix(".tmp")
     try:
         return name if str(UUID(name)) == name else None
@@ -109,7 +109,7 @@ def outbox_id(path: Path) -> str | None:
 
 
 def check_recipient(recipient: str) -> None:
-    """Looks before a letter is written.
+    """Looks before an e-mail is written.
 
     Raises:
         Refused: this is not one address on one line.

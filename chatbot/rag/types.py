@@ -1,4 +1,4 @@
-"""What leaves this room: plain, frozen values."""
+"""What leaves this package: plain, frozen values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schema pieces every room uses: strict values, times with `Z`, texts with limits in code points, the page of a list.
+"""Schema pieces for every package: strict values, times with `Z`, texts limited in code points, the page of a list.
 
 Marshmallow reads "yes" as true, 1 as true, `1_0` as ten and eight other spellings of a UUID. The OpenAPI document
 promises one spelling, and what it does not promise is refused.

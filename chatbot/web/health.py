@@ -1,7 +1,7 @@
 """/healthz: the process lives. /readyz: each thing it needs or uses, with its state.
 
 Without the database and its schema nothing works: 503. What else is wrong is told with 200 and `degraded`, for no
-other process would do better, and questions are still answered. The rooms tell their states as functions in
+other process would do better, and questions are still answered. The packages tell their states as functions in
 `app.extensions["checks"]`.
 """
 

@@ -1,7 +1,7 @@
 """/metrics, for Prometheus. With METRICS_TOKEN it asks for that token; without, only a laptop's own programs get it.
 
-What the processes have counted comes from chatbot.metrics, what the database knows is read for each answer. The rooms
-tell what they know as functions in `app.extensions["readings"]`.
+What the processes have counted comes from chatbot.metrics, what the database knows is read for each answer. The
+packages tell what they know as functions in `app.extensions["readings"]`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _is_here() -> bool:
 
 
 def _readings() -> list[Reading]:
-    """What the rooms read from the database, which may be away."""
+    """What the packages read from the database, which may be away."""
     found: list[Reading] = []
     try:
         with current_app.extensions["sessions"]() as session:

@@ -1,4 +1,4 @@
-"""The small pages behind the links of letters: what they ask, what they answer, and what they give away: nothing."""
+"""The small pages behind the links of e-mails: what they ask, what they answer, and what they give away: nothing."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def assert_tells_no_more(world: AuthActors, spec: dict[str, Any], line: dict[str
             schema = content.get(answer.mimetype, {}).get("schema", {})
             assert undocumented(spec, schema, answer.json) == []
     own = {world.who[role].user.email} if world.who[role].user else set()
-    # These show the account that a password, or the link of a letter, was for.
+    # These show the account that a password, or the link of an e-mail, was for.
     own |= {world.other.email, world.owner.email} if line["guard"] == "public" else set()
     others = {who.user.email for who in world.who.values() if who.user} - own
     assert [text for text in (*NEVER, *others) if text in answer.text] == []

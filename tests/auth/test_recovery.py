@@ -28,7 +28,7 @@ NEW, NEWER = "a lighthouse in the fog", "two lighthouses in the fog"
 
 
 def link_to(app, who) -> str:
-    """The token of a reset link, as the letter's builder makes it."""
+    """The token of a reset link, as the e-mail's builder makes it."""
     with app.extensions["sessions"]() as session:
         return recovery.reset_token(app.extensions["settings"], session.get(User, who.id))
 
@@ -64,7 +64,7 @@ def count(session, *which) -> int:
 
 
 def letters(app, kind: str) -> list[str]:
-    """The texts of the letters of a kind, after a worker has run."""
+    """The texts of the e-mails of a kind, after a worker has run."""
     with app.app_context(), app.extensions["sessions"]() as session:
         ids = session.scalars(select(Mail.id).where(Mail.kind == kind).order_by(Mail.created_at)).all()
         session.rollback()
@@ -271,7 +271,7 @@ def test_asking_for_a_letter_looks_and_costs_the_same_for_everybody(app, session
 
 
 def test_everybody_wakes_a_worker(app, session, tmp_path):
-    """A3: for a letter that does not exist there is a message as well."""
+    """A3: for an e-mail that does not exist there is a message as well."""
     for sent, email in enumerate(strangers(app, session).values()):
         assert len(messages(tmp_path)) == sent
         app.test_client().post(FORGOT, json={"email": email})

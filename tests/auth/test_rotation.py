@@ -195,7 +195,7 @@ def test_links_of_letters_change_over_likewise(make_app, database_url, kind):
 
 
 def test_changing_one_secret_leaves_the_other_alone(make_app):
-    """D8: with a JWT_SECRET_KEY of its own, SECRET_KEY is for letters only."""
+    """D8: with a JWT_SECRET_KEY of its own, SECRET_KEY is for e-mails only."""
     old = make_app(secret_key=OLD, jwt_secret_key=OTHER)
     ada, sent = sign_up(old, "ada"), link(old, "verify")
     letters = make_app(secret_key=NEW, jwt_secret_key=OTHER)

@@ -296,7 +296,7 @@ def test_an_unconfirmed_address_keeps_everything_but_the_account_closed(make_app
 
 
 def test_whoever_is_not_confirmed_still_manages_the_own_account(make_app):
-    """C16: to read it, to leave, to sign out, to change the password and to ask for another letter."""
+    """C16: to read it, to leave, to sign out, to change the password and to ask for another e-mail."""
     app = make_app(require_verified_email=True)
     ada, client = sign_up(app, "ada"), app.test_client()
     assert client.post(URL + "resend/", json={"email": ada.email}).status_code == 202

@@ -1,4 +1,4 @@
-"""Asking over HTTP, and reading a stream, for the tests of this room."""
+"""Asking over HTTP, and reading a stream, for the tests of this package."""
 
 from __future__ import annotations
 

@@ -339,7 +339,7 @@ def test_answers_kept_in_redis_are_forgotten(
 
 
 def test_outbox_forgets_what_has_no_row(sqlite_app: Flask) -> None:
-    """As of a letter that was written while its account was deleted, or that is older than RETENTION_DAYS."""
+    """As of an e-mail that was written while its account was deleted, or that is older than RETENTION_DAYS."""
     outbox = sqlite_app.extensions["settings"].instance_path / "outbox"
     outbox.mkdir()
     ada = sign_up(sqlite_app, "ada")

@@ -36,7 +36,7 @@ def told(answer: Any) -> dict[str, Any]:
 
 
 def calls_with_a_conversation(app: Flask) -> list[tuple[str, str]]:
-    """(method, path) of every call of this room that names a conversation in its path."""
+    """(method, path) of every call of this package that names a conversation in its path."""
     rules = [
         rule for rule in app.url_map.iter_rules() if rule.rule.startswith(API) and "<uuid:session_id>" in rule.rule
     ]

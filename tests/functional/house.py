@@ -190,7 +190,7 @@ class ProcessFleet:
         return self.log_in(name)
 
     def letter_to(self, email: str, seconds: float = 10) -> str:
-        """The text of the letter that arrives in the outbox."""
+        """The text of the e-mail that arrives in the outbox."""
 
         def found() -> str | None:
             for path in (self.folder / "outbox").glob("*.eml"):

@@ -40,7 +40,7 @@ DATABASE_PASSWORD, REDIS_PASSWORD = "canary-database-Zq12", "canary-redis-Zq13"
 
 
 class MailServer(Controller):
-    """Asks for a password and keeps the letters."""
+    """Asks for a password and keeps the e-mails."""
 
     def __init__(self) -> None:
         self.letters: list[Any] = []
@@ -58,7 +58,7 @@ class MailServer(Controller):
         return "250 OK"
 
     def link(self, subject: str) -> str:
-        """The link of the first letter with this subject."""
+        """The link of the first e-mail with this subject."""
 
         def found() -> str | None:
             for letter in list(self.letters):

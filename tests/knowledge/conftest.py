@@ -1,4 +1,4 @@
-"""What the knowledge room's tests share: an embedder that counts, a worker in a thread, and what answers."""
+"""What the knowledge package's tests share: an embedder that counts, a worker in a thread, and what answers."""
 
 from __future__ import annotations
 

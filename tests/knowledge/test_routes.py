@@ -1,4 +1,4 @@
-"""The knowledge room over HTTP."""
+"""The knowledge package over HTTP."""
 
 from __future__ import annotations
 

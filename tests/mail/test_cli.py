@@ -1,4 +1,4 @@
-"""`flask mail list` and `flask mail retry`: dead letters are seen, and get another chance."""
+"""`flask mail list` and `flask mail retry`: dead e-mails are seen, and get another chance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def invoke(app, *args):
 
 
 def add_one_of_each(session) -> dict[str, Mail]:
-    """A letter of each status, the newest first."""
+    """An e-mail of each status, the newest first."""
     user_id, mails = add_user(session).id, {}
     for age, status in enumerate(service.STATUSES):
         fields = {"status": status, "created_at": utcnow() - timedelta(minutes=age)}
@@ -122,7 +122,7 @@ def test_all_failed_letters_can_be_retried_at_once_and_no_others(app, session):
 
 
 def test_what_has_not_failed_is_not_retried_and_the_rest_is(app, session):
-    """A sent letter must not go out twice because of a wrong id."""
+    """A sent e-mail must not go out twice because of a wrong id."""
     mails, unknown = add_one_of_each(session), new_id()
     result = invoke(app, "retry", mails["sent"].id, mails["failed"].id, unknown, mails["failed"].id)
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""Letters out: a real SMTP server on loopback that takes, refuses, stalls; and the files of the outbox."""
+"""E-mails out: a real SMTP server on loopback that takes, refuses, stalls; and the files of the outbox."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_server_that_says_nothing_is_left_after_a_while(make_app, monkeypatch)
     ],
 )
 def test_a_server_without_what_we_ask_for_gets_nothing(make_app, box, settings, error):
-    """No letter and no password over a line that is not what was asked for."""
+    """No e-mail and no password over a line that is not what was asked for."""
     app = make_app(**smtp(box.port) | settings)
     sign_up(app, "ada")
     with app.extensions["sessions"]() as session:
@@ -169,7 +169,7 @@ def test_no_transaction_is_open_while_the_server_is_spoken_to(app, session, ada)
 
 
 def test_whatever_goes_wrong_is_counted_and_given_up(app, session, ada):
-    """A letter that cannot be written must not be tried for ever: here nobody writes its kind."""
+    """An e-mail that cannot be written must not be tried for ever: here nobody writes its kind."""
     mail_id = the_mail(session).id
     for _ in range(service.MAX_ATTEMPTS):
         make_due(session)
@@ -179,7 +179,7 @@ def test_whatever_goes_wrong_is_counted_and_given_up(app, session, ada):
 
 
 def test_what_was_sent_stays_sent_whatever_a_slow_worker_finds_later(app, session, ada, box):
-    """N6: one worker is slower than the time for which it has taken the letter."""
+    """N6: one worker is slower than the time for which it has taken the e-mail."""
     room, mail_id = app.extensions["mail_room"], the_mail(session).id
     session.rollback()
 
@@ -217,7 +217,7 @@ def test_the_wait_doubles_up_to_an_hour_with_jitter():
     for attempts, middle in enumerate(middles, start=1):
         waits = {service.backoff(attempts).total_seconds() for _ in range(50)}
         assert middle * 0.75 <= min(waits) < max(waits) <= middle * 1.25
-    # A letter that is given up has been tried for five hours.
+    # An e-mail that is given up has been tried for five hours.
     assert (len(middles) + 1, sum(middles) // 3600) == (service.MAX_ATTEMPTS, 5)
 
 

@@ -1,4 +1,4 @@
-"""Letters in the language of the request that they answer."""
+"""E-mails in the language of the request that they answer."""
 
 from __future__ import annotations
 

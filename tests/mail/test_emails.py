@@ -1,4 +1,4 @@
-"""What letters say, twice over; what names cannot do in them; and that only letters hold their tokens."""
+"""What e-mails say, twice over; what names cannot do in them; and that only e-mails hold their tokens."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ WITH_LINK = {
 
 @pytest.fixture
 def app(make_app):
-    """The application at an address of its own; its letters go to the outbox."""
+    """The application at an address of its own; its e-mails go to the outbox."""
     return make_app(public_url=f"{HOME}/")
 
 
 def write(app, session, kind, user, **fields):
-    """The letter of that kind as it is at this moment, or None."""
+    """The e-mail of that kind as it is at this moment, or None."""
     mail = add_mail(session, user.id, kind, **({"recipient": user.email} | fields))
     letter = app.extensions["mail_room"].builders[kind](session, mail)
     session.rollback()
@@ -114,7 +114,7 @@ def test_the_button_and_the_plain_link_of_both_parts_are_one_link(app, session, 
 
 
 def test_a_link_in_the_outbox_can_be_copied_as_it_is(app, session, tmp_path):
-    """On a laptop the outbox is where people read their letters."""
+    """On a laptop the outbox is where people read their e-mails."""
     add_mail(session, add_user(session, first_name="Zoë").id)
     run(app, session)
     (file,) = (tmp_path / "outbox").iterdir()
@@ -230,7 +230,7 @@ def test_the_first_name_is_used_unless_it_is_none_or_could_become_a_link(first_n
     assert emails.called(User(username="ada", first_name=first_name)) == called
 
 
-# When a letter is written ----------------------------------------------------------------------------------------
+# When an e-mail is written ----------------------------------------------------------------------------------------
 
 
 def test_the_tokens_in_the_letters_are_the_ones_that_work(app, session):
@@ -259,7 +259,7 @@ def test_a_letter_without_a_reason_is_not_written(app, session, kind, account, i
 
 @pytest.mark.parametrize("kind", WITH_LINK)
 def test_a_token_is_not_sent_to_an_address_that_the_account_has_left(app, session, kind):
-    """C6: the letter was queued before the change, and the token would be good for the new address."""
+    """C6: the e-mail was queued before the change, and the token would be good for the new address."""
     assert write(app, session, kind, add_user(session), recipient="old@example.com") is None
 
 
@@ -292,7 +292,7 @@ NEW = {"username": "ada", "email": "ada@example.com", "password": PASSWORD, "pas
 
 
 def ask_for_letters(app, **headers):
-    """Everything that queues a letter over HTTP, and a worker comes by after each."""
+    """Everything that queues an e-mail over HTTP, and a worker comes by after each."""
     client, answers = app.test_client(), []
 
     def post(path, body):
@@ -349,7 +349,7 @@ def test_no_token_is_anywhere_but_in_its_letter(make_app, tmp_path, capsys):
 
 
 def test_a_row_of_the_queue_has_nothing_to_hold_a_token(app, session):
-    """What a letter says is written when it is sent."""
+    """What an e-mail says is written when it is sent."""
     sign_up(app, "ada")
     run(app, session)
     with app.app_context():

@@ -1,4 +1,4 @@
-"""No address, name or subject adds a header or a reader to a letter."""
+"""No address, name or subject adds a header or a reader to an e-mail."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def sender_of(box, sender: str) -> transport.Transport:
 
 @pytest.mark.parametrize("recipient", pairs(BREAKS, NOT_ONE))
 def test_a_recipient_that_is_not_one_address_is_refused_for_good(app, session, box, recipient):
-    """C12: before a letter is written or a server spoken to, with a reason that does not name the address."""
+    """C12: before an e-mail is written or a server spoken to, with a reason that does not name the address."""
     add_mail(session, add_user(session).id, recipient=recipient)
     mail = run(app, session)
     assert (mail.status, mail.attempts, box.greeted, box.letters) == ("failed", 1, 0, [])

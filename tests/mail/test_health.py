@@ -1,4 +1,4 @@
-"""What /metrics and /readyz tell of letters."""
+"""What /metrics and /readyz tell of e-mails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_letters_that_failed_are_a_number(app, session, ada):
     session.execute(update(Mail).values(status="failed"))
     session.commit()
     found = {(reading.name, *reading.labels.values()): reading.value for reading in health.readings(session)}
-    assert found == {("chatbot_letters", "failed"): 1, ("chatbot_mail_queue_lag_seconds",): 0}
+    assert found == {("chatbot_emails", "failed"): 1, ("chatbot_mail_queue_lag_seconds",): 0}
 
 
 def test_letters_that_nobody_sends_are_told(app, session, ada):

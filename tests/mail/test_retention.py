@@ -1,4 +1,4 @@
-"""Old letters are forgotten; what is still to be sent never is."""
+"""Old e-mails are forgotten; what is still to be sent never is."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Row:
 
 @dataclass
 class MemoryRows:
-    """Rows in memory, as the knowledge room's are in SQL: revisions, removals and purges."""
+    """Rows in memory, as the knowledge package's are in SQL: revisions, removals and purges."""
 
     newest: int = 0
     purged: int = 0

@@ -83,7 +83,7 @@ def test_documents_queue_workers_and_letters_are_read_when_asked_for(app, ada):
     assert found["chatbot_database_up",] == 1
     assert (found["chatbot_documents", "ready"], found["chatbot_chunks",]) == (1, 1)
     assert (found["chatbot_index_vectors",], found["chatbot_index_newest_revision",]) == (1, 1)
-    assert found["chatbot_letters", "queued"] == 1
+    assert found["chatbot_emails", "queued"] == 1
     assert found["chatbot_mail_queue_lag_seconds",] >= 0
     assert found["chatbot_workers",] == found["chatbot_ingest_queue_lag_seconds",] == 0
     assert found["chatbot_retrieval_seconds_count", "dense"] >= 1

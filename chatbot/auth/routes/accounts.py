@@ -38,7 +38,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 def signup(body: dict[str, Any]) -> Any:
     """Sign up
 
-    Creates an account and queues the confirmation letter.
+    Creates an account and queues the confirmation e-mail.
     """
     user, mail_id = accounts.sign_up(db.session(), settings(), body, origin())
     enqueue(deliver_mail, mail_id)
@@ -70,7 +70,7 @@ def change_profile(body: dict[str, Any]) -> Any:
 def delete_profile(body: dict[str, Any]) -> None:
     """Delete the own account
 
-    Everything of the caller's is gone: sessions, conversations, keys, letters. In conversations of others their
+    Everything of the caller's is gone: sessions, conversations, keys, e-mails. In conversations of others their
     questions and the answers to them become empty; ids and order stay. What the record of security events tells
     stays, without saying whose it was.
     """
@@ -86,7 +86,7 @@ def delete_profile(body: dict[str, Any]) -> None:
 def export_account() -> ResponseReturnValue:
     """Download everything stored about the caller
 
-    A zip of JSON files: the profile, sessions, API keys without the keys, letters without their text, security
+    A zip of JSON files: the profile, sessions, API keys without the keys, e-mails without their text, security
     events, usage, and every conversation.
     """
     export.note(db.session(), caller().user_id, origin())

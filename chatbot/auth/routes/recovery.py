@@ -1,4 +1,4 @@
-"""Confirming an address, and getting a new password. The links of letters lead to small pages here."""
+"""Confirming an address, and getting a new password. The links of e-mails lead to small pages here."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _answered(template: str, act: Callable[[], Any]) -> Any:
 @public
 @blp.doc(**_PAGE)
 def verify_page() -> ResponseReturnValue:
-    """Show the page behind the link of the letter
+    """Show the page behind the link of the e-mail
 
     The page asks for a click: mail scanners open links, and must not confirm anything by it.
     """
@@ -88,7 +88,7 @@ def verify_page() -> ResponseReturnValue:
 def verify_email() -> Any:
     """Confirm an e-mail address
 
-    Takes the token of the letter as JSON, or from the page's form, which is answered with a page.
+    Takes the token of the e-mail as JSON, or from the page's form, which is answered with a page.
     """
 
     def act() -> Any:
@@ -104,7 +104,7 @@ def verify_email() -> Any:
 @blp.arguments(schemas.EmailSchema)
 @blp.response(202)
 def resend(body: dict[str, Any]) -> Any:
-    """Send the confirmation letter again
+    """Send the confirmation e-mail again
 
     The answer is the same whether or not there is such an account.
     """
@@ -118,7 +118,7 @@ def resend(body: dict[str, Any]) -> Any:
 @blp.arguments(schemas.EmailSchema)
 @blp.response(202)
 def forgot_password(body: dict[str, Any]) -> Any:
-    """Ask for a reset letter
+    """Ask for a reset e-mail
 
     Its link works for an hour and for one reset; a reset ends every other link as well. The answer is the same
     whether or not there is such an account.
@@ -131,7 +131,7 @@ def forgot_password(body: dict[str, Any]) -> Any:
 @public
 @blp.doc(**_PAGE)
 def reset_page() -> ResponseReturnValue:
-    """Show the page behind the link of the reset letter"""
+    """Show the page behind the link of the reset e-mail"""
     return _page("reset_password.html", done=False, usable=bool(request.args.get("token")))
 
 
@@ -141,7 +141,7 @@ def reset_page() -> ResponseReturnValue:
 @blp.response(200)
 @blp.doc(**_json_or_form(schemas.ResetSchema))
 def reset_password() -> Any:
-    """Set a new password by the token of a letter
+    """Set a new password by the token of an e-mail
 
     Ends every session of the account, and confirms its address. Takes JSON, or the page's form, which is answered
     with a page.

@@ -1,4 +1,4 @@
-"""What this room has stored about a person, for them to take along; their visitors' conversations included."""
+"""What this package has stored about a person, for them to take along; their visitors' conversations included."""
 
 from __future__ import annotations
 

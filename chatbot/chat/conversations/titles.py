@@ -34,7 +34,7 @@ def make_title(session: Session, models: ChatModels, session_id: str) -> None:
     try:
         title, spent = models.title(answer.extra.get("model"), question.content, answer.content)
     except ChatbotError as error:
-        log.warning("no_title", session_id=session_id, code=error.code)
+        log.warning("title_failed", session_id=session_id, code=error.code)
         return
     begin_write(session)
     if spent.total_tokens:

@@ -1,4 +1,4 @@
-"""/api/knowledge/gaps/: what is asked of the documents comes from conversations, so it is made in this room."""
+"""/api/knowledge/gaps/: what is asked of the documents comes from conversations, so it is made in this package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How documents, the index and the workers are: what /metrics and /readyz tell of this room."""
+"""How documents, the index and the workers are: what /metrics and /readyz tell of this package."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def readings(session: Session, retriever: Retriever) -> Iterator[Reading]:
     for code, count in session.execute(failed):
         yield Reading("chatbot_documents_failed", "Documents that failed, by code.", count, {"code": code or "none"})
     yield Reading("chatbot_ingest_queue_lag_seconds", "How long the first document is due.", queue_lag(session))
-    yield Reading("chatbot_ingest_queue_oldest_seconds", "Age of the oldest document in the queue.", _oldest(session))
+    yield Reading("chatbot_ingest_queue_age_seconds", "Age of the oldest document in the queue.", _oldest(session))
     yield Reading("chatbot_workers", "Workers that were heard of in the last 30 s.", workers(session))
     silent = silence(session)
     if silent is not None:
-        yield Reading("chatbot_worker_silence_seconds", "Since any worker was heard of.", silent)
+        yield Reading("chatbot_worker_heartbeat_age_seconds", "Since any worker was heard of.", silent)
     yield from _index(active_generation(session), retriever)
     ready = select(func.coalesce(func.sum(Document.chunk_count), 0)).where(Document.status == "ready")
     yield Reading("chatbot_chunks", "Chunks of the documents that are ready.", session.scalars(ready).one())

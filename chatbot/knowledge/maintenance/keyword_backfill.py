@@ -47,7 +47,7 @@ def _catch_up(session: Session, generation_id: int) -> int:
         begin_write(session)
         note_languages(session, generation_id)
         session.commit()
-        log.info("keywords_caught_up", generation=generation_id, chunks=total)
+        log.info("keyword_index_backfilled", generation=generation_id, chunks=total)
     return total
 
 

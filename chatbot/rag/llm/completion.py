@@ -126,7 +126,7 @@ class ModelClient:
         if error is None or not is_outage(error):
             self.breaker.worked()
         elif self.breaker.failed():
-            log.warning("model_left_alone", model=self.name)
+            log.warning("circuit_opened", model=self.name)
 
 
 class LLMCall:

@@ -39,7 +39,7 @@ AGAIN_SECONDS, AFTER_ERROR_SECONDS = 5.0, 60.0
 
 
 class Rows(Protocol):
-    """The rows a store follows; the knowledge room reads them from SQL."""
+    """The rows a store follows; the knowledge package reads them from SQL."""
 
     def revision(self) -> int:
         """The newest revision: one cheap read."""
@@ -94,7 +94,7 @@ class Held(Protocol):
 
 
 class RowStore(VectorStore):
-    """A LangChain vector store over rows. It is read-only here: rows are written by the knowledge room."""
+    """A LangChain vector store over rows. It is read-only here: rows are written by the knowledge package."""
 
     def __init__(self, embedding: LangChainEmbeddings, rows: Rows) -> None:
         self._embedding = embedding

@@ -59,7 +59,7 @@ parser = StrictParser()
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """The blueprint of every room."""
+    """The blueprint of every package."""
 
     ARGUMENTS_PARSER = parser
 

@@ -10,7 +10,7 @@ from chatbot.extensions import db
 
 
 def request_resources() -> ExitStack:
-    """What this request holds. A room that holds something ends its requests with `release`."""
+    """What this request holds. A package that holds something ends its requests with `release`."""
     if "holding" not in g:
         g.holding = ExitStack()
     held: ExitStack = g.holding

@@ -178,7 +178,7 @@ send = limited("send", Limit("caller", lambda settings: settings.chat_rate_limit
 
 
 def letters(what: str, by_account: Callable[[], str | None]) -> Callable[[View], View]:
-    """For what sends a letter to an address that anybody may name."""
+    """For what sends an e-mail to an address that anybody may name."""
     return limited(
         what,
         Limit("account", 3, 6 * HOUR, by_account),

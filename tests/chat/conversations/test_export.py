@@ -1,4 +1,4 @@
-"""What this room gives a person to take along."""
+"""What this package gives a person to take along."""
 
 from __future__ import annotations
 

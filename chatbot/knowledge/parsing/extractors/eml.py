@@ -1,4 +1,4 @@
-"""Letters as mail programs save them: who, what and when, the text, and the names of what is attached."""
+"""E-mails as mail programs save them: who, what and when, the text, and the names of what is attached."""
 
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -52,12 +52,12 @@ def _plain(raw: str) -> str:
 def _word(word: str | bytes, charset: str | None) -> str:
     if isinstance(word, str):
         return word
-    # What stands between encoded words comes in this encoding, whatever the letter's is.
+    # What stands between encoded words comes in this encoding, whatever the e-mail's is.
     return decode(word, charset) if charset else word.decode("raw-unicode-escape", "replace")
 
 
 def _parts(letter: Letter) -> list[Letter]:
-    """What a multipart consists of; a letter within a letter is attached, not a part."""
+    """What a multipart consists of; an e-mail within an e-mail is attached, not a part."""
     parts: Any = letter.get_payload()
     return parts if letter.get_content_maintype() == "multipart" and isinstance(parts, list) else []
 
