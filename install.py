@@ -33,20 +33,33 @@ FULL_BYTES = 20_000_000
 # What pip, uv, venv and the system say, and what is missing then.
 REASONS = (
     (
-        r"No space left on device|os error 28|Disk quota exceeded|os error 122",
+        re.compile(
+            r"No space left on device|os error 28|Disk quota exceeded|os error 122",
+            re.IGNORECASE,
+        ),
         DISK,
     ),
     (
-        r"Permission denied|os error 13\b|Read-only file system|os error 30\b",
+        re.compile(
+            r"Permission denied|os error 13\b|Read-only file system|os error 30\b",
+            re.IGNORECASE,
+        ),
         "The permission to write is missing; the lines above name the file or folder.",
     ),
     (
-        r"hash mismatch|do not match the hashes",
+        re.compile(
+            r"hash mismatch|do not match the hashes",
+            re.IGNORECASE,
+        ),
         "The index has another file than the one that is locked; nothing was installed from it.",
     ),
     (
-        r"error sending request|dns error|Could not connect|Failed to fetch|timed out|Failed to establish a new "
-        r"connection|Temporary failure in name resolution|Could not fetch URL|No matching distribution found for uv",
+        re.compile(
+            r"error sending request|dns error|Could not connect|Failed to fetch|timed out|Failed to establish "
+            r"a new connection|Temporary failure in name resolution|Could not fetch URL|No matching distribution found "
+            r"for uv",
+            re.IGNORECASE,
+        ),
         "The package index cannot be reached: check the network, the proxy and the index that pip and uv are "
         "configured with, and run the same command again.",
     ),
@@ -62,7 +75,7 @@ class InstallError(Exception):
 def reason(output: str) -> str:
     """What is missing, by what a command printed before it failed."""
     for pattern, text in REASONS:
-        if re.search(pattern, output, re.IGNORECASE):
+        if pattern.search(output):
             return text
     # venv does not say why its pip could not be written.
     if shutil.disk_usage(ROOT).free < FULL_BYTES:

@@ -3,4 +3,4 @@
 This module imports nothing: the parsers' child processes and the command line start from it.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -7,61 +7,39 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import Connection, NullPool, create_engine, text
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.util import LRUCache
-from werkzeug.routing import Rule
 from xdist.scheduler import LoadFileScheduling
 
 from chatbot.app import create_app
 from chatbot.auth import accounts
 from chatbot.auth.credentials import jwts, sessions
 from chatbot.config import Settings, load_settings
+from chatbot.config.environment import OLD_NAMES
 from chatbot.db import begin_write
 from chatbot.extensions import db
 from chatbot.knowledge.documents.service import NewDocument, add_document, get_document
 from chatbot.knowledge.index import keywords, pgvector_store
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Document
-from chatbot.rag.embeddings.embedders import LocalEmbedder
-from tests import leftovers
+from tests import leftovers, speedups
 from tests.openai_server import OpenAIServer, running
 
 # As the web processes have it (gunicorn.conf.py): what was loaded stays, and looking through it again and again takes
 # a tenth of the time.
 gc.freeze()
 gc.set_threshold(20_000, 10, 5)
-
-_compile_builder = Rule._compile_builder
-
-
-def _compiled_when_needed(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-    """Werkzeug compiles two functions for each rule that build addresses, which takes half of the time in which an
-    application is made; the suite makes thousands of applications, and builds hardly any address."""
-    made: list[Callable[..., tuple[str, str]]] = []
-
-    def build(rule: Rule, /, **values: Any) -> tuple[str, str]:
-        if not made:
-            made.append(_compile_builder(rule, append_unknown))
-        return made[0](rule, **values)
-
-    return build
-
-
-Rule._compile_builder = _compiled_when_needed  # type: ignore[method-assign]
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -79,6 +57,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FOLDER] = leftovers.watch()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what starts a server; `make quick` leaves those out."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if SERVERS & set(fixtures) or "[postgresql" in item.name or item.nodeid.startswith("tests/functional/"):
+            item.add_marker("server")
+
+
+SERVERS = {"postgres_server", "redis_server"}
 ALONE = ("test_fleet.py", "test_two_processes.py")
 
 
@@ -98,7 +85,7 @@ class _ByHouse(LoadFileScheduling):  # type: ignore[misc]
 @pytest.fixture(autouse=True, scope="session")
 def _clean_environment() -> None:
     """A developer's own settings must not decide what the tests see."""
-    for name in Settings.model_fields:
+    for name in (*Settings.model_fields, *OLD_NAMES.values()):
         os.environ.pop(name.upper(), None)
 
 
@@ -109,34 +96,10 @@ def models_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _each_vector_once() -> Iterator[None]:
-    """Hundreds of tests ingest the same few texts. Each process of the suite embeds a text once and gives that vector
-    again; tests/rag/embeddings/test_minilm.py shows that the embedder would give the same."""
-    known: dict[str, Any] = {}
-    embed = LocalEmbedder.embed
-
-    def remembered(self: LocalEmbedder, texts: Sequence[str]) -> Any:
-        new = list(dict.fromkeys(text for text in texts if text not in known))
-        known.update(zip(new, embed(self, new), strict=True))
-        return np.stack([known[text] for text in texts]) if texts else embed(self, texts)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LocalEmbedder, "embed", remembered)
+def _speedups() -> Iterator[None]:
+    """Patches of libraries that make the suite faster; see there."""
+    with speedups.applied():
         yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _each_statement_once() -> Iterator[None]:
-    """Each application has an engine of its own, which would compile each statement anew: a third of a small test.
-
-    What is compiled for one database of a kind holds for all of that kind."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DefaultDialect, "__hash__", lambda self: hash(type(self)))
-        patch.setattr(DefaultDialect, "__eq__", lambda self, other: type(self) is type(other))
-        yield
-
-
-_compiled: Any = LRUCache(5_000)
 
 
 @pytest.fixture(scope="session")
@@ -312,7 +275,7 @@ def make_app(tmp_path: Path, models_path: Path, sqlite_template: Path) -> Iterat
         app = create_app(_settings(instance, models_path, **overrides))
         app.testing = False
         with app.app_context():
-            db.engine.update_execution_options(compiled_cache=_compiled)
+            speedups.share_statements(db.engine)
         made.append(app)
         return app
 

@@ -85,10 +85,10 @@ class Channel(TolerantChannel, transport.Channel):
         """How to connect.
 
         Raises:
-            ConnectionError: the channel is closed. kombu raises an AttributeError, which ends a worker that is busy
-                while Redis goes away; of a lost connection it knows what to do.
+            ConnectionError: the channel or its connection is closed. kombu raises an AttributeError, which ends a
+                worker that is busy while Redis goes away; of a lost connection it knows what to do.
         """
-        if self.connection is None:
+        if self.connection is None or self.connection.client is None:
             raise ConnectionError("the channel is closed")
         return super()._connparams(asynchronous=asynchronous)
 

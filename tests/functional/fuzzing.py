@@ -66,6 +66,7 @@ BEYOND_SCHEMAS = {
     # What an OpenAI client asks is its last message, and other rules hold for it than for the ones before.
     "The last message has to be a question of the user.",
     "Ask something.",
+    "Only text can be read: a string, or parts of the type `text`.",
     "A question has at most 8000 characters and 24000 bytes.",
     *SENTENCES.values(),  # What a file is, is known when it is read.
 }

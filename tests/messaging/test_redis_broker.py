@@ -149,3 +149,12 @@ def test_use_of_a_closed_channel_counts_as_a_lost_connection(connection, redis):
     for use in (lambda: lost.basic_ack("tag"), lambda: lost.qos.restore_visible(num=10, interval=1)):
         with pytest.raises(connection.connection_errors, match="closed"):
             use()
+
+
+def test_use_of_a_channel_of_a_closed_connection_counts_as_a_lost_connection(connection, redis):
+    put(connection, "a")
+    lost = connection.channel()
+    lost._pool = lost._client = None
+    lost.connection.client = None
+    with pytest.raises(connection.connection_errors, match="closed"):
+        lost.basic_ack("tag")
