@@ -20,8 +20,8 @@ from typing import Any
 from flask import Flask, current_app
 from langchain_core.language_models import FakeListChatModel
 
-from bench.house import house
 from bench.questions import ingest
+from bench.temp_app import temp_app
 from chatbot.app import create_app
 from chatbot.config import ROOT
 from chatbot.knowledge.cli.evaluation import own_index
@@ -109,7 +109,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     if not (folder / "docs-fastapi").is_dir():
         raise SystemExit(f"{folder} has no docs-fastapi; name the folder that has it.")
-    with house() as app, app.app_context():
+    with temp_app() as app, app.app_context():
         hit = pages(app, folder / "docs-fastapi")
     with create_app().app_context():
         current_app.logger.disabled = True

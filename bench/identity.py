@@ -20,7 +20,7 @@ from typing import Any
 
 from flask import Flask
 
-from bench.house import PASSWORD, gunicorn, house, quantiles
+from bench.temp_app import PASSWORD, gunicorn, quantiles, temp_app
 from chatbot.auth.credentials import jwts, passwords
 from chatbot.auth.models import TokenFamily, User
 from chatbot.db import begin_write, new_id, utcnow
@@ -125,7 +125,7 @@ def jti(answer: dict[str, str]) -> str:
 
 def main() -> None:
     """Prints both."""
-    with house() as app:
+    with temp_app() as app:
         issued = fill(app)
         with gunicorn(app, TRUSTED_PROXY_HOPS="1") as port:
             with Health(port) as idle:

@@ -26,8 +26,8 @@ import numpy as np
 from flask import Flask
 from sqlalchemy import insert, select
 
-from bench.house import house, quantiles
 from bench.search import DIMENSION
+from bench.temp_app import quantiles, temp_app
 from chatbot.app import create_app
 from chatbot.config import load_settings
 from chatbot.db import begin_write, new_id
@@ -255,7 +255,7 @@ def measure(count: int) -> None:
     """Prints the figures of one size."""
     rows = vectors(count)
     if count <= IN_SQL:
-        with house() as app:
+        with temp_app() as app:
             fill(app, rows)
             with app.extensions["sessions"]() as session:
                 few = session.scalars(select(Collection.id).where(Collection.name == "few")).one()

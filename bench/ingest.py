@@ -32,7 +32,7 @@ import numpy as np
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from bench.house import house
+from bench.temp_app import temp_app
 from chatbot.config import ROOT
 from chatbot.knowledge.documents.service import NewDocument, sync_file
 from chatbot.knowledge.documents.sync import MOST, sync_files
@@ -224,7 +224,7 @@ def main(given: Sequence[str] = ()) -> None:
     parser.add_argument("--after", type=int, default=0, help="so many chunks go in first, without the embedder's time")
     parser.add_argument("--small", type=int, default=0, help="so many documents of about 120 words, many at once")
     arguments = parser.parse_args(given)
-    with house() as app:
+    with temp_app() as app:
         print("\nIngestion, one thread, rows durable")
         with app.extensions["sessions"]() as session:
             embedders = app.extensions["embedders"]

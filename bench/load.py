@@ -25,10 +25,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bench import model
-from bench.house import access_token, gunicorn, house, quantiles
 from bench.model import FIRST_TOKEN, NOMINAL, PER_SECOND, TOKENS, model_server, piece
 from bench.processes import below, cpu
 from bench.search import fill, vectors
+from bench.temp_app import access_token, gunicorn, quantiles, temp_app
 from chatbot.config import LOCAL_EMBEDDER
 
 SECONDS, CROWD, PATIENCE = 8.0, 1_000, 120
@@ -135,7 +135,7 @@ def main(given: Sequence[str] = ()) -> None:
     arguments = parser.parse_args(given)
     embedder = LOCAL_EMBEDDER if arguments.embeddings == "local" else model.EMBEDDER
     asked = [f"What does the manual say about valve {n}?" for n in range(QUESTIONS)]
-    with model_server() as model_port, house() as app:
+    with model_server() as model_port, temp_app() as app:
         fill(app, vectors(10_000), embedder)
         token = access_token(app)
         settings = model.settings(model_port) | {"EMBEDDING_MODEL": embedder, "RATELIMIT_ENABLED": "false"}

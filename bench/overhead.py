@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bench.house import access_token, gunicorn, house
 from bench.search import fill, vectors
+from bench.temp_app import access_token, gunicorn, temp_app
 
 FIRST_TOKEN, TOKENS, PER_SECOND, ROUNDS = 0.1, 20, 100, 40
 
@@ -84,7 +84,7 @@ def main() -> None:
     streamed: list[float] = []
     plain: list[float] = []
     question = {"message": "What does the manual say about the valve?"}
-    with model_server() as model_port, house() as app:
+    with model_server() as model_port, temp_app() as app:
         fill(app, vectors(10_000))
         headers = {"Authorization": f"Bearer {access_token(app)}"}
         address = f"http://127.0.0.1:{model_port}/v1"

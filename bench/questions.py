@@ -17,7 +17,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from bench.house import house
+from bench.temp_app import temp_app
 from chatbot.config import ROOT
 
 ARCHIVE = ROOT.parent / "shared" / "data" / "docs-fastapi" / "fastapi-docs-en.tar.gz"
@@ -77,7 +77,7 @@ def main(given: Path = ARCHIVE) -> int:
         print(f"The documentation is not here ({given.name}); name its folder or archive as the argument.")
         return 0
     hits = 0
-    with tempfile.TemporaryDirectory() as temporary, house() as app:
+    with tempfile.TemporaryDirectory() as temporary, temp_app() as app:
         begin = time.perf_counter()
         summary = ingest(app, unpacked(given, Path(temporary)))
         print(f"{summary} in {time.perf_counter() - begin:.0f} s\n")

@@ -18,7 +18,7 @@ import numpy as np
 from flask import Flask
 from sqlalchemy import insert, select
 
-from bench.house import house, quantiles
+from bench.temp_app import quantiles, temp_app
 from chatbot.config import LOCAL_EMBEDDER
 from chatbot.db import begin_write, new_id
 from chatbot.knowledge.index import keywords
@@ -98,7 +98,7 @@ def main(count: int = 10_000) -> None:
     queries = vectors(200)[:, None, :]
     flat = faiss.IndexFlatIP(DIMENSION)
     flat.add(rows)
-    with house() as app:
+    with temp_app() as app:
         fill(app, rows)
         retriever = app.extensions["retriever"]
         retriever.warm_up()

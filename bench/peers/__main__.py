@@ -23,11 +23,11 @@ from sqlalchemy import func, select, update
 
 from bench import model
 from bench.corpus import Text, documents
-from bench.house import access_token, house
 from bench.model import model_server
 from bench.peers import ingestion, inside, serving
 from bench.peers.report import Figures
 from bench.peers.servers import TEAM, Failed, FastApi, Ours, Txtai, installed
+from bench.temp_app import access_token, temp_app
 from chatbot.db import begin_write
 from chatbot.knowledge.models import ChunkRow, Document
 
@@ -50,14 +50,14 @@ def attempt(figures: Figures, name: str, run: Callable[[], None]) -> None:
 
 
 def ours(texts: Sequence[Text], parts: Sequence[str], model_port: int, folder: Path, figures: Figures) -> None:
-    """Adds this project's figures, on an empty house that 10,000 files go into."""
+    """Adds this project's figures, on an empty application that 10,000 files go into."""
     settings, log = model.settings(model_port), folder / "ours.log"
     if "ingestion" in parts:
-        with house() as app:
+        with temp_app() as app:
             target = Ours(app, settings, access_token(app, admin=True))
             seconds = ingestion.by_requests(target, texts[:REQUESTS], log)
             figures.add(BY_REQUESTS, target.name, REQUESTS / seconds, better="more")
-    with house() as app:
+    with temp_app() as app:
         target = Ours(app, settings, access_token(app, admin=True))
         seconds = ingestion.by_command(target, texts, folder / "files", log)
         if "ingestion" in parts:

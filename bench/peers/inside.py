@@ -12,9 +12,9 @@ from flask import Flask
 from langchain_core.embeddings import FakeEmbeddings
 from sqlalchemy import update
 
-from bench.house import house
 from bench.peers.report import Figures
 from bench.search import DIMENSION, fill, timed, vectors
+from bench.temp_app import temp_app
 from chatbot.db import begin_write
 from chatbot.knowledge.models import Collection, Document
 
@@ -30,7 +30,7 @@ def measure(figures: Figures) -> None:
     rows, queries = vectors(COUNT), vectors(QUESTIONS)[:, None, :]
     few = np.arange(COUNT) // 20 % EVERY == 0
     exact = [set(np.where(few, rows @ query[0], -2).argsort()[-K:].tolist()) for query in queries]
-    with house() as app:
+    with temp_app() as app:
         fill(app, rows)
         stores = {RAW: _raw(rows, few), LANGCHAIN: _langchain(rows, few), OURS: _ours(app)}
         for name, (seconds, plain, filtered) in stores.items():

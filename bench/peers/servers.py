@@ -19,10 +19,10 @@ from urllib.parse import urlencode
 from flask import Flask
 
 from bench.corpus import Text
-from bench.house import gunicorn_start
 from bench.load import request
 from bench.model import EMBEDDER
 from bench.processes import below
+from bench.temp_app import gunicorn_start
 from chatbot.config import ROOT
 
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.corpus import Text, questions
-from bench.house import quantiles
 from bench.load import CROWD, PATIENCE, Run, ask, request
 from bench.model import NOMINAL
 from bench.peers.report import Figures
 from bench.peers.servers import TEAM, Failed, Running, Target, started
 from bench.processes import cpu, memory, others
+from bench.temp_app import quantiles
 
 K, SEARCHES, CHATS, USERS = 8, 200, 15, 50
 # Chats are about so many different questions, and the seconds that users go on asking.

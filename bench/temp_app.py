@@ -1,4 +1,4 @@
-"""A throw-away house to measure in: an application on its own instance folder, and figures as text."""
+"""A throw-away application to measure in: an application on its own instance folder, and figures as text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PASSWORD = "correct horse battery 9"
 
 
 @contextmanager
-def house(**overrides: Any) -> Iterator[Flask]:
+def temp_app(**overrides: Any) -> Iterator[Flask]:
     """An application with an empty, migrated SQLite database in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="chatbot-bench-") as folder:
         models = ROOT / "instance" / "models"
