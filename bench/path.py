@@ -57,9 +57,8 @@ class Path:
     @property
     def shapes(self) -> list[str]:
         """The types in which they hand a token on."""
-        seen = {
-            name: count for of in self.generators for name, count in self.types[of].items() if count * 2 >= self.tokens
-        }
+        counts = [self.types[name] for name in self.generators]
+        seen = {kind for of in counts for kind, count in of.items() if count * 2 >= self.tokens}
         return sorted(seen)
 
 
