@@ -32,6 +32,7 @@ def _in_ranges(codes: Iterable[int]) -> str:
 
 
 MARKS: Final = _in_ranges(code for code in _MARKED if unicodedata.category(chr(code))[0] == "M")
+_WORD: Final = re.compile(f"[^\\W_]+(?:[{MARKS}]+[^\\W_]*)*")
 
 
 def _decimal_digits() -> dict[str, str]:
@@ -76,6 +77,11 @@ def fold(text: str) -> str:
         return text.casefold()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return _FOLDED.sub(lambda match: _SAME.get(match[0], ""), folded)
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words of a text in their order: letters and digits with their marks."""
+    return _WORD.findall(fold(text))
 
 
 def fold_compatibility(text: str) -> str:

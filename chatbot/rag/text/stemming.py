@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import Stemmer
 
-from chatbot.rag.text.folding import MARKS, UNSPACED, fold
+from chatbot.rag.text.folding import UNSPACED, words_of
 
 # Raise this whenever a text has other terms than before: what was indexed with older ones is then indexed anew.
 TERMS_VERSION = 2
@@ -22,8 +22,6 @@ MAX_TERM = 64
 # Words whose terms were just made: most of the next text's are among them.
 WORDS_REMEMBERED = 32_768
 
-# Letters and digits with their marks.
-_WORD = re.compile(f"[^\\W_]+(?:[{MARKS}]+[^\\W_]*)*")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _RUNS = re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
 # PyStemmer's algorithms, but for Porter's older ones, by the code of their language.
@@ -67,7 +65,7 @@ def question_terms(question: str, languages: Iterable[str | None]) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    return [word[:MAX_TERM] for word in _WORD.findall(fold(text))]
+    return [word[:MAX_TERM] for word in words_of(text)]
 
 
 @lru_cache(WORDS_REMEMBERED)

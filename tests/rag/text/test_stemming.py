@@ -131,7 +131,7 @@ def test_content_words_are_folded_as_terms_are():
 
 @pytest.mark.parametrize(
     ("language", "one", "other"),
-    [("pl", "książkami", "książką"), ("cs", "knihami", "knihách"), 
+    [("pl", "książkami", "książką"), ("cs", "knihami", "knihách"),
      ("lt", "knygos", "knygų"), ("sr", "књигама", "књиге"), ("uk", "книгами", "книги"), ("sk", "knihami", "knihách")],
 )  # fmt: skip
 def test_every_algorithm_of_the_stemmer_is_used(language, one, other):
