@@ -33,8 +33,9 @@ WITHIN: Final = frozenset(
 )
 # It goes on unless what follows often begins a sentence: "Harbor Inc. Nobody", "at 5 p.m. The", "2 Mio. Euro".
 MAY_END: Final = frozenset(
-    "etc ex usw etw ecc itd itp enz osv inc ltd co corp bros llc plc cie st ste mt ft jr sr ave blvd rd mio mrd mill mln "
-    "mld tsd std sek тыс млн млрд руб коп др г гг в вв н.э avda avd pza ctra prov nac geb gest gem ehem lt bzgl betr "
+    "etc ex usw etw ecc itd itp enz osv inc ltd co corp bros llc plc cie st ste mt ft jr sr ave blvd rd mio mrd mill "
+    "mln mld tsd std sek тыс млн млрд руб коп др г гг в вв н.э avda avd pza ctra prov nac geb gest gem ehem lt "
+    "bzgl betr "
     "allg zw sen jun usf uvm ff d.c b.c a.d dep dept est ed eds rev al ong resp excl incl cca apod atd tj tys godz os "
     "pl ul al św im tř nám univ inst int nat reg spec tech gov gen rep pres mil min max avg".split()
 )
