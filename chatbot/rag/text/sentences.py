@@ -33,7 +33,11 @@ _INITIALS = re.compile(r"(?:[^\W\d_][.-]{1,2}){0,4}[^\W\d_]")
 ORDINAL_DIGITS = 2
 LONGEST_ABBREVIATION = 24
 _FENCE = re.compile(r"^\s*(```|~~~)")
-_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+|^\s*\|")
+# Rows of tables: `| a | b |`, `a | b`, and `Name: a; Price: b` as tables of other formats are written.
+_ROW = re.compile(r"\s*\||[^|\n]{1,200} \| |[^:;|\n]{1,80}: [^;\n]{1,200}; [^:;\n]{1,80}: ")
+_PIPES = re.compile(r"\s*\||[^|\n]{1,200} \| ")
+_RULE = re.compile(r"\s*\|?[ :|-]*-{2,}[ :|-]*$")
+_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s")
 
 Span = tuple[int, int]
@@ -54,7 +58,17 @@ def is_code(unit: str) -> bool:
 
 def is_item(unit: str) -> bool:
     """Whether a unit is an item of a list or a row of a table."""
-    return bool(_ITEM.match(unit))
+    return bool(_ITEM.match(unit) or _ROW.match(unit))
+
+
+def is_row(unit: str) -> bool:
+    """Whether a unit is a row of a table whose columns are named in the first one."""
+    return bool(_PIPES.match(unit))
+
+
+def is_rule(unit: str) -> bool:
+    """Whether a unit is the line between the header of a table and its rows."""
+    return bool(_RULE.fullmatch(unit))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
@@ -71,7 +85,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
                 yield start, after, True
                 start = after
             in_code = not in_code
-        elif not in_code and (not line.strip() or _ITEM.match(line) or _HEADING.match(line)):
+        elif not in_code and (not line.strip() or is_item(line) or _HEADING.match(line)):
             yield start, offset, False
             start = after if not line.strip() or _HEADING.match(line) else offset
         offset = after
