@@ -36,7 +36,7 @@ _FENCE = re.compile(r"^\s*(```|~~~)")
 # Rows of tables: `| a | b |`, `a | b`, and `Name: a; Price: b` as tables of other formats are written.
 _ROW = re.compile(r"\s*\||[^|\n]{1,200} \| |[^:;|\n]{1,80}: [^;\n]{1,200}; [^:;\n]{1,80}: ")
 _PIPES = re.compile(r"\s*\||[^|\n]{1,200} \| ")
-_RULE = re.compile(r"\s*\|?[ :|-]*-{2,}[ :|-]*$")
+_RULE = re.compile(r"\s*+\|?+[ :|]*+--[ :|-]*+")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s")
 
