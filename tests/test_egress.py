@@ -747,3 +747,20 @@ def test_a_time_out_is_one_all_the_same(stoppable_client, server):
     server.script("/silent", lambda _out: server.closing.wait(30))
     with cancellable(lambda: False), pytest.raises(httpx2.ReadTimeout):
         stoppable_client.get(server.url("/silent"), timeout=0.3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("/wiki/%c3%9cber", "/wiki/%C3%9Cber"), ("/wiki/Über", "/wiki/%C3%9Cber"), ("/a%2Db%7Ec", "/a-b~c"),
+        ("/wiki/a/../Ferry", "/wiki/Ferry"), ("/./a/.", "/a/"), ("/../a", "/a"), ("/a/%2e%2E/b", "/b"),
+        ("?q=%6a%2f", "/?q=j%2F"), ("/a#b", "/a"),
+    ],
+)  # fmt: skip
+def test_equivalent_urls_have_one_form(one: str, other: str) -> None:
+    assert target_of(f"http://example.com{one}", {80}).url == f"http://example.com{other}"
+
+
+@pytest.mark.parametrize("path", ["/a%2Fb", "/a//b", "/?b=2&a=1", "/100%", "/a%2", "/?x=/../y", "/a.../b"])
+def test_what_may_mean_another_page_stays_as_it_is(path: str) -> None:
+    assert target_of(f"http://example.com{path}", {80}).path == path

@@ -52,6 +52,8 @@ class Fetched:
     """In lower case, without parameters; empty when the server does not say."""
     filename: str
     body: bytes
+    charset: str = ""
+    """The encoding that the Content-Type header names, in lower case; empty when it names none."""
 
 
 class _NoSuchName(Exception):
@@ -93,8 +95,8 @@ def fetch(url: str, limits: Limits) -> Fetched:
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise _translated(error) from None
         if not isinstance(answer, str):
-            media_type, filename, body = answer
-            return Fetched(asked.url, target.url, media_type, filename, body)
+            media_type, filename, body, charset = answer
+            return Fetched(asked.url, target.url, media_type, filename, body, charset)
         target = _next(target, answer, limits)
     raise FetchFailed(f"It redirects more than {limits.redirects} times.")
 
@@ -142,8 +144,8 @@ def _resolved(host: str, limits: Limits, seconds: float) -> Sequence[Address]:
     return [read_address(answer) for answer in found]
 
 
-def _get(target: Target, limits: Limits, deadline: Deadline) -> str | tuple[str, str, bytes]:
-    """One request: where it redirects to, or the media type, the file's name and the body."""
+def _get(target: Target, limits: Limits, deadline: Deadline) -> str | tuple[str, str, bytes, str]:
+    """One request: where it redirects to, or the media type, the file's name, the body and its encoding."""
     addresses = _addresses(target, limits, min(limits.look_up_seconds, deadline.left()))
     url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     timeout = {"connect": CONNECT_SECONDS, "read": SILENCE_SECONDS, "write": SILENCE_SECONDS, "pool": CONNECT_SECONDS}
@@ -160,7 +162,8 @@ def _get(target: Target, limits: Limits, deadline: Deadline) -> str | tuple[str,
             may_pass = response.status >= 500 or response.status in _MAY_PASS
             raise FetchFailed(f"The server answered {response.status}.", may_pass=may_pass)
         media_type = _media_type(said, limits)
-        return media_type, _filename(said, target), read_body(response.iter_stream(), said, limits.max_bytes)
+        body = read_body(response.iter_stream(), said, limits.max_bytes)
+        return media_type, _filename(said, target), body, _charset(said)
 
 
 def _as_written(location: str) -> str:
@@ -176,6 +179,14 @@ def _media_type(said: dict[str, str], limits: Limits) -> str:
         kind = media_type if re.fullmatch(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}", media_type) else "something else"
         raise FetchFailed(f"The server sent {kind}, which cannot be read as a document.")
     return media_type
+
+
+def _charset(said: dict[str, str]) -> str:
+    header = Message()
+    with suppress(ValueError, LookupError):
+        header["Content-Type"] = said.get("content-type", "")
+        return header.get_content_charset("")[:40]
+    return ""
 
 
 def _filename(said: dict[str, str], target: Target) -> str:

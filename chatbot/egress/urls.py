@@ -24,6 +24,9 @@ _DOTS: Final = str.maketrans({"。": ".", "．": ".", "｡": "."})
 # What may stand in a path or query as it is; `%` because what is escaped already stays as it was written.
 _SAFE: Final = "%/:@!$&'()*+,;=~?[]|^`{}"
 
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -73,11 +76,36 @@ def target_of(url: str, ports: Collection[int]) -> Target:
     host, port = _host_and_port(parts.netloc)
     name, literal = _bracketed(host) if host.startswith("[") else _name(host)
     number = _port(port, _DEFAULT_PORTS[parts.scheme], ports)
-    path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
-    target = Target(parts.scheme, name, number, path, literal)
+    path = _without_dots(_one_escape(quote(parts.path or "/", safe=_SAFE)))
+    query = f"?{_one_escape(quote(parts.query, safe=_SAFE))}" if parts.query else ""
+    target = Target(parts.scheme, name, number, path + query, literal)
     if len(target.url) > MAX_LENGTH:
         raise UrlNotAllowed(f"The address is longer than {MAX_LENGTH} characters.")
     return target
+
+
+def _one_escape(text: str) -> str:
+    """Escapes in one form (RFC 3986, 6.2.2): capital digits, and none for what needs none."""
+
+    def escape(match: re.Match[str]) -> str:
+        character = chr(int(match[1], 16))
+        return character if _UNRESERVED.fullmatch(character) else match[0].upper()
+
+    return _ESCAPE.sub(escape, text)
+
+
+def _without_dots(path: str) -> str:
+    """A path without the segments "." and ".." (RFC 3986, 5.2.4)."""
+    segments = path.split("/")[1:]
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1:] in (["."], [".."]):
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def join(base: Target, location: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
 
 from chatbot.db import Base, UtcDateTime, new_id, utcnow
+from chatbot.rag.text.stemming import TERMS_VERSION
 
 # SQLite only counts up an INTEGER PRIMARY KEY.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -175,6 +176,8 @@ class Generation(Base):
     gate: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     # The languages its documents have: a question is stemmed in each.
     languages: Mapped[list[str]] = mapped_column(JSON, default=list)
+    # Which terms its chunks are indexed with, see TERMS_VERSION; others are written anew by the sweep.
+    terms_version: Mapped[int] = mapped_column(default=TERMS_VERSION)
     # 1 for the active generation, NULL for the others: the unique index lets only one be active.
     active: Mapped[int | None] = mapped_column(unique=True)
     revision: Mapped[int] = mapped_column(BigInteger, default=0)

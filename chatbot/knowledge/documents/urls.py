@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -24,9 +25,13 @@ from chatbot.knowledge.documents.quotas import make_room
 from chatbot.knowledge.documents.service import FileRefused, NewDocument
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document, DocumentVersion
 from chatbot.knowledge.parsing.clean import clean_title
-from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML, MARKDOWN, TEXT
+from chatbot.knowledge.parsing.encoding import as_utf8
+from chatbot.knowledge.parsing.extraction import ExtractedText
+from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, CSV, HTML, MARKDOWN, TEXT
+from chatbot.knowledge.parsing.not_documents import why_no_document
 
 _ALIASES: Final = {"application/xhtml+xml": HTML, "text/x-markdown": MARKDOWN}
+_TEXTS: Final = (HTML, TEXT, MARKDOWN, CSV)
 # What a server may send; what it calls bytes, or does not call anything, is looked at all the same.
 MEDIA_TYPES: Final = frozenset({*BY_MEDIA_TYPE, *_ALIASES})
 
@@ -160,7 +165,23 @@ def fetch_document(url: str, limits: Limits) -> Fetched:
     """
     fetched = egress.fetch(url, limits)
     kind = _ALIASES.get(fetched.media_type, fetched.media_type)
-    return replace(fetched, media_type=kind if kind in BY_MEDIA_TYPE else "")
+    # Nothing in the bytes themselves tells the encoding that only the header names; so they are kept as UTF-8.
+    body = as_utf8(fetched.body, fetched.charset) if kind in _TEXTS else fetched.body
+    return replace(fetched, media_type=kind if kind in BY_MEDIA_TYPE else "", body=body)
+
+
+def require_document(fetched: Fetched, read: ExtractedText) -> None:
+    """Refuses a page that came in place of the one that was asked for.
+
+    Raises:
+        FetchFailed: it is a login form, a "not found" or the like.
+    """
+    if read.parsed.media_type == HTML:
+        redirected = urlsplit(fetched.final_url).path != urlsplit(fetched.url).path
+        source = fetched.body.decode(errors="replace")
+        reason = why_no_document(source, read.parsed.title or "", read.parsed.text, redirected)
+        if reason is not None:
+            raise FetchFailed(reason)
 
 
 def as_it_is_now(new: NewUrl, limits: Limits) -> NewDocument:

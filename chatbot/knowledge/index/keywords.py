@@ -35,7 +35,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import SLOW
 from chatbot.knowledge.index.generations import visible, within
 from chatbot.knowledge.models import ChunkRow, Document, Generation
-from chatbot.rag.text.stemming import question_terms, terms_of
+from chatbot.rag.text.stemming import TERMS_VERSION, question_terms, terms_of
 
 log = structlog.get_logger(__name__)
 
@@ -403,3 +403,8 @@ def note_languages(session: Session, generation_id: int, language: str | None = 
     }  # fmt: skip
     if not found <= set(generation.languages):
         generation.languages = sorted(found | set(generation.languages))
+
+
+def note_terms_version(session: Session, generation_id: int) -> None:
+    """Notes that all chunks of a generation have the terms of now, in the caller's transaction."""
+    session.get_one(Generation, generation_id).terms_version = TERMS_VERSION

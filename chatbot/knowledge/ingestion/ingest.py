@@ -263,6 +263,8 @@ def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentV
             data, name, kind = fetched.body, urls.name_to_judge_by(fetched), fetched.media_type
         session.rollback()
         read = extract_text(data, name, kind)
+        if fetched is not None:
+            urls.require_document(fetched, read)
         document = held(session, job)
         version = session.scalars(query).one()
         for column, value in read.version_values().items():

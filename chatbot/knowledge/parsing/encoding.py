@@ -1,4 +1,4 @@
-"""From bytes to text when nobody said which encoding."""
+"""From bytes to text, in the encoding that is declared or, when nobody said which, a guess."""
 
 import codecs
 import re
@@ -21,7 +21,7 @@ _CANDIDATES: Final = (
 # A page that says Latin-1 means its superset (https://encoding.spec.whatwg.org/#names-and-labels).
 _SUPERSETS: Final = {
     "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932",
-    "euc_kr": "cp949", "iso8859-9": "cp1254",
+    "euc_kr": "cp949", "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874",
 }  # fmt: skip
 _SAMPLE: Final = 256 * 1024
 _MULTIBYTE: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
@@ -40,6 +40,24 @@ def decode(data: bytes, declared: str | None = None) -> str:
     if wide:
         return data.decode(wide, "replace")
     return _narrow(data, _usable(declared))
+
+
+def as_utf8(data: bytes, declared: str) -> bytes:
+    """A text in the encoding that its sender declares, as UTF-8; unchanged where that is what it is, where it begins
+    with a byte order mark, or where it is not in the encoding."""
+    codec = _usable(declared)
+    if codec in (None, "utf-8") or any(data.startswith(mark) for mark, _ in _BOMS) or wide_encoding(data):
+        return data
+    try:
+        if not data.isascii():
+            data.decode()
+            return data
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode(codec or "").encode()
+    except UnicodeError:
+        return data
 
 
 def encoding_of(data: bytes, declared: str | None = None) -> str:

@@ -26,6 +26,7 @@ from chatbot.rag.errors import (
     translate_embedding,
 )
 from chatbot.rag.refusals import is_too_large, speaks_of_length
+from chatbot.rag.text.folding import fold_compatibility
 from chatbot.rag.text.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ class LocalEmbedder:
         return 0.5 if 2 * latin >= len(letters) else 0.1
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        return _minilm(self._cache_dir).embed(texts)
+        return _minilm(self._cache_dir).embed([fold_compatibility(text) for text in texts])
 
     def count_tokens(self, text: str) -> int:
-        return _minilm(self._cache_dir).count_tokens(text)
+        return _minilm(self._cache_dir).count_tokens(fold_compatibility(text))
 
 
 _loading = threading.Lock()

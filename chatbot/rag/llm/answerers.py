@@ -24,11 +24,12 @@ from chatbot.rag.embeddings.embedders import Embedder
 from chatbot.rag.errors import ModelMisconfigured, is_provider_error, translate
 from chatbot.rag.llm import extractive, prompts
 from chatbot.rag.llm.completion import GenerationLimits, LLMCall, ModelClient, believable
-from chatbot.rag.llm.condense import leans_on_history, rewrite, stand_alone
+from chatbot.rag.llm.condense import rewrite, stand_alone
 from chatbot.rag.llm.fallbacks import WithFallbacks
 from chatbot.rag.llm.pricing import Prices, load_prices
 from chatbot.rag.llm.titles import write_title
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.follow_ups import stands_alone
 from chatbot.rag.text.surrogates import well_formed
 from chatbot.rag.text.tokens import count_tokens
 from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Piece, Usage
@@ -109,7 +110,7 @@ class ModelAnswerer:
         )
 
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> Condensed:
-        if not history or not leans_on_history(question):
+        if not history or stands_alone(question):
             return Condensed(question)
         try:
             rewritten = self._rewritten(question, self._messages(history))

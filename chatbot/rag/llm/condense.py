@@ -1,13 +1,12 @@
 """Making a follow-up question stand alone before it is searched.
 
-"And for production?" finds nothing by itself. With a language model the model rewrites it; without one the question
-before it is put in front, and a longer one is also searched as it is. A question that stands alone is left as it is,
-which saves the model's time.
+"And for production?" finds nothing by itself. With a language model the model rewrites it, or says that it stands
+alone; a question that plainly does is left as it is, which saves the model's time. Without one the question before it
+is put in front where the words tell that it is needed, and a longer one is also searched as it is.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from langchain_core.language_models import BaseChatModel
@@ -17,15 +16,9 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from chatbot.rag.llm.prompts import in_turns
 from chatbot.rag.llm.thoughts import without_thoughts
-from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.follow_ups import leans_on_history, own_words
 from chatbot.rag.types import Condensed, HistoryMessage
 
-_LEANS = re.compile(
-    r"^(and|or|but|so|then|also|what about|how about|why not|which one|und|oder|aber|y|pero|et|mais)\b"
-    r"|\b(it|its|they|them|their|theirs|he|she|him|her|those|ones|former|latter|instead)\b"
-    r"|\b(this|that|these|there|then|one|same|too|else)\s*[?!.]*$",
-    re.IGNORECASE,
-)
 _LONGEST = 600
 # A follow-up with so few words of its own is only searched together with the question before it.
 FEW_WORDS = 3
@@ -35,21 +28,13 @@ CONDENSE_PROMPT = ChatPromptTemplate.from_messages(
         (
             "system",
             "Rewrite the person's last message as one question that can be understood without the conversation. "
-            "Keep its language and its names. Do not answer it. Reply with the question only.",
+            "If it can be understood so already, repeat it word for word. Keep its language and its names. "
+            "Do not answer it. Reply with the question only.",
         ),
         MessagesPlaceholder("history"),
         ("human", "{question}"),
     ]
 )
-
-
-def leans_on_history(question: str) -> bool:
-    """Whether a question probably needs what was said before to be understood.
-
-    It begins as a continuation, has a word that stands for another, or has no words of its own. A short question is no
-    sign: "What is Redis?" stands alone, and searched with the question before it would find that one's answer.
-    """
-    return bool(_LEANS.search(question.strip())) or not content_words(question)
 
 
 def join_with_last(question: str, history: Sequence[HistoryMessage]) -> str:
@@ -68,7 +53,7 @@ def stand_alone(question: str, history: Sequence[HistoryMessage]) -> Condensed:
     """
     if not history or not leans_on_history(question):
         return Condensed(question)
-    beside = question if len(content_words(question)) > FEW_WORDS else None
+    beside = question if len(own_words(question)) > FEW_WORDS else None
     return Condensed(join_with_last(question, history), beside=beside)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from chatbot.rag.embeddings.embedders import Embedder
 from chatbot.rag.text.content_words import content_words, coverage
-from chatbot.rag.text.sentences import Span, is_code, is_item, units
+from chatbot.rag.text.sentences import Span, is_code, is_item, is_row, is_rule, units
 from chatbot.rag.types import Passage
 
 PASSAGES_READ = 3
@@ -33,6 +33,8 @@ class _Unit:
     span: Span
     text: str
     score: float
+    # The header of the table that a row is of, where it stands further above.
+    header: str = ""
 
     def overlaps(self, other: _Unit) -> bool:
         """Whether two quotations would say something twice."""
@@ -64,25 +66,29 @@ def quotations(question: str, passages: Sequence[Passage], embedder: Embedder) -
 
 
 def _quotation(unit: _Unit, previous: _Unit | None) -> Quotation:
-    apart = "\n\n" if previous and (is_code(unit.text) or is_code(previous.text)) else " "
+    apart = "\n\n" if previous and any(is_code(u.text) or is_row(u.text) for u in (unit, previous)) else " "
     after = "\n" if unit.text.endswith(("```", "~~~")) else " "
-    return Quotation(apart if previous else "", unit.text, f"{after}[{unit.marker}]", unit.marker, unit.span[0])
+    before = f"{apart if previous else ''}{unit.header}"
+    return Quotation(before, unit.text, f"{after}[{unit.marker}]", unit.marker, unit.span[0])
 
 
 def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[_Unit]:
     # Where somebody has written the answer to this very question, nobody else is quoted.
     curated = any("curated" in passage.scores for passage in passages)
     read = [(m, p) for m, p in enumerate(passages, 1) if not curated or "curated" in p.scores]
-    found = [(m, span, p.text[slice(*span)]) for m, p in read for span in _quotable(p.text)]
+    found = [(m, span, p.text[slice(*span)], _header(p.text, span)) for m, p in read for span in _quotable(p.text)]
     if not found:
         return []
-    vectors = embedder.embed([question, *(text for _, _, text in found)])
+    # A row means what its columns are called.
+    texts = [header + text for _, _, text, header in found]
+    vectors = embedder.embed([question, *texts])
     nearness = vectors[1:] @ vectors[0]
     wanted = content_words(question)
-    return [
-        _Unit(m, span, text, _score(float(near), coverage(wanted, text), passages[m - 1]) - _handicap(text))
-        for (m, span, text), near in zip(found, np.asarray(nearness), strict=True)
+    scores = [
+        _score(float(near), coverage(wanted, text), passages[m - 1]) - _handicap(text)
+        for (m, *_), text, near in zip(found, texts, np.asarray(nearness), strict=True)
     ]
+    return [_Unit(m, span, text, score, header) for (m, span, text, header), score in zip(found, scores, strict=True)]
 
 
 def _score(near: float, covered: float, passage: Passage) -> float:
@@ -99,7 +105,20 @@ def _handicap(text: str) -> float:
 def _quotable(text: str) -> list[Span]:
     """What could be quoted from a passage: each unit, with what follows when it cannot stand alone."""
     spans = units(text)
-    return [(start, _end(text, spans, n)) for n, (start, _) in enumerate(spans)]
+    return [(start, _end(text, spans, n)) for n, (start, end) in enumerate(spans) if not is_rule(text[start:end])]
+
+
+def _header(text: str, span: Span) -> str:
+    """The first lines of the table above a row, to stand before it; empty where there is none."""
+    if not is_row(text[slice(*span)]):
+        return ""
+    above: list[str] = []
+    for line in reversed(text[: span[0]].splitlines()):
+        if not is_row(line) and not is_rule(line):
+            break
+        above.append(line.strip())
+    header = above[-1:] + [line for line in above[-2:-1] if is_rule(line)]
+    return "".join(f"{line}\n" for line in header)
 
 
 def _end(text: str, spans: Sequence[Span], n: int) -> int:
@@ -108,6 +127,8 @@ def _end(text: str, spans: Sequence[Span], n: int) -> int:
     A line that ends in a colon goes with the code or the list below it; a short sentence with the one behind it.
     """
     end = spans[n][1]
+    if is_row(text[slice(*spans[n])]) and not _header(text, spans[n]):
+        return _first_row(text, spans, n)
     introduces = text[:end].rstrip(" *_").endswith(":")
     for start, after in spans[n + 1 :]:
         piece = text[start:after]
@@ -116,6 +137,18 @@ def _end(text: str, spans: Sequence[Span], n: int) -> int:
             break
         end = after
         if is_code(piece) or not introduces:
+            break
+    return end
+
+
+def _first_row(text: str, spans: Sequence[Span], n: int) -> int:
+    """Where the first row below a header ends: a header alone says nothing."""
+    end = spans[n][1]
+    for start, after in spans[n + 1 :]:
+        if not is_item(text[start:after]) or "\n\n" in text[end:start] or after - spans[n][0] > LONGEST_QUOTE:
+            break
+        end = after
+        if not is_rule(text[start:after]):
             break
     return end
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
-_WORD = re.compile(r"[^\W_]+(?:[._'-][^\W_]+)*")
-# Kana, Chinese characters, Thai, Lao and Khmer.
-_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1780-\u17ff]")
+from chatbot.rag.text.folding import MARKS, UNSPACED, fold
+
+_LETTERS = f"[^\\W_]+(?:[{MARKS}]+[^\\W_]*)*"
+_WORD = re.compile(f"{_LETTERS}(?:[._'-]{_LETTERS})*")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _STOP = frozenset(
     """
     a about all also am an and any are as at be because been but by can could did do does doing for from get had
@@ -21,8 +22,7 @@ _STOP = frozenset(
 
 def content_words(text: str) -> set[str]:
     """The words that carry a text's meaning: folded, an English ending cut off, scripts without spaces in pairs."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return {part for word in _WORD.findall(folded) if word not in _STOP for part in _parts(word)}
+    return {part for word in _WORD.findall(fold(text)) if word not in _STOP for part in _parts(word)}
 
 
 def _parts(word: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""Which language a text is in: by its script, and for Latin letters by the little words every sentence has.
+"""Which language a text is in: by its script and the letters only it has, and for Latin letters by the little words
+that every sentence has.
 
 Small on purpose: it decides how words are stemmed and what a document's `language` says. A text too short to tell is
 of no language, and is then indexed by its words as they are.
@@ -24,9 +25,22 @@ _ADDRESS_HAS = re.compile(r"://|\.[\w-]+\.[\w-]")
 _SCRIPTS = (
     ("ja", "\u3040-\u30ff"), ("ko", "\u1100-\u11ff\uac00-\ud7af"), ("zh", "\u3400-\u9fff"), ("th", "\u0e00-\u0e7f"),
     ("ru", "\u0400-\u04ff"), ("ar", "\u0600-\u06ff"), ("he", "\u0590-\u05ff"), ("el", "\u0370-\u03ff"),
-    ("hi", "\u0900-\u097f"), ("ta", "\u0b80-\u0bff"),
+    ("hi", "\u0900-\u097f"), ("ta", "\u0b80-\u0bff"), ("bn", "\u0980-\u09ff"), ("pa", "\u0a00-\u0a7f"),
+    ("gu", "\u0a80-\u0aff"), ("te", "\u0c00-\u0c7f"), ("kn", "\u0c80-\u0cff"), ("ml", "\u0d00-\u0d7f"),
+    ("si", "\u0d80-\u0dff"), ("lo", "\u0e80-\u0eff"), ("my", "\u1000-\u109f"), ("ka", "\u10a0-\u10ff"),
+    ("am", "\u1200-\u137f"), ("km", "\u1780-\u17ff"), ("hy", "\u0530-\u058f"),
 )  # fmt: skip
+# Languages that share a script with the one above, by what only they write: letters, or for those of Devanagari words.
+_SHARED = {
+    "ru": (("be", "ў"), ("uk", "[іїєґ]"), ("sr", "[јљњђћџ]"), ("bg", "ъ(?![еёюя])")),
+    "ar": (("ur", "[ٹڈڑےں]"), ("fa", "[پچژگکی]")),
+    "he": (("yi", "[ײװױ]|[אפ][\u05b7\u05b8\u05bc]"),),
+    "hi": (("ne", r"(?<!\S)(?:छ|छन्|हो|गर्न|भने|पनि|तपाईं|हुन्छ)(?!\S)"), ("mr", r"(?<!\S)(?:आहे|आहेत|आणि|नाही|मध्ये)(?!\S)")),
+}
+# So large a part of the script's letters has to be such.
+SHARED_PART = 0.015
 _OF_SCRIPT = [(language, re.compile(f"[{letters}]")) for language, letters in _SCRIPTS]
+_OF_SHARED = {script: [(code, re.compile(own)) for code, own in others] for script, others in _SHARED.items()}
 # The scripts from the first letter to the last; a text without any of these has none of them.
 _OTHER = re.compile("[\u0370-\ud7af]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
@@ -59,8 +73,31 @@ _LITTLE_WORDS = {
     "ro": "de și în a la cu pe nu un o că este din se care mai pentru sau dar sunt au prin această fi după fost",
     "tr": "ve bir bu da de için ile çok olarak daha olan gibi en sonra kadar ne var ise değil ancak ya her",
     "pl": "i w na z do się nie że jest to o jak za po dla od co czy ale są przez być może tym tego był",
+    "cs": "a v na se je že s z do o to k i ale jako pro za by po jsou nebo které který jak byl být od při podle také "
+    "tak až jen než co když už není kde kdy jsme",
+    "sk": "a v na sa je že s z do o to k aj ale ako pre za by po sú alebo ktoré ktorý bol byť od pri podľa tiež tak až "
+    "len než čo keď už nie kde",
+    "hr": "i u je na se da za su od s a kao o te koji ili koja nije što ali biti može bi iz do po sve kako samo ako",
+    "sl": "in je v na se da za so ki pa z kot od tudi ne po ali s bi do pri še bil biti lahko",
+    "ca": "de la i el que a en per un una amb és del les els no al es com més o són també seva ha si però dels des",
+    "et": "ja on ei et see oli ka kui mis ning oma ta aga või siis veel mida kes nii välja seda kuid selle",
+    "lt": "ir į kad yra su iš o tai ne kaip bei už nuo buvo jau apie bet tik dėl pagal jo ar prie po",
+    "lv": "un ir ar no par kas uz ka vai tas pie bija tiek kā lai gada kurā pēc arī nav",
+    "eu": "eta da ez bat du dira izan den dute egin ere baina zen bere hau edo",
+    "ga": "an na agus is ar a i le do go bhí sé ag ní as nó tá seo leis",
+    "eo": "la de kaj en estas al por ne ke estis kun li pri el sed ĝi oni aŭ ankaŭ",
+    "is": "og að í á er sem til um en það við með af ekki fyrir var hann eru frá hún",
+    "vi": "và của là có trong không được cho các người với một này những để đã khi đến từ cũng như về hoặc bạn",
+    "st": "ho hore tsa ba ke ea ya ka mme hape tse ha",
     "id": "yang dan di dari untuk dengan pada ini tidak dalam itu adalah akan atau ke juga oleh dapat sebagai bisa",
 }
+# Letters that hardly another language has: two words with them tell a text without little words.
+_TELLING = {
+    "tr": "ğış", "pl": "łńśźż", "cs": "řůě", "sk": "ľĺŕ", "hu": "őű", "ro": "șț", "lt": "ėųį",
+    "vi": "ơưạảấầẩậắằặẹếềểệịọộớờợụứừự", "eo": "ĉĝĥĵŝŭ", "is": "ðþ",
+}  # fmt: skip
+_OF_LETTER = {letter: language for language, letters in _TELLING.items() for letter in letters}
+_ANY_TELLING = re.compile(f"[{''.join(_OF_LETTER)}]")
 _BY_WORD: dict[str, list[str]] = {}
 for _language, _words in _LITTLE_WORDS.items():
     for _word in set(_words.split()):
@@ -81,11 +118,30 @@ def language_of(text: str) -> str | None:
         for language in _BY_WORD[word]:
             counts[language] += words[word]
             different[language] += 1
+    # Czech and Slovak have most of their little words in common, but not their letters.
+    counts += Counter({language: most for language, (most, _) in _by_letters(words).items() if language in counts})
     (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
     # A short text may repeat its few little words, but has them everywhere.
     least = LEAST_PART if different[best] >= ENOUGH else SHORT_PART
     sure = most >= ENOUGH and different[best] > 1 and most >= least * words.total()
-    return best if sure and most > second else None
+    return best if sure and most > second else _told_by_letters(words)
+
+
+def _by_letters(words: Counter[str]) -> dict[str, tuple[int, int]]:
+    """How many words have a letter of each language, and how many different ones."""
+    found: dict[str, tuple[int, int]] = {}
+    for word, count in words.items():
+        for language in {_OF_LETTER[letter] for letter in _ANY_TELLING.findall(word)}:
+            all_words, different = found.get(language, (0, 0))
+            found[language] = (all_words + count, different + 1)
+    return found
+
+
+def _told_by_letters(words: Counter[str]) -> str | None:
+    """The one language whose letters are in a quarter of the words, and in two different ones."""
+    found = _by_letters(words).items()
+    told = [code for code, (most, different) in found if different > 1 and most >= SHORT_PART * words.total()]
+    return told[0] if len(told) == 1 else None
 
 
 def _script_of(sample: str) -> str | None:
@@ -98,4 +154,7 @@ def _script_of(sample: str) -> str | None:
     if counts[best] == 0 or sum(counts.values()) * 2 < latin:
         return None
     # Japanese is written with Chinese characters too.
-    return "ja" if best == "zh" and counts["ja"] * 10 > counts["zh"] else best
+    if best == "zh" and counts["ja"] * 10 > counts["zh"]:
+        return "ja"
+    own = (code for code, own in _OF_SHARED.get(best, ()) if len(own.findall(sample)) > SHARED_PART * counts[best])
+    return next(own, best)

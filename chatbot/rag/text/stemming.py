@@ -9,27 +9,34 @@ from __future__ import annotations
 
 import re
 import threading
-import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
 import Stemmer
 
+from chatbot.rag.text.folding import UNSPACED, words_of
+
+# Raise this whenever a text has other terms than before: what was indexed with older ones is then indexed anew.
+TERMS_VERSION = 2
 MAX_TERM = 64
 # Words whose terms were just made: most of the next text's are among them.
 WORDS_REMEMBERED = 32_768
 
-_WORD = re.compile(r"[^\W_]+")
-# Kana, Chinese characters, Hangul has spaces; Thai, Lao and Khmer have none.
-_LETTERS = "\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1780-\u17ff"
-_UNSPACED = re.compile(f"[{_LETTERS}]")
-_RUNS = re.compile(f"[{_LETTERS}]+|[^{_LETTERS}]+")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_RUNS = re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
+# PyStemmer's algorithms, but for Porter's older ones, by the code of their language.
 _SNOWBALL = {
-    "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish", "fi": "finnish",
-    "fr": "french", "hi": "hindi", "hu": "hungarian", "id": "indonesian", "it": "italian", "nl": "dutch",
-    "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish", "ta": "tamil",
-    "tr": "turkish",
+    "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english",
+    "eo": "esperanto", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",
+    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
+    "it": "italian", "lt": "lithuanian", "ne": "nepali", "nl": "dutch", "no": "norwegian", "pl": "polish",
+    "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "st": "sesotho", "sv": "swedish",
+    "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+    # Without one of their own, by that of the language nearest to them.
+    "be": "russian", "bg": "russian", "hr": "serbian", "mr": "hindi", "sk": "czech", "uk": "russian", "ur": "persian",
 }  # fmt: skip
+# Letters that people without a keyboard for them type as others.
+_TYPED_AS = {"tr": str.maketrans("çğöşü", "cgosu")}
 # Lucene's English stop words: so frequent that they only cost.
 _STOP = frozenset(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this "
@@ -58,24 +65,28 @@ def question_terms(question: str, languages: Iterable[str | None]) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return [word[:MAX_TERM] for word in _WORD.findall(folded)]
+    return [word[:MAX_TERM] for word in words_of(text)]
 
 
 @lru_cache(WORDS_REMEMBERED)
 def _terms(word: str, language: str | None) -> tuple[str, ...]:
-    stem = _stemmer(language)
     if _UNSPACED.search(word):
-        return tuple(part for run in _RUNS.findall(word) for part in _pairs(run, stem))
+        return tuple(part for run in _RUNS.findall(word) for part in _pairs(run, language))
     if language == "en" and word in _STOP:
         return ()
-    return (stem.stemWord(word) if stem else word,)
+    return (_stem(word, language),)
 
 
-def _pairs(run: str, stem: Stemmer.Stemmer | None) -> list[str]:
+def _pairs(run: str, language: str | None) -> list[str]:
     if not _UNSPACED.search(run):
-        return [stem.stemWord(run) if stem else run]
+        return [_stem(run, language)]
     return [run[n : n + 2] for n in range(max(1, len(run) - 1))]
+
+
+def _stem(word: str, language: str | None) -> str:
+    stemmer = _stemmer(language)
+    stem = stemmer.stemWord(word) if stemmer else word
+    return stem.translate(_TYPED_AS[language]) if language in _TYPED_AS else stem
 
 
 def _stemmer(language: str | None) -> Stemmer.Stemmer | None:

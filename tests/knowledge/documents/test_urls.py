@@ -509,3 +509,24 @@ def test_without_settings_only_the_public_internet_is_reached(make_app, server):
     assert (limits.ports, limits.allowed_networks, limits.allowed_hosts) == ({80, 443}, (), frozenset())
     assert limits.max_bytes == 25 * 1024 * 1024
     assert (limits.media_types, limits.resolve, limits.tls) == (urls.MEDIA_TYPES, Limits().resolve, None)
+
+
+def test_the_encoding_that_only_the_header_names_is_read(app, reached, embedder):
+    page = "<title>T</title><p>Książnica jest otwarta w święta od dziewiątej.</p>".encode("iso-8859-2")
+    reached.page("/pl", page, media_type="text/html; charset=iso-8859-2")
+    id_ = ready(app, reached.url("/pl"))
+    with app.extensions["sessions"]() as session:
+        text = session.scalar(select(DocumentVersion.text).where(DocumentVersion.document_id == id_))
+    assert text == "Książnica jest otwarta w święta od dziewiątej."
+
+
+def test_a_login_form_in_place_of_a_page_fails_and_the_version_before_stays(app, reached, embedder):
+    id_ = ready(app, reached.url("/hours"))
+    reached.redirect("/hours", "/login")
+    reached.page("/login", "<title>Sign in</title><form>Name <input name=u> <input type=password> Sign in</form>")
+    retry(app, id_)
+    assert ingest_now(app, id_) == "failed"
+    failed = document(app, id_)
+    assert (failed.error_code, failed.error_detail) == ("fetch_failed", "A login form came instead of the page.")
+    assert versions(app, id_)[0][0] == 1
+    assert visible(app)

@@ -17,7 +17,7 @@ from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.maintenance import keyword_backfill
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.knowledge.tasks import sweep_documents
-from chatbot.rag.text.stemming import terms_of
+from chatbot.rag.text.stemming import TERMS_VERSION, terms_of
 from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, found, ingest_now, visible
 
@@ -278,6 +278,21 @@ def test_what_was_ingested_before_there_was_an_index_is_caught_up_with(app, sess
     assert texts(session, search(session, "shop")) == [HOURS]
     assert set(session.scalars(select(Document.language))) == {"en"}
     assert session.scalars(select(Generation)).one().languages == ["en"]
+    session.rollback()
+    assert keyword_backfill.catch_up(session) == 0
+
+
+def test_terms_of_an_earlier_version_are_written_anew(app, session):
+    """A question has terms of now, which an index of then does not have."""
+    add_and_ingest(app, HOURS)
+    begin_write(session)
+    session.execute(text("DELETE FROM chunk_terms"))
+    session.execute(update(Generation).values(terms_version=TERMS_VERSION - 1))
+    session.commit()
+    with app.app_context():
+        sweep_documents.run()
+    assert indexed(session) == {chunk.id for chunk in visible(app)}
+    assert session.scalars(select(Generation.terms_version)).all() == [TERMS_VERSION]
     session.rollback()
     assert keyword_backfill.catch_up(session) == 0
 

@@ -76,3 +76,33 @@ def test_where_there_is_nothing_to_say_nothing_is_said(embedder, found):
 def test_the_answer_is_the_same_every_time(embedder):
     found = passages(HOURS, RETURNS)
     assert answer("Can I park?", found, embedder) == answer("Can I park?", found, embedder)
+
+
+PLANS = "| Plan | Members | Price |\n|---|---|---|\n| Basic | 5 | 4 euros |\n| Team | 50 | 19 euros |\n| Firm | 500 | 99 euros |"  # noqa: E501
+HALLS = "Hall | Seats\nNorth hall | 80\nSouth hall | 120"
+WINS = "Team | Wins\nTeam: Foxes; Wins: 3\nTeam: Bears; Wins: 7\nTeam: Owls; Wins: 9"
+
+
+@pytest.mark.parametrize(
+    ("table", "question", "header", "row"),
+    [
+        (
+            PLANS,
+            "What does the Team plan cost?",
+            "| Plan | Members | Price |\n|---|---|---|\n",
+            "| Team | 50 | 19 euros |",
+        ),
+        (HALLS, "How many seats has the south hall?", "Hall | Seats\n", "South hall | 120"),
+        (WINS, "How many wins have the Owls?", "", "Team: Owls; Wins: 9"),
+    ],
+    ids=["markdown", "pipes", "labelled"],
+)
+def test_a_row_is_said_alone_with_the_header_of_its_table(embedder, table, question, header, row):
+    first = extractive.quotations(question, passages(table), embedder)[0]
+    assert (first.before, first.text) == (header, row)
+
+
+def test_a_header_is_never_said_alone(embedder):
+    for question in ("Plan, members, price?", "Which hall, which seats?"):
+        said = extractive.quotations(question, passages(PLANS, HALLS), embedder)
+        assert not {q.text for q in said} & {"| Plan | Members | Price |", "Hall | Seats"}

@@ -28,6 +28,20 @@ SENTENCES = {
     "th": "ร้านเปิดตั้งแต่เก้าโมงถึงห้าโมงเย็น",
     "el": "Το κατάστημα είναι ανοιχτό από τις εννέα έως τις πέντε.",
     "he": "החנות פתוחה מתשע עד חמש.",
+    "cs": "Obchod je otevřen od devíti do pěti a v sobotu od deseti, ale ne v neděli.",
+    "sk": "Obchod je otvorený od deviatej do piatej a v sobotu od desiatej, ale nie v nedeľu.",
+    "ca": "La botiga està oberta de nou a cinc, i els dissabtes a les deu, però no els diumenges.",
+    "lt": "Parduotuvė dirba nuo devynių iki penkių, o šeštadieniais nuo dešimtos, bet ne visada.",
+    "vi": "Cửa hàng mở cửa từ chín giờ đến năm giờ và không mở vào chủ nhật.",
+    "uk": "Крамниця відчинена з дев'ятої до п'ятої, а в суботу з десятої.",
+    "bg": "Магазинът е отворен от девет до пет, а в събота от десет.",
+    "sr": "Продавница је отворена од девет до пет.",
+    "fa": "فروشگاه از ساعت نه تا پنج باز است.",
+    "ur": "دکان نو بجے سے پانچ بجے تک کھلی ہے۔",
+    "ne": "पसल नौ बजे खुल्छ र पाँच बजे बन्द हुन्छ । यो राम्रो छ ।",
+    "yi": "דער קראָם איז אָפן פֿון נײַן ביז פֿינף.",
+    "hy": "Խանութը բաց է ժամը իննից հինգը։",
+    "bn": "দোকান নয়টায় খোলে।",
     "hi": "दुकान नौ बजे से पाँच बजे तक खुली है।",
 }
 
@@ -40,6 +54,17 @@ def test_a_sentence_tells_its_language(language):
 @pytest.mark.parametrize("text", ["", "   ", "12345", "OK", "foo bar baz", "x = y + 1"])
 def test_a_text_that_does_not_tell_has_none(text):
     assert language_of(text) is None
+
+
+def test_a_text_without_little_words_is_told_by_letters_of_its_own():
+    assert language_of("IŞIK SOKAĞI KAPALIDIR.") == language_of("İstanbul şubesi açıktır.") == "tr"
+    assert language_of("Żółta łódź") == "pl"
+    assert language_of("The offices in Łódź, İstanbul and Győr") == "en"
+    assert language_of("Łódź and İstanbul") is None
+
+
+def test_letters_that_a_language_has_now_and_then_do_not_decide():
+    assert language_of("Объект открыт, съезд закрыт, подъезд открыт.") == "ru"
 
 
 def test_a_word_of_another_script_does_not_decide():

@@ -87,3 +87,43 @@ def test_nothing_to_quote_has_no_units(text):
 
 def test_a_month_that_is_cut_short_ends_no_sentence():
     assert cut("Version 2 came on Jan. 5. It was late.") == ["Version 2 came on Jan. 5.", "It was late."]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Die Frist endet am 15. Januar um zwölf.", "Die Kantine ist neu."],
+        ["Das Büro ist im 3. Stock, nach Art. 13 Abs. 2 der Satzung.", "Es kostet rund 2 Mio. Euro.",
+         "Der Chor singt."],
+        ["Fragen Sie Hr. Lindner oder Fr. Dr. Weber.", "Sie antworten z. B. Montags."],
+        ["Der Verein besteht seit 1998.", "Kinder zahlen nichts."],
+        ["Sie kam am 15.", "Der Verein feierte.", "Es war kalt."],
+        ["Der 2. Vorsitzende wohnt in der Hauptstr. 5.", "Er hat Tel. 123."],
+        ["See Sec. 4 and Fig. 2.", "It begins at 9 a.m. Monday.", "We met at 5 p.m.", "The hall was full."],
+        ["It is sold by Harbor Inc.", "Nobody else has it.", "The U.S. Senate met in St. Louis.", "Prices rose."],
+        ["The hall seats 80.", "Doors open at six.", "Bring pens, paper, etc.", "Nothing else is needed."],
+        ["Adressez-vous à Mme. Le Goff au bureau no. 4.", "Le parc est fermé.",
+         "Il vient de M. Roussel, p. ex. Lundi."],
+        ["Hable con el Sr. Gómez o la Sra. Ruiz en la Avda. Mayor.", "Hay sombra.", "Abre a las 9 a. m.",
+         "El cine cierra."],
+        ["Chieda al Sig. Rossi o alla Dott.ssa Bianchi in via Roma n. 5.", "Il parco è chiuso."],
+        ["Ga naar kamer nr. 12 bij dhr. De Vries.", "Het park is open.", "Het kost ca. 5 euro.", "De zaal is vol."],
+        ["Fale com o Sr. Costa ou a Dra. Lima na sala n. 3.", "O parque fecha cedo."],
+        ["Proszę iść do pok. nr 5 na ul. Długiej.", "To kosztuje ok. 20 zł, np. W sobotę."],
+        ["Он живёт на ул. Ленина, см. рис. 5.", "Это стоит 5 тыс. Рублей мало.", "Вход свободный."],
+        ["「はい。」と答えた。", "門は開いていた。", "（要予約。）", "次は九時です。"],
+        ["他说：“九点开门。”", "他走了。"],
+        ["Πότε ανοίγει η βιβλιοθήκη;", "Στις εννέα."],
+        ["Խանութը բաց է։", "Այն փակ է։"],
+    ],
+    ids=["ordinal", "units", "titles", "year", "day-ends", "street", "english", "company", "numbers", "french",
+         "spanish",
+         "italian", "dutch", "portuguese", "polish", "russian", "japanese", "chinese", "greek", "armenian"],
+)  # fmt: skip
+def test_a_full_stop_ends_a_sentence_where_a_person_would_end_it(sentences):
+    joined = "" if any("\u3040" <= c <= "\u9fff" for c in sentences[0]) else " "
+    assert cut(joined.join(sentences)) == sentences
+
+
+def test_the_number_of_a_step_belongs_to_it():
+    assert cut("1. Open the lid. 2. Fill it. 3. Close.") == ["1. Open the lid.", "2. Fill it.", "3. Close."]

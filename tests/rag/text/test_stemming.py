@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
+import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.rag.text.stemming import MAX_TERM, question_terms, terms_of
+from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.language_detection import language_of
+from chatbot.rag.text.stemming import _SNOWBALL, MAX_TERM, question_terms, terms_of
 
 
 @pytest.mark.parametrize(
@@ -29,7 +32,7 @@ def test_where_the_language_is_not_known_words_are_stemmed_as_english_ones():
 
 def test_words_are_folded_and_their_marks_left_out():
     assert terms_of("The SHOP’s “Opening-Hours” (9–17)!", "en") == ["shop", "s", "open", "hour", "9", "17"]
-    assert terms_of("ﬁne ＡＢＣ", "pl") == ["fine", "abc"]
+    assert terms_of("ﬁne ＡＢＣ", "vi") == ["fine", "abc"]
 
 
 def test_repetitions_and_their_order_are_kept_in_a_text_and_dropped_in_a_question():
@@ -54,7 +57,7 @@ def test_english_words_that_every_text_has_are_not_terms():
 
 
 def test_a_language_without_a_stemmer_keeps_its_words():
-    assert terms_of("Zażółć gęślą", "pl") == ["zażółć", "gęślą"]
+    assert terms_of("Những quyển sách", "vi") == ["những", "quyển", "sách"]
 
 
 def test_an_endless_word_is_cut():
@@ -88,3 +91,52 @@ def test_threads_stem_at_the_same_time():
 def test_an_english_stop_word_is_no_term_of_a_question_in_any_language():
     """A few texts that are taken for Portuguese would else be the only ones with "the"."""
     assert question_terms("What is the price?", ["en", "pt", None]) == ["what", "price", "pric"]
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "found"),
+    [
+        ("कमल तालाब में खिलता है।", "किताब", False), ("यह किताब पुस्तकालय में है।", "किताब", True),
+        ("बाजार में जूते मिलते हैं।", "बिजली", False), ("पाँच बाज़ार", "पांच बाजार", True),
+        ("বাজারে আম পাওয়া যায়।", "বইয়ের", False), ("এই বইয়ের দাম একশ টাকা।", "বইয়ের", True),
+        ("மரம் பெரியது.", "முரமு", False), ("ห้องสมุดเปิดเวลาเก้าโมงเช้า", "ห้องสมุด", True),
+        ("ดินดี", "ดน", False), ("IŞIK SOKAĞI KAPALIDIR.", "ışık", True),
+        ("İstanbul şubesi açıktır.", "ISTANBUL", True),
+        ("İzmir şubesi açıktır.", "izmir subesi", True), ("المَكْتَبَةُ مَفْتُوحَةٌ", "المكتبة", True),
+        ("المكتبة مفتوحة", "المَكْتَبَةُ", True), ("كـــتاب", "كتاب", True), ("הספריה פתוחה", "הַסִּפְרִיָּה", True),
+        ("cre\u0300me bru\u0302le\u0301e", "crème", True), ("Thu\u031b viện", "Thư", True), ("Thư viện", "Thu", False),
+        ("Η ΒΙΒΛΙΟΘΗΚΗ ΕΙΝΑΙ ΑΝΟΙΧΤΗ.", "βιβλιοθήκη", True), ("Ёлку украшают", "елку", True),
+        ("The ﬁling oﬃce", "filing", True), ("ＦＡＸ ｶﾀｶﾅ", "fax カタカナ", True), ("می‌خواهم", "میخواهم", True),
+        ("٢٤ ساعة", "24", True),
+    ],
+)  # fmt: skip
+def test_a_word_is_found_however_it_is_typed_and_no_other_word(text, query, found):
+    language = language_of(text)
+    wanted, there = set(question_terms(query, [language])), set(terms_of(text, language))
+    assert wanted
+    assert wanted <= there if found else not wanted & there
+
+
+@pytest.mark.parametrize(
+    ("text", "query"), [("किताब", "कताब"), ("ดิน", "ดน"), ("বই", "বাই"), ("Thư", "Thu")]
+)  # fmt: skip
+def test_content_words_keep_their_marks(text, query):
+    assert content_words(text)
+    assert not content_words(text) & content_words(query)
+
+
+def test_content_words_are_folded_as_terms_are():
+    assert content_words("المَكْتَبَةُ IŞIK ΒΙΒΛΙΟΘΗΚΗ") == content_words("المكتبة ışık βιβλιοθήκη")
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [("pl", "książkami", "książką"), ("cs", "knihami", "knihách"),
+     ("lt", "knygos", "knygų"), ("sr", "књигама", "књиге"), ("uk", "книгами", "книги"), ("sk", "knihami", "knihách")],
+)  # fmt: skip
+def test_every_algorithm_of_the_stemmer_is_used(language, one, other):
+    assert terms_of(one, language) == terms_of(other, language)
+
+
+def test_only_the_older_porter_algorithms_are_left_out():
+    assert set(Stemmer.algorithms()) - set(_SNOWBALL.values()) == {"porter", "dutch_porter"}

@@ -13,6 +13,7 @@ from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 
 _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([\w.:-]{2,40})", re.IGNORECASE)
+_XML: Final = re.compile(rb"\s*+<\?xml\b[^>]{0,200}?\bencoding\s*+=\s*+[\"']([\w.:-]{2,40})[\"']")
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 # These have no end tag, or a parser closes them by itself: they do not nest however many there are.
 _FLAT: Final = frozenset((
@@ -43,8 +44,8 @@ _BLANKS: Final = re.compile(r"[ \t\n\r\f]+")
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """The encoding that a page says it is in."""
-    declared = _META.search(data[:4096])
+    """The encoding that a page says it is in: by an XML declaration at its very beginning, or a meta element."""
+    declared = _XML.match(data[:400]) or _META.search(data[:4096])
     return declared[1].decode("ascii", "ignore") if declared else None
 
 
