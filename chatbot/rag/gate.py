@@ -115,7 +115,8 @@ class Gate:
         z = (np.asarray(seen) - self.means) / self.scales
         score = float(_sigmoid(z @ np.asarray(self.weights) + self.bias))
         if seen[_EVIDENCE] < self.floor:
-            score = min(score, 0.99 * self.threshold * max(seen[_EVIDENCE], 0.0) / self.floor)
+            # The floor is 0 or more, so what is below it and above 0 has a floor to be divided by.
+            score = min(score, 0.99 * self.threshold * seen[_EVIDENCE] / self.floor) if seen[_EVIDENCE] > 0 else 0.0
         return round(score, 4)
 
     def passes(self, seen: Sequence[float]) -> bool:

@@ -113,3 +113,11 @@ def test_both_sides_are_needed(yes, no):
 def test_features_that_never_differ_do_no_harm():
     same = (0.5,) * len(FEATURES)
     assert 0.0 <= fit([same] * 3, [same] * 3).score(same) <= 1.0
+
+
+def test_fit_with_negative_evidence_learns_a_gate():
+    """In a base of two documents the best cosine of a question about something else may be below 0."""
+    below = [tuple(-abs(value) for value in row) for row in rows(0.1, 8, 6)]
+    gate = fit(rows(0.2, 8, 7), below)
+    assert not any(gate.passes(row) for row in below)
+    assert fit(below, below).score(below[0]) == 0.0
