@@ -73,7 +73,7 @@ class ExtractiveAnswerer:
             first = f"{prompts.said(prompts.MAY_NOT_SAY, ask)} "
             length = len(first)
             yield Piece(first)
-        for quotation in extractive.quotations(wanted, passages, self._embedder()):
+        for quotation in extractive.quotations(wanted, passages, self._embedder(), ask.unsure):
             start = length + len(quotation.before)
             yield from (Piece(text) for text in quotation.pieces)
             yield Piece(citation=_cited(quotation, passages[quotation.marker - 1], start))
