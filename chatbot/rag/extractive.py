@@ -15,8 +15,8 @@ import numpy as np
 
 from chatbot.rag.embedders import Embedder
 from chatbot.rag.sentences import Span, cells, is_code, is_item, is_row, is_rule, is_step, is_struck_out, units
+from chatbot.rag.term_weights import said_part
 from chatbot.rag.types import Passage
-from chatbot.rag.words import content_words, coverage
 
 PASSAGES_READ = 3
 MOST_UNITS = 3
@@ -27,7 +27,7 @@ SHORT_SENTENCE = 140
 LONGEST_QUOTE = 700
 # Who asks how to do something wants all steps, in their order.
 _HOW = re.compile(r"\b(?:how (?:do|does|can|to|should|would|could)|steps?|wie|cómo|comment)\b|怎么|如何")
-_WORDS_WEIGHT = 0.15
+_WORDS_WEIGHT = 0.35
 _PASSAGE_WEIGHT = 0.6
 
 
@@ -95,9 +95,8 @@ def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> l
     shown = [_named(text, header) for _, _, header, text in found]
     vectors = embedder.embed([question, *shown])
     nearness = vectors[1:] @ vectors[0]
-    wanted = content_words(question)
     return [
-        _Unit(m, span, text, _score(float(near), coverage(wanted, named), passages[m - 1]) - _handicap(text), header)
+        _Unit(m, span, text, _score(float(near), said_part(question, named), passages[m - 1]) - _handicap(text), header)
         for (m, span, header, text), named, near in zip(found, shown, np.asarray(nearness), strict=True)
     ]
 

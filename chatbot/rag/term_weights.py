@@ -16,6 +16,7 @@ from pathlib import Path
 
 from chatbot.rag.languages import is_little_word
 from chatbot.rag.terms import terms_by_word
+from chatbot.rag.words import content_words
 
 K1, B = 1.2, 0.75
 # The larger base has so many passages beside those that there are.
@@ -70,6 +71,13 @@ class Weights:
 
     def __getitem__(self, term: str) -> float:
         return self._of.get(term, 0.0)
+
+
+def said_part(question: str, text: str) -> float:
+    """The part of what a question's content words say that a text has, 0 to 1, whatever base it is from."""
+    weights = {word: _weight(word, _background(word), 0, 0) for word in content_words(question)}
+    has = weights.keys() & content_words(text)
+    return sum(weights[word] for word in has) / (sum(weights.values()) or 1.0)
 
 
 def _weight(term: str, background: float, chunks: float, having: float) -> float:
