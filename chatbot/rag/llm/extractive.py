@@ -2,29 +2,33 @@
 
 Every unit of the passages is scored by its nearness to the question in the embedder's space and by the question's
 words that it has. The best one answers; others are added only when they are nearly as good. Nothing is rephrased.
+A row of a table is read with the names of its columns and shown below them; steps are shown from the first to the last.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from chatbot.rag.embeddings.embedders import Embedder
-from chatbot.rag.text.content_words import content_words, coverage
-from chatbot.rag.text.sentences import Span, is_code, is_item, units
+from chatbot.rag.text.sentences import Span, cells, is_code, is_item, is_row, is_rule, is_step, is_struck_out, units
+from chatbot.rag.text.term_weights import said_part
 from chatbot.rag.types import Passage
 
 PASSAGES_READ = 3
 MOST_UNITS = 3
-# A further sentence must reach this part of the best one's score.
-NEARLY = 0.88
+# A further sentence must reach this part of the best one's score; less where it is not sure that any answers.
+NEARLY, NEARLY_UNSURE = 0.88, 0.8
 SHORT = 25
 SHORT_SENTENCE = 140
 LONGEST_QUOTE = 700
+# Who asks how to do something wants all steps, in their order.
+_HOW = re.compile(r"\b(?:how (?:do|does|can|to|should|would|could)|steps?|wie|cómo|comment)\b|怎么|如何")
 _WORDS_WEIGHT = 0.35
-_PASSAGE_WEIGHT = 0.25
+_PASSAGE_WEIGHT = 0.6
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class _Unit:
     span: Span
     text: str
     score: float
+    # The header of the table that a row is from.
+    header: str = ""
 
     def overlaps(self, other: _Unit) -> bool:
         """Whether two quotations would say something twice."""
@@ -57,32 +63,50 @@ class Quotation:
         return [piece for piece in (self.before, self.text, self.after) if piece]
 
 
-def quotations(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[Quotation]:
+def quotations(
+    question: str, passages: Sequence[Passage], embedder: Embedder, unsure: bool = False
+) -> list[Quotation]:  # fmt: skip
     """The stretches that answer the question, in reading order. Passages are numbered from 1 in their order."""
-    chosen = _choose(_scored(question, passages[:PASSAGES_READ], embedder))
+    nearly = NEARLY_UNSURE if unsure else NEARLY
+    chosen = _choose(_scored(question, passages[:PASSAGES_READ], embedder), nearly)
     return [_quotation(unit, chosen[n - 1] if n else None) for n, unit in enumerate(chosen)]
 
 
 def _quotation(unit: _Unit, previous: _Unit | None) -> Quotation:
-    apart = "\n\n" if previous and (is_code(unit.text) or is_code(previous.text)) else " "
-    after = "\n" if unit.text.endswith(("```", "~~~")) else " "
-    return Quotation(apart if previous else "", unit.text, f"{after}[{unit.marker}]", unit.marker, unit.span[0])
+    blocks = [is_block(one.text) for one in (unit, previous) if one]
+    apart = "\n\n" if any(blocks) else " "
+    before = (apart if previous else "") + (f"{unit.header}\n" if unit.header else "")
+    after = "\n" if unit.text.endswith(("```", "~~~")) else "\n\n" if unit.header else " "
+    return Quotation(before, unit.text, f"{after}[{unit.marker}]", unit.marker, unit.span[0])
+
+
+def is_block(text: str) -> bool:
+    """Whether a text is shown in lines of its own."""
+    return is_code(text) or is_row(text) or is_step(text)
 
 
 def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> list[_Unit]:
     # Where somebody has written the answer to this very question, nobody else is quoted.
     curated = any("curated" in passage.scores for passage in passages)
     read = [(m, p) for m, p in enumerate(passages, 1) if not curated or "curated" in p.scores]
-    found = [(m, span, p.text[slice(*span)]) for m, p in read for span in _quotable(p.text)]
+    found = [(m, span, header, p.text[slice(*span)]) for m, p in read for span, header in _quotable(p.text, question)]
     if not found:
         return []
-    vectors = embedder.embed([question, *(text for _, _, text in found)])
+    shown = [_named(text, header) for _, _, header, text in found]
+    vectors = embedder.embed([question, *shown])
     nearness = vectors[1:] @ vectors[0]
-    wanted = content_words(question)
     return [
-        _Unit(m, span, text, _score(float(near), coverage(wanted, text), passages[m - 1]) - _handicap(text))
-        for (m, span, text), near in zip(found, np.asarray(nearness), strict=True)
+        _Unit(m, span, text, _score(float(near), said_part(question, named), passages[m - 1]) - _handicap(text), header)
+        for (m, span, header, text), named, near in zip(found, shown, np.asarray(nearness), strict=True)
     ]
+
+
+def _named(text: str, header: str) -> str:
+    """A row with the names of its columns, as it is compared with the question; anything else as it is."""
+    if not header:
+        return text
+    pairs = zip(cells(header.splitlines()[0]), cells(text), strict=False)
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
 
 
 def _score(near: float, covered: float, passage: Passage) -> float:
@@ -96,10 +120,43 @@ def _handicap(text: str) -> float:
     return 0.15 if len(text) < SHORT or text.rstrip(" *_").endswith(":") else 0.0
 
 
-def _quotable(text: str) -> list[Span]:
-    """What could be quoted from a passage: each unit, with what follows when it cannot stand alone."""
+def _quotable(text: str, question: str) -> list[tuple[Span, str]]:
+    """What could be quoted from a passage: each unit, with what follows when it cannot stand alone, and for a row the
+    header of its table. A header answers nothing, nor does what is crossed out."""
     spans = units(text)
-    return [(start, _end(text, spans, n)) for n, (start, _) in enumerate(spans)]
+    asks_how = bool(_HOW.search(question.casefold()))
+    found: list[tuple[Span, str]] = []
+    header = ""
+    for n, (start, end) in enumerate(spans):
+        unit = text[start:end]
+        below = text[slice(*spans[n + 1])] if n + 1 < len(spans) else ""
+        if not is_row(unit):
+            header = ""
+        elif is_rule(below):
+            header = text[start : spans[n + 1][1]]
+        if is_struck_out(unit) or is_rule(unit) or (is_row(unit) and is_rule(below)):
+            continue
+        if is_row(unit):
+            found.append(((start, end), header))
+        elif asks_how and is_step(unit):
+            found.append((_all_steps(text, spans, n), ""))
+        else:
+            found.append(((start, _end(text, spans, n)), ""))
+    return list(dict.fromkeys(found))
+
+
+def _all_steps(text: str, spans: Sequence[Span], n: int) -> Span:
+    """From the first step of the list to the last, as far as that is not too long to be quoted, in which case it is
+    the n-th alone; with the line that introduces them."""
+    first = last = n
+    while first and is_step(text[slice(*spans[first - 1])]):
+        first -= 1
+    while last + 1 < len(spans) and is_step(text[slice(*spans[last + 1])]):
+        last += 1
+    if first and text[slice(*spans[first - 1])].rstrip(" *_").endswith(":"):
+        first -= 1
+    whole = (spans[first][0], spans[last][1])
+    return whole if whole[1] - whole[0] <= LONGEST_QUOTE else spans[n]
 
 
 def _end(text: str, spans: Sequence[Span], n: int) -> int:
@@ -126,11 +183,11 @@ def _continues(text: str, begin: int, end: int, start: int, piece: str) -> bool:
     return same_paragraph and end - begin < SHORT_SENTENCE and not is_item(text[begin:end])
 
 
-def _choose(scored: list[_Unit]) -> list[_Unit]:
+def _choose(scored: list[_Unit], nearly: float) -> list[_Unit]:
     """The best unit and those nearly as good, in reading order, none twice."""
     best: list[_Unit] = []
     for unit in sorted(scored, key=lambda u: -u.score):
-        if best and unit.score < NEARLY * best[0].score:
+        if best and unit.score < nearly * best[0].score:
             break
         if not any(unit.overlaps(other) for other in best):
             best.append(unit)

@@ -15,6 +15,10 @@ _ABBREVIATION = re.compile(
 LONGEST_ABBREVIATION = 8
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+|^\s*\|")
+_RULE = re.compile(r"^\|[\s:|-]*-[\s:|-]*$")
+_STEP = re.compile(r"^\d+[.)]\s")
+_NUMBER_OF_AN_ITEM = re.compile(r"\s*\d+[.)]")
+_STRUCK = re.compile(r"~~[^~]+~~")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s")
 
 Span = tuple[int, int]
@@ -36,6 +40,31 @@ def is_code(unit: str) -> bool:
 def is_item(unit: str) -> bool:
     """Whether a unit is an item of a list or a row of a table."""
     return bool(_ITEM.match(unit))
+
+
+def is_row(unit: str) -> bool:
+    """Whether a unit is a row of a table."""
+    return unit.startswith("|")
+
+
+def is_rule(unit: str) -> bool:
+    """Whether a unit is the line below the header of a table."""
+    return bool(_RULE.match(unit))
+
+
+def is_step(unit: str) -> bool:
+    """Whether a unit is a numbered item of a list."""
+    return bool(_STEP.match(unit))
+
+
+def cells(row: str) -> list[str]:
+    """What stands in the cells of a row."""
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def is_struck_out(unit: str) -> bool:
+    """Whether all of a unit is crossed out."""
+    return not _STRUCK.sub("", unit).strip(" .,;:!?-*+•|\n")
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
@@ -62,7 +91,8 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
 def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
     begin = start
     for match in _SENTENCE_END.finditer(text, start, end):
-        if _ABBREVIATION.search(text, max(begin, match.start() - LONGEST_ABBREVIATION), match.start()):
+        near = max(begin, match.start() - LONGEST_ABBREVIATION)
+        if _ABBREVIATION.search(text, near, match.start()) or _NUMBER_OF_AN_ITEM.fullmatch(text, begin, match.start()):
             continue
         yield begin, match.start()
         begin = match.end()

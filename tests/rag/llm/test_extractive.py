@@ -76,3 +76,44 @@ def test_where_there_is_nothing_to_say_nothing_is_said(embedder, found):
 def test_the_answer_is_the_same_every_time(embedder):
     found = passages(HOURS, RETURNS)
     assert answer("Can I park?", found, embedder) == answer("Can I park?", found, embedder)
+
+
+FERRY = (
+    "Tariffs of the ferry:\n\n| Ticket | Summer price | Winter price |\n|---|---|---|\n"
+    "| Adult | 60 crowns | 40 crowns |\n| Horse | 95 crowns | 70 crowns |\n| Cart | 45 crowns | 20 crowns |\n"
+)
+STEPS = (
+    "The tap drips.\n\nTo change the washer:\n\n1. Close the main valve.\n2. Unscrew the handle.\n"
+    "3. Put in the new washer.\n4. Open the valve.\n\nWashers are sold in bags of ten."
+)
+
+
+@pytest.mark.parametrize(("question", "row"), [
+    ("What is the winter price for a horse?", "| Horse | 95 crowns | 70 crowns |"),
+    ("How much is it for a cart in summer?", "| Cart | 45 crowns | 20 crowns |"),
+])  # fmt: skip
+def test_a_row_is_shown_below_the_header_of_its_table(embedder, question, row):
+    said = "".join(answer(question, passages(FERRY), embedder))
+    assert said.startswith(f"| Ticket | Summer price | Winter price |\n|---|---|---|\n{row}\n\n[1]")
+
+
+def test_a_row_whose_header_is_in_another_chunk_is_shown_alone(embedder):
+    rows = "| Horse | 95 crowns | 70 crowns |\n| Cart | 45 crowns | 20 crowns |\n"
+    assert answer("What does a horse cost?", passages(rows), embedder)[0] == "| Horse | 95 crowns | 70 crowns |"
+
+
+def test_a_question_how_to_do_something_gets_all_steps_in_order(embedder):
+    said = "".join(answer("How do I put in a new washer?", passages(STEPS), embedder))
+    places = [said.index(step) for step in ("To change", "1. Close", "2. Unscrew", "3. Put in", "4. Open")]
+    assert places == sorted(places)
+
+
+def test_a_question_about_one_step_gets_that_step(embedder):
+    said = "".join(answer("Which valve is closed?", passages(STEPS), embedder))
+    assert "1. Close the main valve." in said
+    assert "2. Unscrew" not in said
+
+
+def test_what_is_crossed_out_is_not_said(embedder):
+    text = "~~The entrance fee is 20 euros.~~\n\nThe entrance fee is 25 euros.\n\n- ~~Closed on Mondays~~"
+    assert "20 euros" not in "".join(answer("What is the entrance fee?", passages(text), embedder))

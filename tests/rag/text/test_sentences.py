@@ -87,3 +87,10 @@ def test_nothing_to_quote_has_no_units(text):
 
 def test_a_month_that_is_cut_short_ends_no_sentence():
     assert cut("Version 2 came on Jan. 5. It was late.") == ["Version 2 came on Jan. 5.", "It was late."]
+
+
+def test_the_number_of_an_item_is_no_sentence():
+    assert cut("1. Close the valve. Wait.\n2. Open it.\n10) Done.") == [
+        "1. Close the valve.", "Wait.", "2. Open it.", "10) Done.",
+    ]  # fmt: skip
+    assert cut("It was 1994. Then it rained.") == ["It was 1994.", "Then it rained."]
