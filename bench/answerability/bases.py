@@ -15,7 +15,7 @@ import numpy as np
 from chatbot.knowledge.index.keywords import MOST_TERMS, terms_of_chunk
 from chatbot.knowledge.ingestion.chunks import in_context
 from chatbot.rag.embeddings.embedders import Embedder
-from chatbot.rag.grounding.answerability import Signals, known_part, sentences_of
+from chatbot.rag.grounding.answerability import Signals, general_sentences, known_part, nearest_general, sentences_of
 from chatbot.rag.ranking import CANDIDATES, DEPTH, fuse
 from chatbot.rag.text.language_detection import language_of
 from chatbot.rag.text.splitter import split
@@ -66,23 +66,28 @@ class Base:
         """What the application sees of a question."""
         query = self._embed([question])[0]
         cosines = self._vectors @ query
-        said, possible, known = self._said(question)
-        shares = {n: min(1.0, value / known) for n, value in said[:DEPTH]}
+        said, weights = self._said(question)
+        shares = {n: min(1.0, value / weights.known) for n, value in said[:DEPTH]}
         near = [(int(n), float(cosines[n])) for n in np.argsort(-cosines)[:DEPTH]]
         order = [n for n, _ in fuse(near, shares, self._embedder.dense_weight(question))][:CANDIDATES]
         passages = [self.passages[n] for n in order]
         sentences = sentences_of(passages)
         best = [*(float(cosines[n]) for n in order), *(self._embed(sentences) @ query if sentences else ())]
-        words = max((min(1.0, value / possible) for _, value in said), default=0.0)
+        words = max((min(1.0, value / weights.possible) for _, value in said), default=0.0)
         shown = " ".join([question, *(passage.text for passage in passages[:2])])
         signals = Signals(
-            round(float(max(best, default=0.0)), 4), round(words, 4),
-            round(known_part(shown, self._embedder.count_tokens), 4), len(self.passages),
-        )  # fmt: skip
+            near=round(float(max(best, default=0.0)), 4),
+            dense=round(float(max(cosines, default=0.0)), 4),
+            general=round(nearest_general(query, self._embed(general_sentences())), 4),
+            words=round(words, 4),
+            met=round(weights.met, 4),
+            known=round(known_part(shown, self._embedder.count_tokens), 4),
+            chunks=len(self.passages),
+        )
         return Observed(signals, tuple(dict.fromkeys(passage.document_id for passage in passages)))
 
-    def _said(self, question: str) -> tuple[list[tuple[int, float]], float, float]:
-        """What each passage's words say, the most first, with what all of the question could say."""
+    def _said(self, question: str) -> tuple[list[tuple[int, float]], Weights]:
+        """What each passage's words say, the most first, and what those of the question weigh."""
         terms = question_terms(question, self._languages)[:MOST_TERMS]
         having = {term: self._having[term] for term in terms if self._having[term]}
         weights = Weights(question, self._languages, len(self.passages), having)
@@ -91,7 +96,7 @@ class Base:
             parts = {term: part_of_a_term(found[term], length, self._mean) for term in having if term in found}
             if parts:
                 said.append((n, sum(weights[term] * min(part, MOST_OF_A_TERM) for term, part in parts.items())))
-        return sorted(said, key=lambda hit: -hit[1]), weights.possible, weights.known
+        return sorted(said, key=lambda hit: -hit[1]), weights
 
 
 @lru_cache(10_000)

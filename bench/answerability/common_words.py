@@ -57,7 +57,7 @@ def main(folder: Path = DATA) -> None:
         step: " ".join(sorted(word for word, mean in means.items() if step <= mean < above))
         for step, above in zip(STEPS, (2.0, *STEPS), strict=False)
     }
-    target = ROOT / "chatbot" / "rag" / "common_words.json"
+    target = ROOT / "chatbot" / "rag" / "text" / "common_words.json"
     target.write_text(json.dumps(steps, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(f"{sum(len(line.split()) for line in steps.values())} words in {target.name}")
 

@@ -114,7 +114,7 @@ def test_with_nothing_in_the_house_there_is_an_answer_all_the_same(sqlite_app: F
 def test_a_passage_that_may_not_answer_is_shown_as_such(
     app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unsure = Classifier((0.0,) * 6, 0.0, 0.4, 0.4, 0.6)
+    unsure = Classifier((0.0,) * 10, 0.0, 0.4, 0.4, 0.6)
     monkeypatch.setattr("chatbot.knowledge.retrieval.retriever.trained", lambda _: unsure)
     add_and_ingest(app, HOURS, title="Opening hours")
 

@@ -72,7 +72,7 @@ class TracedGateSchema(ma.Schema):
         allow_none=True,
         metadata={
             "description": "What the calibrated gate or the trained classifier saw; null where a threshold decides.",
-            "example": {"near": 0.71, "words": 0.6, "known": 0.95, "chunks": 12},
+            "example": {"near": 0.71, "dense": 0.66, "general": 0.2, "words": 0.6, "met": 0.8, "chunks": 12},
         },
     )
     score = ma.fields.Float(allow_none=True, metadata={"example": 0.76})

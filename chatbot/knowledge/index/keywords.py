@@ -171,12 +171,14 @@ class Words:
     """What the words of a question found: the best chunks with their BM25 scores, best first, and of each what its
     words say (chatbot/rag/term_weights.py): the part of all that the words known to the base could say (`shares`).
 
-    `reached` is the most that one of them has of what all words of the question could say.
+    `reached` is the most that one of them has of what all words of the question could say, and `met` what stands
+    anywhere in the base.
     """
 
     hits: list[tuple[int, float]]
     shares: Mapping[int, float] = field(default_factory=dict)
     reached: float = 0.0
+    met: float = 0.0
 
 
 def search(session: Session, question: str, languages: Iterable[str | None], scope: Scope, k: int) -> Words:
@@ -202,6 +204,7 @@ def search(session: Session, question: str, languages: Iterable[str | None], sco
         [(chunk_id, score) for chunk_id, score, _ in hits.inside],
         {chunk_id: min(1.0, value / weights.known) for chunk_id, value in said.items()},
         min(1.0, max(said.values(), default=0.0) / weights.possible),
+        weights.met,
     )
 
 

@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +31,17 @@ from chatbot.knowledge.models import CURATED, Generation
 from chatbot.knowledge.retrieval.candidates import Candidates
 from chatbot.metrics import stages
 from chatbot.rag.embeddings.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
-from chatbot.rag.grounding.answerability import Classifier, Gate, Signals, features, known_part, sentences_of, trained
+from chatbot.rag.grounding.answerability import (
+    Classifier,
+    Gate,
+    Signals,
+    features,
+    general_sentences,
+    known_part,
+    nearest_general,
+    sentences_of,
+    trained,
+)
 from chatbot.rag.grounding.question_match import may_be_same, same_question
 from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, relevance
 from chatbot.rag.text.content_words import content_words
@@ -125,7 +135,7 @@ class Index:
             passages = self._curated_first(question, query, passages, curated)
         ended("judge")
         chunks = snapshot.count(collections) if snapshot is not None else 0
-        return Candidates(passages, vectors, frozenset(curated), words.reached, chunks)
+        return Candidates(passages, vectors, frozenset(curated), words.reached, words.met, chunks)
 
     def signals(self, question: str, candidates: Candidates) -> Signals:
         """What the trained classifier is told of a question and its candidates."""
@@ -136,11 +146,18 @@ class Index:
         shown = " ".join([question, *(passage.text for passage in candidates.passages[:2])])
         known = known_part(shown, self.embedder.count_tokens)
         return Signals(
-            round(max([*near, *dense], default=0.0), 4),
-            round(candidates.reached, 4),
-            round(known, 4),
-            candidates.chunks,
+            near=round(max([*near, *dense], default=0.0), 4),
+            dense=round(max(dense, default=0.0), 4),
+            general=round(nearest_general(query, self._general), 4),
+            words=round(candidates.reached, 4),
+            met=round(candidates.met, 4),
+            known=round(known, 4),
+            chunks=candidates.chunks,
         )
+
+    @cached_property
+    def _general(self) -> Vectors:
+        return self.embedder.embed(general_sentences())
 
     def _sentence_vectors(self, sentences: Sequence[str]) -> list[Vectors]:
         """Their vectors; those of the sentences met last are kept, for the same passages are found again."""

@@ -25,11 +25,15 @@ from typing import Any
 
 import numpy as np
 
+from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.grounding.critical_tokens import says_not
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.text.sentences import units
 from chatbot.rag.types import Passage
 
+GENERAL = Path(__file__).with_name("general_subjects.txt")
+# So many of the sentences about the world are compared with the question.
+NEAREST_GENERAL = 10
 GATES = Path(__file__).with_name("gates.json")
 # Of how many passages the sentences are compared with the question.
 NEAR_PASSAGES = 3
@@ -67,12 +71,16 @@ _CAPITAL = re.compile(r"\b[^\W\d_a-zß-öø-ÿ]\w{2,}")
 
 @dataclass(frozen=True)
 class Signals:
-    """What the trained classifier is told: the best cosine of a passage or a sentence (`near`), the part of what the
-    question's words could say that one passage has (`words`), the part of question and passages in words that the
-    embedder knows (`known`), and how many chunks there are."""
+    """What the trained classifier is told: the best cosine of a passage or a sentence (`near`) and of a passage
+    (`dense`), beside that of sentences about the world in general (`general`); the part of what the question's words
+    could say that one passage has (`words`) and that stands anywhere in the base (`met`); the part of question and
+    passages in words that the embedder knows (`known`), and how many chunks there are."""
 
     near: float
+    dense: float
+    general: float
     words: float
+    met: float
     known: float
     chunks: int
 
@@ -84,7 +92,9 @@ class Signals:
     def expanded(self) -> tuple[float, ...]:
         """What is weighed."""
         size, understood = math.log(max(self.chunks, 1)), self.understood
-        return (self.near * understood, understood, self.words, self.words * understood, size, size * understood)
+        cosines = (self.near * understood, self.dense * understood, self.general * understood)
+        words = (self.words, self.words * understood, self.met, self.met * understood)
+        return (*cosines, *words, understood, size, size * understood)
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,17 @@ def known_part(text: str, count_tokens: Callable[[str], int]) -> float:
     words = [word for word in _LETTERS.findall(text) if any(letter.isalpha() for letter in word)]
     known = sum(word[-1] < _LATIN_END and max(word) < _LATIN_END and count_tokens(word) == 1 for word in words)
     return known / len(words) if words else 0.0
+
+
+def general_sentences() -> list[str]:
+    """Sentences about the world in general. A question that is as near to them as to the passages is hardly about the
+    passages' subject."""
+    return GENERAL.read_text("utf-8").splitlines()
+
+
+def nearest_general(query: Vectors, general: Vectors) -> float:
+    """The mean cosine of a question's vector with the nearest of the vectors of general sentences."""
+    return float(np.sort(general @ query)[-NEAREST_GENERAL:].mean())
 
 
 def sentences_of(passages: Sequence[Passage]) -> list[str]:

@@ -66,8 +66,10 @@ class Weights:
         self._of = {term: _weight(term, part, chunks, having.get(term, 0.0)) for term, part in background.items()}
         rarest = idf(chunks + BACKGROUND, 0) ** 2
         known = sum(weight for term, weight in self._of.items() if having.get(term))
-        # What a passage with all the words that the base knows would have, and one with all words of the question.
+        # What a passage with all the words that the base knows would have, and one with all words of the question; and
+        # what part of the question's words stands anywhere in the base.
         self.known, self.possible = max(known, WHOLE * rarest), max(sum(self._of.values()), 1e-9)
+        self.met = min(1.0, known / self.possible)
 
     def __getitem__(self, term: str) -> float:
         return self._of.get(term, 0.0)

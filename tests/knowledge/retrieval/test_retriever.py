@@ -181,7 +181,7 @@ def test_without_a_threshold_the_trained_classifier_has_three_answers(app, monke
     assert (no.passages, no.unsure, [p.text for p in no.nearest]) == ((), False, [HOURS])
     assert no.top_score < no.lower_threshold <= perhaps.top_score < perhaps.threshold
     assert yes.top_score >= yes.threshold
-    assert set(yes.searched.signals) == {"near", "words", "known", "chunks"}
+    assert set(yes.searched.signals) == {"near", "dense", "general", "words", "met", "known", "chunks"}
     assert yes.searched.signals["chunks"] == 1
 
 

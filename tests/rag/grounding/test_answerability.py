@@ -126,8 +126,8 @@ def test_fit_with_negative_evidence_learns_a_gate():
 CLASSIFIER = trained("all-MiniLM-L6-v2")
 
 
-def answer(near: float, words: float, known: float, chunks: int) -> str:
-    signals = Signals(near, words, known, chunks)
+def answer(near: float, words: float, known: float, chunks: int, general: float = 0.15) -> str:
+    signals = Signals(near, near, general, words, words, known, chunks)
     score = CLASSIFIER.score(signals)
     return "no" if score < CLASSIFIER.lowest(signals) else "yes" if score >= CLASSIFIER.high else "perhaps"
 
@@ -142,6 +142,13 @@ def test_trained_classifier_has_three_answers_in_every_size(chunks):
 def test_trained_classifier_asks_for_more_in_a_larger_base():
     assert answer(0.38, 0.1, 0.95, 1) == "yes"
     assert answer(0.38, 0.1, 0.95, 3_000) != "yes"
+
+
+@pytest.mark.parametrize("chunks", [1, 5, 30, 300])
+def test_trained_classifier_refuses_what_is_as_near_to_the_world_in_general(chunks):
+    """The capital of France is as near to sentences about countries as to any page of a shop."""
+    assert answer(0.3, 0.1, 0.95, chunks, general=0.05) != "no"
+    assert answer(0.3, 0.1, 0.95, chunks, general=0.45) == "no"
 
 
 @pytest.mark.parametrize("chunks", [1, 30, 3_000])
