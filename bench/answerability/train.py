@@ -38,9 +38,10 @@ OBSERVATIONS = HERE / "observations.jsonl"
 SIZES = {1: 24, 2: 12, 3: 8, 5: 6, 8: 5, 16: 3, 30: 2, 48: 1}
 OTHER_SIZES = {1: 4, 3: 4, 5: 4}
 PARAGRAPHS = {1: 6, 5: 3, 30: 2, 80: 1}
-# So many of the questions about something else may be shown a passage, and be answered as if that were certain; and so
-# many of the answerable ones in languages that the embedder does not know may be told that nothing was found.
-SHOWN, ANSWERED, MISSED = 0.12, 0.02, 0.03
+# So many of the questions about something else may be shown a passage, and be answered as if that were certain; so many
+# of those to other businesses and about other articles may be; and so many of the answerable ones in languages that the
+# embedder does not know may be told that nothing was found.
+SHOWN, ANSWERED, OTHERS_ANSWERED, MISSED = 0.12, 0.02, 0.12, 0.03
 # So many questions of SQuAD are asked as if of a business, and so few scores of a size tell no threshold.
 OTHERS, FEWEST = 80, 30
 SIZE_NAMES = ((1, "1"), (3, "2-3"), (8, "4-8"), (24, "9-24"), (80, "25-80"))
@@ -189,7 +190,9 @@ def train(rows: Sequence[Row]) -> Classifier:
     classifier = Classifier(weights, bias, 0.0, 0.0, 1.0)
     far = [scores for scores in _scores(classifier, _english(used), "far").values() if len(scores) >= FEWEST]
     low = max(float(np.quantile(scores, 1 - SHOWN)) for scores in far)
+    others = [classifier.score(_signals(row)) for row in _english(used) if row["label"] == "other"]
     high = max(float(np.quantile(scores, 1 - ANSWERED)) for scores in far)
+    high = max(high, float(np.quantile(others, 1 - OTHERS_ANSWERED)))
     unknown = [row for row in used if row["set"] in UNKNOWN_SETS and row["label"] == "yes"]
     low_unknown = float(np.quantile([classifier.score(_signals(row)) for row in unknown], MISSED))
     return Classifier(weights, bias, round(low, 4), round(low_unknown, 4), round(high, 4))

@@ -55,7 +55,8 @@ def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dr
     assert set(kept["scores"]) == {"dense", "keyword", "fused", "evidence"}
     assert kept["scores"] == message["metadata"]["retrieved_docs"][0]["scores"]
     grounding = message["metadata"]["grounding"]
-    assert set(trace["gate"].pop("features")) == {"near", "words", "known", "chunks"}
+    names = {"near", "dense", "general", "words", "met", "known", "chunks"}
+    assert set(trace["gate"].pop("features")) == names
     assert trace["gate"] == {
         "calibrated": False, "passed": True, "score": grounding["top_score"], "threshold": grounding["threshold"],
         "lower_threshold": grounding["lower_threshold"],
