@@ -69,7 +69,7 @@ class Base:
         said, weights = self._said(question)
         shares = {n: min(1.0, value / weights.known) for n, value in said[:DEPTH]}
         near = [(int(n), float(cosines[n])) for n in np.argsort(-cosines)[:DEPTH]]
-        order = [n for n, _ in fuse(near, shares, self._embedder.dense_weight(question))][:CANDIDATES]
+        order = [n for n, _ in fuse(near, shares, self._embedder.dense_weight(question), weights.met)][:CANDIDATES]
         passages = [self.passages[n] for n in order]
         sentences = sentences_of(passages)
         best = [*(float(cosines[n]) for n in order), *(self._embed(sentences) @ query if sentences else ())]

@@ -25,21 +25,25 @@ Hits = Sequence[tuple[int, float]]
 # How deep each leg is looked into, and how many of the best are then read and judged.
 DEPTH = 100
 CANDIDATES = 50
-# Words that reached all they could weigh five times what is left to them: 1 / (CERTAIN - 1).
-CERTAIN = 1.2
+# Words that reached all they could weigh some seven times what is left to them: 1 / (CERTAIN - 1).
+CERTAIN = 1.15
+# How much less sure the words are of which a part stands nowhere in the base.
+UNMET = 0.25
 WORDS_WEIGHT = 0.2
 
 
-def fuse(dense: Hits, shares: Mapping[int, float], dense_weight: float) -> list[tuple[int, float]]:
+def fuse(dense: Hits, shares: Mapping[int, float], dense_weight: float, met: float = 1.0) -> list[tuple[int, float]]:
     """The ids of both legs with their fused scores, 0 to 1, best first.
 
-    `shares` are what the words of passages reached of what they could, 0 to 1. `dense_weight` is what the cosine
-    weighs, and the rest is that of words which reached somewhat more than half. A leg that found nothing leaves it all
-    to the other.
+    `shares` are what the words of passages reached of what they could, 0 to 1, and `met` is the part of the question's
+    words that stands anywhere in the base: of what is asked in other words, words tell less. `dense_weight` is what the
+    cosine weighs, and the rest is that of words which reached somewhat more than half. A leg that found nothing leaves
+    it all to the other.
     """
     near, most = min_max_normalize(dense), max(shares.values(), default=0.0)
     by_near = dense_weight if near else 0.0
-    by_words = (1 - dense_weight) * most / (CERTAIN - most)
+    sure = most * met**UNMET
+    by_words = (1 - dense_weight) * sure / (CERTAIN - sure)
     whole = (by_near + by_words) or 1.0
     fused = {chunk_id: by_near / whole * score for chunk_id, score in near}
     for chunk_id, share in shares.items():

@@ -60,9 +60,17 @@ def test_words_that_reached_all_weigh_by_the_odds():
 
 
 def test_the_weight_of_the_vectors_is_what_the_embedder_knows():
-    known, unknown = (dict(fuse([(1, 0.6)], {2: 0.6}, weight)) for weight in (0.5, 0.1))
+    half = CERTAIN / 2
+    known, unknown = (dict(fuse([(1, 0.6)], {2: half}, weight)) for weight in (0.5, 0.1))
     assert known[1] == pytest.approx(known[2])
     assert unknown[2] == pytest.approx(9 * unknown[1])
+
+
+def test_words_of_which_a_part_stands_nowhere_in_the_base_weigh_less():
+    weights = [dict(fuse([(1, 0.6)], {2: 1.0}, 0.5, met))[2] for met in (1.0, 0.5, 0.1, 0.0)]
+    assert weights == sorted(weights, reverse=True)
+    assert len(set(weights)) == 4
+    assert weights[-1] == 0.0
 
 
 def test_a_leg_that_found_nothing_leaves_it_all_to_the_other():

@@ -109,9 +109,12 @@ class Answer:
         unsupported = self.checked.unsupported if self.checked else 0
         lower = self.found.lower_threshold if self.found else None
         return {
-            "status": self.grounding, "top_score": top, "threshold": threshold, "lower_threshold": lower,
+            "status": self.grounding,
+            "top_score": top,
+            "threshold": threshold,
+            "lower_threshold": lower,
             "unsupported": unsupported,
-        }  # fmt: skip
+        }
 
 
 def erased_answer() -> dict[str, Any]:

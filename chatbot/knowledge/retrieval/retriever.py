@@ -120,7 +120,7 @@ class Index:
         near = snapshot.search(query, depth, collections, only) if snapshot is not None and query is not None else []
         ended("dense")
         weight = self.embedder.dense_weight(question)
-        fused = fuse(near, words.shares, weight) if mode == "hybrid" else near or words.hits
+        fused = fuse(near, words.shares, weight, words.met) if mode == "hybrid" else near or words.hits
         fused = fused[: max(k, CANDIDATES)]
         vectors = snapshot.vectors([chunk_id for chunk_id, _ in fused]) if snapshot else {}
         cosines = (
@@ -207,7 +207,7 @@ def _decided(
 
 def _classified(
     index: Index, question: str, candidates: Candidates, k: int, classifier: Classifier, searched: Searched
-) -> Found:  # fmt: skip
+) -> Found:
     """Three answers: the passages answer, they may answer, or nothing was found. What was written for this very
     question answers."""
     signals = index.signals(question, candidates) if candidates.passages else None

@@ -63,9 +63,7 @@ class Quotation:
         return [piece for piece in (self.before, self.text, self.after) if piece]
 
 
-def quotations(
-    question: str, passages: Sequence[Passage], embedder: Embedder, unsure: bool = False
-) -> list[Quotation]:  # fmt: skip
+def quotations(question: str, passages: Sequence[Passage], embedder: Embedder, unsure: bool = False) -> list[Quotation]:
     """The stretches that answer the question, in reading order. Passages are numbered from 1 in their order."""
     nearly = NEARLY_UNSURE if unsure else NEARLY
     chosen = _choose(_scored(question, passages[:PASSAGES_READ], embedder), nearly)

@@ -58,7 +58,7 @@ class Weights:
 
     def __init__(
         self, question: str, languages: Iterable[str | None], chunks: float, having: Mapping[str, float]
-    ) -> None:  # fmt: skip
+    ) -> None:
         background: dict[str, float] = {}
         for word, terms in terms_by_word(question, languages).items():
             for term in terms:
