@@ -27,6 +27,13 @@ SHORT_SENTENCE = 140
 LONGEST_QUOTE = 700
 # Who asks how to do something wants all steps, in their order.
 _HOW = re.compile(r"\b(?:how (?:do|does|can|to|should|would|could)|steps?|wie|cómo|comment)\b|怎么|如何")
+# A short line without a figure, a colon or a full stop.
+_TITLE = re.compile(r"[^\W\d_][^\n\d:.!?;,|`*#]{1,58}[^\W\d_]")
+_REFERRING = re.compile(
+    r"(?:(?:above|below|after|before|without) (?:that|this)|th(?:is|at|ese|ose|ey)|it|otherwise|then|also"
+    r"|in (?:that|this) case|diese[rs]?|dann|danach|sonst|dafür|esto|eso|ellos|si no|cela|ils|elles|sinon)\b",
+    re.IGNORECASE,
+)
 _WORDS_WEIGHT = 0.35
 _PASSAGE_WEIGHT = 0.6
 
@@ -139,7 +146,8 @@ def _quotable(text: str, question: str) -> list[tuple[Span, str]]:
         elif asks_how and is_step(unit):
             found.append((_all_steps(text, spans, n), ""))
         else:
-            found.append(((start, _end(text, spans, n)), ""))
+            begin = spans[n - 1][0] if _refers_back(text, spans, n) else start
+            found.append(((begin, _end(text, spans, n)), ""))
     return list(dict.fromkeys(found))
 
 
@@ -160,9 +168,12 @@ def _all_steps(text: str, spans: Sequence[Span], n: int) -> Span:
 def _end(text: str, spans: Sequence[Span], n: int) -> int:
     """Where a quotation that begins with the n-th unit ends.
 
-    A line that ends in a colon goes with the code or the list below it; a short sentence with the one behind it.
+    A line that ends in a colon goes with the code or the list below it; a title with what stands below it; a short
+    sentence with the one behind it.
     """
     end = spans[n][1]
+    if _is_title(text, spans, n):
+        return min(_end(text, spans, n + 1), max(spans[n + 1][1], spans[n][0] + LONGEST_QUOTE))
     introduces = text[:end].rstrip(" *_").endswith(":")
     for start, after in spans[n + 1 :]:
         piece = text[start:after]
@@ -173,6 +184,25 @@ def _end(text: str, spans: Sequence[Span], n: int) -> int:
         if is_code(piece) or not introduces:
             break
     return end
+
+
+def _is_title(text: str, spans: Sequence[Span], n: int) -> bool:
+    """Whether a unit is a short line of words alone above a paragraph: it answers nothing by itself."""
+    start, end = spans[n]
+    if n + 1 == len(spans) or not _TITLE.fullmatch(text, start, end) or text[:start].rstrip(" ")[-1:] not in {"", "\n"}:
+        return False
+    below = text[slice(*spans[n + 1])]
+    return "\n\n" in text[end : spans[n + 1][0]] and not (is_item(below) or is_code(below) or _TITLE.fullmatch(below))
+
+
+def _refers_back(text: str, spans: Sequence[Span], n: int) -> bool:
+    """Whether a sentence speaks of the one before it in the same paragraph: "Above that it answers 429."."""
+    if not n or not _REFERRING.match(text, spans[n][0]):
+        return False
+    before = text[slice(*spans[n - 1])]
+    apart = text[spans[n - 1][1] : spans[n][0]]
+    short = spans[n][1] - spans[n - 1][0] <= 2 * SHORT_SENTENCE
+    return short and "\n\n" not in apart and not is_item(before) and not is_code(before)
 
 
 def _continues(text: str, begin: int, end: int, start: int, piece: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
 
 # What is said, by kind and by language: a whole message, folded, without punctuation and apostrophes.
 _SAID = {
@@ -77,7 +76,9 @@ def small_talk(message: str) -> tuple[str, str | None] | None:
     if len(message) > LONGEST:
         return None
     said = _folded(message)
-    return next((answer for pattern, answer in _patterns() if pattern.fullmatch(said)), None)
+    found = (answer for pattern, answer in _PATTERNS if pattern.fullmatch(said))
+    answer = next(found, None)
+    return (answer[0], answer[1] or None) if answer else None
 
 
 def _folded(message: str) -> str:
@@ -88,18 +89,17 @@ def _folded(message: str) -> str:
     return " ".join(kept.split())
 
 
-@cache
-def _patterns() -> list[tuple[re.Pattern[str], tuple[str, str | None]]]:
-    """Each way to say it, where several may follow each other: "hi, how are you?" is still no question."""
-    found = []
-    opening = _SAID["greeting"]
-    for kind, by_language in _SAID.items():
-        for language, said in by_language.items():
-            before = f"(?:(?:{opening[language]}) )?" if language in opening else ""
-            pattern = re.compile(f"{before}(?:{_folded_pattern(said)})")
-            found.append((pattern, (_ANSWERS[kind], language or None)))
-    return found
+def _after_a_greeting(kind: str, language: str) -> str:
+    """Each way to say it, behind a greeting or alone: "hi, how are you?" is still no question."""
+    opening = _SAID["greeting"].get(language)
+    return (f"(?:(?:{opening}) )?" if opening else "") + f"(?:{_SAID[kind][language]})"
 
 
-def _folded_pattern(said: str) -> str:
-    return unicodedata.normalize("NFKC", said).casefold()
+_PATTERNS = [
+    (
+        re.compile(unicodedata.normalize("NFKC", _after_a_greeting(kind, language)).casefold()),
+        (_ANSWERS[kind], language),
+    )
+    for kind, by_language in _SAID.items()
+    for language in by_language
+]

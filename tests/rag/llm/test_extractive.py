@@ -117,3 +117,33 @@ def test_a_question_about_one_step_gets_that_step(embedder):
 def test_what_is_crossed_out_is_not_said(embedder):
     text = "~~The entrance fee is 20 euros.~~\n\nThe entrance fee is 25 euros.\n\n- ~~Closed on Mondays~~"
     assert "20 euros" not in "".join(answer("What is the entrance fee?", passages(text), embedder))
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "says"),
+    [
+        (
+            "Deleting an account\n\nAn owner deletes it under Settings. Invoices are kept.",
+            "How do I delete my account?",
+            "Settings",
+        ),
+        (
+            "Konto löschen\n\nDer Inhaber löscht das Konto in den Einstellungen.",
+            "Wie kann ich mein Konto löschen?",
+            "Einstellungen",
+        ),
+        ("Payment methods\n\nWe take Visa and cash.", "What are the payment methods?", "Visa"),
+    ],
+)
+def test_title_above_a_paragraph_is_never_quoted_alone(embedder, text, question, says):
+    assert says in "".join(answer(question, passages(text), embedder))
+
+
+def test_short_paragraph_with_a_figure_is_no_title(embedder):
+    first = answer("When is it closed?", passages("Closed on 24 December\n\nThe cafe is next door."), embedder)[0]
+    assert first == "Closed on 24 December"
+
+
+def test_sentence_that_refers_back_goes_with_the_one_before_it(embedder):
+    text = "The API allows 120 requests a minute for each key. Above that it answers 429 with a Retry-After header."
+    assert answer("Why do I get error 429?", passages(text), embedder)[0] == text
