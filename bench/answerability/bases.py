@@ -62,14 +62,31 @@ class Base:
         self._having = Counter(term for terms in self._terms for term in terms)
         self._languages = sorted({language_of(document.text) or "" for document in documents})
 
+    def first(self, question: str) -> tuple[str, str, str]:
+        """The document that comes first by meaning, by words, and by both; an empty name where words find none."""
+        cosines = self._vectors @ self._embed([question])[0]
+        said, weights = self._said(question)
+        found = (
+            int(np.argmax(cosines)),
+            said[0][0] if said else None,
+            self._order(question, cosines, said, weights)[0],
+        )
+        by_meaning, by_words, by_both = ("" if n is None else self.passages[n].document_id for n in found)
+        return by_meaning, by_words, by_both
+
+    def _order(
+        self, question: str, cosines: np.ndarray, said: Sequence[tuple[int, float]], weights: Weights
+    ) -> list[int]:
+        shares = {n: min(1.0, value / weights.known) for n, value in said[:DEPTH]}
+        near = [(int(n), float(cosines[n])) for n in np.argsort(-cosines)[:DEPTH]]
+        return [n for n, _ in fuse(near, shares, self._embedder.dense_weight(question), weights.met)][:CANDIDATES]
+
     def observe(self, question: str) -> Observed:
         """What the application sees of a question."""
         query = self._embed([question])[0]
         cosines = self._vectors @ query
         said, weights = self._said(question)
-        shares = {n: min(1.0, value / weights.known) for n, value in said[:DEPTH]}
-        near = [(int(n), float(cosines[n])) for n in np.argsort(-cosines)[:DEPTH]]
-        order = [n for n, _ in fuse(near, shares, self._embedder.dense_weight(question), weights.met)][:CANDIDATES]
+        order = self._order(question, cosines, said, weights)
         passages = [self.passages[n] for n in order]
         sentences = sentences_of(passages)
         best = [*(float(cosines[n]) for n in order), *(self._embed(sentences) @ query if sentences else ())]

@@ -162,13 +162,19 @@ def _article(paragraph: str) -> str:
     return paragraph.partition("p")[0]
 
 
-def _documentation(folder: Path, draw: random.Random, made: Made, seen: Seen) -> Iterator[Row]:
+def pages_of(folder: Path) -> dict[str, str]:
+    """The texts of FastAPI's documentation, by their names."""
     pages = {}
     with tarfile.open(folder / "fastapi-docs-en.tar.gz") as archive:
         for member in archive.getmembers():
             opened = archive.extractfile(member) if member.name.endswith(".md") else None
             if opened:
                 pages[member.name] = opened.read().decode()
+    return pages
+
+
+def _documentation(folder: Path, draw: random.Random, made: Made, seen: Seen) -> Iterator[Row]:
+    pages = pages_of(folder)
     asked = [(row["text"], row["docs"]) for row in _lines(folder / "questions.jsonl")]
     needed = {page for _, gold in asked for page in gold}
     others = _lines(folder / "unanswerable.jsonl")

@@ -37,8 +37,8 @@ ANSWER_METADATA = {
     "grounding": {
         "status": "grounded",
         "top_score": 0.97,
-        "threshold": 0.59,
-        "lower_threshold": 0.19,
+        "threshold": 0.67,
+        "lower_threshold": 0.17,
         "unsupported": 0,
     },
     "citations": [

@@ -76,10 +76,10 @@ class TracedGateSchema(ma.Schema):
         },
     )
     score = ma.fields.Float(allow_none=True, metadata={"example": 0.76})
-    threshold = ma.fields.Float(allow_none=True, metadata={"example": 0.59})
+    threshold = ma.fields.Float(allow_none=True, metadata={"example": 0.67})
     lower_threshold = ma.fields.Float(
         allow_none=True,
-        metadata={"description": "Between this and the threshold the passages may not answer.", "example": 0.19},
+        metadata={"description": "Between this and the threshold the passages may not answer.", "example": 0.17},
     )
     passed = ma.fields.Boolean(metadata={"example": True})
 
