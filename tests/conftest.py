@@ -30,7 +30,7 @@ from chatbot.config.environment import OLD_NAMES
 from chatbot.db import begin_write
 from chatbot.extensions import db
 from chatbot.knowledge.documents.service import NewDocument, add_document, get_document
-from chatbot.knowledge.index import keywords, pgvector_store
+from chatbot.knowledge.index import keyword_counts, pgvector_store
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Document
 from tests import leftovers, speedups
@@ -207,7 +207,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         _sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
         _made[name] = _shape_of(url)
     # What this process remembers of a database of that name is of another test.
-    keywords._counts._kept.clear()
+    keyword_counts.counts._kept.clear()
     yield url
     if _emptied_again(url, _made[name]):
         _emptied.append(name)

@@ -34,7 +34,13 @@ ANSWER_METADATA = {
             "scores": {"dense": 0.71, "keyword": 9.2, "fused": 0.94, "evidence": 0.76},
         }
     ],
-    "grounding": {"status": "grounded", "top_score": 0.76, "threshold": 0.36},
+    "grounding": {
+        "status": "grounded",
+        "top_score": 0.97,
+        "threshold": 0.67,
+        "lower_threshold": 0.17,
+        "unsupported": 0,
+    },
     "citations": [
         {"marker": 1, "answer_start": 0, "answer_end": 54, **_PLACE}
         | {"char_start": 1200, "char_end": 1254, "quote": _SENTENCE, "verified": True}

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     retrieval_top_k: int = Field(default=5, ge=1, le=20)
     """Maximum number of passages for an answer."""
     relevance_threshold: float | None = Field(default=None, ge=0, le=1, examples=["0.36"])
-    """Relevance score that a passage must reach, 0 to 1. Default: depends on the embedding model."""
+    """One fixed threshold instead of the trained classifier: the relevance score that a passage must reach, 0 to 1."""
     model_connect_seconds: float = Field(default=5, gt=0)
     """Timeout for connecting to a model, in seconds."""
     model_read_seconds: float = Field(default=60, gt=0)

@@ -377,7 +377,9 @@ class SearchAnswerSchema(ma.Schema):
     """Passages, best first."""
 
     items = ma.fields.List(ma.fields.Nested(PassageSchema))
-    threshold = ma.fields.Float(metadata={"description": "The evidence an answer asks of a passage.", "example": 0.36})
+    threshold = ma.fields.Float(
+        metadata={"description": "The evidence asked of a passage where a threshold decides.", "example": 0.36}
+    )
 
 
 class StatsSchema(ma.Schema):

@@ -1,4 +1,4 @@
-"""The retrieval chain: condense, retrieve, decide, answer.
+"""The retrieval chain: condense, retrieve, decide, answer. Small talk is answered before all that.
 
 A LangChain runnable around a generator in which the model comes last. Anything behind the model would make closing
 the stream read the rest of the model's answer first, so a client who leaves would still be paid for.
@@ -24,7 +24,9 @@ from chatbot.rag.grounding.known_urls import Addresses
 from chatbot.rag.grounding.link_filter import LinkFilter
 from chatbot.rag.llm import prompts
 from chatbot.rag.llm.answerers import Answerer
+from chatbot.rag.llm.small_talk import small_talk
 from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Found, Part, Piece, Usage
+from chatbot.translations import translated
 
 # The question, what may be searched, and the question as it was typed where that is searched as well.
 Retrieve = Callable[[str, frozenset[str] | None, str | None], Found]
@@ -61,13 +63,18 @@ def _parts(
     ask: Ask, retrieve: Retrieve, answerer: Answerer, fallback: Fallback, embed: Embed | None
 ) -> Generator[Part, None, None]:
     clock = _Clock()
+    talk = small_talk(ask.question)
+    if talk is not None:
+        yield from _talked(ask, *talk, clock)
+        return
     condensed = answerer.condense(ask.question, ask.history)
     question = condensed.question
     clock.lap("condense")
     yield Part(question=question, condensing=condensed.usage)
     found = retrieve(question, ask.collections, condensed.beside)
     clock.lap("retrieve")
-    yield Part(found=found, status="grounded" if found.passages else "fallback")
+    yield Part(found=found, status=_status(found))
+    ask = replace(ask, unsure=found.unsure)
     with closing(_answer(ask, question, found, answerer, fallback)) as pieces:
         begin = next(pieces, Piece())
         if begin.by:
@@ -79,6 +86,21 @@ def _parts(
             yield from _as_said(said, clock)
         else:
             yield from _as_checked(said, found, embed, clock)
+
+
+def _talked(ask: Ask, sentence: str, language: str | None, clock: _Clock) -> Generator[Part, None, None]:
+    """The answer to a greeting, to thanks, or to a question about the assistant: nothing is searched or asked."""
+    yield Part(question=ask.question)
+    yield Part(found=Found((), None, 0.0), status="fallback")
+    yield Part(text=translated(sentence, language or ask.language))
+    yield Part(usage=NOTHING_SPENT, timings_ms=clock.total())
+
+
+def _status(found: Found) -> str:
+    """How the answer will stand on documents, as far as the passages tell."""
+    if not found.passages:
+        return "fallback"
+    return "partial" if found.unsure else "grounded"
 
 
 def _accounted(pieces: Iterable[Piece], spent: Usage, clock: _Clock) -> Generator[Piece, None, None]:

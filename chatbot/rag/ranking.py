@@ -1,9 +1,10 @@
 """Ordering what two searches have found, and judging whether it can carry an answer.
 
 The vectors find what is said in other words but are easily drawn to a neighbouring subject; the keyword index finds
-the very words and nothing else. Each leg's best scores are stretched over 0 to 1 and added, so that how far a passage
-is ahead counts and not only its place; and a leg whose best is far ahead of what follows has decided, so it weighs
-more than one to which ten passages are much the same (docs/adr/0011 has the figures, and those of reciprocal ranks).
+the very words and nothing else. The vectors' best scores are stretched over 0 to 1; of the words it counts what they
+say (term_weights.py), beside the most that one passage has. How much the words weigh are the odds that they are right,
+which what they reached of what they could reach tells: to be far ahead with "how do my" is not to be right
+(docs/adr/0011).
 
 Such a score says which passage is best, not whether any is good. That is a score of its own, `evidence`: the cosine,
 and the part of the question's words that a passage has, for unrelated questions share no words with the documents.
@@ -24,35 +25,30 @@ Hits = Sequence[tuple[int, float]]
 # How deep each leg is looked into, and how many of the best are then read and judged.
 DEPTH = 100
 CANDIDATES = 50
-FOLLOWING = 10
-UNDECIDED = 0.01
+# Words that reached all they could weigh some seven times what is left to them: 1 / (CERTAIN - 1).
+CERTAIN = 1.15
+# How much less sure the words are of which a part stands nowhere in the base.
+UNMET = 0.25
 WORDS_WEIGHT = 0.2
 
 
-def fuse(dense: Hits, keyword: Hits, dense_weight: float) -> list[tuple[int, float]]:
+def fuse(dense: Hits, shares: Mapping[int, float], dense_weight: float, met: float = 1.0) -> list[tuple[int, float]]:
     """The ids of both legs with their fused scores, 0 to 1, best first.
 
-    `dense_weight` is what the cosine would weigh were both legs equally decided. A leg that found nothing leaves it
-    all to the other; hits come best first, as each leg gives them.
+    `shares` are what the words of passages reached of what they could, 0 to 1, and `met` is the part of the question's
+    words that stands anywhere in the base: of what is asked in other words, words tell less. `dense_weight` is what the
+    cosine weighs, and the rest is that of words which reached somewhat more than half. A leg that found nothing leaves
+    it all to the other.
     """
-    near, words = min_max_normalize(dense), min_max_normalize(keyword)
-    by_near, by_words = dense_weight * decided(near), (1 - dense_weight) * decided(words)
-    fused: dict[int, float] = {}
-    for hits, weight in ((near, by_near), (words, by_words)):
-        for chunk_id, score in hits:
-            fused[chunk_id] = fused.get(chunk_id, 0.0) + weight / (by_near + by_words) * score
+    near, most = min_max_normalize(dense), max(shares.values(), default=0.0)
+    by_near = dense_weight if near else 0.0
+    sure = most * met**UNMET
+    by_words = (1 - dense_weight) * sure / (CERTAIN - sure)
+    whole = (by_near + by_words) or 1.0
+    fused = {chunk_id: by_near / whole * score for chunk_id, score in near}
+    for chunk_id, share in shares.items():
+        fused[chunk_id] = fused.get(chunk_id, 0.0) + by_words / whole * (share / most if most else 1.0)
     return sorted(fused.items(), key=lambda hit: (-hit[1], hit[0]))
-
-
-def decided(hits: Hits) -> float:
-    """How far the best of a leg is ahead of the ten that follow it, 0 to 1; never quite 0, but for a leg without hits.
-
-    `hits` are stretched.
-    """
-    if not hits:
-        return 0.0
-    following = [score for _, score in hits[1 : FOLLOWING + 1]]
-    return max(1 - sum(following) / FOLLOWING, UNDECIDED)
 
 
 def min_max_normalize(hits: Hits) -> list[tuple[int, float]]:

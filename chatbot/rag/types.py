@@ -52,13 +52,15 @@ class Candidate:
 @dataclass(frozen=True)
 class Searched:
     """How passages were found: in which generation at which revision, everything that was looked at, best first, and
-    what the gate saw (in the order of its FEATURES; None where the generation is not calibrated)."""
+    what the gate saw (in the order of its FEATURES; None where the generation is not calibrated), or what the trained
+    classifier was told (`signals`)."""
 
     generation: int
     revision: int
     embedder: str
     candidates: tuple[Candidate, ...]
     features: tuple[float, ...] | None = None
+    signals: Mapping[str, float] | None = None
     beside: str | None = None
 
 
@@ -66,8 +68,9 @@ class Searched:
 class Found:
     """The passages that can carry an answer, best first; none where the evidence does not reach the threshold.
 
-    `top_score` is what was compared with the threshold: the gate's score where the generation is calibrated, else the
-    best evidence of a passage. `nearest` are the best ones where none can carry an answer.
+    `top_score` is what was compared with the threshold: the score of the generation's gate or of the trained
+    classifier, else the best evidence of a passage. `nearest` are the best ones where none can carry an answer.
+    `unsure`: the passages are below the threshold, but not below `lower_threshold`; they may not answer.
     """
 
     passages: tuple[Passage, ...]
@@ -75,6 +78,8 @@ class Found:
     threshold: float
     nearest: tuple[Passage, ...] = ()
     searched: Searched | None = None
+    unsure: bool = False
+    lower_threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,8 @@ class Ask:
     collections: frozenset[str] | None = None
     # What the software says itself is said in this language where the question does not tell its own.
     language: str = "en"
+    # The passages may not answer the question.
+    unsure: bool = False
     # Told of the prompt when it is sent: who leaves before the first token has had it read all the same.
     on_sent: OnSent | None = field(default=None, compare=False)
     # Told which model failed, and how, when another one takes its place.

@@ -10,9 +10,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from chatbot.chat.conversations.titles import title_of
+from chatbot.chat.gaps.service import list_gaps
 from chatbot.knowledge.documents.service import delete_document
 from chatbot.knowledge.models import DocumentVersion
-from chatbot.rag.llm import prompts
+from chatbot.rag.grounding.answerability import Classifier
+from chatbot.rag.llm import prompts, small_talk
 from tests.chat.asking import QUESTION, ask, stored, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
@@ -64,7 +66,7 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
     assert (passage["title"], passage["source"]) == ("Opening hours", "intranet")
     grounding = metadata["grounding"]
     assert grounding["status"] == "grounded"
-    assert grounding["top_score"] == passage["scores"]["evidence"] >= grounding["threshold"]
+    assert 1 >= grounding["top_score"] >= grounding["threshold"] > grounding["lower_threshold"] > 0
     assert set(metadata["timings_ms"]) == {"condense", "retrieve", "first_token", "total"}
     assert metadata["usage"] == {
         "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "estimated": False, "cost_usd": "0.000000",
@@ -104,8 +106,48 @@ def test_with_nothing_in_the_house_there_is_an_answer_all_the_same(sqlite_app: F
         "status": "fallback",
         "top_score": None,
         "threshold": 0.0,
+        "lower_threshold": None,
         "unsupported": 0,
     }
+
+
+def test_a_passage_that_may_not_answer_is_shown_as_such(
+    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = Classifier((0.0,) * 10, 0.0, 0.4, 0.4, 0.6)
+    monkeypatch.setattr("chatbot.knowledge.retrieval.retriever.trained", lambda _: unsure)
+    add_and_ingest(app, HOURS, title="Opening hours")
+
+    message = ask(app, ada).json["message"]  # type: ignore[index]
+
+    assert message["content"].startswith(prompts.MAY_NOT_SAY)
+    assert message["metadata"]["grounding"]["status"] == "partial"
+    citations = message["metadata"]["citations"]
+    assert citations
+    for citation in citations:
+        assert message["content"][citation["answer_start"] : citation["answer_end"]] == citation["quote"]
+
+
+@pytest.mark.parametrize(("said", "answer"), [
+    ("Hello!", small_talk.GREETING), ("Thanks a lot", small_talk.THANKS), ("Who are you?", small_talk.ABOUT),
+    ("Danke!", "Gern geschehen. Fragen Sie jederzeit weiter."),
+])  # fmt: skip
+def test_small_talk_is_answered_in_its_language_and_searches_nothing(app: Flask, ada: Person, said, answer) -> None:
+    add_and_ingest(app, HOURS)
+
+    message = ask(app, ada, said).json["message"]  # type: ignore[index]
+
+    assert message["content"] == answer
+    assert message["metadata"]["grounding"]["status"] == "fallback"
+    assert message["metadata"]["retrieved_docs"] == message["metadata"]["nearest_docs"] == []
+    with app.app_context(), app.extensions["sessions"]() as session:
+        assert list_gaps(session, app.extensions["retriever"].embedder(), 10) == []
+
+
+def test_a_question_behind_a_greeting_is_answered(app: Flask, ada: Person) -> None:
+    add_and_ingest(app, HOURS)
+    message = ask(app, ada, f"Hello there! {QUESTION}").json["message"]  # type: ignore[index]
+    assert message["metadata"]["grounding"]["status"] == "grounded"
 
 
 def test_a_follow_up_is_understood_from_the_question_before(app: Flask, ada: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,8 @@ from chatbot.errors import ChatbotError
 from chatbot.rag.chain import Fallback, retrieval_chain, stream_parts
 from chatbot.rag.llm import prompts
 from chatbot.rag.llm.answerers import Piece
-from chatbot.rag.types import Ask, Checked, Condensed, Found, HistoryMessage, Part, Passage, Usage
+from chatbot.rag.llm.small_talk import GREETING
+from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Condensed, Found, HistoryMessage, Part, Passage, Usage
 
 TEXT = "The shop opens at nine. On Saturdays it opens at ten."
 PASSAGE = Passage(1, "doc", "Hours", "", 3, 7, 2, 100, 100 + len(TEXT), TEXT, {"dense": 0.7})
@@ -150,3 +152,30 @@ def test_the_chain_is_a_langchain_runnable() -> None:
     whole = retrieval_chain(lambda *_: SOME, Scripted("At ", "nine."), "general").invoke(Ask("When?"))
 
     assert "".join(part.text for part in whole["parts"]) == "At nine."
+
+
+@pytest.mark.parametrize(("found", "status"), [
+    (SOME, "grounded"), (replace(SOME, unsure=True), "partial"), (NONE, "fallback")
+])  # fmt: skip
+def test_passages_that_may_not_answer_are_partial_and_the_model_is_told(found: Found, status: str) -> None:
+    asked: list[Ask] = []
+
+    class Noting(Scripted):
+        def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
+            asked.append(ask)
+            yield from super().answer(ask, searched, passages)
+
+    parts = run(Noting("It opens at nine [1]."), found)
+    assert parts[1].status == status
+    assert asked[0].unsure == (status == "partial")
+
+
+def test_small_talk_asks_no_model_and_searches_nothing() -> None:
+    def retrieve(*_: object) -> Found:
+        raise AssertionError("searched")
+
+    answerer = Scripted("Yes.")
+    parts = list(stream_parts(retrieval_chain(retrieve, answerer, "general"), Ask("Hello!", language="fr")))
+    assert answerer.said == 0
+    assert (parts[1].status, parts[-1].usage) == ("fallback", NOTHING_SPENT)
+    assert "".join(part.text for part in parts) == GREETING

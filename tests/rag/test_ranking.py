@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chatbot.rag.ranking import DEPTH, WORDS_WEIGHT, decided, diversify, explained, fuse, min_max_normalize, relevance
+from chatbot.rag.ranking import CERTAIN, DEPTH, WORDS_WEIGHT, diversify, explained, fuse, min_max_normalize, relevance
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.types import Passage
 
@@ -36,42 +36,52 @@ def leg(*hits: tuple[int, float], floor: float = 0.0) -> list[tuple[int, float]]
 
 
 def test_what_both_legs_find_comes_before_what_one_finds():
-    near, words = leg((1, 0.6), (2, 0.5)), leg((3, 9.0), (2, 8.0))
-    assert [chunk_id for chunk_id, _ in fuse(near, words, 0.5)][:3] == [2, 1, 3]
+    near, shares = leg((1, 0.6), (2, 0.5)), {3: 0.5, 2: 0.45}
+    assert [chunk_id for chunk_id, _ in fuse(near, shares, 0.5)][:3] == [2, 1, 3]
 
 
 def test_how_far_a_hit_is_ahead_counts_and_not_only_its_place():
     """Reciprocal ranks could not tell these two apart."""
-    behind = dict(fuse(leg((1, 0.6), (2, 0.59)), leg((2, 9.0), (1, 8.9)), 0.5))
-    ahead = dict(fuse(leg((1, 0.6), (2, 0.1)), leg((2, 9.0), (1, 8.9)), 0.5))
+    behind = dict(fuse(leg((1, 0.6), (2, 0.59)), {2: 0.6, 1: 0.59}, 0.5))
+    ahead = dict(fuse(leg((1, 0.6), (2, 0.1)), {2: 0.6, 1: 0.59}, 0.5))
     assert behind[1] == pytest.approx(behind[2], abs=0.01)
     assert ahead[1] - ahead[2] > 0.3
 
 
-def test_the_weight_decides_between_legs_that_are_equally_decided():
-    near, words = [(1, 0.6)], [(2, 9.0)]
-    assert fuse(near, words, 0.3) == [(2, 0.7), (1, 0.3)]
-    assert [chunk_id for chunk_id, _ in fuse(near, words, 0.7)] == [1, 2]
+@pytest.mark.parametrize(("share", "first"), [(0.1, 1), (0.3, 1), (0.9, 2), (1.0, 2)])
+def test_words_that_reached_little_do_not_outweigh_the_vectors_however_far_ahead_they_are(share, first):
+    assert fuse(leg((1, 0.6), (2, 0.3)), {2: share}, 0.5)[0][0] == first
 
 
-def test_a_leg_that_has_decided_weighs_more_than_one_to_which_all_are_the_same():
-    clear, vague = leg((1, 0.6), floor=0.1), leg(*((n, 9.0 - n / 100) for n in range(2, 30)))
-    assert fuse(clear, vague, 0.5)[0][0] == 1
-    assert fuse(leg(*((n, 0.9 - n / 1000) for n in range(2, 30))), leg((1, 9.0)), 0.5)[0][0] == 1
-    assert decided(min_max_normalize(clear)) == 1.0
-    assert decided(min_max_normalize(vague)) < 0.1
-    assert decided([]) == 0.0
-    assert decided([(n, 1.0) for n in range(20)]) > 0
+def test_words_that_reached_all_weigh_by_the_odds():
+    fused = dict(fuse([(1, 0.6)], {2: 1.0}, 0.5))
+    odds = 1 / (CERTAIN - 1)
+    assert fused == {2: pytest.approx(odds / (odds + 1)), 1: pytest.approx(1 / (odds + 1))}
+
+
+def test_the_weight_of_the_vectors_is_what_the_embedder_knows():
+    half = CERTAIN / 2
+    known, unknown = (dict(fuse([(1, 0.6)], {2: half}, weight)) for weight in (0.5, 0.1))
+    assert known[1] == pytest.approx(known[2])
+    assert unknown[2] == pytest.approx(9 * unknown[1])
+
+
+def test_words_of_which_a_part_stands_nowhere_in_the_base_weigh_less():
+    weights = [dict(fuse([(1, 0.6)], {2: 1.0}, 0.5, met))[2] for met in (1.0, 0.5, 0.1, 0.0)]
+    assert weights == sorted(weights, reverse=True)
+    assert len(set(weights)) == 4
+    assert weights[-1] == 0.0
 
 
 def test_a_leg_that_found_nothing_leaves_it_all_to_the_other():
-    assert fuse([], [(2, 9.0)], 0.3) == [(2, 1.0)]
-    assert fuse([(1, 0.6)], [], 0.3) == [(1, 1.0)]
-    assert fuse([], [], 0.3) == []
+    assert fuse([], {2: 0.4}, 0.3) == [(2, 1.0)]
+    assert fuse([(1, 0.6)], {}, 0.3) == [(1, 1.0)]
+    assert fuse([(1, 0.6)], {2: 0.0}, 0.3) == [(1, 1.0), (2, 0.0)]
+    assert fuse([], {}, 0.3) == []
 
 
 def test_equal_hits_keep_one_order():
-    assert [i for i, _ in fuse([(3, 0.5), (1, 0.5), (2, 0.5)], [], 0.3)] == [1, 2, 3]
+    assert [i for i, _ in fuse([(3, 0.5), (1, 0.5), (2, 0.5)], {}, 0.3)] == [1, 2, 3]
 
 
 def test_a_leg_is_stretched_from_its_floor_to_its_best():

@@ -67,13 +67,20 @@ class CandidateSchema(ma.Schema):
 class TracedGateSchema(ma.Schema):
     """Whether what was found could carry an answer."""
 
-    calibrated = ma.fields.Boolean(metadata={"description": "Whether a gate decided, or the threshold alone."})
+    calibrated = ma.fields.Boolean(metadata={"description": "Whether a calibrated gate decided."})
     features = ma.fields.Dict(
         allow_none=True,
-        metadata={"description": "What the gate saw.", "example": {"dense": 0.71, "evidence": 0.76, "ahead": 0.2}},
+        metadata={
+            "description": "What the calibrated gate or the trained classifier saw; null where a threshold decides.",
+            "example": {"near": 0.71, "dense": 0.66, "general": 0.2, "words": 0.6, "met": 0.8, "chunks": 12},
+        },
     )
     score = ma.fields.Float(allow_none=True, metadata={"example": 0.76})
-    threshold = ma.fields.Float(allow_none=True, metadata={"example": 0.36})
+    threshold = ma.fields.Float(allow_none=True, metadata={"example": 0.67})
+    lower_threshold = ma.fields.Float(
+        allow_none=True,
+        metadata={"description": "Between this and the threshold the passages may not answer.", "example": 0.17},
+    )
     passed = ma.fields.Boolean(metadata={"example": True})
 
 

@@ -71,6 +71,11 @@ class Answer:
     def check(self, checked: Checked) -> None:
         """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
         self.checked = checked
+        if self.found and self.found.unsure:
+            # The model was told that the passages may not answer; what it cites tells whether they did.
+            supported = "partial" if checked.unsupported else "grounded"
+            self.grounding = supported if self.citations else "fallback"
+            return
         if self.grounding == "grounded" and (checked.unsupported or not (checked.claims or self.citations)):
             nothing = 0 < checked.claims == checked.unsupported and not self.citations
             self.grounding = "fallback" if nothing else "partial"
@@ -102,7 +107,14 @@ class Answer:
         """How well the answer stands on documents."""
         top, threshold = (self.found.top_score, self.found.threshold) if self.found else (None, None)
         unsupported = self.checked.unsupported if self.checked else 0
-        return {"status": self.grounding, "top_score": top, "threshold": threshold, "unsupported": unsupported}
+        lower = self.found.lower_threshold if self.found else None
+        return {
+            "status": self.grounding,
+            "top_score": top,
+            "threshold": threshold,
+            "lower_threshold": lower,
+            "unsupported": unsupported,
+        }
 
 
 def erased_answer() -> dict[str, Any]:

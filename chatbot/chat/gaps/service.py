@@ -19,6 +19,7 @@ from chatbot.chat.models import Message
 from chatbot.knowledge.documents.curated import LONGEST_QUESTION, Resolution, resolutions
 from chatbot.rag.embeddings.embedders import Embedder, Vectors
 from chatbot.rag.grounding.question_match import may_be_same
+from chatbot.rag.llm.small_talk import small_talk
 
 Status = Literal["open", "resolved", "all"]
 
@@ -109,6 +110,8 @@ def _unanswered(session: Session) -> list[Asked]:
     return [
         Asked(shown_question(searched or said), grounding == "fallback", rating == "down", at)
         for said, searched, grounding, rating, at in rows
+        # No document is missing where somebody says hello.
+        if rating == "down" or small_talk(said) is None
     ]
 
 

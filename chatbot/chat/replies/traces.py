@@ -158,9 +158,10 @@ def _gate(message: Message, search: dict[str, Any] | None, passed: bool) -> dict
     grounding, seen = message.extra["grounding"], search["features"] if search else None
     return {
         "calibrated": seen is not None,
-        "features": None if seen is None else dict(zip(FEATURES, seen, strict=False)),
+        "features": (search or {}).get("signals") if seen is None else dict(zip(FEATURES, seen, strict=False)),
         "score": grounding["top_score"],
         "threshold": grounding["threshold"],
+        "lower_threshold": grounding.get("lower_threshold"),
         "passed": passed,
     }
 

@@ -1,13 +1,14 @@
 """Teaching and measuring what decides whether a question can be answered (rag/grounding/answerability.py).
 
 A set has questions that its documents answer (`queries.jsonl`, or `questions.jsonl`) and questions that they do not
-(`unanswerable.jsonl`: {"_id", "text", "kind"?}). A gate is learnt from one half of them, by a hash of their ids, and
-measured on the other, which it has not seen.
+(`unanswerable.jsonl`: {"_id", "text", "kind"?}). A gate is learnt from one half of each kind, by a hash of their ids,
+and measured on the other, which it has not seen.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,23 +27,19 @@ from chatbot.rag.grounding.answerability import FEATURES, Gate, features, fit
 
 ANSWERABLE = "answerable"
 UNANSWERABLE = "unanswerable"
-# What belongs to another subject altogether: only measured, never learnt from.
+# What belongs to another subject altogether; the questions of `--far` are only measured, never learnt from.
 FAR = "far"
 PASSAGES = 8
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question, and what is known of it: answerable, or why it is not."""
+    """A question, and what is known of it: answerable, or why not. One that is `only_measured` teaches nothing."""
 
     id: str
     text: str
     kind: str
-
-    @property
-    def for_learning(self) -> bool:
-        """Whether it is in the half from which is learnt."""
-        return self.kind != FAR and hashlib.sha256(self.id.encode()).digest()[0] % 2 == 0
+    only_measured: bool = False
 
 
 def has_questions(folder: Path) -> bool:
@@ -61,11 +58,24 @@ def read_questions(folder: Path, far: Path | None = None) -> list[Question]:
         raise BadSet(f"{folder} needs queries.jsonl (or questions.jsonl) and unanswerable.jsonl.")
     found = [_question(row, ANSWERABLE) for row in json_lines(yes, "text")]
     found += [_question(row, str(row.get("kind") or UNANSWERABLE)) for row in json_lines(no, "text")]
-    return found + [_question(row, FAR) for row in (json_lines(far, "text") if far else ())]
+    return found + [_question(row, FAR, only_measured=True) for row in (json_lines(far, "text") if far else ())]
 
 
-def _question(row: Mapping[str, object], kind: str) -> Question:
-    return Question(str(row.get("_id") or row.get("id") or row["text"]), str(row["text"]), kind)
+def _question(row: Mapping[str, object], kind: str, only_measured: bool = False) -> Question:
+    return Question(str(row.get("_id") or row.get("id") or row["text"]), str(row["text"]), kind, only_measured)
+
+
+def for_learning(questions: Sequence[Question]) -> list[bool]:
+    """Which of the questions are learnt from: every other one of each kind, in the order of a hash of their ids, so
+    that a set of eight questions has some of either side in both halves."""
+    order = sorted(range(len(questions)), key=lambda n: hashlib.sha256(questions[n].id.encode()).digest())
+    learnt, seen = [False] * len(questions), Counter[str]()
+    for n in order:
+        question = questions[n]
+        if not question.only_measured:
+            learnt[n] = seen[question.kind] % 2 == 0
+            seen[question.kind] += 1
+    return learnt
 
 
 Seen = tuple[float, ...]
@@ -94,7 +104,8 @@ def learn(questions: Sequence[Question], seen: Sequence[Seen]) -> Gate:
     Raises:
         BadSet: one side has no question in that half.
     """
-    half = [(q, values) for q, values in zip(questions, seen, strict=True) if q.for_learning]
+    rows = zip(questions, seen, for_learning(questions), strict=True)
+    half = [(question, values) for question, values, learnt in rows if learnt]
     yes = [values for q, values in half if q.kind == ANSWERABLE]
     no = [values for q, values in half if q.kind != ANSWERABLE]
     if not yes or not no:
@@ -121,7 +132,8 @@ class Report:
 
 def report(questions: Sequence[Question], seen: Sequence[Seen], gate: Gate) -> Report:
     """Measures a gate on the half it was not learnt from; `single` is the best AUROC that one feature alone has."""
-    half = [(q, values) for q, values in zip(questions, seen, strict=True) if not q.for_learning]
+    rows = zip(questions, seen, for_learning(questions), strict=True)
+    half = [(question, values) for question, values, learnt in rows if not learnt]
     kinds: dict[str, list[Seen]] = {ANSWERABLE: []}
     for question, values in half:
         kinds.setdefault(question.kind, []).append(values)

@@ -9,10 +9,8 @@ left out inside the query, before the best are taken.
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -21,7 +19,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Float,
-    Integer,
     Select,
     Text,
     bindparam,
@@ -34,17 +31,16 @@ from sqlalchemy.orm import Session
 
 from chatbot.db import SLOW
 from chatbot.knowledge.index.generations import visible, within
+from chatbot.knowledge.index.keyword_counts import counts, is_sqlite
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.rag.text.stemming import TERMS_VERSION, question_terms, terms_of
+from chatbot.rag.text.term_weights import K1, MOST_OF_A_TERM, Weights, idf
 
 log = structlog.get_logger(__name__)
 
 # A question may be a page long; its first hundred different terms say what it is about.
 MOST_TERMS = 100
 BATCH = 200
-# How old the counts may be that a ranking rests on, and how many are kept.
-COUNTS_SECONDS = 30.0
-COUNTS_KEPT = 10_000
 # PostgreSQL keeps at most this position of a word in a text.
 LAST_POSITION = 16_383
 # How many chunks the needed terms of a question may have together, and how many terms are needed at least.
@@ -71,6 +67,8 @@ class Scope:
     """What a search may find: a generation, and in it the active documents of some collections (ids; None for all),
     of which `conditions` on Document hold. With conditions, `only` are the ids of the chunks of which they do.
 
+    `chunks` is how many the generation has, where that is known.
+
     `known` tells of ids, from memory, which of them are inside, and of which it does not know.
     """
 
@@ -78,6 +76,7 @@ class Scope:
     collections: frozenset[str] | None = None
     conditions: tuple[ColumnElement[bool], ...] = ()
     only: frozenset[int] | None = None
+    chunks: int | None = None
     known: Callable[[Sequence[int]], tuple[set[int], list[int]]] | None = None
 
     def among(self, session: Session, ids: Sequence[int]) -> set[int]:
@@ -124,7 +123,7 @@ def index_chunks(session: Session, chunk_ids: Sequence[int]) -> None:
 def write_terms(session: Session, found: list[tuple[int, list[str]]]) -> None:
     """Writes the terms of chunks, by their ids, anew where there are some; in the caller's transaction."""
     if found:
-        write = _write_sqlite if _is_sqlite(session) else _write_postgresql
+        write = _write_sqlite if is_sqlite(session) else _write_postgresql
         write(session, found)
 
 
@@ -140,10 +139,6 @@ def terms_of_chunk(title: str, source: str, language: str | None, headings: Sequ
     """What a chunk is found by: its words, and the title, place and headings it stands under."""
     above = [name for name in (title, source, *headings) if name and name not in body]
     return terms_of("\n".join([*above, body]), language)
-
-
-def _is_sqlite(session: Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"
 
 
 def _write_sqlite(session: Session, found: list[tuple[int, list[str]]]) -> None:
@@ -171,58 +166,136 @@ def _vector(terms: Sequence[str]) -> str:
     return " ".join(f"'{term}':{','.join(found[:255])}" for term, found in places.items())
 
 
-def search(
-    session: Session, question: str, languages: Iterable[str | None], scope: Scope, k: int
-) -> list[tuple[int, float]]:
-    """The ids of the `k` best chunks of a scope for a question with their BM25 scores, best first.
+@dataclass(frozen=True)
+class Words:
+    """What the words of a question found: the best chunks with their BM25 scores, best first, and of each what its
+    words say (chatbot/rag/term_weights.py): the part of all that the words known to the base could say (`shares`).
 
-    `languages` are those that the documents have.
+    `reached` is the most that one of them has of what all words of the question could say, and `met` what stands
+    anywhere in the base.
     """
-    terms = question_terms(question, languages)[:MOST_TERMS]
-    if not terms:
-        return []
-    having = _counts.having(session, terms)
-    best = _best_on_sqlite if _is_sqlite(session) else _best_on_postgresql
-    hits = best(session, having, rare(having), scope, k)
+
+    hits: list[tuple[int, float]]
+    shares: Mapping[int, float] = field(default_factory=dict)
+    reached: float = 0.0
+    met: float = 0.0
+
+
+def search(session: Session, question: str, languages: Iterable[str | None], scope: Scope, k: int) -> Words:
+    """The `k` best chunks of a scope for a question. `languages` are those that the documents have."""
+    ways = list(languages)
+    terms = question_terms(question, ways)[:MOST_TERMS]
+    having = counts.having(session, terms) if terms else {}
+    if not having:
+        return Words([])
+    rows, mean = counts.of(session)
+    # Other generations, and chunks that wait to be purged, have their rows in the same table.
+    part = min(1.0, scope.chunks / rows) if scope.chunks else 1.0
+    mine = {term: count * part for term, count in having.items()}
+    idfs = {term: idf(rows * part, count) for term, count in mine.items()}
+    asked = _Asked(having, idfs, Weights(question, ways, rows * part, mine), rows, mean)
+    hits = _best(session, asked, rare(having), scope, k)
     if len(hits.inside) < k and hits.outside and (wider := less_rare(having)):
         # The rare ones are others' words, who may not be read here.
-        hits = best(session, having, wider, scope, k)
-    return hits.inside
+        hits = _best(session, asked, wider, scope, k)
+    weights = asked.weights
+    said = {chunk_id: said for chunk_id, _, said in hits.inside}
+    return Words(
+        [(chunk_id, score) for chunk_id, score, _ in hits.inside],
+        {chunk_id: min(1.0, value / weights.known) for chunk_id, value in said.items()},
+        min(1.0, max(said.values(), default=0.0) / weights.possible),
+        weights.met,
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The terms of a question that the index has, with how many rows have each, what each weighs in BM25, and what it
+    says; and how many rows there are, and how long they are on the average."""
+
+    having: Mapping[str, int]
+    idf: Mapping[str, float]
+    weights: Weights
+    rows: int
+    mean: float
+
+
+# A chunk's id, its BM25 score, and what its words say.
+_Hit = tuple[int, float, float]
 
 
 @dataclass(frozen=True)
 class _Hits:
-    """The best ids in a scope with their scores, and whether there were better ones outside."""
+    """The best in a scope, and whether there were better ones outside."""
 
-    inside: list[tuple[int, float]]
+    inside: list[_Hit]
     outside: bool = False
 
 
-def _best_on_sqlite(
-    session: Session, having: Mapping[str, int], needed: Sequence[str], scope: Scope, k: int
-) -> _Hits:  # fmt: skip
-    """A chunk has to have one of the rare terms; the others only raise its score. FTS5 has no such query, so those that
-    have some of the others as well are asked for beside all, and their higher score counts."""
-    if not needed:
-        return _Hits([])
-    hits = _best_in(session, _RANKED, {"match": _any(needed)}, scope, k)
-    raising = merely_raising(having, needed, _counts.of(session)[0])
-    if not raising:
-        return hits
-    raised = _best_in(session, _RANKED, {"match": f"({_any(needed)}) AND ({_any(raising)})"}, scope, k)
-    # Scores rise from the first to the second.
-    best = dict(hits.inside) | dict(raised.inside)
-    return _Hits(sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))[:k], hits.outside)
+def _best(session: Session, asked: _Asked, needed: Sequence[str], scope: Scope, k: int) -> _Hits:
+    """The best `k` in the scope of the chunks that have one of the needed terms; the other terms raise their scores.
+
+    Where only some of the many rows of a term were read and too few of them are in the scope, all are read.
+    """
+    read = _read_sqlite if is_sqlite(session) else _read_postgresql
+    # Of the first few, hardly any may be in a scope with conditions; to read on is little beside asking again.
+    for most in (ALL,) if scope.only is not None else (max(MOST_RANKED, 4 * k), ALL):
+        hits, more = read(session, asked, needed, most)
+        found = _inside(session, hits, scope, k)
+        if len(found) == k or not more:
+            break
+    return _Hits(found, len(hits) > len(found))
 
 
-def merely_raising(found: Mapping[str, int], needed: Sequence[str], chunks: int) -> list[str]:
-    """The terms that are not needed, the rarest first; FTS5 gives one that more than half of all chunks have no
-    weight."""
+def _read_sqlite(session: Session, asked: _Asked, needed: Sequence[str], most: int) -> tuple[list[_Hit], bool]:
+    """What FTS5 finds, and whether there is more. Its `rank` gives a term of half of all rows no weight; so each term
+    is asked for by itself, and its own weight takes the place of FTS5's."""
+    parts: dict[int, dict[str, float]] = {}
+    weighed: dict[str, float] = {}
+    more = False
+    for term in needed:
+        rows = _ranked(session, _any([term]), most)
+        more |= len(rows) == most
+        # What was counted a while ago may be other than what FTS5 counts now.
+        weighed[term] = _fts5_idf(asked.rows, asked.having[term] if len(rows) == most else len(rows))
+        for chunk_id, rank in rows:
+            parts.setdefault(chunk_id, {})[term] = rank / weighed[term]
+    for term in merely_raising(asked.having, needed):
+        # The rank of a row is the sum over all terms of a query: what these have together is taken off again.
+        for chunk_id, rank in _ranked(session, f'"{term}" AND ({_any(needed)})', most):
+            mine = parts.get(chunk_id)
+            if mine is not None:
+                known = sum(mine.get(other, 0.0) * weight for other, weight in weighed.items())
+                part = max(rank - known, 0.0) / _fts5_idf(asked.rows, asked.having[term])
+                mine[term] = min(part, K1 + 1)
+    hits = [(chunk_id, *_scores(asked, mine)) for chunk_id, mine in parts.items()]
+    return sorted(hits, key=lambda hit: (-hit[1], hit[0])), more
+
+
+def _scores(asked: _Asked, parts: Mapping[str, float]) -> tuple[float, float]:
+    """The BM25 score of a chunk, and what its words say."""
+    score = sum(asked.idf[term] * part for term, part in parts.items())
+    return score, sum(asked.weights[term] * min(part, MOST_OF_A_TERM) for term, part in parts.items())
+
+
+def _fts5_idf(rows: int, having: int) -> float:
+    """The weight that FTS5 itself gives a term."""
+    weight = math.log((max(rows, having) - having + 0.5) / (having + 0.5))
+    return weight if weight > 0 else 1e-6
+
+
+def _ranked(session: Session, match: str, most: int) -> list[tuple[int, float]]:
+    rows: Any = session.connection().execute(_RANKED, {"match": match, "most": most})
+    return [(int(chunk_id), float(rank)) for chunk_id, rank in rows]
+
+
+def merely_raising(found: Mapping[str, int], needed: Sequence[str]) -> list[str]:
+    """The terms that are not needed, the rarest first, as far as not too many chunks have them."""
     raising: list[str] = []
     total = 0
     for term in sorted(found.keys() - set(needed), key=lambda term: (found[term], term)):
         total += found[term]
-        if 2 * found[term] > chunks or total > MOST_RAISING:
+        if total > MOST_RAISING:
             break
         raising.append(term)
     return raising
@@ -256,12 +329,6 @@ def less_rare(found: Mapping[str, int]) -> list[str]:
     return needed if len(needed) > len(rare(found)) else []
 
 
-_WORDS = table("chunk_terms_words", column("term", Text), column("doc", Integer))
-_HOW_OFTEN = (
-    select(_WORDS.c.term, _WORDS.c.doc)
-    .where(_WORDS.c.term.in_(bindparam("terms", expanding=True)))
-    .execution_options(**SLOW)
-)
 _TERMS = table("chunk_terms", column("rowid", BigInteger), column("chunk_terms", Text), column("rank", Float))
 _RANKED = (
     select(_TERMS.c.rowid.label("id"), (-_TERMS.c.rank).label("score"))
@@ -272,124 +339,49 @@ _RANKED = (
 )
 
 
-def _best_on_postgresql(
-    session: Session, having: Mapping[str, int], needed: Sequence[str], scope: Scope, k: int
-) -> _Hits:  # fmt: skip
-    if not needed:
-        return _Hits([])
-    chunks, mean = _counts.of(session)
-    bound: dict[str, Any] = {"match": " | ".join(f"'{term}'" for term in needed), "mean": mean}
-    for n, (term, count) in enumerate(having.items()):
-        odds = (max(chunks, count) - count + 0.5) / (count + 0.5)
-        bound |= {f"t{n}": f"'{term}'", f"i{n}": math.log(1 + odds)}
-    ranked = text(_bm25(len(having))).columns(id=BigInteger, score=Float).subquery()
-    query = select(ranked.c.id, ranked.c.score).order_by(ranked.c.score.desc(), ranked.c.id).limit(bindparam("most"))
-    return _best_in(session, query, bound, scope, k)
+def _read_postgresql(session: Session, asked: _Asked, needed: Sequence[str], most: int) -> tuple[list[_Hit], bool]:
+    """What PostgreSQL finds, and whether there is more."""
+    bound: dict[str, Any] = {"match": " | ".join(f"'{term}'" for term in needed), "mean": asked.mean, "most": most}
+    for n, (term, weight) in enumerate(asked.idf.items()):
+        bound |= {f"t{n}": f"'{term}'", f"i{n}": weight, f"w{n}": asked.weights[term]}
+    columns = {"id": BigInteger, "score": Float, "said": Float}
+    ranked = text(_bm25(len(asked.idf))).columns(**columns).subquery()
+    query = select(ranked).order_by(ranked.c.score.desc(), ranked.c.id).limit(bindparam("most"))
+    rows: Any = session.connection().execute(query, bound)
+    hits = [(int(chunk_id), float(score), float(said)) for chunk_id, score, said in rows]
+    return hits, len(hits) == most
 
 
 def _bm25(terms: int) -> str:
-    """BM25 in SQL, over the chunks that have a needed term. ts_rank of one word is 6/pi^2 times the sum of 1/i^2 up to
-    its count in the text, from which the count comes back (within 5 %): reading it out of the tsvector itself would
-    unpack every candidate."""
-    ranks, scores = [], []
-    for n in range(terms):
-        ranks.append(f"CAST(ts_rank('{{1,1,1,1}}', terms, CAST(:t{n} AS tsquery)) AS float8) AS r{n}")
-        tf = f"(1 / greatest({_ZETA} * (1 - r{n}), 0.001) - 0.5)"
-        scores.append(f"CASE WHEN r{n} > 0 THEN :i{n} * {tf} * 2.2 / ({tf} + 0.3 + 0.9 * length / :mean) ELSE 0 END")
+    """BM25 in SQL, over the chunks that have a needed term, and what their words say. ts_rank of one word is 6/pi^2
+    times the sum of 1/i^2 up to its count in the text, from which the count comes back: reading it out of the tsvector
+    itself would unpack every candidate."""
+    tallies = [
+        f"round(1 / greatest({_ZETA} * (1 - CAST(ts_rank('{{1,1,1,1}}', terms, CAST(:t{n} AS tsquery)) AS float8)), "
+        f"0.001) - 0.5) AS c{n}"
+        for n in range(terms)
+    ]
+    parts = [f"c{n} * 2.2 / (c{n} + 0.3 + 0.9 * length / :mean) AS p{n}" for n in range(terms)]
+    score = " + ".join(f":i{n} * p{n}" for n in range(terms))
+    said = " + ".join(f":w{n} * least(p{n}, {MOST_OF_A_TERM})" for n in range(terms))
     return (
-        f"WITH matched AS MATERIALIZED (SELECT chunk_id, length, {', '.join(ranks)} FROM chunk_terms "  # noqa: S608
-        f"WHERE terms @@ CAST(:match AS tsquery)) SELECT chunk_id AS id, {' + '.join(scores)} AS score FROM matched"
+        f"WITH counted AS MATERIALIZED (SELECT chunk_id, length, {', '.join(tallies)} FROM chunk_terms "  # noqa: S608
+        f"WHERE terms @@ CAST(:match AS tsquery)), parts AS (SELECT chunk_id, {', '.join(parts)} FROM counted) "
+        f"SELECT chunk_id AS id, {score} AS score, {said} AS said FROM parts"
     )
 
 
 _ZETA = math.pi**2 / 6
 
 
-# FTS5 reads every row of the table itself to count them; this one, of its own, has a short row for each.
-_HOW_MANY_SQLITE = text("SELECT count(*), 1 FROM chunk_terms_docsize").execution_options(**SLOW)
-_HOW_MANY = text("SELECT count(*), coalesce(avg(length), 1) FROM chunk_terms")
-
-
-class _Counts:
-    """How many chunks the index has, their mean length, and how many have a term, kept for a while: they hardly change
-    from one document to the next, and a ranking does not depend on their last digit."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], tuple[float, tuple[int, float]]] = {}
-
-    def of(self, session: Session) -> tuple[int, float]:
-        """The number of chunks and, on PostgreSQL, the mean number of their terms, at least 1."""
-        kept = self._get(session, "")
-        if kept is None:
-            chunks, length = session.execute(_HOW_MANY_SQLITE if _is_sqlite(session) else _HOW_MANY).one()
-            kept = (chunks, max(1.0, float(length)))
-            self._put(session, "", kept)
-        return kept
-
-    def having(self, session: Session, terms: Sequence[str]) -> dict[str, int]:
-        """How many chunks have each of the terms that any has."""
-        kept = {term: counts[0] for term in terms if (counts := self._get(session, term))}
-        missing = [term for term in terms if term not in kept]
-        read = _how_often(session, missing) if missing else {}
-        for term, count in read.items():
-            self._put(session, term, (count, 0.0))
-        return kept | read
-
-    def _get(self, session: Session, term: str) -> tuple[int, float] | None:
-        """What was read a moment ago. That there is nothing is not kept."""
-        with self._lock:
-            read, counts = self._kept.get(_key(session, term), (-math.inf, (0, 0.0)))
-        return counts if time.monotonic() - read < COUNTS_SECONDS and counts[0] else None
-
-    def _put(self, session: Session, term: str, counts: tuple[int, float]) -> None:
-        with self._lock:
-            if len(self._kept) >= COUNTS_KEPT:
-                self._kept.clear()
-            self._kept[_key(session, term)] = (time.monotonic(), counts)
-
-
-def _key(session: Session, term: str) -> tuple[str, str]:
-    return str(session.get_bind().engine.url), term
-
-
-def _how_often(session: Session, terms: Sequence[str]) -> dict[str, int]:
-    """How many chunks have each term. To SQLite it is as much work as there are such chunks."""
-    if _is_sqlite(session):
-        return {row.term: row.doc for row in session.connection().execute(_HOW_OFTEN, {"terms": terms})}
-    statement = text("SELECT count(*) FROM chunk_terms WHERE terms @@ CAST(:term AS tsquery)")
-    counts = {term: session.execute(statement, {"term": f"'{term}'"}).scalar_one() for term in terms}
-    return {term: count for term, count in counts.items() if count}
-
-
-_counts = _Counts()
-
-
-def _best_in(
-    session: Session, ranked: Select[tuple[int, float]], bound: dict[str, Any], scope: Scope, k: int
-) -> _Hits:  # fmt: skip
-    """The best `k` of what is ranked that are in the scope: of the first, and where these do not do, of more, of all.
-
-    Not a join: without fresh statistics a planner may compare every ranked chunk with every other.
-    """
-    # Of the first few, hardly any may be in a scope with conditions; to read on is little beside asking again.
-    for most in (ALL,) if scope.only is not None else (k + k // 4, 4 * k, ALL):
-        rows: Any = session.connection().execute(ranked, bound | {"most": most})
-        hits = [(int(chunk_id), float(score)) for chunk_id, score in rows]
-        found = _inside(session, hits, scope, k)
-        if len(found) == k or len(hits) < most:
-            break
-    return _Hits(found, len(hits) > len(found))
-
-
-def _inside(session: Session, hits: Sequence[tuple[int, float]], scope: Scope, k: int) -> list[tuple[int, float]]:
+def _inside(session: Session, hits: Sequence[_Hit], scope: Scope, k: int) -> list[_Hit]:
     """The first `k` hits that are in the scope."""
-    found: list[tuple[int, float]] = []
+    found: list[_Hit] = []
     # Mostly all are inside, and the best of them are enough.
     start, size = 0, k
     while start < len(hits) and len(found) < k:
         some = hits[start : start + size]
-        allowed = scope.among(session, [chunk_id for chunk_id, _ in some])
+        allowed = scope.among(session, [hit[0] for hit in some])
         found += [hit for hit in some if hit[0] in allowed]
         start, size = start + size, min(4 * size, MOST_ASKED)
     return found[:k]

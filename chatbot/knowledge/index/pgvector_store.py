@@ -149,6 +149,10 @@ class TableVectors:
         """Nothing is: the rows are asked in the same database."""
         return set(), list(ids)
 
+    def count(self, labels: frozenset[str] | None) -> int:
+        """All there are: to count those of some collections would read them."""
+        return self.size
+
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """As the rows have them, which are read faster than the table's."""
         query = select(ChunkRow.id, ChunkRow.embedding).where(ChunkRow.id.in_(ids), ChunkRow.removed_revision.is_(None))

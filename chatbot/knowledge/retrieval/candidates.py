@@ -12,11 +12,15 @@ from chatbot.rag.types import Passage
 
 @dataclass(frozen=True)
 class Candidates:
-    """Passages in the order of their fused scores, and their vectors by chunk id."""
+    """Passages in the order of their fused scores, and their vectors by chunk id; how much of what the question's
+    words could say one of them has (`reached`) and the base has (`met`), and how many chunks could be found."""
 
     passages: list[Passage]
     vectors: Mapping[int, Vectors]
     curated: frozenset[int] = frozenset()
+    reached: float = 0.0
+    met: float = 0.0
+    chunks: int = 0
 
     def best(self, k: int, variety: float = 0.0) -> list[Passage]:
         """The best `k`; with `variety` those that say most together."""
@@ -30,7 +34,9 @@ class Candidates:
             for passage in some:
                 both[passage.chunk_id] = _added(both.get(passage.chunk_id), passage, share)
         ordered = sorted(both.values(), key=lambda p: (-(p.scores["fused"] or 0.0), p.chunk_id))
-        return Candidates(ordered, {**self.vectors, **other.vectors}, self.curated | other.curated)
+        reached, met = max(self.reached, other.reached), max(self.met, other.met)
+        vectors, curated = {**self.vectors, **other.vectors}, self.curated | other.curated
+        return Candidates(ordered, vectors, curated, reached, met, max(self.chunks, other.chunks))
 
     def to_answer_from(self) -> Candidates:
         """These without what was curated for other questions: an answer without its question says anything."""

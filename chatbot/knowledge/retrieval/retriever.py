@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,14 +24,24 @@ from chatbot.db import Sessions
 from chatbot.knowledge.index import keywords
 from chatbot.knowledge.index.chunk_reader import ChunkReader, PassageRow, passage
 from chatbot.knowledge.index.generations import active_generation, active_row, warn_of_other_embedder
-from chatbot.knowledge.index.keywords import Scope
+from chatbot.knowledge.index.keywords import Scope, Words
 from chatbot.knowledge.index.pgvector_store import PgVectorStore, StoreKind, build_index
 from chatbot.knowledge.index.snapshot_registry import snapshot_store_of
 from chatbot.knowledge.models import CURATED, Generation
 from chatbot.knowledge.retrieval.candidates import Candidates
 from chatbot.metrics import stages
 from chatbot.rag.embeddings.embedders import Embedder, Embedders, LangChainEmbeddings, Vectors
-from chatbot.rag.grounding.answerability import Gate, features
+from chatbot.rag.grounding.answerability import (
+    Classifier,
+    Gate,
+    Signals,
+    features,
+    general_sentences,
+    known_part,
+    nearest_general,
+    sentences_of,
+    trained,
+)
 from chatbot.rag.grounding.question_match import may_be_same, same_question
 from chatbot.rag.ranking import CANDIDATES, DEPTH, explained, fuse, relevance
 from chatbot.rag.text.content_words import content_words
@@ -50,6 +60,8 @@ ANSWER_VARIETY = 0.2
 BESIDE = 0.65
 # So many documents are named to who asks what none of them answers.
 NEAREST = 3
+# So many sentences keep their vectors in memory: 6 MB of the local embedder's.
+SENTENCES_KEPT = 4_000
 # So many curated answers, the best ones, are compared with what is asked.
 MOST_CURATED = 5
 
@@ -71,6 +83,7 @@ class Index:
             else FaissStore(embedding, self.rows, snapshot_store_of(sessions, generation, files), upkeep=upkeep)
         )
         self.sessions = sessions
+        self._sentences: dict[str, Vectors] = {}
 
     @property
     def gate(self) -> Gate | None:
@@ -101,18 +114,19 @@ class Index:
         snapshot = self.store.current(self.generation.revision) if query is not None else None
         scope = Scope(self.generation.id, collections, conditions)
         if snapshot is not None:
-            scope = replace(scope, known=partial(snapshot.known, collections))
+            scope = replace(scope, known=partial(snapshot.known, collections), chunks=snapshot.size)
         words, only = self._words(question, scope, depth, mode)
         ended("keyword")
         near = snapshot.search(query, depth, collections, only) if snapshot is not None and query is not None else []
         ended("dense")
-        fused = fuse(near, words, self.embedder.dense_weight(question)) if mode == "hybrid" else near or words
+        weight = self.embedder.dense_weight(question)
+        fused = fuse(near, words.shares, weight, words.met) if mode == "hybrid" else near or words.hits
         fused = fused[: max(k, CANDIDATES)]
         vectors = snapshot.vectors([chunk_id for chunk_id, _ in fused]) if snapshot else {}
         cosines = (
             {chunk_id: float(query[0] @ vector) for chunk_id, vector in vectors.items()} if query is not None else {}
         )
-        legs = {"dense": cosines, "keyword": dict(words), "fused": dict(fused)}
+        legs = {"dense": cosines, "keyword": dict(words.hits), "fused": dict(fused)}
         rows, wanted = self.rows.read([chunk_id for chunk_id, _ in fused]), content_words(question)
         passages = [passage(rank, row, _scores(legs, wanted, row)) for rank, row in enumerate(rows, 1)]
         ended("read")
@@ -120,17 +134,49 @@ class Index:
         if query is not None and curated:
             passages = self._curated_first(question, query, passages, curated)
         ended("judge")
-        return Candidates(passages, vectors, frozenset(curated))
+        chunks = snapshot.count(collections) if snapshot is not None else 0
+        return Candidates(passages, vectors, frozenset(curated), words.reached, words.met, chunks)
 
-    def _words(self, question: str, scope: Scope, depth: int, mode: Mode) -> tuple[list[tuple[int, float]], Ids | None]:
+    def signals(self, question: str, candidates: Candidates) -> Signals:
+        """What the trained classifier is told of a question and its candidates."""
+        sentences = sentences_of(candidates.passages)
+        query = self.store.query_vector(question)[0]
+        near = [float(query @ vector) for vector in self._sentence_vectors(sentences)]
+        dense = [passage.scores.get("dense") or 0.0 for passage in candidates.passages]
+        shown = " ".join([question, *(passage.text for passage in candidates.passages[:2])])
+        known = known_part(shown, self.embedder.count_tokens)
+        return Signals(
+            near=round(max([*near, *dense], default=0.0), 4),
+            dense=round(max(dense, default=0.0), 4),
+            general=round(nearest_general(query, self._general), 4),
+            words=round(candidates.reached, 4),
+            met=round(candidates.met, 4),
+            known=round(known, 4),
+            chunks=candidates.chunks,
+        )
+
+    @cached_property
+    def _general(self) -> Vectors:
+        return self.embedder.embed(general_sentences())
+
+    def _sentence_vectors(self, sentences: Sequence[str]) -> list[Vectors]:
+        """Their vectors; those of the sentences met last are kept, for the same passages are found again."""
+        kept = self._sentences
+        new = [sentence for sentence in sentences if sentence not in kept]
+        if len(kept) + len(new) > SENTENCES_KEPT:
+            kept = {sentence: kept[sentence] for sentence in sentences if sentence in kept}
+        self._sentences = kept = kept | dict(zip(new, self.embedder.embed(new), strict=True)) if new else kept
+        return [kept[sentence] for sentence in sentences]
+
+    def _words(self, question: str, scope: Scope, depth: int, mode: Mode) -> tuple[Words, Ids | None]:
         """The best by their words, and the ids of all the scope's chunks where it has conditions."""
         if mode == "dense" and not scope.conditions:
-            return [], None
+            return Words([]), None
         languages = self.generation.languages
         with self.sessions() as session:
             ids = session.scalars(scope.chunk_ids()).all() if scope.conditions else None
             scope = scope if ids is None else replace(scope, only=frozenset(ids))
-            words = keywords.search(session, question, languages, scope, depth) if mode != "dense" else []
+            words = keywords.search(session, question, languages, scope, depth) if mode != "dense" else Words([])
         return words, None if ids is None else np.array(ids, dtype=np.int64)
 
     def _curated_first(
@@ -154,9 +200,25 @@ def _decided(
     candidates: Candidates, fit: Candidates, k: int, score: float | None, threshold: float, searched: Searched
 ) -> Found:  # fmt: skip
     passages = tuple(fit.best(k, ANSWER_VARIETY))
-    refusal = "threshold" if searched.features is None else "gate"
+    refusal = "threshold" if searched.features is None and searched.signals is None else "gate"
     searched = replace(searched, candidates=explained(candidates.passages, fit.passages, passages, refusal))
     return Found(passages, score, threshold, () if passages else tuple(candidates.best(NEAREST)), searched)
+
+
+def _classified(
+    index: Index, question: str, candidates: Candidates, k: int, classifier: Classifier, searched: Searched
+) -> Found:
+    """Three answers: the passages answer, they may answer, or nothing was found. What was written for this very
+    question answers."""
+    signals = index.signals(question, candidates) if candidates.passages else None
+    score = classifier.score(signals) if signals else 0.0
+    lowest = classifier.lowest(signals) if signals else classifier.low
+    written = any("curated" in passage.scores for passage in candidates.passages)
+    fit = candidates if written or score >= lowest else candidates.above(math.inf)
+    searched = replace(searched, signals=asdict(signals) if signals else {})
+    found = _decided(candidates, fit, k, score, classifier.high, searched)
+    unsure = bool(found.passages) and not written and score < classifier.high
+    return replace(found, unsure=unsure, lower_threshold=lowest)
 
 
 def _scores(legs: Mapping[str, Mapping[int, float]], wanted: set[str], row: PassageRow) -> dict[str, float | None]:
@@ -188,7 +250,8 @@ class Retriever:
     ) -> Found:  # fmt: skip
         """The `k` passages that say most together, if what was found can carry an answer.
 
-        That is for the generation's gate to say; without one each passage needs evidence of its own. `collections` are
+        That is for the generation's gate to say, or without one for the classifier that was trained for its embedder;
+        where RELEVANCE_THRESHOLD is set each passage needs that evidence of its own. `collections` are
         the ids of what may be searched; None is everything. `beside` is searched as well, and weighs more. `index` is
         another one than that of the active generation.
         """
@@ -208,6 +271,9 @@ class Retriever:
             fit = candidates if score >= gate.threshold else candidates.above(math.inf)
             searched = replace(searched, features=tuple(round(float(value), 4) for value in seen))
             return _decided(candidates, fit, k, score, gate.threshold, searched)
+        classifier = trained(generation.embedder) if self._threshold is None else None
+        if classifier is not None:
+            return _classified(index, question, candidates, k, classifier, searched)
         threshold = self._threshold_of(index)
         top = max((p.scores["evidence"] or 0.0 for p in candidates.passages), default=None)
         return _decided(candidates, candidates.above(threshold), k, top, threshold, searched)

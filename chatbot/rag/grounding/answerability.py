@@ -1,5 +1,9 @@
 """Whether what was found can answer a question, decided before any model is asked.
 
+Without any teaching the classifier of gates.json decides, for the embedders that it has one for: yes, perhaps, or no.
+It is trained on several sets in bases of 1 to 1,400 chunks (bench/answerability), and is told how large the base is
+and how much of the text is in words that the embedder knows: where it knows none, only the words count.
+
 A cosine tells a question about another subject from one about these documents, but not one whose answer is missing
 from one whose answer is there; and no value of it means the same in two knowledge bases. So a few plain observations
 of the question and its candidates are weighed, and the weights are learnt for each generation from questions that it
@@ -8,20 +12,36 @@ can answer and questions that it cannot (`flask eval calibrate`). Nothing here a
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.grounding.critical_tokens import says_not
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.text.sentences import units
 from chatbot.rag.types import Passage
+
+GENERAL = Path(__file__).with_name("general_subjects.txt")
+# So many of the sentences about the world are compared with the question.
+NEAREST_GENERAL = 10
+GATES = Path(__file__).with_name("gates.json")
+# Of how many passages the sentences are compared with the question.
+NEAR_PASSAGES = 3
+# Of English texts nine words of ten are known, of German or Spanish ones about half.
+UNKNOWN, KNOWN = 0.6, 0.85
+# Where the embedder does not know the language, a passage needs so much of what the question's words could say.
+LEAST_WORDS = 0.05
+_LATIN_END = "\u0250"
 
 # The cosine and the evidence of the best; how far it is ahead of the next ten; the part of the question's words, the
 # rarer the heavier, that one passage has, and one sentence; the part of its pairs of words; whether there is a number
@@ -42,9 +62,93 @@ _NUMBER = re.compile(
     r"|what percent\w*|what number|wann|wie viele?|wie lange|wie oft|cuándo|cuántos?|cuántas?|cuánto|quand|combien)\b"
 )
 _PERSON = re.compile(r"\b(?:who|whose|whom|wer|wessen|wem|quién|quiénes|qui)\b")
+# Words with the marks on and below their letters.
+_LETTERS = re.compile(r"[^\s\d.,;:!?()\[\]{}\"'*#|`¿¡«»/\-’_=<>]+")
 _DIGITS = re.compile(r"\d[\d.,]*")
 _COUNT = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|half|once|twice)\b")
 _CAPITAL = re.compile(r"\b[^\W\d_a-zß-öø-ÿ]\w{2,}")
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What the trained classifier is told: the best cosine of a passage or a sentence (`near`) and of a passage
+    (`dense`), beside that of sentences about the world in general (`general`); the part of what the question's words
+    could say that one passage has (`words`) and that stands anywhere in the base (`met`); the part of question and
+    passages in words that the embedder knows (`known`), and how many chunks there are."""
+
+    near: float
+    dense: float
+    general: float
+    words: float
+    met: float
+    known: float
+    chunks: int
+
+    @property
+    def understood(self) -> float:
+        """How far a cosine counts: not at all in a language of which the embedder knows some words by chance."""
+        return min(max((self.known - UNKNOWN) / (KNOWN - UNKNOWN), 0.0), 1.0)
+
+    def expanded(self) -> tuple[float, ...]:
+        """What is weighed."""
+        size, understood = math.log(max(self.chunks, 1)), self.understood
+        cosines = (self.near * understood, self.dense * understood, self.general * understood)
+        words = (self.words, self.words * understood, self.met, self.met * understood)
+        return (*cosines, *words, understood, size, size * understood)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Weights of the signals, and scores: below the low one nothing was found, and from `high` on it answers. The low
+    one is `low` where the embedder knows the language, and `low_unknown` where it does not."""
+
+    weights: tuple[float, ...]
+    bias: float
+    low: float
+    low_unknown: float
+    high: float
+
+    def score(self, signals: Signals) -> float:
+        """How surely the question can be answered, 0 to 1."""
+        if not signals.understood and signals.words < LEAST_WORDS:
+            return 0.0
+        value = sum(w * x for w, x in zip(self.weights, signals.expanded(), strict=True)) + self.bias
+        return round(float(_sigmoid(value)), 4)
+
+    def lowest(self, signals: Signals) -> float:
+        """The score below which nothing was found."""
+        return round(self.low_unknown + (self.low - self.low_unknown) * signals.understood, 4)
+
+
+@cache
+def trained(embedder: str) -> Classifier | None:
+    """The classifier that was trained for an embedder, or None: the embedder's threshold decides."""
+    stored = json.loads(GATES.read_text("utf-8")).get(embedder)
+    return Classifier(**{**stored, "weights": tuple(stored["weights"])}) if stored else None
+
+
+def known_part(text: str, count_tokens: Callable[[str], int]) -> float:
+    """The part of a text's words that are words to an embedder of English: Latin letters, and one token."""
+    words = [word for word in _LETTERS.findall(text) if any(letter.isalpha() for letter in word)]
+    known = sum(word[-1] < _LATIN_END and max(word) < _LATIN_END and count_tokens(word) == 1 for word in words)
+    return known / len(words) if words else 0.0
+
+
+def general_sentences() -> list[str]:
+    """Sentences about the world in general. A question that is as near to them as to the passages is hardly about the
+    passages' subject."""
+    return GENERAL.read_text("utf-8").splitlines()
+
+
+def nearest_general(query: Vectors, general: Vectors) -> float:
+    """The mean cosine of a question's vector with the nearest of the vectors of general sentences."""
+    return float(np.sort(general @ query)[-NEAREST_GENERAL:].mean())
+
+
+def sentences_of(passages: Sequence[Passage]) -> list[str]:
+    """The sentences of the best passages, each once."""
+    texts = [passage.text for passage in passages[:NEAR_PASSAGES]]
+    return list(dict.fromkeys(text[slice(*span)] for text in texts for span in units(text)))
 
 
 def features(question: str, passages: Sequence[Passage]) -> tuple[float, ...]:
@@ -115,7 +219,8 @@ class Gate:
         z = (np.asarray(seen) - self.means) / self.scales
         score = float(_sigmoid(z @ np.asarray(self.weights) + self.bias))
         if seen[_EVIDENCE] < self.floor:
-            score = min(score, 0.99 * self.threshold * max(seen[_EVIDENCE], 0.0) / self.floor)
+            # The floor is 0 or more, so what is below it and above 0 has a floor to be divided by.
+            score = min(score, 0.99 * self.threshold * seen[_EVIDENCE] / self.floor) if seen[_EVIDENCE] > 0 else 0.0
         return round(score, 4)
 
     def passes(self, seen: Sequence[float]) -> bool:

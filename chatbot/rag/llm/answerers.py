@@ -71,7 +71,11 @@ class ExtractiveAnswerer:
         # The passages were found with the question before in front; among their sentences the new words decide.
         wanted = ask.question if content_words(ask.question) else searched
         length = 0
-        for quotation in extractive.quotations(wanted, passages, self._embedder()):
+        if passages and ask.unsure:
+            first = f"{prompts.said(prompts.MAY_NOT_SAY, ask)} "
+            length = len(first)
+            yield Piece(first)
+        for quotation in extractive.quotations(wanted, passages, self._embedder(), ask.unsure):
             start = length + len(quotation.before)
             yield from (Piece(text) for text in quotation.pieces)
             yield Piece(citation=_cited(quotation, passages[quotation.marker - 1], start))
@@ -164,7 +168,8 @@ class ModelAnswerer:
         if passages:
             boundary = prompts.new_boundary()
             inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
-        prompt = prompts.GROUNDED if passages else prompts.GENERAL
+        grounded = prompts.UNSURE if ask.unsure else prompts.GROUNDED
+        prompt = grounded if passages else prompts.GENERAL
         with closing(LLMCall(self._line, prompt, inputs, ask.on_sent).pieces()) as pieces:
             yield from pieces if passages else _as_general(pieces, prompts.said(prompts.NOT_FROM_DOCUMENTS, ask))
 

@@ -104,6 +104,11 @@ for _language, _words in _LITTLE_WORDS.items():
         _BY_WORD.setdefault(_word, []).append(_language)
 
 
+def is_little_word(word: str) -> bool:
+    """Whether a folded word is one of those that every sentence of some language has."""
+    return word in _BY_WORD
+
+
 def language_of(text: str) -> str | None:
     """The language of a text as an ISO 639-1 code, or None where it cannot be told."""
     sample = unicodedata.normalize("NFC", text[:SAMPLE]).casefold()

@@ -38,6 +38,8 @@ _ROW = re.compile(r"\s*\||[^|\n]{1,200} \| |[^:;|\n]{1,80}: [^;\n]{1,200}; [^:;\
 _PIPES = re.compile(r"\s*\||[^|\n]{1,200} \| ")
 _RULE = re.compile(r"\s*+\|?+[ :|]*+--[ :|-]*+")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
+_STEP = re.compile(r"^\d+[.)]\s")
+_STRUCK = re.compile(r"~~[^~]+~~")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s")
 
 Span = tuple[int, int]
@@ -69,6 +71,21 @@ def is_row(unit: str) -> bool:
 def is_rule(unit: str) -> bool:
     """Whether a unit is the line between the header of a table and its rows."""
     return bool(_RULE.fullmatch(unit))
+
+
+def is_step(unit: str) -> bool:
+    """Whether a unit is a numbered item of a list."""
+    return bool(_STEP.match(unit))
+
+
+def cells(row: str) -> list[str]:
+    """What stands in the cells of a row."""
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def is_struck_out(unit: str) -> bool:
+    """Whether all of a unit is crossed out."""
+    return not _STRUCK.sub("", unit).strip(" .,;:!?-*+•|\n")
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:

@@ -59,9 +59,14 @@ def question_terms(question: str, languages: Iterable[str | None]) -> list[str]:
     English stop words are left out in all of them: English texts have none, so "the" would be a rare term, and stand
     for whatever text was taken for one in another language.
     """
+    return list(dict.fromkeys(term for terms in terms_by_word(question, languages).values() for term in terms))
+
+
+def terms_by_word(question: str, languages: Iterable[str | None]) -> dict[str, list[str]]:
+    """The words of a question, without English stop words, each with its terms in all of the languages."""
     ways = list(languages)
-    words = [word for word in _words(question) if word not in _STOP]
-    return list(dict.fromkeys(term for word in words for language in ways for term in _terms(word, language)))
+    words = dict.fromkeys(word for word in _words(question) if word not in _STOP)
+    return {word: [term for language in ways for term in _terms(word, language)] for word in words}
 
 
 def _words(text: str) -> list[str]:

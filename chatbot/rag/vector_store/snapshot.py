@@ -89,6 +89,11 @@ class Snapshot:
             left = np.setdiff1d(left, here)
         return inside, left.tolist()
 
+    def count(self, labels: frozenset[str] | None) -> int:
+        """How many rows may be found with the labels."""
+        found = [(self._allowed(name, part, labels), part) for name, part in (("tail", self.tail), ("base", self.base))]
+        return sum(len(part) if allowed is None else allowed.count for allowed, part in found)
+
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """The vectors of ids, without those that are gone."""
         wanted = np.array([i for i in ids if i not in self.removed], dtype=np.int64)

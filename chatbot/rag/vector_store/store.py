@@ -88,6 +88,10 @@ class Held(Protocol):
         """Those of the ids that may be found with the labels, and those of which nothing is known in memory."""
         ...
 
+    def count(self, labels: frozenset[str] | None) -> int:
+        """How many rows may be found with the labels, or about."""
+        ...
+
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """The vectors of ids, without those that are gone."""
         ...

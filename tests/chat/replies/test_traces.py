@@ -51,12 +51,15 @@ def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dr
     assert (kept["kept"], kept["reason"], kept["place"], kept["title"], kept["text"]) == (
         True, "best", 1, "Hours", HOURS,
     )  # fmt: skip
-    assert (dropped["kept"], dropped["reason"]) == (False, "threshold")
+    assert (dropped["kept"], dropped["reason"]) == (True, "best")
     assert set(kept["scores"]) == {"dense", "keyword", "fused", "evidence"}
     assert kept["scores"] == message["metadata"]["retrieved_docs"][0]["scores"]
+    grounding = message["metadata"]["grounding"]
+    names = {"near", "dense", "general", "words", "met", "known", "chunks"}
+    assert set(trace["gate"].pop("features")) == names
     assert trace["gate"] == {
-        "calibrated": False, "features": None, "passed": True,
-        "score": kept["scores"]["evidence"], "threshold": message["metadata"]["grounding"]["threshold"],
+        "calibrated": False, "passed": True, "score": grounding["top_score"], "threshold": grounding["threshold"],
+        "lower_threshold": grounding["lower_threshold"],
     }  # fmt: skip
     with app.app_context(), app.extensions["sessions"]() as session:
         generation = active_generation(session)
@@ -253,3 +256,16 @@ def test_a_trace_goes_with_its_message_and_an_older_answer_has_none(
     response = client.get(f"/api/chat/messages/{second['id']}/trace/", headers=ada.headers)
 
     assert (response.status_code, response.json["code"]) == (404, "trace_not_found")  # type: ignore[index]
+
+
+def test_a_threshold_of_the_settings_tells_what_was_below_it(make_app: MakeApp) -> None:
+    app = make_app(relevance_threshold=0.36)
+    ada = sign_up(app, "ada")
+    add_and_ingest(app, HOURS, title="Hours")
+    returns = add_and_ingest(app, RETURNS, title="Returns")
+
+    trace = trace_of(app, ada, answer_to(app, ada)["id"])
+
+    reasons = {c["document_id"]: (c["kept"], c["reason"]) for c in trace["candidates"]}
+    assert reasons[returns.id] == (False, "threshold")
+    assert (trace["gate"]["features"], trace["gate"]["lower_threshold"]) == (None, None)

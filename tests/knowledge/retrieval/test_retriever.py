@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import structlog
 from sqlalchemy import func, select
@@ -12,6 +14,7 @@ from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.index.chunk_reader import ChunkReader
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.parsing.clean import clean_title
+from chatbot.rag.grounding.answerability import trained
 from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, counting, found, ingest_now, visible
 
@@ -156,13 +159,40 @@ def test_one_allowed_chunk_is_found_among_many_nearer_ones(app):
         assert found(app, QUESTION, collections=frozenset(), mode=mode) == []
 
 
-def test_only_passages_above_the_threshold_answer_and_the_best_score_is_told(app):
+def test_only_passages_above_the_threshold_answer_and_the_best_score_is_told(make_app):
+    app = make_app(relevance_threshold=0.36)
     add_and_ingest(app, HOURS)
     retriever = app.extensions["retriever"]
     good, bad = retriever.find(QUESTION, 5), retriever.find("Who won the chess championship of 1972?", 5)
     assert [p.text for p in good.passages] == [HOURS]
     assert good.top_score == good.passages[0].scores["evidence"] >= good.threshold == 0.36
     assert (bad.passages, bad.top_score < bad.threshold) == ((), True)
+
+
+def test_without_a_threshold_the_trained_classifier_has_three_answers(app, monkeypatch):
+    add_and_ingest(app, HOURS)
+    retriever = app.extensions["retriever"]
+    yes, no = retriever.find(QUESTION, 5), retriever.find("Who won the chess championship of 1972?", 5)
+    classifier = replace(trained("all-MiniLM-L6-v2"), high=1.1)
+    monkeypatch.setattr("chatbot.knowledge.retrieval.retriever.trained", lambda _: classifier)
+    perhaps = retriever.find(QUESTION, 5)
+    assert ([p.text for p in yes.passages], yes.unsure) == ([HOURS], False)
+    assert ([p.text for p in perhaps.passages], perhaps.unsure) == ([HOURS], True)
+    assert (no.passages, no.unsure, [p.text for p in no.nearest]) == ((), False, [HOURS])
+    assert no.top_score < no.lower_threshold <= perhaps.top_score < perhaps.threshold
+    assert yes.top_score >= yes.threshold
+    assert set(yes.searched.signals) == {"near", "dense", "general", "words", "met", "known", "chunks"}
+    assert yes.searched.signals["chunks"] == 1
+
+
+def test_the_classifier_is_told_the_size_of_what_may_be_read(app):
+    mine = add_and_ingest(app, HOURS, collection="mine").collection_id
+    for n in range(3):
+        add_and_ingest(app, f"Song {n} is sung at night.", collection="others")
+    found = app.extensions["retriever"].find(QUESTION, 5, frozenset([mine]))
+    if app.extensions["retriever"].kind == "faiss":
+        assert found.searched.signals["chunks"] == 1
+    assert app.extensions["retriever"].find(QUESTION, 5).searched.signals["chunks"] == 4
 
 
 def test_before_the_first_document_nothing_is_found(app):

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from chatbot.rag.grounding.answerability import FEATURES, Gate, features, fit
+from chatbot.rag.grounding.answerability import FEATURES, Gate, Signals, features, fit, known_part, trained
 from chatbot.rag.types import Passage
 
 
@@ -113,3 +113,66 @@ def test_both_sides_are_needed(yes, no):
 def test_features_that_never_differ_do_no_harm():
     same = (0.5,) * len(FEATURES)
     assert 0.0 <= fit([same] * 3, [same] * 3).score(same) <= 1.0
+
+
+def test_fit_with_negative_evidence_learns_a_gate():
+    """In a base of two documents the best cosine of a question about something else may be below 0."""
+    below = [tuple(-abs(value) for value in row) for row in rows(0.1, 8, 6)]
+    gate = fit(rows(0.2, 8, 7), below)
+    assert not any(gate.passes(row) for row in below)
+    assert fit(below, below).score(below[0]) == 0.0
+
+
+CLASSIFIER = trained("all-MiniLM-L6-v2")
+
+
+def answer(near: float, words: float, known: float, chunks: int, general: float = 0.15) -> str:
+    signals = Signals(near, near, general, words, words, known, chunks)
+    score = CLASSIFIER.score(signals)
+    return "no" if score < CLASSIFIER.lowest(signals) else "yes" if score >= CLASSIFIER.high else "perhaps"
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 5, 30, 300])
+def test_trained_classifier_has_three_answers_in_every_size(chunks):
+    found = [answer(near / 100, 0.2, 0.95, chunks) for near in range(101)]
+    assert found == sorted(found, key=["no", "perhaps", "yes"].index)
+    assert set(found) == {"no", "perhaps", "yes"}
+
+
+def test_trained_classifier_asks_for_more_in_a_larger_base():
+    assert answer(0.38, 0.1, 0.95, 1) == "yes"
+    assert answer(0.38, 0.1, 0.95, 3_000) != "yes"
+
+
+@pytest.mark.parametrize("chunks", [1, 5, 30, 300])
+def test_trained_classifier_refuses_what_is_as_near_to_the_world_in_general(chunks):
+    """The capital of France is as near to sentences about countries as to any page of a shop."""
+    assert answer(0.3, 0.1, 0.95, chunks, general=0.05) != "no"
+    assert answer(0.3, 0.1, 0.95, chunks, general=0.45) == "no"
+
+
+@pytest.mark.parametrize("chunks", [1, 30, 3_000])
+def test_trained_classifier_takes_words_alone_where_the_embedder_knows_none(chunks):
+    """Any two texts of Greek or Hindi are near each other for it."""
+    assert answer(0.99, 0.0, 0.1, chunks) == "no"
+    assert answer(0.0, 0.9, 0.1, chunks) == answer(0.99, 0.9, 0.1, chunks) == "yes"
+
+
+def test_an_embedder_without_a_trained_classifier_has_none():
+    assert trained("text-embedding-3-small") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("Where is the shop?", 1.0), ("Κλείνει το κατάστημα;", 0.0), ("पुस्तकालय सुबह खुलता है", 0.0), ("ห้องสมุดเปิด", 0.0),
+        ("shop 図書館", 0.5), ("12 34 --- !?", 0.0), ("", 0.0),
+    ],
+)  # fmt: skip
+def test_the_part_of_known_words_is_that_of_latin_words_of_one_token(text, known):
+    assert known_part(text, lambda _word: 1) == known
+
+
+def test_a_word_of_several_tokens_is_not_known():
+    assert known_part("the Donaudampfschiff sinks", lambda word: len(word) // 5 + 1) == pytest.approx(1 / 3, abs=0.4)
+    assert known_part("aa bbbbbbbbbb", lambda word: len(word) // 5 + 1) == 0.5

@@ -106,3 +106,74 @@ def test_a_header_is_never_said_alone(embedder):
     for question in ("Plan, members, price?", "Which hall, which seats?"):
         said = extractive.quotations(question, passages(PLANS, HALLS), embedder)
         assert not {q.text for q in said} & {"| Plan | Members | Price |", "Hall | Seats"}
+
+
+FERRY = (
+    "Tariffs of the ferry:\n\n| Ticket | Summer price | Winter price |\n|---|---|---|\n"
+    "| Adult | 60 crowns | 40 crowns |\n| Horse | 95 crowns | 70 crowns |\n| Cart | 45 crowns | 20 crowns |\n"
+)
+STEPS = (
+    "The tap drips.\n\nTo change the washer:\n\n1. Close the main valve.\n2. Unscrew the handle.\n"
+    "3. Put in the new washer.\n4. Open the valve.\n\nWashers are sold in bags of ten."
+)
+
+
+@pytest.mark.parametrize(("question", "row"), [
+    ("What is the winter price for a horse?", "| Horse | 95 crowns | 70 crowns |"),
+    ("How much is it for a cart in summer?", "| Cart | 45 crowns | 20 crowns |"),
+])  # fmt: skip
+def test_a_row_is_shown_below_the_header_of_its_table(embedder, question, row):
+    said = "".join(answer(question, passages(FERRY), embedder))
+    assert said.startswith(f"| Ticket | Summer price | Winter price |\n|---|---|---|\n{row}\n\n[1]")
+
+
+def test_a_row_whose_header_is_in_another_chunk_is_shown_alone(embedder):
+    rows = "| Horse | 95 crowns | 70 crowns |\n| Cart | 45 crowns | 20 crowns |\n"
+    assert answer("What does a horse cost?", passages(rows), embedder)[0] == "| Horse | 95 crowns | 70 crowns |"
+
+
+def test_a_question_how_to_do_something_gets_all_steps_in_order(embedder):
+    said = "".join(answer("How do I put in a new washer?", passages(STEPS), embedder))
+    places = [said.index(step) for step in ("To change", "1. Close", "2. Unscrew", "3. Put in", "4. Open")]
+    assert places == sorted(places)
+
+
+def test_a_question_about_one_step_gets_that_step(embedder):
+    said = "".join(answer("Which valve is closed?", passages(STEPS), embedder))
+    assert "1. Close the main valve." in said
+    assert "2. Unscrew" not in said
+
+
+def test_what_is_crossed_out_is_not_said(embedder):
+    text = "~~The entrance fee is 20 euros.~~\n\nThe entrance fee is 25 euros.\n\n- ~~Closed on Mondays~~"
+    assert "20 euros" not in "".join(answer("What is the entrance fee?", passages(text), embedder))
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "says"),
+    [
+        (
+            "Deleting an account\n\nAn owner deletes it under Settings. Invoices are kept.",
+            "How do I delete my account?",
+            "Settings",
+        ),
+        (
+            "Konto löschen\n\nDer Inhaber löscht das Konto in den Einstellungen.",
+            "Wie kann ich mein Konto löschen?",
+            "Einstellungen",
+        ),
+        ("Payment methods\n\nWe take Visa and cash.", "What are the payment methods?", "Visa"),
+    ],
+)
+def test_title_above_a_paragraph_is_never_quoted_alone(embedder, text, question, says):
+    assert says in "".join(answer(question, passages(text), embedder))
+
+
+def test_short_paragraph_with_a_figure_is_no_title(embedder):
+    first = answer("When is it closed?", passages("Closed on 24 December\n\nThe cafe is next door."), embedder)[0]
+    assert first == "Closed on 24 December"
+
+
+def test_sentence_that_refers_back_goes_with_the_one_before_it(embedder):
+    text = "The API allows 120 requests a minute for each key. Above that it answers 429 with a Retry-After header."
+    assert answer("Why do I get error 429?", passages(text), embedder)[0] == text

@@ -127,3 +127,10 @@ def test_a_full_stop_ends_a_sentence_where_a_person_would_end_it(sentences):
 
 def test_the_number_of_a_step_belongs_to_it():
     assert cut("1. Open the lid. 2. Fill it. 3. Close.") == ["1. Open the lid.", "2. Fill it.", "3. Close."]
+
+
+def test_the_number_of_an_item_is_no_sentence():
+    assert cut("1. Close the valve. Wait.\n2. Open it.\n10) Done.") == [
+        "1. Close the valve.", "Wait.", "2. Open it.", "10) Done.",
+    ]  # fmt: skip
+    assert cut("It was 1994. Then it rained.") == ["It was 1994.", "Then it rained."]
