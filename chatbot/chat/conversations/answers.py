@@ -69,9 +69,10 @@ class Answer:
             self.prompt_tokens = None
 
     def check(self, checked: Checked) -> None:
-        """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
+        """Says of a model's answer how much of it the passages prove: all of what it claims, a part, or nothing."""
         self.checked = checked
-        if self.grounding == "grounded" and (checked.unsupported or not (checked.claims or self.citations)):
+        unproven = checked.unsupported or checked.unverified_markers
+        if self.grounding == "grounded" and (unproven or not (checked.claims or self.citations)):
             nothing = 0 < checked.claims == checked.unsupported and not self.citations
             self.grounding = "fallback" if nothing else "partial"
 
@@ -90,6 +91,7 @@ class Answer:
             "grounding": self.grounding_object(),
             "citations": [asdict(citation) for citation in self.citations],
             "removed_markers": self.checked.removed_markers if self.checked else 0,
+            "unverified_markers": self.checked.unverified_markers if self.checked else 0,
             "usage": asdict(spent) | {"total_tokens": spent.total_tokens},
             "timings_ms": self.timings_ms,
             "removed_links": self.removed_links,

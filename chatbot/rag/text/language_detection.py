@@ -65,6 +65,7 @@ _BY_WORD: dict[str, list[str]] = {}
 for _language, _words in _LITTLE_WORDS.items():
     for _word in set(_words.split()):
         _BY_WORD.setdefault(_word, []).append(_language)
+_LITTLE = {language: frozenset(words.split()) for language, words in _LITTLE_WORDS.items()}
 
 
 def language_of(text: str) -> str | None:
@@ -99,3 +100,23 @@ def _script_of(sample: str) -> str | None:
         return None
     # Japanese is written with Chinese characters too.
     return "ja" if best == "zh" and counts["ja"] * 10 > counts["zh"] else best
+
+
+def likely_language(text: str) -> str | None:
+    """The language that a short text is most likely in: a single little word decides, if no other language has as many.
+
+    Unlike `language_of` it may be wrong, so nothing may depend on it that cannot bear that.
+    """
+    sample = unicodedata.normalize("NFC", text[:SAMPLE]).casefold()
+    script = _script_of(sample)
+    if script is not None:
+        return script
+    words = set(_WORD.findall(sample))
+    counts = Counter(language for word in words & _BY_WORD.keys() for language in _BY_WORD[word])
+    (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
+    return best if most > second else None
+
+
+def little_words(language: str | None) -> frozenset[str]:
+    """The little words of a language, which say nothing of a text's subject."""
+    return _LITTLE.get(language or "", frozenset())

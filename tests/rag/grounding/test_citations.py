@@ -56,7 +56,13 @@ def test_a_paraphrase_is_cited_with_the_sentence_that_supports_it():
     (citation,) = cite("Returned goods are fine within thirty days [2].")
     assert citation.quote == "Goods can be returned within thirty days."
     assert citation.char_start == SECOND_AT
-    assert citation.verified
+
+
+def test_a_citation_that_fits_and_proves_nothing_is_kept_unverified_and_counted():
+    cited, (citation,) = follow("Returned goods are fine within thirty days [2].")
+    assert cited.text == "Returned goods are fine within thirty days [2]."
+    assert not citation.verified
+    assert (cited.checked().unverified_markers, cited.checked().removed_markers) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -211,4 +217,4 @@ def test_every_quote_is_the_text_at_its_offsets(answer):
         assert VERSION_TEXT[citation.char_start : citation.char_end] == citation.quote
         assert citation.quote in PASSAGES[citation.marker - 1].text
         assert 0 <= citation.answer_start < citation.answer_end <= len(cited.text)
-        assert citation.verified
+    assert cited.checked().unverified_markers == sum(not citation.verified for citation in citations)
