@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatbot.rag.grounding.claim_support import Claimed, Embed, claims, support, supported_by
-from chatbot.rag.grounding.markers import LONGEST, OPENING, Group, read_markers
+from chatbot.rag.grounding.markers import LONGEST, LONGEST_GROUP, OPENING, Group, read_markers
+from chatbot.rag.grounding.number_words import SMALL
 from chatbot.rag.text.sentences import Span
 from chatbot.rag.types import Checked, Citation, Passage
 
@@ -25,6 +26,9 @@ MOST_NOTED = 50
 _BETWEEN = " \n.,;"
 # Where a number in parentheses is a marker though nothing supports it: at the end of what is said.
 _ENDS = re.compile(r"\s*(?:[.,;:!?]|\n|$)")
+_SUPERSCRIPT = re.compile("[¹²³⁴-⁹]")
+# "two (2)"
+_LAST_WORD = re.compile(r"(?<!\w)[^\W\d_]{1,12}$")
 # m², cm³: a power and no marker.
 _UNIT = re.compile(r"(?<![^\W\d_])[a-z]{1,2}$")
 
@@ -90,11 +94,12 @@ class CitedText:
     # Where what is proven ends, in order, and where it begins.
     _proven: dict[int, int] = field(default_factory=dict)
     _refused: list[tuple[int, int, str]] = field(default_factory=list)
-    _titles: frozenset[str] = frozenset()
+    _titles: Mapping[str, int] = field(default_factory=dict)
     _code: _CodeState = field(default_factory=_CodeState)
 
     def __post_init__(self) -> None:
-        self._titles = frozenset(passage.title.strip().casefold() for passage in self.passages)
+        names = ((passage.title.strip().casefold(), number) for number, passage in enumerate(self.passages, 1))
+        self._titles = dict(reversed(list(names)))
 
     @property
     def text(self) -> str:
@@ -147,7 +152,11 @@ class CitedText:
     def _group(self, spaces: int, last: bool) -> Group | bool | None:
         """The markers where a bracket or the like opens; True if they may go on."""
         if not self._code.inside or self._held.startswith("`[", spaces):
-            return read_markers(self._held, spaces, last, self._titles)
+            group = read_markers(self._held, spaces, last, self._titles)
+            # What a doubtful one is, the next character tells.
+            if isinstance(group, Group) and group.doubtful and not last and len(self._held) < LONGEST_GROUP:
+                return group if self._held[group.end :].strip(" ") else True
+            return group
         return None
 
     def _after_opening(self, spaces: int, group: Group | bool | None) -> list[Citation]:
@@ -156,7 +165,7 @@ class CitedText:
             self._show(spaces + 1)
             return []
         found = self._marked(group)
-        if group.doubtful and not found and not _ENDS.match(self._held, group.end):
+        if group.doubtful and not found and not self._ends(group.end):
             self._show(group.end)
             return []
         shown = " " * spaces + "".join(f"[{citation.marker}]" for citation in found) if found else ""
@@ -165,11 +174,29 @@ class CitedText:
         self._between = []
         return found
 
+    def _ends(self, at: int) -> bool:
+        """Whether a sentence or a part of it ends behind a marker, or has ended right before a raised one."""
+        return _ENDS.match(self._held, at) is not None or (
+            _SUPERSCRIPT.match(self._held[at - 1]) is not None and self._behind_a_stop()
+        )
+
+    @staticmethod
+    def _is_counted(before: str, numbers: Sequence[int]) -> bool:
+        """Whether the same number stands before in words: "two (2)"."""
+        match = _LAST_WORD.search(before.rstrip())
+        return match is not None and SMALL.get(match[0].casefold()) in numbers
+
+    def _behind_a_stop(self) -> bool:
+        return "".join(self._between).rstrip()[-1:] in tuple(".!?,;:")
+
     def _names_passages(self, group: Group, spaces: int) -> bool:
         """Whether a number that may be anything is a marker: it names a passage, and stands behind a word."""
-        before = self._between[-1][-12:] if self._between else ""
+        before = "".join(self._between)[-12:]
         is_power = not spaces and (before[-1:].isdigit() or _UNIT.search(before) is not None)
-        return bool(before.strip()) and not is_power and all(1 <= n <= len(self.passages) for n in group.numbers)
+        counts = self._behind_a_stop() and not self._ends(group.end)
+        if not before.strip() or before.endswith("\n") or is_power or counts or self._is_counted(before, group.numbers):
+            return False
+        return all(1 <= n <= len(self.passages) for n in group.numbers)
 
     def _marked(self, group: Group) -> list[Citation]:
         claim = self._claimed()
@@ -177,7 +204,7 @@ class CitedText:
         tried = [number for number in fresh if number not in self._unproven and 1 <= number <= len(self.passages)]
         supports = supported_by(self._said, {number: self.passages[number - 1] for number in tried}, self.embed)
         found = [self._citation(number, claim, support) for number, support in supports.items()]
-        if group.doubtful and not found:
+        if group.doubtful and not found and not self._ends(group.end):
             return []
         self.removed += len(fresh) - len(found)
         self._note_removed(set(fresh) - {citation.marker for citation in found})
