@@ -37,7 +37,7 @@ LONGER = 0.08
 PROVES = 0.75
 TOUCHES = 0.3
 # The part of the claim's words from which a sentence is about the same thing.
-ABOUT = 0.7
+ABOUT = 0.6
 # The cosine at which a stretch says the same in other words; and nearly so.
 NEAR = 0.75
 NEARLY = 0.5
@@ -45,6 +45,8 @@ NEARLY = 0.5
 FOREIGN = 0.025
 # The cosine of two words from which one may be the other's subject.
 KIN = 0.6
+# And all that it lacks, if the claim comes nearer by so much without them.
+APART = 0.05
 
 _QUOTED = re.compile(r"[\"“„«»「]([^\"“”„«»「」\n]{8,}?)[\"”“«»」]")
 
@@ -287,11 +289,11 @@ def _within(
         return Support(best.start, best.end, score, verified=False) if score >= 0.6 else None
     if not said.words:
         return None
-    return _by_nearness(said, standing, best, score, embed)
+    return _by_nearness(said, standing, best, score, lacking, embed)
 
 
 def _by_nearness(
-    said: Statement, stretches: Sequence[Stretch], best: Stretch, score: float, embed: Embed
+    said: Statement, stretches: Sequence[Stretch], best: Stretch, score: float, lacking: Sequence[str], embed: Embed
 ) -> Support | None:
     """What the words do not tell the embedder may: how near the claim is to a stretch, and which of its words are
     foreign there."""
@@ -299,10 +301,11 @@ def _by_nearness(
     tried = list({(s.start, s.end): s for s in (best, *alone)}.values())
     claim = said.plain.strip()
     words = list(dict.fromkeys(said.words.values()))
-    shorter = [re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "", claim, count=1) for word in words]
+    shorter = [_without(claim, [word]) for word in words]
     swaps = {place: _substituted(said, stretch) for place, stretch in enumerate(tried)}
     pairs = [word for found in swaps.values() for pair in found for word in pair]
-    vectors = embed([claim, *shorter, *(_shown(stretch) for stretch in tried), *pairs])
+    rest = _without(claim, lacking)
+    vectors = embed([claim, *shorter, *(_shown(stretch) for stretch in tried), *pairs, rest])
     first = 1 + len(shorter)
     near = vectors[first : first + len(tried)] @ vectors[0]
     place = 0 if score >= 0.5 else int(np.argmax(near))
@@ -314,7 +317,13 @@ def _by_nearness(
         if float(vectors[n] @ vectors[n + 1]) < KIN:
             return None
     foreign = sum(without[word] > FOREIGN for word in missing)
+    if place == 0 and len(missing) > 1 and float(vectors[-1] @ vectors[first]) - cosine > APART:
+        return None
     return _decide(said, stretch, coverage, cosine, foreign)
+
+
+def _without(claim: str, words: Sequence[str]) -> str:
+    return " ".join(word for word in claim.split() if word.strip(".,;:!?()*\"'") not in words)
 
 
 def _substituted(said: Statement, stretch: Stretch) -> list[tuple[str, str]]:
@@ -335,6 +344,10 @@ def _decide(said: Statement, stretch: Stretch, coverage: float, cosine: float, f
     if not foreign and (coverage >= PROVES or cosine >= NEAR):
         return Support(stretch.start, stretch.end, score)
     agrees = any(not value.soft for value in said.values) or len(said.names) > 1
+    hard = [value for value in said.values if not value.soft]
+    if said.language not in (None, "en") and len(hard) > 1 and coverage >= TOUCHES:
+        # The embedder may not know the language well; the values agree.
+        return Support(stretch.start, stretch.end, score, verified=False)
     if coverage >= 0.6 or ((coverage >= TOUCHES or agrees) and cosine >= NEARLY):
         return Support(stretch.start, stretch.end, score, verified=False)
     return None

@@ -39,6 +39,8 @@ def _wrong_value(said: Statement, there: Statement, context: Statement) -> bool:
     lacking = []
     for value in said.values:
         if value.soft:
+            if _other_rate(value, there):
+                return True
             continue
         found = [other for other in known if same(value, other)]
         if found and all(opposed(value, other) for other in found):
@@ -46,6 +48,12 @@ def _wrong_value(said: Statement, there: Statement, context: Statement) -> bool:
         if not found:
             lacking.append(value)
     return bool(lacking) and not _computed(lacking, known)
+
+
+def _other_rate(value: Value, there: Statement) -> bool:
+    """Whether a claim says "a week" where a stretch says "a month"."""
+    rates = [other for other in there.values if other.soft and {other.unit, value.unit} <= {"time", "months"}]
+    return bool(rates) and not any(same(value, other) for other in there.values)
 
 
 def _computed(lacking: Sequence[Value], known: Sequence[Value]) -> bool:
@@ -131,6 +139,13 @@ def _names(name: str, there: Statement, context: Statement) -> bool:
 
 
 def _opposite(said: Statement, there: Statement) -> bool:
+    if any(not numbers <= there.ordered[word] for word, numbers in said.ordered.items() if word in there.ordered):
+        return True
+    if said.superlatives and there.language == "en" and not there.superlatives:
+        return True
+    parts = there.parts
+    if len(parts) > 1:
+        there = max(parts, key=lambda part: len(said.meanings & part.meanings))
     for pair, mine in said.sides.items():
         other = there.sides.get(pair, set())
         if len(mine) == len(other) == 1 and mine != other and said.denies == there.denies:
@@ -176,7 +191,8 @@ def _keeps_only(said: Statement, there: Statement, other_language: bool) -> bool
     raw = there.raw
     place = next((n for n, word in enumerate(raw) if "only" in modes([word])), len(raw))
     behind = Statement(" ".join(raw[place + 1 : place + 5]), there.language)
-    wanted = list(behind.words.items())[:2]
+    # "Only administrators can": its subject; "use only the supplied powder": one of two words.
+    wanted = list(behind.words.items())[: 2 if place else 1]
     if other_language:
         known = [meaning for _, word in wanted[:1] if (meaning := concept(word.casefold()))]
         return not known or f"={known[0]}" in said.meanings

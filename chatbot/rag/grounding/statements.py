@@ -73,6 +73,13 @@ _FILLERS = frozenset(
 SUBJECT = 24
 
 
+_SUPERLATIVE = re.compile(r"[a-z]{3,}est|best|worst")
+_NO_SUPERLATIVES = frozenset(
+    """
+    interest request latest guest forest honest harvest invest contest protest suggest digest arrest modest priest
+    conquest quest crest chest earnest nest test manifest
+    """.split()
+)
 _SHORT_NOT = frozenset("don't doesn't isn't aren't can't won't cannot mustn't shouldn't n't don’t".split())
 
 
@@ -142,6 +149,27 @@ class Statement:
     @cached_property
     def modes(self) -> set[str]:
         return modes(self.raw)
+
+    @cached_property
+    def ordered(self) -> dict[str, set[int]]:
+        """What is counted by an ordinal: of "second class" that the class is the second."""
+        found: dict[str, set[int]] = {}
+        for word, following in pairwise(self.raw):
+            if (number := ORDINALS.get(word)) and len(following) > 3:
+                found.setdefault(following[:5], set()).add(number)
+        return found
+
+    @cached_property
+    def superlatives(self) -> bool:
+        """Whether something is the highest or the best."""
+        return self.language == "en" and any(
+            _SUPERLATIVE.fullmatch(word) and word not in _NO_SUPERLATIVES for word in self.raw
+        )
+
+    @cached_property
+    def parts(self) -> list[Statement]:
+        """The sentences, and their parts at a semicolon."""
+        return [Statement(part, self.language) for s in self.sentences for part in s.text.split(";") if part.strip()]
 
     @cached_property
     def denies(self) -> bool:

@@ -108,7 +108,7 @@ class _Scan:
         if token.kind == "code":
             return [Value("code", frozenset({word}), token.start, token.end)], at + 1
         if token.kind == "list":
-            return None
+            return self._day_first(at)
         if (minutes := vw.NOON.get(word)) is not None:
             return [Value("time", frozenset({minutes % MINUTES}), token.start, token.end)], at + 1
         if (read := self._clock_words(at)) or (read := self._month_first(at)):
@@ -199,7 +199,9 @@ class _Scan:
 
     def _whole(self, at: int) -> int | None:
         word = self._word(at)
-        return int(word) if 0 < len(word) < 5 and word.isdigit() and self._tokens[at].kind == "figures" else None
+        return (
+            int(word) if 0 < len(word) < 5 and word.isdigit() and self._tokens[at].kind in ("figures", "list") else None
+        )
 
     def _figures(self, at: int) -> tuple[list[Value], int] | None:
         word = self._words[at]
@@ -311,6 +313,8 @@ class _Scan:
         else:
             return None
         following = self._word(after)
+        if word in ARTICLES and following in _QUARTER and self._word(after + 1) in _PAST | _TO_HOUR:
+            return None
         clock = following in ("o'clock", "uhr", "heures", "uur") or following[:1] in ("点", "點", "時", "时", "시")
         if following == "o" and self._word(after + 2) == "clock":
             return self._time(at, after + 3, number * 60, sure=False)

@@ -65,7 +65,9 @@ MONTHS = Words(
     )
 )  # fmt: skip
 # Other words as well: a month only next to a day or a year.
-DOUBTFUL_MONTHS = frozenset("may march mar mars mai maj mei led sept mart ekim lip lut jun jul out dec sep nov".split())
+DOUBTFUL_MONTHS = frozenset(
+    "dez may march mar mars mai maj mei led sept mart ekim lip lut jun jul out dec sep nov".split()
+)
 
 WEEKDAYS = Words(
     (number, words)
@@ -123,7 +125,7 @@ _UNITS: Mapping[tuple[str, Fraction], str] = {
     "jaren rok roku lat lata год года лет yıl* år rok* 年 年間 년 سنة سنوات साल वर्ष χρόνια έτος yr yrs",
     ("length", Fraction(1, 1000)): "mm millimet* millimèt* milímet* миллиметр*",
     ("length", Fraction(1, 100)): "cm centimet* zentimeter centimèt* centímet* сантиметр* 厘米 センチ",
-    ("length", Fraction(1)): "m meter meters metre metres metern mètre mètres metro metros metri метр* 米 メートル",
+    ("length", Fraction(1)): "m meter meters metre metres metern mètre mètres metr* метр* 米 メートル",
     ("length", Fraction(1000)): "km kilomet* kilomèt* kilómet* quilómet* chilomet* километр* 公里 "
     "キロメートル 킬로미터",
     ("mile", Fraction(1)): "mile miles meile meilen mi",

@@ -103,6 +103,39 @@ def test_however_a_marker_is_written_it_is_shown_in_one_way(marker):
     assert (cited.text, citation.marker) == ("The shop opens at nine [1].", 1)
 
 
+SHAPES = [
+    "(1)", "(Passage 1)", "(Source: 1)", "[1-2]", "[1–2]", "[1 2]", "【1:0†source】", "【1†L3-L5】", "[p1]", "[note 1]",
+    "[citation 1]", "[cite: 1]", "[citation:1]", "[1: T]", "[T, 1]", "[1, §2]", "¹", "\\[1\\]", "［1］", "`[1]`", "[one]",
+    "{1}", "**[1]**", "[[1]]", "([1])", "(see [1])", "[1] and [2]", "[1], [2]", "^1^", "[S1]", "[Source: T]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("marker", SHAPES)
+def test_marker_in_any_shape_is_followed_and_shown_in_one_form(marker):
+    cited, citations = follow(f"The shop opens at nine {marker}.", *range(20, 40))
+    assert (cited.text, [citation.marker for citation in citations]) == ("The shop opens at nine [1].", [1])
+
+
+@pytest.mark.parametrize("marker", SHAPES)
+def test_marker_in_any_shape_is_taken_out_without_a_scar(marker):
+    cited, citations = follow(f"Elephants paint the ceiling {marker}.", *range(20, 50))
+    assert (cited.text, citations) == ("Elephants paint the ceiling.", [])
+    assert cited.checked().removed_markers >= 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "There are two (2) doors to the garden.",
+        "(1) Open it. (2) Close it.",
+        "A garden of 50 m² and f(1).",
+        "See (2019).",
+    ],
+)
+def test_number_that_may_be_something_else_stays(answer):
+    assert follow(answer)[0].text == answer
+
+
 @pytest.mark.parametrize(
     "answer",
     ["```py\nshop[1] = nine[9]\n```\n", "Use `opens[1]` for it.", "A list [] and [see below].", "Open [",
