@@ -126,7 +126,7 @@ def _may_go_on(text: str, at: int, start: int) -> bool:
 
 def _one(text: str, at: int, titles: Mapping[str, int]) -> Group | None:
     for pattern in (_BRACKETS, _ROUND, _ESCAPED, _RAISED):
-        if (match := pattern.match(text, at)) and match.end() - at <= LONGEST:
+        if match := pattern.match(text, at):
             return Group(tuple(_numbers(match["numbers"])), match.end())
     if (match := _BARE.match(text, at)) and not _begins_line(text, at):
         return Group(tuple(_numbers(match[match.lastindex or 0])), match.end(), doubtful=True)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatbot.chat.conversations.answers import Answer
 from chatbot.rag.grounding.citations import CitedText
-from chatbot.rag.types import Citation, Passage
+from chatbot.rag.types import Checked, Citation, Passage
 
 VERSION_TEXT = (
     "👋 Welcome.\n\nThe shop opens at nine. It closes at five on weekdays. Dogs are welcome in the garden.\n\n"
@@ -252,3 +253,11 @@ def test_every_quote_is_the_text_at_its_offsets(answer):
         assert citation.quote in PASSAGES[citation.marker - 1].text
         assert 0 <= citation.answer_start < citation.answer_end <= len(cited.text)
     assert cited.checked().unverified_markers == sum(not citation.verified for citation in citations)
+
+
+@pytest.mark.parametrize(("unverified", "status"), [(0, "grounded"), (1, "partial")])
+def test_answer_with_unverified_citation_is_partial(unverified, status):
+    answer = Answer(model="m", grounding="grounded")
+    answer.check(Checked(0, claims=1, unsupported=0, unverified_markers=unverified))
+    assert answer.grounding == status
+    assert answer.metadata()["unverified_markers"] == unverified
