@@ -45,6 +45,8 @@ ANSWER_METADATA = {
         {"marker": 1, "answer_start": 0, "answer_end": 54, **_PLACE}
         | {"char_start": 1200, "char_end": 1254, "quote": _SENTENCE, "verified": True}
     ],
+    "removed_markers": 0,
+    "unverified_markers": 0,
     "usage": {
         "prompt_tokens": 0,
         "completion_tokens": 0,

@@ -189,6 +189,8 @@ class Checked:
     unsupported: int
     # Of the first of those markers: its number, where it stood in the answer, and `no_such_passage` or `not_supported`.
     removed: tuple[tuple[int, int, str], ...] = ()
+    # Markers that were shown though their passage does not prove what they stand behind.
+    unverified_markers: int = 0
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
     assert set(metadata) == {
         "model", "context_used", "retrieved_docs", "grounding", "citations", "usage", "timings_ms", "question",
         "prompt_version", "removed_links", "removed_markers", "nearest_docs", "fallback_from", "cached", "refused",
-        "suggestions", "finish_reason",
+        "suggestions", "finish_reason", "unverified_markers",
     }  # fmt: skip
     assert (metadata["model"], metadata["context_used"]) == ("extractive", True)
     assert (metadata["question"], metadata["prompt_version"]) == (QUESTION, prompts.PROMPT_VERSION)

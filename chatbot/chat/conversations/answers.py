@@ -69,14 +69,15 @@ class Answer:
             self.prompt_tokens = None
 
     def check(self, checked: Checked) -> None:
-        """Says of a model's answer how much of it the passages support: all of what it claims, a part, or nothing."""
+        """Says of a model's answer how much of it the passages prove: all of what it claims, a part, or nothing."""
         self.checked = checked
+        unproven = checked.unsupported or checked.unverified_markers
         if self.found and self.found.unsure:
             # The model was told that the passages may not answer; what it cites tells whether they did.
-            supported = "partial" if checked.unsupported else "grounded"
+            supported = "partial" if unproven else "grounded"
             self.grounding = supported if self.citations else "fallback"
             return
-        if self.grounding == "grounded" and (checked.unsupported or not (checked.claims or self.citations)):
+        if self.grounding == "grounded" and (unproven or not (checked.claims or self.citations)):
             nothing = 0 < checked.claims == checked.unsupported and not self.citations
             self.grounding = "fallback" if nothing else "partial"
 
@@ -95,6 +96,7 @@ class Answer:
             "grounding": self.grounding_object(),
             "citations": [asdict(citation) for citation in self.citations],
             "removed_markers": self.checked.removed_markers if self.checked else 0,
+            "unverified_markers": self.checked.unverified_markers if self.checked else 0,
             "usage": asdict(spent) | {"total_tokens": spent.total_tokens},
             "timings_ms": self.timings_ms,
             "removed_links": self.removed_links,

@@ -1,42 +1,36 @@
 """From the markers in an answer to the places in the documents.
 
 A marker `[2]` after a sentence names the second passage. The text is followed as it is written; at each marker the
-passage is looked up and the stretch sought that supports the sentence. Where there is none, or no such passage, the
-marker is taken out before anybody has seen it: what is shown is cited, and what is cited has been checked.
+passage is looked up and the stretch sought that supports the sentence. If there is none, or no such passage, the marker
+is taken out before anybody has seen it. If the stretch fits and does not prove the sentence, the citation says so: it
+is not `verified`.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chatbot.rag.grounding.claim_support import Embed, claims, support
-from chatbot.rag.text.sentences import Span, units
+from chatbot.rag.grounding.claim_support import Claimed, Embed, claims, support, supported_by
+from chatbot.rag.grounding.markers import LONGEST, LONGEST_GROUP, OPENING, Group, read_markers
+from chatbot.rag.grounding.number_words import SMALL
+from chatbot.rag.text.sentences import Span
 from chatbot.rag.types import Checked, Citation, Passage
 
-# [1], [1, 2], [^3], [doc:4], [Passage 5], 【6】: what models write; but not [2019], a year. The longest that is waited
-# for is LONGEST.
-_NAME = r"(?:docs?|documents?|passages?|sources?|refs?|quellen?|fuentes?|dokumente?|passagen?|id)"
-_YEAR = r"(?:1[5-9]|20)\d\d"
-_MARKER = re.compile(
-    rf"[\[【](?!\s*+{_YEAR}\s*+[\]】])\s*+(?:{_NAME}\b\.?)?+\s*+[:#^†]?+\s*+"
-    rf"(?P<numbers>-?\d++(?:\s*+(?:[,;]|and|und)\s*+(?:{_NAME}\b)?+\s*+[:#^]?+\s*+\d++)*+)"
-    r"(?:†\w*+)?+\s*+[\]】](?!\()",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"-?\d+")
-_OPEN = re.compile(r"[\[【]")
-# Behind a complete one an opening parenthesis would make it a link.
-_BEGUN = re.compile(r"[\[【][\w\s,;:#^†.-]*[\]】]?", re.IGNORECASE)
-LONGEST = 60
+_SHOWN_MARKER = re.compile(r"\[\d+\]")
 LONGEST_PART = 4_000
-# A longer number names no passage; Python reads none of more than 4,300 digits.
-MOST_DIGITS = 9
 # Of so many markers that were taken out it is noted why.
 MOST_NOTED = 50
 _BETWEEN = " \n.,;"
+# Where a number in parentheses is a marker though nothing supports it: at the end of what is said.
+_ENDS = re.compile(r"\s*(?:[.,;:!?]|\n|$)")
+_SUPERSCRIPT = re.compile("[¹²³⁴-⁹]")
+# "two (2)"
+_LAST_WORD = re.compile(r"(?<!\w)[^\W\d_]{1,12}$")
+# m², cm³: a power and no marker.
+_UNIT = re.compile(r"(?<![^\W\d_])[a-z]{1,2}$")
 
 
 @dataclass(frozen=True)
@@ -79,11 +73,13 @@ class _CodeState:
 
 @dataclass
 class CitedText:
-    """An answer that arrives in pieces. `removed` counts the markers that were not shown."""
+    """An answer that arrives in pieces. `removed` counts the markers that were not shown, and
+    `unverified` those that were though their passage does not prove what they stand behind."""
 
     passages: Sequence[Passage]
     embed: Embed | None = None
     removed: int = 0
+    unverified: int = 0
     _held: str = ""
     # What was shown, and how long it is together; and of it what was shown since the last marker.
     _shown: list[str] = field(default_factory=list)
@@ -98,7 +94,12 @@ class CitedText:
     # Where what is proven ends, in order, and where it begins.
     _proven: dict[int, int] = field(default_factory=dict)
     _refused: list[tuple[int, int, str]] = field(default_factory=list)
+    _titles: Mapping[str, int] = field(default_factory=dict)
     _code: _CodeState = field(default_factory=_CodeState)
+
+    def __post_init__(self) -> None:
+        names = ((passage.title.strip().casefold(), number) for number, passage in enumerate(self.passages, 1))
+        self._titles = dict(reversed(list(names)))
 
     @property
     def text(self) -> str:
@@ -123,52 +124,88 @@ class CitedText:
         text, proven = self.text, list(self._proven)
         claimed = claims(text)
         unsupported = sum(self._is_unsupported(text, *span, proven) for span in claimed)
-        return Checked(self.removed, len(claimed), unsupported, tuple(self._refused))
+        return Checked(self.removed, len(claimed), unsupported, tuple(self._refused), self.unverified)
 
     def _is_unsupported(self, text: str, start: int, end: int, proven: Sequence[int]) -> bool:
         at = bisect_right(proven, start)
         if at < len(proven) and self._proven[proven[at]] < end:
             return False
-        claim = _MARKER.sub("", text[start:end]).strip()
+        claim = _SHOWN_MARKER.sub("", text[start:end]).strip()
         return not any(support(claim, passage) for passage in self.passages)
 
     def _read(self, last: bool) -> Shown:
         begin, found = len(self._shown), list[Citation]()
         while self._held:
-            opening = _OPEN.search(self._held)
+            opening = OPENING.search(self._held)
             before = self._held[: opening.start()] if opening else self._held
             # Spaces wait, though not for ever: they go with a marker that is taken out.
             spaces = 0 if last and not opening else min(len(before) - len(before.rstrip(" ")), LONGEST)
             self._show(len(before) - spaces)
-            if opening is None or (not last and self._may_go_on(spaces)):
+            if opening is None:
                 break
-            found += self._after_opening(spaces)
+            group = self._group(spaces, last)
+            if group is True:
+                break
+            found += self._after_opening(spaces, group)
         return Shown("".join(self._shown[begin:]), tuple(found))
 
-    def _may_go_on(self, spaces: int) -> bool:
-        """Whether what is held could become a marker with the next piece."""
-        if len(self._held) >= LONGEST or self._code.inside:
-            return False
-        begun = _BEGUN.fullmatch(self._held, spaces)
-        return begun is not None
+    def _group(self, spaces: int, last: bool) -> Group | bool | None:
+        """The markers where a bracket or the like opens; True if they may go on."""
+        if not self._code.inside or self._held.startswith("`[", spaces):
+            group = read_markers(self._held, spaces, last, self._titles)
+            # What a doubtful one is, the next character tells.
+            if isinstance(group, Group) and group.doubtful and not last and len(self._held) < LONGEST_GROUP:
+                return group if self._held[group.end :].strip(" ") else True
+            return group
+        return None
 
-    def _after_opening(self, spaces: int) -> list[Citation]:
-        """What stands where a bracket opens: a marker, or a bracket like any other."""
-        match = None if self._code.inside else _MARKER.match(self._held, spaces)
-        if match is None:
+    def _after_opening(self, spaces: int, group: Group | bool | None) -> list[Citation]:
+        """What stands where a bracket opens: markers, or a bracket like any other."""
+        if not isinstance(group, Group) or (group.doubtful and not self._names_passages(group, spaces)):
             self._show(spaces + 1)
             return []
-        found = self._marked([int(number[:MOST_DIGITS]) for number in _NUMBER.findall(match["numbers"])])
+        found = self._marked(group)
+        if group.doubtful and not found and not self._ends(group.end):
+            self._show(group.end)
+            return []
         shown = " " * spaces + "".join(f"[{citation.marker}]" for citation in found) if found else ""
-        self._held = shown + self._held[match.end() :]
+        self._held = shown + self._held[group.end :]
         self._show(len(shown))
         self._between = []
         return found
 
-    def _marked(self, numbers: Sequence[int]) -> list[Citation]:
+    def _ends(self, at: int) -> bool:
+        """Whether a sentence or a part of it ends behind a marker, or has ended right before a raised one."""
+        return _ENDS.match(self._held, at) is not None or (
+            _SUPERSCRIPT.match(self._held[at - 1]) is not None and self._behind_a_stop()
+        )
+
+    @staticmethod
+    def _is_counted(before: str, numbers: Sequence[int]) -> bool:
+        """Whether the same number stands before in words: "two (2)"."""
+        match = _LAST_WORD.search(before.rstrip())
+        return match is not None and SMALL.get(match[0].casefold()) in numbers
+
+    def _behind_a_stop(self) -> bool:
+        return "".join(self._between).rstrip()[-1:] in tuple(".!?,;:")
+
+    def _names_passages(self, group: Group, spaces: int) -> bool:
+        """Whether a number that may be anything is a marker: it names a passage, and stands behind a word."""
+        before = "".join(self._between)[-12:]
+        is_power = not spaces and (before[-1:].isdigit() or _UNIT.search(before) is not None)
+        counts = self._behind_a_stop() and not self._ends(group.end)
+        if not before.strip() or before.endswith("\n") or is_power or counts or self._is_counted(before, group.numbers):
+            return False
+        return all(1 <= n <= len(self.passages) for n in group.numbers)
+
+    def _marked(self, group: Group) -> list[Citation]:
         claim = self._claimed()
-        fresh = [number for number in dict.fromkeys(numbers) if number not in self._cited]
-        found = [c for number in fresh if number not in self._unproven and (c := self._cite(number, claim))]
+        fresh = [number for number in group.numbers if number not in self._cited]
+        tried = [number for number in fresh if number not in self._unproven and 1 <= number <= len(self.passages)]
+        supports = supported_by(self._said, {number: self.passages[number - 1] for number in tried}, self.embed)
+        found = [self._citation(number, claim, support) for number, support in supports.items()]
+        if group.doubtful and not found and not self._ends(group.end):
+            return []
         self.removed += len(fresh) - len(found)
         self._note_removed(set(fresh) - {citation.marker for citation in found})
         self._cited |= {citation.marker for citation in found}
@@ -176,6 +213,7 @@ class CitedText:
         for citation in found:
             start = self._proven.get(citation.answer_end, citation.answer_start)
             self._proven[citation.answer_end] = min(start, citation.answer_start)
+            self.unverified += not citation.verified
         return found
 
     def _note_removed(self, numbers: set[int]) -> None:
@@ -193,21 +231,11 @@ class CitedText:
             self._cited, self._unproven = set(), set()
         return self._claim
 
-    def _cite(self, marker: int, claim: Span) -> Citation | None:
-        if not 1 <= marker <= len(self.passages):
-            return None
-        passage, said = self.passages[marker - 1], self._said
-        start = 0
-        found = support(said, passage, self.embed)
-        if found is None or found.score < 1:
-            # Of several sentences before a marker it is the last that it stands behind.
-            start = (units(said) or [(0, len(said))])[-1][0]
-            found = support(said[start:], passage, self.embed)
-        if found is None:
-            return None
+    def _citation(self, marker: int, claim: Span, found: Claimed) -> Citation:
+        passage = self.passages[marker - 1]
         return Citation(
             marker=marker,
-            answer_start=claim[0] + start,
+            answer_start=claim[0] + found.claim_start,
             answer_end=claim[1],
             document_id=passage.document_id,
             version=passage.version,
@@ -216,7 +244,7 @@ class CitedText:
             char_start=passage.char_start + found.start,
             char_end=passage.char_start + found.end,
             quote=passage.text[found.start : found.end],
-            verified=True,
+            verified=found.verified,
         )
 
     def _show(self, length: int) -> None:

@@ -49,6 +49,9 @@ _ANGLED = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>`]*)>")
 _LETTER = re.compile(r"<([^\s<>@:]+@[^\s<>@]+)>")
 _ATTRIBUTE = r"(?>\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s\"'=<>`]+|'[^']*'|\"[^\"]*\"))?)"
 _TAG = re.compile(rf"<(?:/([A-Za-z][A-Za-z0-9-]*)\s*|([A-Za-z][A-Za-z0-9-]*)((?:{_ATTRIBUTE})*)\s*/?)>")
+_RAISED = re.compile(r"<sup>\s{0,3}\[?+(\d{1,3})\]?+\s{0,3}</sup>", re.IGNORECASE)
+_RAISED_BEGUN = re.compile(r"<sup>\s{0,3}\[?+\d{0,3}+\]?+\s{0,3}+(?:<(?:/(?:s(?:up?)?)?)?)?", re.IGNORECASE)
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 # What browsers take for a tag though the standard does not.
 _LOOSE = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)(?:[\s/][^<>]*)?(>|$)")
 _MAY_BE_ANGLED = re.compile(
@@ -339,6 +342,12 @@ class LinkFilter:
         return self._angled(final)
 
     def _angled(self, final: bool) -> str | None:
+        if raised := _RAISED.match(self._held):
+            # A power or the number of a source: as a character it means the same without a tag.
+            self._take(raised.end())
+            return raised[1].translate(_SUPERSCRIPTS)
+        if not final and _RAISED_BEGUN.fullmatch(self._held):
+            return None
         angled = _ANGLED.match(self._held)
         if angled:
             return self._in_angles(angled[1], angled.end())

@@ -102,6 +102,7 @@ _BY_WORD: dict[str, list[str]] = {}
 for _language, _words in _LITTLE_WORDS.items():
     for _word in set(_words.split()):
         _BY_WORD.setdefault(_word, []).append(_language)
+_LITTLE = {language: frozenset(words.split()) for language, words in _LITTLE_WORDS.items()}
 
 
 def is_little_word(word: str) -> bool:
@@ -163,3 +164,23 @@ def _script_of(sample: str) -> str | None:
         return "ja"
     own = (code for code, own in _OF_SHARED.get(best, ()) if len(own.findall(sample)) > SHARED_PART * counts[best])
     return next(own, best)
+
+
+def likely_language(text: str) -> str | None:
+    """The language that a short text is most likely in: a single little word decides, if no other language has as many.
+
+    Unlike `language_of` it may be wrong, so nothing may depend on it that cannot bear that.
+    """
+    sample = unicodedata.normalize("NFC", text[:SAMPLE]).casefold()
+    script = _script_of(sample)
+    if script is not None:
+        return script
+    words = set(_WORD.findall(sample))
+    counts = Counter(language for word in words & _BY_WORD.keys() for language in _BY_WORD[word])
+    (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
+    return best if most > second else None
+
+
+def little_words(language: str | None) -> frozenset[str]:
+    """The little words of a language, which say nothing of a text's subject."""
+    return _LITTLE.get(language or "", frozenset())

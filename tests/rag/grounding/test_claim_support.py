@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.rag.grounding.claim_support import claims, support
+from chatbot.rag.grounding.claim_support import claims, support, supported_by
 from chatbot.rag.types import Passage
 
 TEXT = (
@@ -52,6 +52,61 @@ def test_the_smallest_stretch_that_has_the_words_is_quoted(claim, quoted):
 )
 def test_what_the_passage_does_not_say_has_no_support(claim):
     assert support(claim, passage()) is None
+
+
+GYM = "The gym is open from 6 am to 11 pm on weekdays and from 8 am to 8 pm on weekends. Members pay 20 euros a month."
+PLANS = "- **Starter**: 1 member\n- **Office**: 3 members\n- **Campus**: 50 members"
+RIGHTS = "The owner and the keepers can add members. Only the owner can hand the workspace over."
+SHIPPING = "Return shipping is paid by the customer unless the item is faulty."
+RULES = (
+    "Report an illness before 9 am. A note is needed from the third day on. Most districts ask for a unanimous vote."
+)
+MOVED = "Free for everyone in most countries, but protected in Norland."
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        (GYM, "The gym is open from 8 am to 8 pm on weekdays."),
+        (GYM, "The gym is open from 11 pm to 6 am on weekdays."),
+        (GYM, "Members pay 20 euros a week."),
+        (PLANS, "The Office plan has 50 members."),
+        (RIGHTS, "Keepers can hand the workspace over."),
+        (SHIPPING, "Return shipping is paid by the customer if the item is faulty."),
+        (SHIPPING, "Return shipping is not paid by the customer unless the item is faulty."),
+        (RULES, "Report an illness after 9 am."),
+        (RULES, "A note is needed from the first day on."),
+        (RULES, "All districts ask for a unanimous vote."),
+        (MOVED, "Free for everyone in Norland."),
+        (RIGHTS, "Die Hüter können 5 Mitglieder hinzufügen."),
+    ],
+)
+def test_claim_with_swapped_subject_value_or_condition_has_no_support(text, claim):
+    assert support(claim, passage(text, "Rules")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "claim", "verified"),
+    [
+        (GYM, "On weekends the gym is open from 8:00 to 20:00.", True),
+        (PLANS, "Office: three members", True),
+        (RIGHTS, "Solo el propietario puede ceder el espacio de trabajo.", False),
+        (RIGHTS, "Nur der Eigentümer kann den Arbeitsbereich übergeben.", True),
+        (GYM, "Les membres paient 20 euros par mois.", True),
+        (GYM, "Am Wochenende ist das Studio von 8 bis 20 Uhr geöffnet.", False),
+    ],
+)
+def test_claim_in_another_notation_or_language_has_support(text, claim, verified):
+    found = support(claim, passage(text, "Rules"))
+    assert found is not None
+    assert found.verified >= verified
+
+
+def test_two_passages_support_together_what_neither_says_alone():
+    passages = {1: passage(GYM), 2: passage(SHIPPING)}
+    claim = "Members pay 20 euros a month, and the customer pays return shipping unless the item is faulty"
+    assert set(supported_by(claim, passages)) == {1, 2}
+    assert set(supported_by("Members pay 20 euros a month", passages)) == {1}
 
 
 def test_a_number_may_stand_in_the_title():

@@ -1,0 +1,221 @@
+"""What refutes a claim although its words stand in a stretch of a passage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+from typing import Any
+
+from chatbot.rag.grounding.concepts import concept, modes, negated
+from chatbot.rag.grounding.statements import Statement
+from chatbot.rag.grounding.values import Value, opposed, same
+
+# The part of the words from which two sentences are about the same thing.
+SAME_THING = 0.5
+_CAUSES = frozenset("because since weil denn porque perché poiché omdat ponieważ car".split())
+
+
+def contradicts(said: Statement, there: Statement, context: Statement) -> str | None:
+    """Why a stretch, with what stands above it, cannot support a claim; None where nothing speaks against it."""
+    if _wrong_value(said, there, context):
+        return "value"
+    if _swapped(said, there.clauses) or _swapped(said, there.sentences) or _turned_range(said, there):
+        return "swapped"
+    if any(not _names(name, there, context) for name in said.names):
+        return "name"
+    return None
+
+
+def turns(said: Statement, there: Statement, context: Statement, other_language: bool) -> str | None:
+    """What makes a sentence say the opposite of a claim, or less, though it is about the same."""
+    if _opposite(said, there):
+        return "opposite"
+    return _turned(said, there, context, other_language)
+
+
+def _wrong_value(said: Statement, there: Statement, context: Statement) -> bool:
+    """Whether a value of the claim is not in the stretch, or bounds the other way."""
+    known = [*there.values, *context.values]
+    lacking = []
+    for value in said.values:
+        if value.soft:
+            if _other_rate(value, there):
+                return True
+            continue
+        found = [other for other in known if same(value, other)]
+        if found and all(opposed(value, other) for other in found):
+            return True
+        if not found:
+            lacking.append(value)
+    return bool(lacking) and not _computed(lacking, known)
+
+
+def _other_rate(value: Value, there: Statement) -> bool:
+    """Whether a claim says "a week" where a stretch says "a month"."""
+    rates = [other for other in there.values if other.soft and {other.unit, value.unit} <= {"time", "months"}]
+    return bool(rates) and not any(same(value, other) for other in there.values)
+
+
+def _computed(lacking: Sequence[Value], known: Sequence[Value]) -> bool:
+    """Whether what is lacking follows from what is there: a sum, or so many times an amount."""
+    numbers = [value for value in known if value.kind == "number" and not value.soft]
+    if any(value.kind != "number" for value in lacking):
+        return False
+    if len(lacking) == 1 and lacking[0].unit:
+        kin = [n for n in numbers if n.unit == lacking[0].unit]
+        return any(_sum(a, b) & lacking[0].readings for a, b in combinations(kin, 2))
+    if len(lacking) != 2:
+        return False
+    times, amount = sorted(lacking, key=lambda value: value.kind == "number" and value.unit not in ("", "time"))
+    return any(_product(times, n, amount) for n in numbers)
+
+
+def _sum(a: Value, b: Value) -> set[Any]:
+    return {x + y for x in a.readings for y in b.readings}
+
+
+def _product(times: Value, each: Value, amount: Value) -> bool:
+    made = Value("number", frozenset(t * e for t in times.plain for e in each.readings), 0, 0, each.unit)
+    return bool(amount.unit) and bool(each.unit) and same(amount, made)
+
+
+def _swapped(said: Statement, clauses: Sequence[Statement]) -> bool:
+    """Whether a value of the claim stands in the stretch for something else.
+
+    "6 am to 11 pm on weekdays and 8 am to 8 pm on weekends": who says 8 am of weekdays has a word that stands only
+    beside other values of that kind.
+    """
+    if len(clauses) < 2:
+        return False
+    for piece in said.pieces:
+        places = [{n for n, clause in enumerate(clauses) if word in clause.meanings} for word in piece.meanings]
+        where = {value: _where(value, clauses) for value in piece.values}
+        for value, mine in where.items():
+            if value.soft:
+                continue
+            rivals = {n for n, clause in enumerate(clauses) if n not in mine and _has_rival(value, clause, said)}
+            others = [place for other, place in where.items() if other.kind != value.kind or other.soft]
+            if mine and rivals and any(place and place <= rivals for place in [*places, *others]):
+                return True
+    return False
+
+
+def _where(value: Value, clauses: Sequence[Statement]) -> set[int]:
+    return {n for n, clause in enumerate(clauses) if any(same(value, other) for other in clause.values)}
+
+
+def _has_rival(value: Value, clause: Statement, said: Statement) -> bool:
+    return any(_rival(value, other, said) for other in clause.values)
+
+
+def _turned_range(said: Statement, there: Statement) -> bool:
+    """Whether two values that follow each other in a claim follow each other the other way round: "8 am to 6 pm"."""
+    mine, others = said.values, there.values
+    for first, second in pairwise(mine):
+        if first.kind != second.kind or first.soft or second.soft or same(first, second):
+            continue
+        runs = list(pairwise(others))
+        if any(same(second, a) and same(first, b) for a, b in runs) and not any(
+            same(first, a) and same(second, b) for a, b in combinations(others, 2)
+        ):
+            return first.kind == "time"
+    return False
+
+
+def _rival(value: Value, other: Value, said: Statement) -> bool:
+    """Whether another value of the same kind is none that the claim names."""
+    units = {value.unit, other.unit}
+    kin = value.kind == other.kind and (len(units) == 1 or "" in units or units == {"time", "months"})
+    return kin and not other.soft and not any(same(mine, other) for mine in said.values)
+
+
+def _names(name: str, there: Statement, context: Statement) -> bool:
+    """Whether a name stands in a stretch, also with another ending."""
+    folded = name.casefold()
+    for text in (there.flat, context.flat):
+        if folded in text or (len(folded) > 4 and folded[: max(4, len(folded) - 2)] in text):
+            return True
+    return False
+
+
+def _opposite(said: Statement, there: Statement) -> bool:
+    if any(not numbers <= there.ordered[word] for word, numbers in said.ordered.items() if word in there.ordered):
+        return True
+    if said.superlatives and there.language == "en" and not there.superlatives:
+        return True
+    parts = there.parts
+    if len(parts) > 1:
+        there = max(parts, key=lambda part: len(said.meanings & part.meanings))
+    for pair, mine in said.sides.items():
+        other = there.sides.get(pair, set())
+        if len(mine) == len(other) == 1 and mine != other and said.denies == there.denies:
+            return True
+    return any(word not in there.words and negated(word, set(there.words)) for word in said.words) and (
+        said.denies == there.denies
+    )
+
+
+def _turned(said: Statement, there: Statement, context: Statement, other_language: bool) -> str | None:
+    mine, other = said.modes, there.modes
+    if "only" in mine and "only" not in other | context.modes:
+        return "only"
+    if "all" in mine and "most" in other and "all" not in other:
+        return "all"
+    if "must" in mine and not said.denies and "may" in other and "must" not in other:
+        return "must"
+    about = _share(said, there)
+    denies = (
+        max(said.pieces, key=lambda piece: len(piece.words.keys() & there.words.keys())).denies
+        if len(said.pieces) > 1
+        else said.denies
+    )
+    if "only" in other - mine and not said.denies and not _keeps_only(said, there, other_language):
+        return "only"
+    if denies != there.denies and (other_language or about >= SAME_THING) and not {"only", "except"} & (mine | other):
+        return "not"
+    if denies != there.denies and "except" in mine & other:
+        return "not"
+    if "except" in other and "except" not in mine and not said.around_but and about >= SAME_THING:
+        return "except"
+    if "cause" in mine and "cause" not in other and not _cause_is_there(said, there):
+        return "cause"
+    return "but" if _over_but(said, there) else None
+
+
+def _share(said: Statement, there: Statement) -> float:
+    return len(said.words.keys() & there.words.keys()) / len(said.words) if said.words else 0.0
+
+
+def _keeps_only(said: Statement, there: Statement, other_language: bool) -> bool:
+    """Whether a claim has what stands behind an "only": of "only administrators can" the administrators."""
+    raw = there.raw
+    place = next((n for n, word in enumerate(raw) if "only" in modes([word])), len(raw))
+    behind = Statement(" ".join(raw[place + 1 : place + 5]), there.language)
+    # "Only administrators can": its subject; "use only the supplied powder": one of two words.
+    wanted = list(behind.words.items())[: 2 if place else 1]
+    if other_language:
+        known = [meaning for _, word in wanted[:1] if (meaning := concept(word.casefold()))]
+        return not known or f"={known[0]}" in said.meanings
+    return not wanted or any(
+        stem in said.meanings or f"={concept(word.casefold())}" in said.meanings for stem, word in wanted
+    )
+
+
+def _cause_is_there(said: Statement, there: Statement) -> bool:
+    raw = said.raw
+    begin = next((n for n, word in enumerate(raw) if word in _CAUSES), None)
+    if begin is None:
+        return True
+    cause = Statement(" ".join(raw[begin + 1 :]), said.language)
+    return cause.words.keys() <= there.words.keys()
+
+
+def _over_but(said: Statement, there: Statement) -> bool:
+    """Whether a claim says of what stands behind a "but" what is said before it: it has words of both sides, and of
+    the second hardly more than its subject."""
+    parts = there.around_but
+    if not parts or said.around_but or not parts[1].words:
+        return False
+    before, behind = (set(part.words) for part in parts)
+    mine = set(said.words)
+    return bool(mine & (before - behind)) and 0 < len(mine & (behind - before)) < 0.6 * len(behind - before)
