@@ -23,7 +23,7 @@ HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT
 LISTENS := (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run port lost test coverage lint check fuzz audit bench peers postman newman clients docs lock clean
+.PHONY: help install run port lost test quick coverage lint check fuzz audit bench peers postman newman clients docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ run: port $(VENV)/.installed ## Install, migrate, load the sample documents once
 
 test: $(VENV)/.installed-dev ## Run the whole test suite, real PostgreSQL, Redis and SMTP included
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+
+quick: lint ## Check style, types and contracts, and run the tests that start no server
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "not server"
 
 coverage: $(VENV)/.installed-dev ## The same, and which lines and branches it has run (half as long again)
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=95
