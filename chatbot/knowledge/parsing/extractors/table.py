@@ -26,6 +26,15 @@ def table_text(rows: Iterable[Sequence[str]], limits: Limits) -> str:
     return joined(_lines(rows, limits.columns), limits)
 
 
+def row_text(cells: Sequence[str]) -> str:
+    """A row as it stands: `North | | 7`. Empty cells keep the others in their columns; a single value stands alone."""
+    filled = [cell for cell in cells if cell]
+    if len(filled) < 2:
+        return "".join(filled)
+    last = max(at for at, cell in enumerate(cells) if cell)
+    return " | ".join(cells[: last + 1]).replace("  ", " ").strip()
+
+
 def _lines(rows: Iterable[Sequence[str]], most: int) -> Iterator[str]:
     names: list[str] | None = None
     apart = False
