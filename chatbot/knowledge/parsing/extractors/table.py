@@ -51,12 +51,15 @@ def _lines(rows: Iterable[Sequence[str]], most: int) -> Iterator[str]:
         if apart:
             yield ""
         apart = False
-        yield _AS_HEADING.sub(r"\\", _labelled(names, cells) if names else " | ".join(filled), count=1)
+        begins = names is None and len(filled) > 1 and is_header(filled)
+        row = _labelled(names, cells) if names else " | ".join(filled) if begins else row_text(cells)
+        yield _AS_HEADING.sub(r"\\", row, count=1)
         if names is None and len(filled) > 1:
-            names = [_short(cell) for cell in cells] if _is_header(filled) else []
+            names = [_short(cell) for cell in cells] if begins else []
 
 
-def _is_header(cells: list[str]) -> bool:
+def is_header(cells: list[str]) -> bool:
+    """Whether these are names of columns: no numbers, amounts or dates, except years."""
     return all(_YEAR.fullmatch(cell) or not _VALUE.fullmatch(cell) for cell in cells)
 
 
