@@ -10,7 +10,7 @@ from openpyxl.xml.functions import iterparse
 from chatbot.knowledge.parsing.extractors.ooxml import Element
 
 _RANGE: Final = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})(?::\$?([A-Z]{1,3})\$?(\d{1,7}))?")
-_SPECIAL: Final = re.compile(rb"hidden|mergeCell|[<:]f[\s/>]|(ht|width)=[\"']0")
+_SPECIAL: Final = re.compile(rb"hidden|mergeCell|[<:]f[\s/>]|\s(ht|width)=[\"']0[\"']")
 _STEP: Final = 1024 * 1024
 _OVERLAP: Final = 16
 _TRUE: Final = ("1", "true", "on")
@@ -61,18 +61,17 @@ def layout_of(source: IO[bytes], zero_is_no_value: bool) -> Layout:
     """Reads a sheet once. `zero_is_no_value`: its formulas wait for a calculation, and a 0 was written for them."""
     layout = Layout()
     row = 0
-    for event, element in iterparse(source, events=("start", "end")):
+    for _, element in iterparse(source):
         name = element.tag.rpartition("}")[2]
-        if name == "row" and event == "start":
+        if name == "row":
             row = _row_number(element, row)
-        elif name == "row":
             if element.get("hidden") in _TRUE or element.get("ht") == "0":
                 layout.hidden_rows.add(row)
             layout.without_value.update((row, at) for at in _formulas(element, zero_is_no_value))
             element.clear()
-        elif name == "col" and event == "end" and (element.get("hidden") in _TRUE or element.get("width") == "0"):
+        elif name == "col" and (element.get("hidden") in _TRUE or element.get("width") == "0"):
             layout.hidden_columns.append((int(element.get("min", "0")), int(element.get("max", "0"))))
-        elif name == "mergeCell" and event == "end":
+        elif name == "mergeCell":
             layout.merged += _ranges(element.get("ref", ""))
     return layout
 

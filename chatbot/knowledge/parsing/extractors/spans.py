@@ -26,7 +26,7 @@ def written(spans: Iterable[Span]) -> str:
         for shift, same in groupby(group, key=lambda span: span.shift):
             before = text[-1:] or (out[-1][-1:] if out else "")
             text += shifted("".join(span.text for span in same), shift, before)
-        out.append(_struck(text) if struck else text)
+        out.append(struck_out(text) if struck else text)
     return "".join(filter(None, out))
 
 
@@ -49,7 +49,8 @@ def needs_mark(core: str, shift: str, before: str) -> bool:
     return before.isdigit() and core[0].isalnum() and core.lower() not in _ENDINGS
 
 
-def _struck(text: str) -> str:
+def struck_out(text: str) -> str:
+    """`text` between ~~, blanks outside."""
     core = text.strip()
     if not core:
         return text
