@@ -254,3 +254,10 @@ def test_formula_without_a_saved_value_is_told():
     at_once = extract(changed(saved_by_excel, "xl/workbook.xml", calc, b'<calcPr calcId="124519"'), DEFAULT).text
     assert later.split("\n")[2:] == ["[not calculated] | [not calculated] | 2"]
     assert at_once.split("\n")[2:] == ["[not calculated] | 0 | 2"]
+
+
+@pytest.mark.parametrize("mark", ['ht="0" customHeight="1"', 'hidden="1"'])
+def test_row_without_height_is_hidden(mark):
+    """J6"""
+    rows = f'<row r="1"><c r="A1"><v>1</v></c></row><row r="2" {mark}><c r="A2"><v>2</v></c></row>'
+    assert extract(with_rows(rows), DEFAULT).text == "## s\n\n1"
