@@ -12,7 +12,10 @@ from chatbot.rag.text.invisible_characters import without_invisible
 _NEWLINES: Final = re.compile("[\r\v\f\x85\u2028\u2029]")
 _BLANK_LINES: Final = re.compile(r"\n[^\S\n]*\n(?:[^\S\n]*\n)+")
 _MEANINGLESS: Final = re.compile(
-    r"(untitled|title|document|word document|powerpoint presentation|microsoft (word|powerpoint)\b.*"
+    r"(untitled|\(?anonymous\)?|title|document|word document|microsoft (word|powerpoint)\b.*"
+    # The words of PowerPoint and its translations: PowerPoint-Präsentation, Presentación de PowerPoint.
+    r"|powerpoint[ -]pr[eéä]sent\w{3,6}"
+    r"|(présentation|presentación|presentazione|apresentação|prezentacja)( standard)?( d[eio])? (programu )?powerpoint"
     r"|.*\.(docx?|pdf|tex|dvi|indd|qxd|rtf|odt|pptx?|xlsx?|html?|txt|pm[0-9]?|cdr|eps|ps))",
     re.IGNORECASE,
 )

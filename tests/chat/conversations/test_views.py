@@ -32,7 +32,7 @@ GUIDE = "\n\n".join(
     [
         "# The vault of the museum",
         f"## Opening hours\n\n{QUOTED}\n\nThe guard's word is {BESIDE}. {FILLER}",
-        f"## Tickets\n\nThe vault of the museum has a ticket office. Mind the {UNCITED}. {FILLER}",
+        f"## Tickets\n\nThe museum sells tickets in the lobby. Mind the {UNCITED}. {FILLER}",
         f"## May I see the {HEADING} of the vault?\n\nYes, the museum says. {FILLER}",
     ]
 )

@@ -9,6 +9,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.extractors.mathml import linear_mathml
+from chatbot.knowledge.parsing.extractors.numbering import formatted
+from chatbot.knowledge.parsing.extractors.spans import shifted, struck_out
+from chatbot.knowledge.parsing.extractors.table import row_text
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 
@@ -23,7 +27,7 @@ _FLAT: Final = frozenset((
 ))  # fmt: skip
 _SILENT: Final = frozenset((
     "head", "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas",
-    "audio", "video",
+    "audio", "video", "datalist", "noembed", "noframes", "rt", "rp", "rtc", "annotation", "annotation-xml",
 ))  # fmt: skip
 _HIDING: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(font-size|opacity)\s*:\s*0(\.0+)?(?![.\d])", re.I
@@ -39,6 +43,10 @@ _BLOCKS: Final = frozenset((
     "ul",
 ))  # fmt: skip
 _HEADINGS: Final = {f"h{level}": "#" * level + " " for level in range(1, 7)}
+_MARKED: Final = {"sup": "superscript", "sub": "subscript", "s": "", "del": "", "strike": ""}
+_KINDS: Final = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_INTEGER: Final = re.compile(r"\s{0,20}([-+]?[0-9]{1,9})(?![0-9])")
+_MOST_SPANNED: Final = 1000
 _CELLS: Final = ("td", "th")
 _BLANKS: Final = re.compile(r"[ \t\n\r\f]+")
 
@@ -98,7 +106,17 @@ def _is_hidden(node: LexborNode, on_white: bool) -> bool:
         return True
     attributes = node.attributes
     style = attributes.get("style") or ""
-    return "hidden" in attributes or bool(_HIDING.search(style)) or _cannot_be_seen(style, on_white)
+    if (node.tag == "dialog" and "open" not in attributes) or "popover" in attributes:
+        return True
+    if "hidden" in attributes and (attributes["hidden"] or "").lower() != "until-found":
+        return True
+    return _is_second_form(node) or bool(_HIDING.search(style)) or _cannot_be_seen(style, on_white)
+
+
+def _is_second_form(node: LexborNode) -> bool:
+    """Whether this is a formula once more: KaTeX draws what stands in front as MathML, MathJax the other way round."""
+    classes = (node.attributes.get("class") or "").split()
+    return "katex-html" in classes or "MJX_Assistive_MathML" in classes or node.tag == "mjx-assistive-mml"
 
 
 def _cannot_be_seen(style: str, on_white: bool) -> bool:
@@ -110,6 +128,57 @@ def _cannot_be_seen(style: str, on_white: bool) -> bool:
 def _title(page: LexborHTMLParser) -> str | None:
     node = page.css_first("head > title")
     return sensible_title(node.text()) if node else None
+
+
+class _Numbers:
+    """Counts the items of an ordered list as a browser does."""
+
+    def __init__(self, node: LexborNode) -> None:
+        self._kind = _KINDS.get(node.attributes.get("type") or "1", "decimal")
+        self._step = -1 if "reversed" in node.attributes else 1
+        items = sum(child.tag == "li" for child in node.iter()) if self._step < 0 else 1
+        start = _whole_number(node.attributes.get("start"))
+        self._next = items if start is None else start
+
+    def next(self, node: LexborNode) -> str:
+        """The mark of the next item."""
+        value = _whole_number(node.attributes.get("value"))
+        number = self._next if value is None else value
+        self._next = number + self._step
+        return f"{formatted(number, self._kind)}. "
+
+
+def _whole_number(value: str | None) -> int | None:
+    found = _INTEGER.match(value or "")
+    return int(found[1]) if found else None
+
+
+class _Table:
+    """The cells that reach into the rows below them, by the columns in which they stand."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[int, str]] = {}
+
+    def from_above(self, at: int) -> list[str]:
+        """The values of the cells from above that stand at this place of a row."""
+        out: list[str] = []
+        while (found := self._open.get(at)) is not None:
+            left, text = found
+            if left > 1:
+                self._open[at] = left - 1, text
+            else:
+                del self._open[at]
+            out.append(text)
+            at += 1
+        return out
+
+    def span(self, node: LexborNode, at: int, text: str) -> list[str]:
+        """Note how far a cell reaches; returns the empty places of its further columns."""
+        columns = min(_whole_number(node.attributes.get("colspan")) or 1, _MOST_SPANNED)
+        rows = min(_whole_number(node.attributes.get("rowspan")) or 1, _MOST_SPANNED)
+        for column in range(columns if rows > 1 else 0):
+            self._open[at + column] = rows - 1, "" if column else text
+        return [""] * (columns - 1)
 
 
 class _Writer:
@@ -124,6 +193,9 @@ class _Writer:
         self._blocks: list[tuple[str, str]] = []
         self._inline: list[str] = []
         self._rows: list[list[str]] = []
+        self._tables: list[_Table] = []
+        self._numbers: list[_Numbers | None] = []
+        self._marked: list[tuple[str, int]] = []
         self._mark = ""
         self._pre = 0
 
@@ -134,14 +206,19 @@ class _Writer:
             self._add_text(node.text_content or "", entering)
         elif tag == "br":
             self._inline.append("\n" if entering else "")
+        elif tag in _MARKED:
+            self._visit_inline(tag, entering)
+        elif tag == "math":
+            self._visit_math(node, entering)
         elif tag == "pre":
             self._visit_pre(entering)
         elif tag in _HEADINGS or tag == "li":
-            self._visit_marked(tag, entering)
+            self._visit_marked(node, tag, entering)
         elif tag == "tr" or tag in _CELLS:
-            self._visit_table_part(tag, entering)
+            self._visit_table_part(node, tag, entering)
         elif tag in _BLOCKS:
             self._end_paragraph()
+            self._visit_container(node, tag, entering)
 
     def text(self) -> str:
         """All blocks; list items and table rows stand on consecutive lines, the rest apart."""
@@ -170,47 +247,96 @@ class _Writer:
             fence = "````" if "```" in code else "```"
             self._blocks.append(("text", f"{fence}\n{code}\n{fence}"))
 
-    def _visit_marked(self, tag: str, entering: bool) -> None:
+    def _visit_container(self, node: LexborNode, tag: str, entering: bool) -> None:
+        """Lists and tables remember what they have counted until they end."""
+        if tag in ("ol", "ul", "menu"):
+            if entering:
+                self._numbers.append(_Numbers(node) if tag == "ol" else None)
+            elif self._numbers:
+                self._numbers.pop()
+        elif tag == "table":
+            if entering:
+                self._tables.append(_Table())
+            elif self._tables:
+                self._tables.pop()
+
+    def _visit_inline(self, tag: str, entering: bool) -> None:
+        """Raised, lowered and struck-out text: when it ends, it is written with its marks."""
+        if entering:
+            self._marked.append((tag, len(self._inline)))
+            return
+        opened, at = self._marked.pop() if self._marked else (tag, len(self._inline))
+        if self._pre or at > len(self._inline):
+            return  # A block inside it has been written already.
+        text = "".join(self._inline[at:])
+        before = next((piece[-1] for piece in reversed(self._inline[:at]) if piece), "")
+        shift = _MARKED[opened]
+        self._inline[at:] = [shifted(text, shift, before) if shift else struck_out(text)]
+
+    def _visit_math(self, node: LexborNode, entering: bool) -> None:
+        """A formula as linear text; its parts were walked already and are replaced."""
+        if entering:
+            self._marked.append(("math", len(self._inline)))
+            return
+        _, at = self._marked.pop() if self._marked else ("math", len(self._inline))
+        if at <= len(self._inline):
+            self._inline[at:] = [" ".join(linear_mathml(node).split())]
+
+    def _visit_marked(self, node: LexborNode, tag: str, entering: bool) -> None:
         """A heading or a list item: what stands before it ends, and its own text gets a mark."""
         if entering:
             self._end_row()
-            self._mark = _HEADINGS.get(tag, "- ")
+            numbers = self._numbers[-1] if self._numbers and tag == "li" else None
+            self._mark = _HEADINGS.get(tag) or (numbers.next(node) if numbers else "- ")
             return
         heading = self._end_block("text" if tag in _HEADINGS else "item")
         if tag == "h1" and not self.first_heading:
             self.first_heading = sensible_title(heading)
 
-    def _visit_table_part(self, tag: str, entering: bool) -> None:
+    def _visit_table_part(self, node: LexborNode, tag: str, entering: bool) -> None:
+        table = self._tables[-1] if self._tables else None
         if tag in _CELLS:
-            self._end_cell()
+            if entering and self._rows and table:
+                self._rows[-1] += table.from_above(len(self._rows[-1]))
+            text = self._end_cell() if not entering or "".join(self._inline).strip() else ""
+            if not entering and self._rows and table:
+                self._rows[-1] += table.span(node, len(self._rows[-1]) - 1, text)
             return
+        if self._rows and table and not entering:
+            self._rows[-1] += table.from_above(len(self._rows[-1]))
         self._end_row()
         if entering:
             self._rows.append([])
         elif self._rows:
             self._rows.pop()
 
-    def _end_cell(self) -> None:
+    def _end_cell(self) -> str:
+        text = self._take().replace("\n", " ") if self._rows else ""
         if self._rows:
-            self._rows[-1].append(self._take().replace("\n", " "))
+            self._rows[-1].append(text)
+        return text
 
     def _end_row(self) -> None:
         """Write what the innermost row holds so far; outside a table, what the paragraph holds."""
         if not self._rows:
-            self._end_block("item" if self._mark == "- " else "text")
+            self._end_block("item" if self._is_item() else "text")
             return
-        self._end_cell()
-        cells = [cell for cell in self._rows[-1] if cell]
+        if "".join(self._inline).strip():
+            self._end_cell()
+        row = row_text(self._rows[-1])
         self._rows[-1].clear()
-        if cells:
-            self._blocks.append(("row", " | ".join(cells)))
+        if row:
+            self._blocks.append(("row", row))
 
     def _end_paragraph(self) -> None:
         if self._rows:
             self._inline.append(" ")
-        elif self._mark != "- " or "".join(self._inline).strip():
+        elif not self._is_item() or "".join(self._inline).strip():
             # A paragraph inside a list item must not use up the item's mark before its text has come.
-            self._end_block("item" if self._mark == "- " else "text")
+            self._end_block("item" if self._is_item() else "text")
+
+    def _is_item(self) -> bool:
+        return bool(self._mark) and not self._mark.startswith("#")
 
     def _end_block(self, kind: str) -> str:
         text = self._take()
@@ -223,6 +349,10 @@ class _Writer:
 
     def _take(self) -> str:
         """The inline text so far, each line without blanks around it."""
+        for at, (tag, since) in enumerate(self._marked):
+            if _MARKED.get(tag) == "":  # What is struck out goes on in the next block.
+                self._inline[since:] = [struck_out("".join(self._inline[since:]))]
+                self._marked[at] = tag, 0
         lines = "".join(self._inline).split("\n")
         self._inline.clear()
         return "\n".join(" ".join(_BLANKS.split(line.strip(" \t\r\f"))) for line in lines).strip()

@@ -39,3 +39,30 @@ def _transitional(package: zipfile.ZipFile) -> io.BytesIO:
 def local_name(element: Element) -> str:
     """The name without its namespace; comments, entities and instructions have none and stay inert."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def child(element: Element, path: str) -> Element | None:
+    """The first element at a path of local names below `element` (`rPr/vanish`)."""
+    return element.find("/".join("{*}" + name for name in path.split("/")))
+
+
+def children(element: Element | None, name: str) -> list[Element]:
+    """The children with this local name."""
+    return [] if element is None else element.findall("{*}" + name)
+
+
+def attribute(element: Element, name: str) -> str:
+    """An attribute, in a namespace or in none."""
+    return next((str(v) for k, v in element.attrib.items() if k.rpartition("}")[2] == name), "")
+
+
+def property_of(element: Element, path: str) -> str | None:
+    """The `val` of the element at `path`; "" where it has none, None where it is not there."""
+    found = child(element, path)
+    return None if found is None else attribute(found, "val")
+
+
+def is_on(element: Element | None, path: str) -> bool | None:
+    """Whether a property is switched on (`<w:vanish/>`), None where nothing is said."""
+    value = None if element is None else property_of(element, path)
+    return None if value is None else value not in ("0", "false", "off")

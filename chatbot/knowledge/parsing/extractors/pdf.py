@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from typing import Final
 
 from pypdf import Configuration, PdfReader, apply_configuration
@@ -25,6 +26,12 @@ _CONFIGURATION: Final = Configuration(
     image_maximum_buffer_size=_LARGEST_STREAM,
     jbig2dec_binary=None,
 )
+
+
+# A word that goes on in the next line, and its parts on both sides of the hyphen.
+_BROKEN: Final = re.compile(r"(?<!\S)([^\s\d]*[^\W\d_])([-\u00ad\u2010])[ \t]*+\n[ \t]*+([^\W\d_]\w*)")
+# "Vor- und Nachmittag": the hyphen stands for a word that is left out.
+_CONJUNCTIONS: Final = frozenset("und oder bzw sowie and or et ou y o e en of och og eller".split())
 
 
 def extract(data: bytes, limits: Limits) -> Extracted:
@@ -72,11 +79,27 @@ def _texts(reader: PdfReader, limits: Limits) -> list[str]:
 
 def _page_text(reader: PdfReader, number: int) -> str | None:
     try:
-        return squeeze(clean(reader.pages[number].extract_text()))
+        return squeeze(clean(unbroken(reader.pages[number].extract_text())))
     except (LimitReachedError, DependencyError, MemoryError, RecursionError):
         raise
     except Exception:  # pypdf raises whatever a broken font or stream leads to; the other pages still count.
         return None
+
+
+def unbroken(text: str) -> str:
+    """`text` with the words joined that were divided at the ends of lines."""
+    return _BROKEN.sub(_whole, text)
+
+
+def _whole(found: re.Match[str]) -> str:
+    begin, hyphen, end = found.groups()
+    if hyphen == "\u00ad":
+        return begin + end
+    if end.lower() in _CONJUNCTIONS:
+        return f"{begin}{hyphen} {end}"
+    # Before a capital, or in a word that has another one, the hyphen is the word's own.
+    own = not end[0].islower() or "-" in begin
+    return f"{begin}{hyphen if own else ''}{end}"
 
 
 def _title(reader: PdfReader) -> str | None:

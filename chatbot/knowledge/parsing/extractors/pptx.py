@@ -7,7 +7,12 @@ from pptx import Presentation
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.ooxml import Element, local_name, open_package
+from chatbot.knowledge.parsing.extractors.equations import linear
+from chatbot.knowledge.parsing.extractors.graphics import graphic_text
+from chatbot.knowledge.parsing.extractors.ooxml import Element, child, local_name, open_package
+from chatbot.knowledge.parsing.extractors.parts import without_lost_parts
+from chatbot.knowledge.parsing.extractors.spans import Span, written
+from chatbot.knowledge.parsing.extractors.table import row_text
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted, of_pages
 
@@ -15,6 +20,7 @@ from chatbot.knowledge.parsing.result import Extracted, of_pages
 Slide = Any
 
 _TITLES: Final = ("title", "ctrTitle")
+_TRUE: Final = ("1", "true")
 _ON_EVERY_SLIDE: Final = ("dt", "ftr", "hdr", "sldNum")
 _WITHOUT_TEXT: Final = frozenset(("pPr", "rPr", "endParaRPr", "Fallback"))
 
@@ -29,7 +35,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
 def _open(data: bytes, limits: Limits) -> Any:
     package = open_package(data, limits)
     try:
-        return Presentation(package)
+        return Presentation(without_lost_parts(package))
     except (KeyError, ValueError):
         # A show or a template is whole, but python-pptx does not know it.
         raise ParseError("unsupported") from None
@@ -45,7 +51,11 @@ def _pages(presentation: Any, limits: Limits) -> list[str]:
     failed = False
     size = 0
     for entry in ids:
-        page = _page(presentation.part, entry)
+        slide = _slide(presentation.part, entry)
+        if slide is not None and slide.element.get("show") in ("0", "false"):
+            pages.append("")  # It has a number of its own all the same.
+            continue
+        page = _page(slide)
         failed = failed or page is None
         pages.append(page or "")
         size += len(pages[-1])
@@ -57,13 +67,23 @@ def _pages(presentation: Any, limits: Limits) -> list[str]:
     return pages
 
 
-def _page(part: Any, entry: Element) -> str | None:
-    """The text of a slide, None when it cannot be read; the other slides still count."""
+def _slide(part: Any, entry: Element) -> Slide | None:
+    """The slide of an entry of the list of slides, None where there is none."""
     try:
-        return squeeze(clean(_text(part.related_part(entry.rId).slide)))
+        return part.related_part(entry.rId).slide
     except (MemoryError, RecursionError):
         raise
     except Exception:  # Missing parts and parts of another kind show in a dozen types of error.
+        return None
+
+
+def _page(slide: Slide | None) -> str | None:
+    """The text of a slide, None when it cannot be read; the other slides still count."""
+    try:
+        return None if slide is None else squeeze(clean(_text(slide)))
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # As above.
         return None
 
 
@@ -75,17 +95,17 @@ def _text(slide: Slide) -> str:
         if kind in _TITLES:
             titles.append(" ".join(_block(shape).split()))
         elif kind not in _ON_EVERY_SLIDE:
-            blocks.append(_block(shape))
+            blocks += [_block(shape), graphic_text(shape, slide.part)]
     heading = [f"## {' '.join(titles)}"] if any(titles) else []
     return "\n\n".join([*heading, *filter(None, blocks), *_notes(slide)])
 
 
 def _shapes(element: Element) -> Iterator[Element]:
     """Shapes and frames in their order, those of groups among them, hidden ones and those for old readers not."""
-    for child in element:
-        name = local_name(child)
-        if name and name != "Fallback" and not _is_hidden(child):
-            yield from [child] if name in ("sp", "graphicFrame") else _shapes(child)
+    for part in element:
+        name = local_name(part)
+        if name and name != "Fallback" and not _is_hidden(part):
+            yield from [part] if name in ("sp", "graphicFrame") else _shapes(part)
 
 
 def _is_hidden(shape: Element) -> bool:
@@ -101,28 +121,52 @@ def _placeholder(shape: Element) -> str:
 
 def _block(shape: Element) -> str:
     if local_name(shape) == "graphicFrame":
-        return "\n".join(filter(None, map(_row, shape.iterfind(".//{*}tr"))))
+        above: dict[int, str] = {}
+        return "\n".join(filter(None, (_row(row, above) for row in shape.iterfind(".//{*}tr"))))
     return "\n".join(filter(None, map(_paragraph, shape.iterfind(".//{*}p"))))
 
 
-def _row(row: Element) -> str:
-    cells = [" ".join(" ".join(map(_paragraph, cell.iterfind(".//{*}p"))).split()) for cell in row.iterfind("{*}tc")]
-    return " | ".join(cells) if any(cells) else ""
+def _row(row: Element, above: dict[int, str]) -> str:
+    """The cells of a row, each in its column; a cell that is merged with the one above has its value."""
+    cells = []
+    for at, cell in enumerate(row.iterfind("{*}tc")):
+        text = " ".join(" ".join(map(_paragraph, cell.iterfind(".//{*}p"))).split())
+        if cell.get("vMerge") in _TRUE:
+            text = above.get(at, "")
+        elif cell.get("hMerge") in _TRUE:
+            text = ""
+        above[at] = text
+        cells.append(text)
+    return row_text(cells)
 
 
 def _paragraph(paragraph: Element) -> str:
-    return "".join(_pieces(paragraph)).strip()
+    return written(_spans(paragraph, Span(""))).strip()
 
 
-def _pieces(element: Element) -> Iterator[str]:
-    for child in element:
-        name = local_name(child)
+def _spans(element: Element, style: Span) -> Iterator[Span]:
+    for part in element:
+        name = local_name(part)
         if name == "t":
-            yield child.text or ""
+            yield style._replace(text=part.text or "")
         elif name == "br":
-            yield "\n"
+            yield Span("\n")
+        elif name == "oMath":
+            yield Span(" ".join(linear(part).split()))
+        elif name == "r":
+            yield from _spans(part, _style(part))
         elif name and name not in _WITHOUT_TEXT:
-            yield from _pieces(child)
+            yield from _spans(part, style)
+
+
+def _style(run: Element) -> Span:
+    """How the text of a run is written: `baseline` is how far it is raised, in thousandths of a per cent."""
+    properties = child(run, "rPr")
+    if properties is None:
+        return Span("")
+    baseline = properties.get("baseline", "0").rstrip("%")
+    shift = "" if baseline in ("", "0") else "subscript" if baseline.startswith("-") else "superscript"
+    return Span("", shift, properties.get("strike", "noStrike") != "noStrike")
 
 
 def _notes(slide: Slide) -> list[str]:

@@ -26,6 +26,15 @@ def table_text(rows: Iterable[Sequence[str]], limits: Limits) -> str:
     return joined(_lines(rows, limits.columns), limits)
 
 
+def row_text(cells: Sequence[str]) -> str:
+    """A row as it stands: `North | | 7`. Empty cells keep the others in their columns; a single value stands alone."""
+    filled = [cell for cell in cells if cell]
+    if len(filled) < 2:
+        return "".join(filled)
+    last = max(at for at, cell in enumerate(cells) if cell)
+    return " | ".join(cells[: last + 1]).replace("  ", " ").strip()
+
+
 def _lines(rows: Iterable[Sequence[str]], most: int) -> Iterator[str]:
     names: list[str] | None = None
     apart = False
@@ -42,12 +51,15 @@ def _lines(rows: Iterable[Sequence[str]], most: int) -> Iterator[str]:
         if apart:
             yield ""
         apart = False
-        yield _AS_HEADING.sub(r"\\", _labelled(names, cells) if names else " | ".join(filled), count=1)
+        begins = names is None and len(filled) > 1 and is_header(filled)
+        row = _labelled(names, cells) if names else " | ".join(filled) if begins else row_text(cells)
+        yield _AS_HEADING.sub(r"\\", row, count=1)
         if names is None and len(filled) > 1:
-            names = [_short(cell) for cell in cells] if _is_header(filled) else []
+            names = [_short(cell) for cell in cells] if begins else []
 
 
-def _is_header(cells: list[str]) -> bool:
+def is_header(cells: list[str]) -> bool:
+    """Whether these are names of columns: no numbers, amounts or dates, except years."""
     return all(_YEAR.fullmatch(cell) or not _VALUE.fullmatch(cell) for cell in cells)
 
 

@@ -1,17 +1,23 @@
-"""Excel workbooks by openpyxl, row by row. Values are read, not formulas, and nothing is calculated."""
+"""Excel workbooks by openpyxl, row by row. Values are read as they are shown, and nothing is calculated."""
 
 import contextlib
+import io
+import re
 import warnings
-from collections.abc import Iterator
-from datetime import datetime
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 from openpyxl import load_workbook
+from openpyxl.utils.datetime import to_excel
 
 from chatbot.knowledge.parsing.clean import clean, joined, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.extractors.number_format import is_general, shown_duration, shown_number, shown_text
 from chatbot.knowledge.parsing.extractors.ooxml import open_package
-from chatbot.knowledge.parsing.extractors.table import table_text
+from chatbot.knowledge.parsing.extractors.sheet_layout import Layout, Merged, layout_of, says_more_than_values
+from chatbot.knowledge.parsing.extractors.table import is_header, table_text
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 
@@ -21,6 +27,12 @@ Sheet = Any
 
 _MOST_ROWS: Final = 1_048_576
 """Excel's own bound. Rows that a file leaves out are counted, since a number of a row may be anything."""
+NOT_CALCULATED: Final = "[not calculated]"
+"""Stands for a formula whose value the writing program did not save; Excel calculates it when it opens the file."""
+_WITH_STRINGS: Final = re.compile(r"xl/(sharedStrings|worksheets/[^/]+)\.xml")
+_CALCULATED_LATER: Final = re.compile(rb"<[\w:]{0,20}calcPr\s[^<>]*fullCalcOnLoad=[\"'](1|true)")
+_ESCAPED: Final = re.compile(rb"_x([0-9A-Fa-f]{4})_")
+_QUOTED: Final = re.compile(r'"[^"]*"|\\.|\[[^\[\]]*\]')
 
 
 def extract(data: bytes, limits: Limits) -> Extracted:
@@ -28,14 +40,15 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     with warnings.catch_warnings():
         # openpyxl tells what it leaves out when a workbook is saved again.
         warnings.simplefilter("ignore")
-        with contextlib.closing(_open(data, limits)) as book:
+        package = _unescaped(open_package(data, limits))
+        waits = _waits_for_calculation(package)
+        with contextlib.closing(_open(package)) as book:
             sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-            text = joined((_sheet(sheet, limits) for sheet in sheets), limits)
+            text = joined((_sheet(sheet, limits, waits) for sheet in sheets), limits)
             return Extracted(squeeze(clean(text)), sensible_title(book.properties.title))
 
 
-def _open(data: bytes, limits: Limits) -> Any:
-    package = open_package(data, limits)
+def _open(package: io.BytesIO) -> Any:
     try:
         return load_workbook(package, read_only=True, data_only=True, keep_links=False)
     except OSError:
@@ -43,35 +56,167 @@ def _open(data: bytes, limits: Limits) -> Any:
         raise ParseError("unsupported") from None
 
 
-def _sheet(sheet: Sheet, limits: Limits) -> str:
+def _waits_for_calculation(package: io.BytesIO) -> bool:
+    """Whether the program that wrote the workbook left the calculation to the one that opens it."""
+    with zipfile.ZipFile(package) as opened:
+        known = "xl/workbook.xml" in opened.namelist()
+        waits = known and _CALCULATED_LATER.search(opened.read("xl/workbook.xml")) is not None
+    package.seek(0)
+    return waits
+
+
+def _unescaped(package: io.BytesIO) -> io.BytesIO:
+    """The package with _xHHHH_ in its strings decoded; openpyxl knows only the escaped underscore."""
+    with zipfile.ZipFile(package) as old:
+        names = [name for name in dict.fromkeys(old.namelist()) if _WITH_STRINGS.fullmatch(name)]
+        changed = {name: _ESCAPED.sub(_character, body) for name in names if _ESCAPED.search(body := old.read(name))}
+        if changed:
+            out = io.BytesIO()
+            with zipfile.ZipFile(out, "w") as new:
+                for name in dict.fromkeys(old.namelist()):
+                    new.writestr(name, changed.get(name) or old.read(name))
+            package = out
+    package.seek(0)
+    return package
+
+
+def _character(escaped: re.Match[bytes]) -> bytes:
+    code = int(escaped[1], 16)
+    if (code < 0x20 and code not in (0x9, 0xA, 0xD)) or 0xD800 <= code <= 0xDFFF or code > 0xFFFD:
+        return b" "  # XML has no way to write these, and nobody sees them.
+    return b"&#%d;" % code
+
+
+def _sheet(sheet: Sheet, limits: Limits, waits: bool) -> str:
     # A sheet may say it has a million columns; the rows know better.
     sheet.reset_dimensions()
-    text = table_text(_rows(sheet), limits)
+    layout = Layout()
+    with sheet._get_source() as source:
+        special = says_more_than_values(source)
+    if special:
+        with sheet._get_source() as source:
+            layout = layout_of(source, waits)
+    rows = _with_groups(_rows(sheet, layout), layout)
+    text = table_text(rows, limits)
     return f"## {' '.join(sheet.title.split())}\n\n{text}\n" if text.strip() else ""
 
 
-def _rows(sheet: Sheet) -> Iterator[list[str]]:
+def _rows(sheet: Sheet, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are seen, with their numbers, of their columns those that are seen."""
+    merged = _Merges(layout.merged)
+    hidden: dict[int, bool] = {}
     for number, row in enumerate(sheet.iter_rows(), 1):
         if number > _MOST_ROWS:
             raise ParseError("too_complex")
-        yield [_shown(cell) for cell in row]
+        cells = [_shown(cell, number, at, layout) for at, cell in enumerate(row, 1)]
+        merged.fill(number, cells)
+        for at in range(len(hidden) + 1, len(cells) + 1):
+            hidden[at] = not layout.shows_column(at)
+        if number not in layout.hidden_rows:
+            yield number, ["" if hidden[at] else cell for at, cell in enumerate(cells, 1)]
 
 
-def _shown(cell: Cell) -> str:
-    """The value nearly as Excel shows it; errors (#N/A) are nothing."""
+class _Merges:
+    """Gives the value of a merged range to each of its rows, so that every row is understood where it stands."""
+
+    def __init__(self, ranges: Iterable[Merged]) -> None:
+        self._waiting = sorted((each for each in ranges if each.bottom > each.top), reverse=True)
+        self._open: dict[int, tuple[int, str]] = {}
+
+    def fill(self, number: int, cells: list[str]) -> None:
+        """Fill in the row with this number what is merged into it from above."""
+        has_own = any(cells)
+        for left, (bottom, value) in list(self._open.items()):
+            if number > bottom:
+                del self._open[left]
+            elif has_own and left <= len(cells) and not cells[left - 1]:
+                cells[left - 1] = value
+        while self._waiting and self._waiting[-1].top <= number:
+            merged = self._waiting.pop()
+            if merged.top == number and merged.left <= len(cells) and cells[merged.left - 1]:
+                self._open[merged.left] = (merged.bottom, cells[merged.left - 1])
+
+
+def _with_groups(rows: Iterator[tuple[int, list[str]]], layout: Layout) -> Iterator[list[str]]:
+    """The rows; groups that are merged above the names of columns are put before each name: `2025 Budget`."""
+    wide: dict[int, list[Merged]] = {}
+    for merged in layout.merged:
+        if merged.right > merged.left and merged.top == merged.bottom:
+            wide.setdefault(merged.top, []).append(merged)
+    groups: list[str] | None = None
+    held: list[str] = []
+    for number, cells in rows:
+        if groups is not None:
+            header = _grouped(groups, cells)
+            if header is None:
+                yield held
+            yield header or cells
+            groups = None
+        elif number in wide and is_header(list(filter(None, cells))) and sum(map(bool, cells)) > 1:
+            groups, held = _spread(cells, wide.pop(number)), cells
+        else:
+            yield cells
+    if groups is not None:
+        yield held
+
+
+def _spread(cells: list[str], merged: list[Merged]) -> list[str]:
+    out = list(cells)
+    for each in merged:
+        if each.left <= len(cells):
+            last = min(each.right, each.left + 1000)
+            out += [""] * (last - len(out))
+            out[each.left - 1 : last] = [cells[each.left - 1]] * (last - each.left + 1)
+    return out
+
+
+def _grouped(groups: list[str], names: list[str]) -> list[str] | None:
+    """A header made of two rows, None where the second one has no names below the groups."""
+    width = max(len(groups), len(names))
+    above, below = groups + [""] * (width - len(groups)), names + [""] * (width - len(names))
+    filled = [name for name in below if name]
+    if len(filled) < 2 or not is_header(filled) or len(filled) < sum(map(bool, above)):
+        return None
+    before = ["", *above]
+    return [
+        b if a == b or (not b and a == left) else f"{a} {b}".strip()
+        for left, a, b in zip(before, above, below, strict=False)
+    ]
+
+
+def _shown(cell: Cell, row: int, column: int, layout: Layout) -> str:
+    """The value as Excel shows it, dates in the ISO form; errors (#N/A) are nothing."""
     value = cell.value
+    if layout.without_value and (row, column) in layout.without_value:
+        return NOT_CALCULATED
     if value is None or cell.data_type == "e":
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    number_format = _format(cell)
     if isinstance(value, int | float):
-        return _number(value, cell)
-    return value.isoformat(" ").removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)
+        return shown_number(value, number_format)
+    if isinstance(value, timedelta):
+        return shown_duration(value, number_format)
+    if isinstance(value, datetime | time) and is_general(number_format):
+        # openpyxl takes the d of the German "Standard" for a day.
+        return shown_number(to_excel(value, cell.parent.parent.epoch), number_format)
+    if isinstance(value, datetime):
+        return _date(value, number_format)
+    return shown_text(value, number_format) if isinstance(value, str) else str(value)
 
 
-def _number(value: int | float, cell: Cell) -> str:
-    with contextlib.suppress(IndexError):  # A style that is not there costs only the per cent sign.
-        if cell.number_format.endswith("%"):
-            return f"{value * 100:.10g}%"
-    # Excel calculates with 15 digits; those after them are rounding errors.
-    return str(value) if isinstance(value, int) else f"{value:.15g}"
+def _format(cell: Cell) -> str:
+    with contextlib.suppress(IndexError):  # A style that is not there costs only the format.
+        return str(cell.number_format or "General")
+    return "General"
+
+
+def _date(value: datetime, number_format: str) -> str:
+    """A date in the ISO form, as far as its format shows it: `Jan-26` stays a month, a time has no date."""
+    letters = set(_QUOTED.sub("", number_format).lower().replace("am/pm", ""))
+    if "h" in letters and not letters & set("yd"):
+        return value.time().isoformat()
+    if "m" in letters and "d" not in letters and "h" not in letters and "y" in letters:
+        return value.strftime("%b %Y")
+    return value.isoformat(" ").removesuffix(" 00:00:00")

@@ -8,9 +8,12 @@ from docx import Document
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
 from chatbot.knowledge.parsing.extractors.docx import extract
+from chatbot.knowledge.parsing.extractors.numbering import formatted
+from chatbot.knowledge.parsing.extractors.spans import Span, written
+from chatbot.knowledge.parsing.extractors.symbols import symbol, translated
 from chatbot.knowledge.parsing.formats import DOCX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
-from tests.knowledge.parsing.makers import document_xml, make_docx, rezipped, saved, word
+from tests.knowledge.parsing.makers import document_xml, make_docx, member_of, rezipped, saved, word
 
 
 def code_of(data: bytes, limits: Limits = DEFAULT) -> str:
@@ -44,7 +47,7 @@ def test_paragraphs_and_tables_come_in_document_order():
 
     parsed = parse(saved(document), "a.docx")
 
-    assert parsed.text == "## Rates\n\nBefore\n\nCity | Rate\nBonn | 28\n\n- One\n- Two\n\nAfter"
+    assert parsed.text == "## Rates\n\nBefore\n\nCity | Rate\nBonn | 28\n\n- One\n1. Two\n\nAfter"
     assert parsed.title == "Travel policy"
     assert parsed.media_type.endswith("wordprocessingml.document")
     assert parsed.pages == ()
@@ -232,3 +235,267 @@ def test_a_zip_inside_a_document_is_never_opened():
     """H3"""
     nested = rezipped(make_docx("outer"), {"word/embeddings/inner.zip": make_docx("inner")})
     assert parse(nested, "a.docx").text == "outer"
+
+
+MATH = "xmlns:m='http://schemas.openxmlformats.org/officeDocument/2006/math'"
+
+
+def run(text: str, marks: str = "") -> str:
+    return f"<w:r><w:rPr>{marks}</w:rPr><w:t xml:space='preserve'>{text}</w:t></w:r>"
+
+
+def paragraph(inner: str, properties: str = "") -> str:
+    return f"<w:p><w:pPr>{properties}</w:pPr>{inner}</w:p>"
+
+
+def text_of(body: str) -> str:
+    return extract(word(body), DEFAULT).text
+
+
+def m(text: str) -> str:
+    return f"<m:r><m:t>{text}</m:t></m:r>"
+
+
+@pytest.mark.parametrize(
+    ("equation", "linear"),
+    [
+        (f"<m:f><m:num>{m('a')}{m('+b')}</m:num><m:den>{m('2')}</m:den></m:f>", "(a+b)/2"),
+        (f"<m:sSup><m:e>{m('c')}</m:e><m:sup>{m('2')}</m:sup></m:sSup>", "c^2"),
+        (f"<m:sSub><m:e>{m('x')}</m:e><m:sub>{m('i+1')}</m:sub></m:sSub>", "x_(i+1)"),
+        (f"<m:rad><m:radPr><m:degHide m:val='1'/></m:radPr><m:deg/><m:e>{m('y')}</m:e></m:rad>", "√y"),
+        (f"<m:rad><m:deg>{m('3')}</m:deg><m:e>{m('y')}</m:e></m:rad>", "3√y"),
+        (
+            f"<m:nary><m:naryPr><m:chr m:val='∑'/></m:naryPr><m:sub>{m('i=1')}</m:sub><m:sup>{m('n')}</m:sup>"
+            f"<m:e>{m('k')}</m:e></m:nary>",
+            "∑_(i=1)^n k",
+        ),
+        (f"<m:d><m:e>{m('a')}</m:e><m:e>{m('b')}</m:e></m:d>", "(a|b)"),
+        (
+            f"<m:m><m:mr><m:e>{m('1')}</m:e><m:e>{m('0')}</m:e></m:mr><m:mr><m:e>{m('0')}</m:e></m:mr></m:m>",
+            "[1, 0; 0]",
+        ),
+        (f"<m:func><m:fName>{m('sin')}</m:fName><m:e>{m('x')}</m:e></m:func>", "sin x"),
+    ],
+)
+def test_equation_is_written_once_on_its_line(equation, linear):
+    body = f"<w:p {MATH}>{run('It is ')}<m:oMath>{equation}</m:oMath>{run(' here.')}</w:p>"
+    assert text_of(body) == f"It is {linear} here."
+
+
+def test_displayed_equations_stand_on_lines_of_their_own():
+    body = f"<w:p {MATH}>{run('So:')}<m:oMathPara><m:oMath>{m('a=b')}</m:oMath></m:oMathPara>{run('as said.')}</w:p>"
+    assert text_of(body) == "So:\na=b\nas said."
+
+
+def test_symbols_are_the_characters_that_are_seen():
+    signs = [("Symbol", "F0B0"), ("Symbol", "F0A3"), ("Symbol", "F0B1"), ("Wingdings", "F0FC"), ("Wingdings", "F0FE")]
+    body = "".join(f"<w:r><w:sym w:font='{font}' w:char='{code}'/></w:r>" for font, code in signs)
+    typed = run("\uf0ae", "<w:rFonts w:ascii='Symbol' w:hAnsi='Symbol'/>")
+    assert text_of(f"<w:p>{body}{typed}</w:p>") == "°≤±✔☑→"
+    assert symbol("Wingdings", 0xF0A8) == symbol("Wingdings", 0xA8) == "□"
+    assert symbol("Wingdings 2", 0xF052) == "☑"
+    assert symbol("Arial", 0x2192) == "→"
+    assert translated("plain", "Symbol") == "plain"
+
+
+def test_symbol_that_is_not_known_is_told():
+    assert (
+        text_of("<w:p><w:r><w:t>a</w:t><w:sym w:font='House' w:char='F041'/><w:sym w:char='?'/></w:r></w:p>") == "a��"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "raised", "after", "seen"),
+    [
+        ("10", "6", " units", "10^6 units"),
+        ("25", "1", " crowns", "25^1 crowns"),
+        ("10", "-3", " m", "10^-3 m"),
+        ("word", "2", ".", "word^2."),
+        ("25", "1,2", " crowns", "25^(1,2) crowns"),
+        ("1", "st", " floor", "1st floor"),
+        ("2", "n", " bits", "2^n bits"),
+        ("Brand", "TM", "", "BrandTM"),
+    ],
+)
+def test_raised_number_does_not_join_the_one_before_it(before, raised, after, seen):
+    body = run(before) + run(raised, "<w:vertAlign w:val='superscript'/>") + run(after)
+    assert text_of(f"<w:p>{body}</w:p>") == seen
+
+
+def test_lowered_digit_joins_a_letter_but_no_digit():
+    low = "<w:vertAlign w:val='subscript'/>"
+    assert text_of(f"<w:p>{run('H')}{run('2', low)}{run('O, 10')}{run('2', low)}</w:p>") == "H2O, 10_2"
+
+
+def test_raised_number_in_pieces_is_one():
+    assert written([Span("10"), Span("1", "superscript"), Span("2", "superscript"), Span(" m")]) == "10^12 m"
+
+
+def test_mark_of_a_note_that_a_style_raises_stays_apart():
+    document = Document()
+    document.styles.add_style("Mark", 2).font.superscript = True
+    line = document.add_paragraph("within 30")
+    line.add_run("1", style="Mark")
+    line.add_run(" days")
+    assert extract(saved(document), DEFAULT).text == "within 30^1 days"
+
+
+def test_reference_to_a_footnote_leaves_the_number_before_it_alone():
+    assert text_of(f"<w:p>{run('30')}<w:r><w:footnoteReference w:id='2'/></w:r>{run(' days')}</w:p>") == "30 days"
+
+
+def test_struck_out_text_is_marked_also_where_a_style_strikes():
+    document = Document()
+    document.styles.add_style("Gone", 2).font.strike = True
+    line = document.add_paragraph("It costs ")
+    line.add_run("ninety ").font.double_strike = True
+    line.add_run("or eighty", style="Gone")
+    line.add_run(" forty.")
+    assert extract(saved(document), DEFAULT).text == "It costs ~~ninety or eighty~~ forty."
+
+
+def test_text_that_a_style_hides_is_left_out_unless_the_run_shows_it():
+    document = Document()
+    document.styles.add_style("Secret", 2).font.hidden = True
+    document.styles.add_style("Deeper", 2).base_style = document.styles["Secret"]
+    line = document.add_paragraph("seen")
+    line.add_run(" four crowns", style="Deeper")
+    line.add_run(" shown", style="Deeper").font.hidden = False
+    assert extract(saved(document), DEFAULT).text == "seen shown"
+
+
+def fld(kind: str, inner: str = "") -> str:
+    return f"<w:r><w:fldChar w:fldCharType='{kind}'>{inner}</w:fldChar></w:r>"
+
+
+def field(data: str, code: str, result: str = "") -> str:
+    middle = fld("separate") + run(result) if result else ""
+    return fld("begin", data and f"<w:ffData>{data}</w:ffData>") + run(code) + middle + fld("end")
+
+
+def test_form_fields_keep_what_was_filled_in():
+    ticked = field("<w:checkBox><w:checked/></w:checkBox>", "FORMCHECKBOX")
+    usual = field("<w:checkBox><w:default w:val='1'/></w:checkBox>", "FORMCHECKBOX")
+    empty = field("<w:checkBox><w:default w:val='1'/><w:checked w:val='0'/></w:checkBox>", "FORMCHECKBOX")
+    entries = "<w:listEntry w:val='Red'/><w:listEntry w:val='Green'/>"
+    chosen = field(f"<w:ddList><w:result w:val='1'/>{entries}</w:ddList>", "FORMDROPDOWN")
+    first = field(f"<w:ddList>{entries}</w:ddList>", "FORMDROPDOWN")
+    text = field("<w:textInput/>", "FORMTEXT", "Ada Byron")
+    body = "".join(map(paragraph, (ticked + run(" a"), usual + run(" b"), empty + run(" c"), chosen, first, text)))
+    assert text_of(body).split("\n\n") == ["☒ a", "☒ b", "☐ c", "Green", "Red", "Ada Byron"]
+
+
+def test_code_of_a_field_is_left_out_with_the_fields_in_it():
+    inner = field("", "MERGEFIELD x", "inner")
+    outer = fld("begin") + run("IF ") + inner + fld("separate") + run("result") + fld("end")
+    assert text_of(paragraph(run("a ") + outer + run(" z"))) == "a result z"
+
+
+def test_ruby_keeps_the_word_whole_and_leaves_the_reading_out():
+    def ruby(base: str, reading: str) -> str:
+        return f"<w:r><w:ruby><w:rt>{run(reading)}</w:rt><w:rubyBase>{run(base)}</w:rubyBase></w:ruby></w:r>"
+
+    assert text_of(f"<w:p>{ruby('図', 'と')}{ruby('書', 'しょ')}{run('です')}</w:p>") == "図書です"
+
+
+def test_deleted_paragraph_mark_joins_and_deleted_rows_are_gone():
+    gone = "<w:rPr><w:del w:id='1'/></w:rPr>"
+    rows = "".join(
+        f"<w:tr><w:trPr>{mark}</w:trPr><w:tc>{paragraph(run(text))}</w:tc></w:tr>"
+        for text, mark in (("kept", ""), ("gone", "<w:del w:id='2'/>"))
+    )
+    body = paragraph(run("locked at nine"), gone) + paragraph(run(" and open at six")) + f"<w:tbl>{rows}</w:tbl>"
+    assert text_of(body) == "locked at nine and open at six\n\nkept"
+
+
+def level(at: int, kind: str, text: str, more: str = "") -> str:
+    return (
+        f"<w:lvl w:ilvl='{at}'><w:start w:val='1'/><w:numFmt w:val='{kind}'/>{more}<w:lvlText w:val='{text}'/></w:lvl>"
+    )
+
+
+def numbered(levels: str, paragraphs: list[tuple[int, str]], nums: str = "") -> str:
+    """The text of paragraphs numbered by list 7 at these levels; `nums` may declare further lists."""
+    names = "xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'"
+    lists = f"<w:abstractNum w:abstractNumId='1'>{levels}</w:abstractNum>"
+    own = "<w:num w:numId='7'><w:abstractNumId w:val='1'/></w:num>"
+    body = "".join(
+        paragraph(run(text), f"<w:numPr><w:ilvl w:val='{at % 10}'/><w:numId w:val='{at // 10 or 7}'/></w:numPr>")
+        for at, text in paragraphs
+    )
+    parts = {"word/numbering.xml": f"<w:numbering {names}>{lists}{own}{nums}</w:numbering>".encode()}
+    return extract(rezipped(word(body), parts), DEFAULT).text
+
+
+def test_clauses_have_the_numbers_that_word_shows():
+    levels = level(0, "decimal", "%1.") + level(1, "decimal", "%1.%2") + level(2, "lowerLetter", "(%3)")
+    found = numbered(levels, [(0, "A"), (1, "B"), (2, "C"), (2, "D"), (1, "E"), (2, "F"), (0, "G"), (1, "H")])
+    assert found.split("\n") == ["1. A", "1.1 B", "(a) C", "(b) D", "1.2 E", "(a) F", "2. G", "2.1 H"]
+
+
+def test_list_that_starts_anew_and_legal_numbers_count_as_in_word():
+    levels = level(0, "upperRoman", "Article %1") + level(1, "decimal", "%1.%2", "<w:isLgl/>")
+    anew = (
+        "<w:num w:numId='8'><w:abstractNumId w:val='1'/>"
+        "<w:lvlOverride w:ilvl='0'><w:startOverride w:val='5'/></w:lvlOverride></w:num>"
+    )
+    found = numbered(levels, [(0, "A"), (0, "B"), (1, "C"), (80, "D"), (80, "E")], anew)
+    assert found.split("\n") == ["Article I A", "Article II B", "2.1 C", "Article V D", "Article VI E"]
+
+
+def test_bullets_stay_bullets():
+    assert numbered(level(0, "bullet", "\uf0b7"), [(0, "A"), (0, "B")]) == "- A\n- B"
+
+
+def test_heading_numbered_by_its_style_stays_a_heading():
+    names = "xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'"
+    levels = level(0, "decimal", "%1", "<w:pStyle w:val='Heading1'/>")
+    levels += level(1, "decimal", "§ %1.%2", "<w:pStyle w:val='Heading2'/>")
+    lists = f"<w:abstractNum w:abstractNumId='1'>{levels}</w:abstractNum>"
+    numbering = f"<w:numbering {names}>{lists}<w:num w:numId='7'><w:abstractNumId w:val='1'/></w:num></w:numbering>"
+    styles = member_of(make_docx("x"), "word/styles.xml")
+    for key in (b"Heading1", b"Heading2"):
+        head, found, tail = styles.partition(b'w:styleId="' + key + b'"')
+        assert found
+        styles = head + found + tail.replace(b"<w:pPr>", b'<w:pPr><w:numPr><w:numId w:val="7"/></w:numPr>', 1)
+    body = paragraph(run("Rent"), "<w:pStyle w:val='Heading1'/>") + paragraph(
+        run("Due"), "<w:pStyle w:val='Heading2'/>"
+    )
+    data = rezipped(word(body), {"word/numbering.xml": numbering.encode(), "word/styles.xml": styles})
+    assert extract(data, DEFAULT).text == "# 1 Rent\n\n## § 1.1 Due"
+
+
+def test_formats_of_numbers():
+    kinds = ["lowerRoman", "upperLetter", "decimalZero", "ordinal", "chicago"]
+    assert [formatted(28, kind) for kind in kinds] == ["xxviii", "BB", "28", "28th", "28"]
+    assert [formatted(number, "ordinal") for number in (1, 2, 3, 11)] == ["1st", "2nd", "3rd", "11th"]
+
+
+def test_cells_merged_over_rows_and_columns_keep_the_others_in_their_columns():
+    def cell(text: str, marks: str = "") -> str:
+        return f"<w:tc><w:tcPr>{marks}</w:tcPr>{paragraph(run(text))}</w:tc>"
+
+    rows = [
+        cell("Plan", "<w:gridSpan w:val='2'/>") + cell("Units"),
+        cell("North", "<w:vMerge w:val='restart'/>") + cell("Box") + cell("7"),
+        cell("", "<w:vMerge/>") + cell("Fuse") + cell("3"),
+        cell("South") + cell("") + cell("4"),
+    ]
+    body = "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in rows) + "</w:tbl>"
+    assert text_of(body).split("\n") == ["Plan | | Units", "North | Box | 7", "North | Fuse | 3", "South | | 4"]
+
+
+def test_relationship_to_a_part_that_is_not_there_costs_nothing():
+    data = make_docx("The key hangs in room four.")
+    relations = member_of(data, "word/_rels/document.xml.rels")
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/image"
+    lost = f'<Relationship Id="rId99" Type="{kind}" Target="{{}}"/></Relationships>'
+    for target in ("NULL", "media/gone.png", "../gone.xml", "/word/gone.xml"):
+        body = relations.replace(b"</Relationships>", lost.format(target).encode())
+        assert parse(rezipped(data, {"word/_rels/document.xml.rels": body}), "a.docx").text.startswith("The key")
+
+
+def test_text_of_a_drawing_stands_behind_its_paragraph():
+    a = "xmlns:a='http://schemas.openxmlformats.org/drawingml/2006/main'"
+    drawing = f"<w:r><w:drawing><a:txBody {a}><a:p><a:r><a:t>Exit</a:t></a:r></a:p></a:txBody></w:drawing></w:r>"
+    assert text_of(f"<w:p>{run('Before')}{drawing}</w:p>{paragraph(run('After'))}") == "Before\n\nExit\n\nAfter"

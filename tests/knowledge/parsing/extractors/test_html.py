@@ -130,3 +130,72 @@ def test_a_page_of_scripts_has_no_text():
     with pytest.raises(ParseError) as caught:
         parse(b"<html><script>app()</script></html>", "a.html")
     assert caught.value.code == "no_text"
+
+
+def test_cells_over_rows_and_columns_keep_the_others_in_their_columns():
+    body = (
+        "<table><tr><th>Region<th>Article<th>Units<tr><td rowspan=2>North<td>Box<td>7<tr><td>Fuse<td>3"
+        "<tr><td colspan=2>All<td>10<tr><td>South<td><td>4<tr><td rowspan=x>East<td>Bulb</table>"
+    )
+    assert text_of(body).split("\n") == [
+        "Region | Article | Units", "North | Box | 7", "North | Fuse | 3", "All | | 10", "South | | 4", "East | Bulb",
+    ]  # fmt: skip
+
+
+def test_endless_spans_cost_no_memory():
+    body = "<table><tr><td rowspan=999999999 colspan=999999999>a<tr><td>b</table>"
+    assert text_of(body).split("\n")[0] == "a"
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        ("at most 10<sup>6</sup> units", "at most 10^6 units"),
+        ("25<sup><a href='#n'>1</a></sup> crowns", "25^1 crowns"),
+        ("48 m<sup>2</sup>, H<sub>2</sub>O, 10<sub>2</sub>", "48 m^2, H2O, 10_2"),
+        ("the 1<sup>st</sup> floor", "the 1st floor"),
+        ("<s>90</s> 70 <del>and eight </del>nine", "~~90~~ 70 ~~and eight~~ nine"),
+        ("<del><p>one</p><p>two</p></del><p>three</p>", "~~one~~\n\n~~two~~\n\nthree"),
+        ("<ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp>字<rt>じ</rt></ruby>の", "漢字の"),
+    ],
+)
+def test_raised_struck_and_ruby_text_is_written_as_it_is_seen(body, seen):
+    assert text_of(body) == seen
+
+
+@pytest.mark.parametrize(
+    ("formula", "linear"),
+    [
+        ("<mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></mfrac>", "(a+b)/2"),
+        ("<semantics><msup><mi>c</mi><mn>2</mn></msup><annotation>c^2</annotation></semantics>", "c^2"),
+        ("<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup><msqrt><mi>y</mi></msqrt>", "x_i^2√y"),
+        ("<mroot><mi>y</mi><mn>3</mn></mroot>", "3√y"),
+    ],
+)
+def test_formula_is_written_once(formula, linear):
+    drawn = "<span class='katex-html' aria-hidden='true'>drawn again</span>"
+    assert text_of(f"<p>It is <math>{formula}</math>{drawn} here.</p>") == f"It is {linear} here."
+
+
+def test_what_a_browser_does_not_show_is_left_out():
+    """J6"""
+    body = (
+        "<dialog>closed</dialog><dialog open>open</dialog><p popover>hint</p><datalist><option>Alder</datalist>"
+        "<p hidden>never</p><p hidden='until-found'>folded</p><template>parts</template><noframes>old</noframes>"
+    )
+    assert text_of(body) == "open\n\nfolded"
+
+
+def test_items_of_ordered_lists_have_their_numbers():
+    body = (
+        "<ol start=3><li>Fill in<li>Sign<ul><li>here</ul></ol><ol type=a><li>x<li value=5>y</ol>"
+        "<ol reversed><li>last<li>first</ol><ol start=-x><li>z</ol>"
+    )
+    assert text_of(body).split("\n") == [
+        "3. Fill in", "4. Sign", "- here", "a. x", "e. y", "2. last", "1. first", "1. z",
+    ]  # fmt: skip
+
+
+def test_encoding_of_an_xml_declaration_is_used():
+    page = '<?xml version="1.0" encoding="iso-8859-2"?><html><body><p>Książnica</p></body></html>'
+    assert extract(page.encode("iso-8859-2"), DEFAULT).text == "Książnica"

@@ -9,7 +9,7 @@ from pypdf._codecs._codecs import LzwCodec
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors.pdf import extract
+from chatbot.knowledge.parsing.extractors.pdf import extract, unbroken
 from chatbot.knowledge.parsing.formats import PDF
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from tests.knowledge.parsing.makers import make_pdf, pdf_of_streams, with_xref
@@ -205,3 +205,24 @@ def test_a_page_tree_that_contains_itself_ends():
     """H5"""
     looped = pdf_of_streams(b"BT (x) Tj ET").replace(b"/Kids [4 0 R]", b"/Kids [2 0 R]")
     assert code_of(looped) in ("damaged", "too_complex", "no_text")
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ("the infor-\nmation desk", "the information desk"),
+        ("a state-of-the-\nart printer", "a state-of-the-art printer"),
+        ("per E-\nMail an", "per E-Mail an"),
+        ("Vor-\nund Nachmittag", "Vor- und Nachmittag"),
+        ("Neben\u00ad\nkosten", "Nebenkosten"),
+        ("pages 3-\n4 and\n- a point", "pages 3-\n4 and\n- a point"),
+        ("re-elected -\nagain", "re-elected -\nagain"),
+    ],
+)
+def test_words_divided_at_line_ends_are_joined(lines, text):
+    assert unbroken(lines) == text
+
+
+def test_divided_word_of_a_page_is_one():
+    stream = b"BT /F1 12 Tf 72 720 Td (the infor-) Tj 0 -14 Td (mation desk) Tj ET"
+    assert parse(pdf_of_streams(stream), "a.pdf").text == "the information desk"

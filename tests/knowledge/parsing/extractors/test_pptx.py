@@ -3,10 +3,14 @@ import json
 
 import pytest
 from pptx import Presentation
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.oxml import parse_xml
 from pptx.util import Inches
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
+from chatbot.knowledge.parsing.extractors.graphics import diagram_text
 from chatbot.knowledge.parsing.extractors.pptx import extract
 from chatbot.knowledge.parsing.formats import PPTX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
@@ -123,3 +127,85 @@ def test_exhaustion_is_not_taken_for_a_broken_slide(monkeypatch, trouble):
 
     monkeypatch.setattr("chatbot.knowledge.parsing.extractors.pptx._text", exhausted)
     assert json.loads(answer(make_pptx("A"), PPTX, DEFAULT)) == {"error": "too_complex"}
+
+
+def on_a_slide(fill) -> bytes:
+    """A presentation of one slide without placeholders, filled by a function."""
+    presentation = Presentation()
+    fill(presentation.slides.add_slide(presentation.slide_layouts[6]).shapes)
+    return saved(presentation)
+
+
+def test_chart_tells_its_title_and_each_value_with_its_category():
+    def fill(shapes) -> None:
+        data = CategoryChartData()
+        data.categories = ["North", "South"]
+        data.add_series("Revenue 2025", (12.5, None))
+        data.add_series("Revenue 2026", (14, 31))
+        frame = shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, 99, 99, data)
+        frame.chart.has_title = True
+        frame.chart.chart_title.text_frame.text = "By region"
+
+    text = parse(on_a_slide(fill), "a.pptx").text
+    assert text == "By region\nRevenue 2025 – North: 12.5\nRevenue 2026 – North: 14; South: 31"
+
+
+def test_diagram_is_a_list_in_the_order_of_its_links():
+    points = "".join(
+        f"<dgm:pt modelId='{key}' type='{kind}'><dgm:t><a:p><a:r><a:t>{text}</a:t></a:r></a:p></dgm:t></dgm:pt>"
+        for key, kind, text in [(1, "doc", ""), (2, "node", "Second"), (3, "node", "First"), (4, "node", "Below"),
+                                (5, "pres", "drawn")]
+    )  # fmt: skip
+    links = "".join(
+        f"<dgm:cxn srcId='{at}' destId='{to}' srcOrd='{order}'/>"
+        for at, to, order in [(1, 2, 1), (1, 3, 0), (3, 4, 0), (4, 3, 0)]
+    )
+    names = (
+        "xmlns:dgm='http://schemas.openxmlformats.org/drawingml/2006/diagram' "
+        "xmlns:a='http://schemas.openxmlformats.org/drawingml/2006/main'"
+    )
+    model = f"<m {names}><dgm:ptLst>{points}</dgm:ptLst><dgm:cxnLst>{links}</dgm:cxnLst></m>"
+    assert diagram_text(parse_xml(model)) == "- First\n  - Below\n- Second"
+
+
+def test_hidden_slide_is_left_out_and_keeps_its_number():
+    """J6"""
+    presentation = Presentation()
+    for text in ("First", "Margin", "Last"):
+        presentation.slides.add_slide(presentation.slide_layouts[5]).shapes.title.text = text
+    presentation.slides[1].element.set("show", "0")
+    parsed = parse(saved(presentation), "a.pptx")
+    assert "Margin" not in parsed.text
+    assert len(parsed.pages) == 3
+    assert parsed.text[parsed.pages[2] :] == "## Last"
+
+
+def test_merged_cells_keep_the_others_in_their_columns():
+    def fill(shapes) -> None:
+        table = shapes.add_table(3, 3, 0, 0, 99, 99).table
+        for row, texts in enumerate((("Region", "Article", "Units"), ("North", "Box", "7"), ("", "Fuse", "3"))):
+            for column, text in enumerate(texts):
+                table.cell(row, column).text = text
+        table.cell(1, 0).merge(table.cell(2, 0))
+
+    assert parse(on_a_slide(fill), "a.pptx").text == "Region | Article | Units\nNorth | Box | 7\nNorth | Fuse | 3"
+
+
+def test_raised_and_struck_out_runs_are_marked():
+    def fill(shapes) -> None:
+        line = shapes.add_textbox(0, 0, 99, 99).text_frame.paragraphs[0]
+        for text, name, value in (("25", "", ""), ("1", "baseline", "30000"), (" old", "strike", "sngStrike")):
+            run = line.add_run()
+            run.text = text
+            if name:
+                run._r.get_or_add_rPr().set(name, value)
+
+    assert parse(on_a_slide(fill), "a.pptx").text == "25^1 ~~old~~"
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["PowerPoint-Präsentation", "Presentación de PowerPoint", "Présentation PowerPoint", "Apresentação do PowerPoint"],
+)
+def test_title_that_the_program_put_in_is_none(title):
+    assert parse(make_pptx("House rules", title=title), "a.pptx").title == "House rules"

@@ -1,11 +1,12 @@
 import json
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from openpyxl import Workbook
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
+from chatbot.knowledge.parsing.extractors.number_format import shown_duration, shown_number, shown_text
 from chatbot.knowledge.parsing.extractors.xlsx import extract
 from chatbot.knowledge.parsing.formats import XLSX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
@@ -59,7 +60,7 @@ def test_values_come_out_as_excel_shows_them():
     assert parsed.text.split("\n")[2:] == [
         "0.3", "1000000000000000", "2", "TRUE", "FALSE", "2024-05-01", "2024-05-01 09:30:00", "09:30:00",
         # The error is nothing, and what follows an empty row stands apart.
-        "", "two lines", "19%", "7.5%",
+        "", "two lines", "19.0%", "7.5%",
     ]  # fmt: skip
 
 
@@ -122,3 +123,141 @@ def test_a_binary_workbook_is_unsupported_and_a_broken_one_damaged():
     assert code_of(binary) == "unsupported"
     body = member_of(make_xlsx(a=CUPS), SHEET)
     assert code_of(rezipped(make_xlsx(a=CUPS), {SHEET: body[:150]})) == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "shown"),
+    [
+        (501, "00000", "00501"),
+        (5550104567, "(000) 000-0000", "(555) 010-4567"),
+        (0.5, '0%" done"', "50% done"),
+        (0.19, "0.0%", "19.0%"),
+        (12, '0" kg"', "12 kg"),
+        (42, '"AX-"0000', "AX-0042"),
+        (70707, ";;;", ""),
+        (3.5, "Standard", "3.5"),
+        (3.5, 'General" pt"', "3.5 pt"),
+        (1234.5, "#,##0.00 [$€-407]", "1,234.50 €"),
+        (1234567, "#,##0", "1,234,567"),
+        (1234567, "0.0,,", "1.2"),
+        (-1234.5, "#,##0.00", "-1,234.50"),
+        (-5, "0;(0)", "(5)"),
+        (0, '_(* #,##0.00_);_(* (#,##0.00);_(* "-"??_);_(@_)', "-"),
+        (-0.001, "0.00", "0.00"),
+        (2.5, "0", "3"),
+        (1.5, "0.##", "1.5"),
+        (3, "[Red]0.##", "3"),
+        (0.25, "# ?/?", "0.25"),
+        (12000, "0.00E+00", "12000"),
+        (5, "[>100]0;0.0", "5"),
+        (7, '"fixed"', "fixed"),
+        (7, "\\#0", "#7"),
+    ],
+)
+def test_number_is_shown_by_its_format(value, number_format, shown):
+    assert shown_number(value, number_format) == shown
+
+
+def test_durations_and_texts_are_shown_by_their_formats():
+    long = timedelta(days=1, hours=12, minutes=5, seconds=6)
+    formats = ["[h]:mm", "[hh]:mm:ss", "[mm]:ss", "[s]"]
+    assert [shown_duration(long, each) for each in formats] == ["36:05", "36:05:06", "2165:06", "129906"]
+    assert shown_duration(-timedelta(minutes=90), "[h]:mm") == "-1:30"
+    assert [shown_text("x", each) for each in ("General", "@", '"No. "@', ";;;", "0;0;0;@")] == [
+        "x",
+        "x",
+        "No. x",
+        "",
+        "x",
+    ]
+
+
+def test_dates_show_what_their_format_shows():
+    book = Workbook()
+    sheet = book.active
+    for value, number_format in [
+        (datetime(2026, 1, 1), "mmm-yy"), (1.5, "h:mm"), (0.75, "h:mm AM/PM"), (1.5, "[h]:mm"), (3.5, "Standard"),
+        (datetime(2026, 1, 5), "dd.mm.yyyy"),
+    ]:  # fmt: skip
+        sheet.append([value])
+        sheet.cell(sheet.max_row, 1).number_format = number_format
+    found = extract(saved(book), DEFAULT).text.split("\n")[2:]
+    assert found == ["Jan 2026", "12:00:00", "18:00:00", "36:00", "3.5", "2026-01-05"]
+
+
+def test_escaped_characters_are_decoded_and_escaped_underscores_kept():
+    data = make_xlsx(s=[["Street 1_x000D_\nStreet 2"], ["tab_x0009_here"], ["code _x005F_x0041_"], ["bell_x0007_"]])
+    assert extract(data, DEFAULT).text.split("\n")[2:] == ["Street 1 Street 2", "tab here", "code _x0041_", "bell"]
+
+
+def test_hidden_rows_and_columns_are_left_out():
+    """J6"""
+    book = Workbook()
+    sheet = book.active
+    for row in (["Article", "Cost", "Price"], ["Lamp", 4, 12], ["Draft", 1, 2], ["Rope", 2, 7]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    sheet.column_dimensions["B"].hidden = True
+    assert extract(saved(book), DEFAULT).text.split("\n")[2:] == [
+        "Article | Price", "Article: Lamp; Price: 12", "Article: Rope; Price: 7",
+    ]  # fmt: skip
+
+
+def test_value_merged_over_rows_stands_in_each_of_them():
+    book = Workbook()
+    sheet = book.active
+    for row in (["Room", "Day"], ["Blue", "Mon"], [None, "Tue"], [None, "Wed"], ["Red", "Thu"], ["Notes"], [], []):
+        sheet.append(row)
+    sheet.merge_cells("A2:A4")
+    sheet.merge_cells("A6:A8")
+    assert extract(saved(book), DEFAULT).text.split("\n")[3:] == [
+        "Room: Blue; Day: Mon", "Room: Blue; Day: Tue", "Room: Blue; Day: Wed", "Room: Red; Day: Thu", "Room: Notes",
+    ]  # fmt: skip
+
+
+def test_groups_above_the_names_of_columns_are_part_of_them():
+    book = Workbook()
+    sheet = book.active
+    for row in ([None, "2025", None, "2026"], ["Team", "Budget", "Spent", "Budget"], ["Design", 100, 80, 120]):
+        sheet.append(row)
+    sheet.merge_cells("B1:C1")
+    sheet.merge_cells("D1:E1")
+    assert extract(saved(book), DEFAULT).text.split("\n")[2:] == [
+        "Team | 2025 Budget | 2025 Spent | 2026 Budget",
+        "Team: Design; 2025 Budget: 100; 2025 Spent: 80; 2026 Budget: 120",
+    ]
+
+
+def test_title_merged_over_the_columns_is_written_once():
+    book = Workbook()
+    for row in (["Prices"], ["Article", "Price"], ["Lamp", 12]):
+        book.active.append(row)
+    book.active.merge_cells("A1:B1")
+    assert extract(saved(book), DEFAULT).text.split("\n")[2:] == [
+        "Prices",
+        "Article | Price",
+        "Article: Lamp; Price: 12",
+    ]
+
+
+def test_values_without_names_of_columns_keep_their_places():
+    data = make_xlsx(s=[["Size", 36, 38], ["Jacket", None, 12], ["Trousers", 5]])
+    assert extract(data, DEFAULT).text.split("\n")[2:] == ["Size | 36 | 38", "Jacket | | 12", "Trousers | 5"]
+
+
+def test_formula_without_a_saved_value_is_told():
+    row = '<row r="1"><c r="A1"><f>6*7</f></c><c r="B1"><f>1-1</f><v>0</v></c><c r="C1"><f>1+1</f><v>2</v></c></row>'
+    saved_by_excel = with_rows(row)
+    calc = b'<calcPr calcId="124519" fullCalcOnLoad="1"'
+    assert calc in member_of(saved_by_excel, "xl/workbook.xml")
+    later = extract(saved_by_excel, DEFAULT).text
+    at_once = extract(changed(saved_by_excel, "xl/workbook.xml", calc, b'<calcPr calcId="124519"'), DEFAULT).text
+    assert later.split("\n")[2:] == ["[not calculated] | [not calculated] | 2"]
+    assert at_once.split("\n")[2:] == ["[not calculated] | 0 | 2"]
+
+
+@pytest.mark.parametrize("mark", ['ht="0" customHeight="1"', 'hidden="1"'])
+def test_row_without_height_is_hidden(mark):
+    """J6"""
+    rows = f'<row r="1"><c r="A1"><v>1</v></c></row><row r="2" {mark}><c r="A2"><v>2</v></c></row>'
+    assert extract(with_rows(rows), DEFAULT).text == "## s\n\n1"
