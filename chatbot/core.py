@@ -16,6 +16,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy.orm import Session
 
+from chatbot import nightly
 from chatbot.auth import accounts
 from chatbot.auth import models as auth_models
 from chatbot.chat import models as chat_models
@@ -35,7 +36,7 @@ from chatbot.web.idempotency import model as idempotency
 log = structlog.get_logger(__name__)
 
 # Tables refer to each other: all of them have to be known before a row is read.
-MODELS = (auth_models, chat_models, knowledge_models, mail_models, idempotency)
+MODELS = (auth_models, chat_models, knowledge_models, mail_models, idempotency, nightly)
 
 
 class _Json(DefaultJSONProvider):

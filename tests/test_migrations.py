@@ -1,0 +1,45 @@
+"""Databases of earlier revisions are upgraded without loss."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from flask_migrate import check, upgrade
+from sqlalchemy import text
+
+from chatbot.extensions import db
+from tests.conftest import ROOT, MakeApp
+
+ROWS = {
+    "users": 1, "collections": 1, "generations": 1, "documents": 1, "document_versions": 1, "chunks": 1,
+    "chat_sessions": 1, "messages": 2,
+}  # fmt: skip
+
+
+def test_database_of_revision_0008_upgrades_without_loss(make_app: MakeApp, tmp_path: Path) -> None:
+    """As it was made by the eight migrations that the initial one has taken the place of."""
+    with sqlite3.connect(tmp_path / "chatbot.db") as old:
+        old.executescript((ROOT / "tests" / "data" / "database-0008.sql").read_text(encoding="utf-8"))
+    old.close()
+    app = make_app()
+    with app.app_context():
+        upgrade()
+        check()
+        with db.engine.connect() as connection:
+            found = {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar() for name in ROWS}
+            (answer,) = connection.execute(text("SELECT content FROM messages WHERE NOT is_user")).scalars()
+    assert found == ROWS
+    assert answer == "The shop opens at nine. [1]"
+
+
+def test_flask_db_check_knows_every_model(sqlite_template: Path, tmp_path: Path) -> None:
+    """It loads less than the web process does, and `flask db migrate` would drop the tables that it does not know."""
+    (tmp_path / "chatbot.db").write_bytes(sqlite_template.read_bytes())
+    environment = os.environ | {"INSTANCE_PATH": str(tmp_path)}
+    command = [str(Path(sys.executable).parent / "flask"), "db", "check"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "No new upgrade operations" in done.stdout + done.stderr) == (0, True), done.stderr
