@@ -12,10 +12,13 @@ from docx.document import Document as WordDocument
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.equations import linear
-from chatbot.knowledge.parsing.extractors.graphics import graphic_text
-from chatbot.knowledge.parsing.extractors.numbering import Numbering
-from chatbot.knowledge.parsing.extractors.ooxml import (
+from chatbot.knowledge.parsing.extractors.spans import Span, written
+from chatbot.knowledge.parsing.extractors.table import row_text
+from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.office.equations import linear
+from chatbot.knowledge.parsing.office.graphics import graphic_text
+from chatbot.knowledge.parsing.office.numbering import Numbering
+from chatbot.knowledge.parsing.office.ooxml import (
     Element,
     attribute,
     child,
@@ -25,11 +28,8 @@ from chatbot.knowledge.parsing.extractors.ooxml import (
     open_package,
     property_of,
 )
-from chatbot.knowledge.parsing.extractors.parts import without_lost_parts
-from chatbot.knowledge.parsing.extractors.spans import Span, written
-from chatbot.knowledge.parsing.extractors.symbols import UNKNOWN, symbol, translated
-from chatbot.knowledge.parsing.extractors.table import row_text
-from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.office.parts import without_lost_parts
+from chatbot.knowledge.parsing.office.symbols import UNKNOWN, symbol, translated
 from chatbot.knowledge.parsing.result import Extracted
 
 _HEADING: Final = re.compile(r"heading ([1-9])")

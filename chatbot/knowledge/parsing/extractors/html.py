@@ -10,10 +10,10 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.extractors.mathml import linear_mathml
-from chatbot.knowledge.parsing.extractors.numbering import formatted
 from chatbot.knowledge.parsing.extractors.spans import shifted, struck_out
 from chatbot.knowledge.parsing.extractors.table import row_text
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.result import Extracted
 
 _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([\w.:-]{2,40})", re.IGNORECASE)

@@ -10,10 +10,10 @@ from pptx.util import Inches
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors.graphics import diagram_text
 from chatbot.knowledge.parsing.extractors.pptx import extract
 from chatbot.knowledge.parsing.formats import PPTX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from chatbot.knowledge.parsing.office.graphics import diagram_text
 from tests.knowledge.parsing.makers import changed, make_pptx, rezipped, saved
 
 SLIDE = "ppt/slides/slide1.xml"

@@ -6,10 +6,10 @@ from openpyxl import Workbook
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors.number_format import shown_duration, shown_number, shown_text
 from chatbot.knowledge.parsing.extractors.xlsx import extract
 from chatbot.knowledge.parsing.formats import XLSX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from chatbot.knowledge.parsing.office.number_format import shown_duration, shown_number, shown_text
 from tests.knowledge.parsing.makers import changed, make_xlsx, member_of, rezipped, saved
 
 SHEET = "xl/worksheets/sheet1.xml"

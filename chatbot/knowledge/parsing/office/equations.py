@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from chatbot.knowledge.parsing.extractors.ooxml import Element, child, children, local_name, property_of
+from chatbot.knowledge.parsing.office.ooxml import Element, child, children, local_name, property_of
 
 _ATOM: Final = re.compile(r"\w+|\w+[.,]\w+")
 _SILENT: Final = frozenset(("rPr", "ctrlPr", "del", "moveFrom", "delText", "instrText"))

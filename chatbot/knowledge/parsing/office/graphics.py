@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from chatbot.knowledge.parsing.extractors.ooxml import Element, attribute, child, children, local_name
-from chatbot.knowledge.parsing.extractors.parts import related_root
+from chatbot.knowledge.parsing.office.ooxml import Element, attribute, child, children, local_name
+from chatbot.knowledge.parsing.office.parts import related_root
 
 _MOST_POINTS: Final = 10_000
 

@@ -7,7 +7,7 @@ from typing import IO, Final, NamedTuple
 
 from openpyxl.xml.functions import iterparse
 
-from chatbot.knowledge.parsing.extractors.ooxml import Element
+from chatbot.knowledge.parsing.office.ooxml import Element
 
 _RANGE: Final = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})(?::\$?([A-Z]{1,3})\$?(\d{1,7}))?")
 _SPECIAL: Final = re.compile(rb"hidden|mergeCell|[<:]f[\s/>]|\s(ht|width)=[\"']0[\"']")

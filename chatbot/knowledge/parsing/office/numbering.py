@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from chatbot.knowledge.parsing.extractors.ooxml import Element, attribute, child, children, property_of
+from chatbot.knowledge.parsing.office.ooxml import Element, attribute, child, children, property_of
 
 _PLACEHOLDER: Final = re.compile(r"%([1-9])")
 _ROMAN: Final = (

@@ -5,8 +5,8 @@ import re
 import zipfile
 from typing import Any, Final
 
-from chatbot.knowledge.parsing.extractors.zipcheck import check_zip
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.office.zipcheck import check_zip
 
 # lxml has no types. Its parser allows 256 levels of elements, so recursions over them are bounded.
 Element = Any

@@ -8,7 +8,7 @@ from typing import Any
 from docx.opc.oxml import serialize_part_xml
 from docx.oxml.parser import parse_xml
 
-from chatbot.knowledge.parsing.extractors.ooxml import Element, attribute
+from chatbot.knowledge.parsing.office.ooxml import Element, attribute
 
 
 def without_lost_parts(package: io.BytesIO) -> io.BytesIO:
