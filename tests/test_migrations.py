@@ -20,10 +20,10 @@ ROWS = {
 }  # fmt: skip
 
 
-def test_database_of_revision_0008_upgrades_without_loss(make_app: MakeApp, tmp_path: Path) -> None:
-    """As it was made by the eight migrations that the initial one has taken the place of."""
+def test_database_of_revision_0006_upgrades_without_loss(make_app: MakeApp, tmp_path: Path) -> None:
+    """As it was made by the six migrations that the initial one has taken the place of."""
     with sqlite3.connect(tmp_path / "chatbot.db") as old:
-        old.executescript((ROOT / "tests" / "data" / "database-0008.sql").read_text(encoding="utf-8"))
+        old.executescript((ROOT / "tests" / "data" / "database-0006.sql").read_text(encoding="utf-8"))
     old.close()
     app = make_app()
     with app.app_context():

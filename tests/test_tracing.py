@@ -60,7 +60,7 @@ def test_an_address_that_cannot_be_one_is_named_at_boot(url: str) -> None:
 
 
 def test_a_collector_without_the_packages_is_named_at_boot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatbot.config.find_spec", lambda _name: None)
+    monkeypatch.setattr("chatbot.config.settings.find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match="requirements-tracing"):
         load_settings(_env_file=None, otel_exporter_otlp_endpoint="http://127.0.0.1:4318")
 

@@ -252,7 +252,7 @@ def show(rows: Sequence[Row], classifier: Classifier) -> None:
     for row in rows:
         signals = _signals(row)
         score = classifier.score(signals)
-        told = (score < classifier.lowest(signals), score >= classifier.high)
+        told = (score < classifier.lowest(signals), classifier.is_sure(signals))
         kinds[row["label"], f"{row['set']} {_size(row['chunks'])}"].append(told)
     for (label, name), values in sorted(kinds.items()):
         low, high = np.mean(values, axis=0)

@@ -22,7 +22,7 @@ def told(name: str, label: str, smallest: int = 1) -> dict[str, tuple[float, flo
         if (row["set"], row["label"]) == (name, label):
             signals = train._signals(row)
             score = CLASSIFIER.score(signals)
-            found[train._size(row["chunks"])].append((score < CLASSIFIER.lowest(signals), score >= CLASSIFIER.high))
+            found[train._size(row["chunks"])].append((score < CLASSIFIER.lowest(signals), CLASSIFIER.is_sure(signals)))
     return {
         size: (sum(low for low, _ in values) / len(values), sum(high for _, high in values) / len(values))
         for size, values in found.items()

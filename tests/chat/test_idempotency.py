@@ -259,17 +259,19 @@ def test_a_question_that_is_answered_late_knows_only_what_was_said_before_it(
 ) -> None:
     chat = ask(app, ada, "First?").json["chat_session_id"]  # type: ignore[index]
     openai_server.behave(MODEL, "http-401")
-    ask(app, ada, "What is lost?", key=KEY, chat_session_id=chat)
+    ask(app, ada, "What is the capital of France?", key=KEY, chat_session_id=chat)
     openai_server.behave(MODEL, "answers")
-    ask(app, ada, "Who wrote Hamlet?", chat_session_id=chat)
+    ask(app, ada, "What is the capital of Spain?", chat_session_id=chat)
 
-    reply = ask(app, ada, "What is lost?", key=KEY, chat_session_id=chat).json
+    reply = ask(app, ada, "What is the capital of France?", key=KEY, chat_session_id=chat).json
 
     assert reply is not None
     prompt = [content for _, content in openai_server.streams()[-1].messages]
-    assert prompt[1:] == ["First?", GENERAL, "What is lost?"]
+    assert prompt[1:] == ["First?", GENERAL, "What is the capital of France?"]
     messages = sorted(stored(app), key=lambda message: message.position)
-    assert [m.content for m in messages] == ["First?", GENERAL, "What is lost?", GENERAL, "Who wrote Hamlet?", GENERAL]
+    asked = [m.content for m in messages if m.is_user]
+    assert asked == ["First?", "What is the capital of France?", "What is the capital of Spain?"]
+    assert [m.is_user for m in messages] == [True, False] * 3
     assert [m.parent_id for m in messages] == [None, *(m.id for m in messages[:-1])]
 
 

@@ -184,7 +184,7 @@ def _answers(
 
     parts = current_app.extensions
     return evaluation_reports.answers_report(
-        index, parts["replies"].models, model, questions, names, parts["settings"].passages
+        index, parts["replies"].models, model, questions, names, parts["settings"].retrieval_top_k
     )
 
 

@@ -211,13 +211,14 @@ def _classified(
     """Three answers: the passages answer, they may answer, or nothing was found. What was written for this very
     question answers."""
     signals = index.signals(question, candidates) if candidates.passages else None
-    score = classifier.score(signals) if signals else 0.0
+    score = classifier.score(signals) if signals else None
     lowest = classifier.lowest(signals) if signals else classifier.low
     written = any("curated" in passage.scores for passage in candidates.passages)
-    fit = candidates if written or score >= lowest else candidates.above(math.inf)
+    reached = score or 0.0
+    fit = candidates if written or reached >= lowest else candidates.above(math.inf)
     searched = replace(searched, signals=asdict(signals) if signals else {})
     found = _decided(candidates, fit, k, score, classifier.high, searched)
-    unsure = bool(found.passages) and not written and score < classifier.high
+    unsure = bool(found.passages) and not written and not (signals and classifier.is_sure(signals))
     return replace(found, unsure=unsure, lower_threshold=lowest)
 
 

@@ -41,6 +41,8 @@ NEAR_PASSAGES = 3
 UNKNOWN, KNOWN = 0.6, 0.85
 # Where the embedder does not know the language, a passage needs so much of what the question's words could say.
 LEAST_WORDS = 0.05
+# From this cosine on a passage answers surely even where it has none of the question's words.
+SURELY_NEAR = 0.4
 _LATIN_END = "\u0250"
 
 # The cosine and the evidence of the best; how far it is ahead of the next ten; the part of the question's words, the
@@ -114,6 +116,11 @@ class Classifier:
             return 0.0
         value = sum(w * x for w, x in zip(self.weights, signals.expanded(), strict=True)) + self.bias
         return round(float(_sigmoid(value)), 4)
+
+    def is_sure(self, signals: Signals) -> bool:
+        """Whether the passages answer, not only may."""
+        has_ground = signals.words >= LEAST_WORDS or signals.near >= SURELY_NEAR
+        return has_ground and self.score(signals) >= self.high
 
     def lowest(self, signals: Signals) -> float:
         """The score below which nothing was found."""

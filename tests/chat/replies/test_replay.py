@@ -149,7 +149,9 @@ def test_the_collections_are_those_that_could_be_searched_then(app: Flask, ada: 
         create_collection(session, "inside", "members")
     add_and_ingest(app, HOURS, title="Hours", collection="inside")
 
-    assert replayed(app, message["id"])["text"]["same"]
+    found = replayed(app, message["id"])
+    assert found["passages"]["gained"] == []
+    assert HOURS not in found["text"]["after"]
 
 
 def test_what_a_client_told_before_is_named_as_missing(app: Flask, ada: Person) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -176,3 +177,11 @@ def test_the_part_of_known_words_is_that_of_latin_words_of_one_token(text, known
 def test_a_word_of_several_tokens_is_not_known():
     assert known_part("the Donaudampfschiff sinks", lambda word: len(word) // 5 + 1) == pytest.approx(1 / 3, abs=0.4)
     assert known_part("aa bbbbbbbbbb", lambda word: len(word) // 5 + 1) == 0.5
+
+
+def test_question_without_a_word_of_the_passages_is_sure_only_when_near() -> None:
+    far = Signals(near=0.29, dense=0.18, general=0.18, words=0.0, met=0.0, known=0.96, chunks=1)
+    assert CLASSIFIER.score(far) >= CLASSIFIER.high
+    assert not CLASSIFIER.is_sure(far)
+    assert CLASSIFIER.is_sure(replace(far, near=0.5))
+    assert CLASSIFIER.is_sure(replace(far, words=0.5, met=0.5, near=0.6))

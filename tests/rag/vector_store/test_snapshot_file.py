@@ -231,7 +231,8 @@ def reached(step):
 snapshot_file.reached = reached
 for name in sys.argv[1:]:
     folder = pathlib.Path(name)
-    shelf = snapshot_file.Shelf(folder / "index", snapshot_file.About(3, "all-MiniLM-L6-v2", 16), Notes())
+    header = snapshot_file.SnapshotHeader(3, "all-MiniLM-L6-v2", 16)
+    shelf = snapshot_file.SnapshotStore(folder / "index", header, Notes())
     child = os.fork()
     if child == 0:
         with shelf.writing() as mine:

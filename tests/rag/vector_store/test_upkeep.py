@@ -350,12 +350,12 @@ import sys, gevent, numpy as np
 from pathlib import Path
 from chatbot.rag.vector_store import compaction as merging, snapshot, store as stores
 from chatbot.rag.embeddings.embedders import LangChainEmbeddings
-from chatbot.rag.vector_store.snapshot_file import SnapshotHeader as About, Shelf
+from chatbot.rag.vector_store.snapshot_file import SnapshotHeader, SnapshotStore
 from tests.rag.rows import MemoryNotes, MemoryRows, OneHot, unit
 merging.APPROXIMATE_ABOVE, stores.FILE_ABOVE, snapshot.TAIL_LIMIT = 300, 100, 40
 rows, rng = MemoryRows(), np.random.default_rng(0)
 rows.add(unit(rng, 8_000), "a")
-shelf = Shelf(Path(sys.argv[1]), About(1, "one-hot", 8), MemoryNotes(rows))
+shelf = SnapshotStore(Path(sys.argv[1]), SnapshotHeader(1, "one-hot", 8), MemoryNotes(rows))
 store, found = stores.FaissStore(LangChainEmbeddings(OneHot()), rows, shelf, upkeep=True), []
 real, during = merging._centres, []
 def noted(*args):

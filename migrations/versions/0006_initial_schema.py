@@ -1,8 +1,8 @@
 """initial schema: accounts, knowledge base, conversations, e-mails
 
-Revision: 0008, the first
+Revision: 0006, the first
 
-The revisions 0001 to 0007 were never released and are part of this one, so a database of revision 0008 stays as it is.
+The revisions 0001 to 0005 were never released and are part of this one, so a database of revision 0006 stays as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
+revision = "0006"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -155,7 +155,6 @@ def upgrade() -> None:
         sa.Column("answering_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answering_to", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("stop_asked", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -401,14 +400,12 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("is_user", sa.Boolean(), nullable=False),
         sa.Column("author", sa.String(length=150), nullable=True),
-        sa.Column("author_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("metadata", sa.JSON(), nullable=False),
         sa.Column("rating", sa.String(length=10), nullable=True),
         sa.Column("comment", sa.Text(), nullable=True),
         sa.Column("rated_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("rated_by", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["chat_session_id"],
@@ -422,10 +419,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sa.UniqueConstraint("chat_session_id", "position", name=op.f("uq_messages_chat_session_id_position")),
     )
-    op.create_index("ix_messages_author_id", "messages", ["author_id"], unique=False)
     op.create_index("ix_messages_created_at", "messages", ["created_at"], unique=False)
     op.create_index("ix_messages_parent_id", "messages", ["parent_id"], unique=False)
-    op.create_index("ix_messages_rated_by", "messages", ["rated_by"], unique=False)
 
     op.create_table(
         "chunks",
@@ -483,13 +478,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_message_traces")),
     )
-    op.create_table(
-        "nightly_jobs",
-        sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_nightly_jobs")),
-    )
     for statement in _KEYWORDS[op.get_bind().dialect.name]:
         op.execute(statement)
     _make_default_collection()
@@ -513,7 +501,6 @@ def downgrade() -> None:
     for statement in _NO_KEYWORDS[op.get_bind().dialect.name]:
         op.execute(statement)
     for table in (
-        "nightly_jobs",
         "message_traces",
         "chunks",
         "messages",
