@@ -119,9 +119,14 @@ METRIC_FILES = {"counter": 1 << 20, "histogram": 2 << 20, "gauge_livesum": 1 << 
 # What takes long to load, and neither computes nor connects by being loaded: the processes share its memory, and are
 # there sooner. Prometheus's client is not among them, for it looks for its folder when it is loaded.
 LIBRARIES = [
-    "celery.app.base", "faiss", "flask_migrate", "flask_smorest", "flask_sqlalchemy", "langchain_core.vectorstores",
+    "celery.app.base",
+    "faiss",
+    "flask_migrate",
+    "flask_smorest",
+    "flask_sqlalchemy",
+    "langchain_core.vectorstores",
     "langchain_core.runnables",
-]  # fmt: skip
+]
 if _settings.openai_api_key is not None:
     LIBRARIES.append("langchain_openai")
 

@@ -50,7 +50,7 @@ def documents(count: int) -> list[Text]:
 
 def _document(
     source: random.Random, number: int, topic: Sequence[str], general: Sequence[str], weights: Sequence[float]
-) -> Text:  # fmt: skip
+) -> Text:
     common = iter(source.choices(general, cum_weights=weights, k=WORDS))
     words = [source.choice(topic) if source.random() < 0.45 else next(common) for _ in range(WORDS)]
     sentences = []

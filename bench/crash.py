@@ -84,21 +84,52 @@ class Rows:
     @classmethod
     def of(cls, session: Session) -> Rows:
         documents = select(
-            Document.source, Document.status, Document.version, Document.content_hash, Document.title,
-            Document.language, Document.size_bytes, Document.chunk_count, Document.chunks_done, Document.chunks_total,
-            Document.error_code, Document.blocked_because, Document.lease_owner,
-        ).order_by(Document.source)  # fmt: skip
+            Document.source,
+            Document.status,
+            Document.version,
+            Document.content_hash,
+            Document.title,
+            Document.language,
+            Document.size_bytes,
+            Document.chunk_count,
+            Document.chunks_done,
+            Document.chunks_total,
+            Document.error_code,
+            Document.blocked_because,
+            Document.lease_owner,
+        ).order_by(Document.source)
         of_documents = Document.id == DocumentVersion.document_id
-        versions = select(
-            Document.source, DocumentVersion.version, DocumentVersion.content_hash, DocumentVersion.filename,
-            DocumentVersion.media_type, DocumentVersion.simhash, DocumentVersion.pages, DocumentVersion.text,
-            DocumentVersion.content,
-        ).join(Document, of_documents).order_by(Document.source, DocumentVersion.version)  # fmt: skip
+        versions = (
+            select(
+                Document.source,
+                DocumentVersion.version,
+                DocumentVersion.content_hash,
+                DocumentVersion.filename,
+                DocumentVersion.media_type,
+                DocumentVersion.simhash,
+                DocumentVersion.pages,
+                DocumentVersion.text,
+                DocumentVersion.content,
+            )
+            .join(Document, of_documents)
+            .order_by(Document.source, DocumentVersion.version)
+        )
         chunks = select(
-            Document.source, ChunkRow.generation_id, ChunkRow.version, ChunkRow.ordinal, ChunkRow.char_start,
-            ChunkRow.char_end, ChunkRow.page, ChunkRow.headings, ChunkRow.text, ChunkRow.tokens, ChunkRow.text_hash,
-            ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None), ChunkRow.embedding,
-        ).join(Document, Document.id == ChunkRow.document_id)  # fmt: skip
+            Document.source,
+            ChunkRow.generation_id,
+            ChunkRow.version,
+            ChunkRow.ordinal,
+            ChunkRow.char_start,
+            ChunkRow.char_end,
+            ChunkRow.page,
+            ChunkRow.headings,
+            ChunkRow.text,
+            ChunkRow.tokens,
+            ChunkRow.text_hash,
+            ChunkRow.added_revision.is_not(None),
+            ChunkRow.removed_revision.is_(None),
+            ChunkRow.embedding,
+        ).join(Document, Document.id == ChunkRow.document_id)
         found = [tuple(row) for row in session.execute(chunks.order_by(Document.source, ChunkRow.ordinal, ChunkRow.id))]
         return cls(
             [tuple(row) for row in session.execute(documents)],

@@ -121,9 +121,14 @@ def fill(app: Flask, rows: np.ndarray) -> None:
         few = Collection(name="few")
         collections = [session.scalars(select(Collection)).one(), few]
         generation = Generation(
-            embedder="all-MiniLM-L6-v2", dimension=DIMENSION, chunk_tokens=200, threshold=0.0, active=1, revision=1,
+            embedder="all-MiniLM-L6-v2",
+            dimension=DIMENSION,
+            chunk_tokens=200,
+            threshold=0.0,
+            active=1,
+            revision=1,
             languages=[""],
-        )  # fmt: skip
+        )
         session.add_all([few, generation])
         session.flush()
         documents, versions, every = [], [], round(1 / SHARE)
@@ -143,10 +148,20 @@ def fill(app: Flask, rows: np.ndarray) -> None:
 
 def _chunk(generation: int, document: Any, version: int, number: int, row: np.ndarray) -> dict[str, object]:
     return {
-        "generation_id": generation, "document_id": document, "version_id": version, "version": 1,
-        "ordinal": number % 10, "char_start": 0, "char_end": 700, "headings": [], "text": "word " * 140, "tokens": 150,
-        "text_hash": str(number), "embedding": row.tobytes(), "added_revision": 1,
-    }  # fmt: skip
+        "generation_id": generation,
+        "document_id": document,
+        "version_id": version,
+        "version": 1,
+        "ordinal": number % 10,
+        "char_start": 0,
+        "char_end": 700,
+        "headings": [],
+        "text": "word " * 140,
+        "tokens": 150,
+        "text_hash": str(number),
+        "embedding": row.tobytes(),
+        "added_revision": 1,
+    }
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def memory() -> float:
 
 def first_run(
     session: Session, embedders: Embedders, wanted: int, files: Iterator[NewDocument]
-) -> tuple[Times, list[NewDocument]]:  # fmt: skip
+) -> tuple[Times, list[NewDocument]]:
     """Ingests until there are so many chunks, and reports now and then."""
     embedder, times, done = embedders.get(embedders.default), Times(), []
     embedder.embed(["warm up"])

@@ -145,8 +145,10 @@ def main(given: Sequence[str] = ()) -> None:
             f"\n{TOKENS} tokens after {FIRST_TOKEN} s at {PER_SECOND}/s, 10,000 chunks, embeddings: {embedder}, "
             "two web processes, times in ms"
         )
-        print(f"{'':14}{'users':>7}{'whole':>8}{'lost':>6}{'chats/s':>9}{'first p50':>11}{'p99':>8}"
-              f"{'added p50':>11}{'p99':>8}{'CPU':>9}")  # fmt: skip
+        print(
+            f"{'':14}{'users':>7}{'whole':>8}{'lost':>6}{'chats/s':>9}{'first p50':>11}{'p99':>8}"
+            f"{'added p50':>11}{'p99':>8}{'CPU':>9}"
+        )
         with gunicorn(app, WEB_CONCURRENCY="2", **settings) as port:
             ask(port, ours, 4)
             for count in arguments.users:

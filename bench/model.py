@@ -95,8 +95,13 @@ def _answer() -> dict[str, object]:
     taken = {"prompt_tokens": 9, "completion_tokens": TOKENS, "total_tokens": 9 + TOKENS}
     choice = {"index": 0, "message": said, "finish_reason": "stop"}
     return {
-        "id": "x", "object": "chat.completion", "created": 1, "model": "scripted", "choices": [choice], "usage": taken
-    }  # fmt: skip
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "scripted",
+        "choices": [choice],
+        "usage": taken,
+    }
 
 
 def _whole(writer: asyncio.StreamWriter, payload: dict[str, object]) -> None:

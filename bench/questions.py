@@ -40,12 +40,16 @@ QUESTIONS = (
     ("How do I render HTML with Jinja templates?", "advanced/templates.md"),
     ("How do I add a middleware?", "tutorial/middleware.md", "advanced/middleware.md"),
     ("How do I deploy with Docker?", "deployment/docker.md"),
-    ("How do I return another status code?", "tutorial/response-status-code.md",
-     "advanced/response-change-status-code.md", "advanced/additional-status-codes.md"),
+    (
+        "How do I return another status code?",
+        "tutorial/response-status-code.md",
+        "advanced/response-change-status-code.md",
+        "advanced/additional-status-codes.md",
+    ),
     ("How can I split my application into several files?", "tutorial/bigger-applications.md"),
     ("How do I use a SQL database?", "tutorial/sql-databases.md"),
     ("How do dependencies with yield work?", "tutorial/dependencies/dependencies-with-yield.md"),
-)  # fmt: skip
+)
 
 
 def documents_found(app: Flask, question: str) -> list[str]:

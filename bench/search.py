@@ -48,9 +48,14 @@ def fill(app: Flask, rows: np.ndarray, embedder: str = LOCAL_EMBEDDER) -> None:
         begin_write(session)
         collection = session.scalars(select(Collection)).one()
         generation = Generation(
-            embedder=embedder, dimension=DIMENSION, chunk_tokens=200, threshold=0.0, active=1, revision=1,
+            embedder=embedder,
+            dimension=DIMENSION,
+            chunk_tokens=200,
+            threshold=0.0,
+            active=1,
+            revision=1,
             languages=[""],
-        )  # fmt: skip
+        )
         session.add(generation)
         session.flush()
         for start in range(0, len(rows), 20):
@@ -58,7 +63,7 @@ def fill(app: Flask, rows: np.ndarray, embedder: str = LOCAL_EMBEDDER) -> None:
             document.status = "ready"
             version = DocumentVersion(
                 document_id=document.id, version=1, content_hash=str(start), content=b"x", text="x"
-            )  # fmt: skip
+            )
             session.add(document)
             session.flush()
             session.add(version)
@@ -74,10 +79,20 @@ def _chunk(
 ) -> dict[str, object]:
     text = words(rng, 110)
     return {
-        "generation_id": generation.id, "document_id": version.document_id, "version_id": version.id, "version": 1,
-        "ordinal": ordinal, "char_start": 0, "char_end": len(text), "headings": [], "text": text, "tokens": 150,
-        "text_hash": f"{version.id}-{ordinal}", "embedding": row.tobytes(), "added_revision": 1,
-    }  # fmt: skip
+        "generation_id": generation.id,
+        "document_id": version.document_id,
+        "version_id": version.id,
+        "version": 1,
+        "ordinal": ordinal,
+        "char_start": 0,
+        "char_end": len(text),
+        "headings": [],
+        "text": text,
+        "tokens": 150,
+        "text_hash": f"{version.id}-{ordinal}",
+        "embedding": row.tobytes(),
+        "added_revision": 1,
+    }
 
 
 def timed(call: Callable[[int], object]) -> tuple[float, float]:

@@ -70,11 +70,22 @@ def _house(folder: Path) -> Iterator[ProcessFleet]:
 def _started(folder: Path, model: str) -> Iterator[ProcessFleet]:
     given = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL", "VECTOR_STORE") if name in os.environ}
     house = ProcessFleet(
-        folder, ROOT / "instance" / "models", WEB_CONCURRENCY=2, OPENAI_API_KEY="sk-soak", OPENAI_BASE_URL=model,
-        CHAT_MODEL="gpt-3.5-turbo", CHAT_MODELS="slow,extractive", EMBEDDING_MODEL="all-MiniLM-L6-v2", SWEEP_SECONDS=5,
-        METRICS_TOKEN=METRICS_TOKEN, LOG_FORMAT="json", WEB_THREADS=32, INGEST_LEASE_SECONDS=60, LOG_LEVEL="WARNING",
+        folder,
+        ROOT / "instance" / "models",
+        WEB_CONCURRENCY=2,
+        OPENAI_API_KEY="sk-soak",
+        OPENAI_BASE_URL=model,
+        CHAT_MODEL="gpt-3.5-turbo",
+        CHAT_MODELS="slow,extractive",
+        EMBEDDING_MODEL="all-MiniLM-L6-v2",
+        SWEEP_SECONDS=5,
+        METRICS_TOKEN=METRICS_TOKEN,
+        LOG_FORMAT="json",
+        WEB_THREADS=32,
+        INGEST_LEASE_SECONDS=60,
+        LOG_LEVEL="WARNING",
         **given,
-    )  # fmt: skip
+    )
     try:
         house.start("web", "worker", "beat")
         house.ready()

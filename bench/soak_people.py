@@ -90,10 +90,21 @@ class Person(_Caller):
         if not self.headers:
             return [self.arrive]
         return [
-            *[self.ask] * 5, *[self.read_stream] * 5, self.cut_stream, self.stop_answer, self.talk, self.complete,
-            self.search, self.search, self.rate, self.refresh, self.look_around, self.export, self.delete_chat,
+            *[self.ask] * 5,
+            *[self.read_stream] * 5,
+            self.cut_stream,
+            self.stop_answer,
+            self.talk,
+            self.complete,
+            self.search,
+            self.search,
+            self.rate,
+            self.refresh,
+            self.look_around,
+            self.export,
+            self.delete_chat,
             self.leave if self.dice.random() < 0.25 else self.log_in_again,
-        ]  # fmt: skip
+        ]
 
     def arrive(self) -> None:
         self.lives += 1
@@ -258,17 +269,24 @@ class Administrator(_Caller):
         if len(self.documents) > KEPT_DOCUMENTS:
             return [self.delete]
         return [
-            *[self.add_text] * 2, *[self.add_file] * 2, self.replace, self.replace, self.delete, self.collection,
-            self.look_around, self.dry_run,
-        ]  # fmt: skip
+            *[self.add_text] * 2,
+            *[self.add_file] * 2,
+            self.replace,
+            self.replace,
+            self.delete,
+            self.collection,
+            self.look_around,
+            self.dry_run,
+        ]
 
     def _text(self) -> str:
         self.made += 1
         place, days = self.dice.choice(PLACES), self.dice.randint(3, 40)
         lines = [
             f"On day {day} of year {self.made} the {place} opens at {day % 12 + 1} and keeper {self.number} signs list "
-            f"{day * self.made}." for day in range(days)
-        ]  # fmt: skip
+            f"{day * self.made}."
+            for day in range(days)
+        ]
         return f"# The {place}\n\n" + "\n\n".join(lines)
 
     def _added(self, answer: requests.Response | None) -> None:

@@ -78,9 +78,12 @@ def _measures(pid: int, established: frozenset[str]) -> dict[str, float]:
             links.append(str(link.readlink()))
     sockets = {link[8:-1] for link in links if link.startswith("socket:[")}
     return {
-        "PSS MiB": int(kilobytes["Pss"]) / 1024, "RSS MiB": int(kilobytes["Rss"]) / 1024, "files": len(links),
-        "threads": len(list((folder / "task").iterdir())), "connections": len(sockets & established),
-    }  # fmt: skip
+        "PSS MiB": int(kilobytes["Pss"]) / 1024,
+        "RSS MiB": int(kilobytes["Rss"]) / 1024,
+        "files": len(links),
+        "threads": len(list((folder / "task").iterdir())),
+        "connections": len(sockets & established),
+    }
 
 
 def _established() -> frozenset[str]:

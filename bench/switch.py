@@ -42,10 +42,12 @@ PAUSE = 0.05
 LOOK = 0.002
 BUILDS = (("--chunk-size", "120"), ("--embedding-model", "scripted"))
 SETTINGS = {
-    "EMBEDDING_MODEL": LOCAL_EMBEDDER, "CHAT_MODEL": "extractive", "OPENAI_API_KEY": "sk-scripted",
+    "EMBEDDING_MODEL": LOCAL_EMBEDDER,
+    "CHAT_MODEL": "extractive",
+    "OPENAI_API_KEY": "sk-scripted",
     # Empty is then only what found nothing; another model's scores must not decide about it.
     "RELEVANCE_THRESHOLD": 0,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -203,9 +205,14 @@ class Outcome:
 
 
 def measure(
-    house: ProcessFleet, person: dict[str, str], questions: Sequence[str], builds: Sequence[Sequence[str]] = BUILDS,
-    *, threads: int = THREADS, calm: float = CALM,
-) -> Outcome:  # fmt: skip
+    house: ProcessFleet,
+    person: dict[str, str],
+    questions: Sequence[str],
+    builds: Sequence[Sequence[str]] = BUILDS,
+    *,
+    threads: int = THREADS,
+    calm: float = CALM,
+) -> Outcome:
     """Asks while the index is changed."""
     service, over = Service(house), threading.Event()
     watcher = threading.Thread(target=service.watch, args=(over,), daemon=True)
@@ -247,9 +254,12 @@ def report(outcome: Outcome) -> None:
         first = "never" if switch.first is None else f"{1000 * (switch.first - switch.at):.0f} ms"
         print(f"{f'generation {switch.generation} active; first answer from it after':52}{first:>9}")
     rows = {
-        "questions": len(outcome.answers), "failures": len(outcome.failures), "empty answers": outcome.empty,
-        "answers from a generation that had been left": outcome.stale, "answers from two generations": outcome.mixed,
-    }  # fmt: skip
+        "questions": len(outcome.answers),
+        "failures": len(outcome.failures),
+        "empty answers": outcome.empty,
+        "answers from a generation that had been left": outcome.stale,
+        "answers from two generations": outcome.mixed,
+    }
     for name, count in rows.items():
         print(f"{name:52}{count:7}")
     print(f"{'median answer':52}{1000 * statistics.median(seconds):7.0f} ms")

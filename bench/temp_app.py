@@ -64,9 +64,12 @@ def access_token(app: Flask, *, admin: bool = False) -> str:
 def gunicorn_start(app: Flask, port: int, settings: dict[str, str]) -> tuple[list[str], dict[str, str]]:
     """The command of a real web server on the application's instance, with these settings, and its environment."""
     environment = {
-        "INSTANCE_PATH": str(app.instance_path), "MODELS_PATH": str(ROOT / "instance" / "models"), "PORT": str(port),
-        "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING",
-    } | settings  # fmt: skip
+        "INSTANCE_PATH": str(app.instance_path),
+        "MODELS_PATH": str(ROOT / "instance" / "models"),
+        "PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "LOG_LEVEL": "WARNING",
+    } | settings
     return [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"], environment
 
 

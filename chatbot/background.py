@@ -68,9 +68,11 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
             asked_by = getattr(self.request, "asked_by", None)
             structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id, request_id=asked_by)
             span = tracing.begin(
-                self.name, getattr(self.request, tracing.TRACEPARENT, None), task_id=self.request.id,
+                self.name,
+                getattr(self.request, tracing.TRACEPARENT, None),
+                task_id=self.request.id,
                 chatbot_request_id=asked_by,
-            )  # fmt: skip
+            )
             if span:
                 structlog.contextvars.bind_contextvars(trace_id=span.trace_id)
             with tracing.inside(span), app.app_context():

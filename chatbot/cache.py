@@ -66,9 +66,7 @@ class Redis:
     """Redis, or nothing while it is away. Nothing connects before the first call."""
 
     def __init__(self, url: str) -> None:
-        self._client = redis.from_url(
-            url, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS
-        )  # fmt: skip
+        self._client = redis.from_url(url, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS)
         self._try_at = 0.0
 
     def get(self, key: str) -> bytes | None:

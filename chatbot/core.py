@@ -194,9 +194,7 @@ def _retriever(parts: Parts, settings: Settings) -> Any:
     from chatbot.knowledge.retrieval.retriever import Retriever
 
     folder = settings.instance_path / "index"
-    return Retriever(
-        parts["sessions"], parts["embedders"], settings.relevance_threshold, settings.vector_store, folder
-    )  # fmt: skip
+    return Retriever(parts["sessions"], parts["embedders"], settings.relevance_threshold, settings.vector_store, folder)
 
 
 def _answer_cache(parts: Parts, settings: Settings) -> Any:

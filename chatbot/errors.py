@@ -36,9 +36,13 @@ class ChatbotError(Exception):
     hint: str | None = None
 
     def __init__(
-        self, detail: str | None = None, *, code: str | None = None, errors: Sequence[FieldError] = (),
+        self,
+        detail: str | None = None,
+        *,
+        code: str | None = None,
+        errors: Sequence[FieldError] = (),
         retry_after: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(detail or self.detail)
         self.code = code or self.code
         self.errors = tuple(errors)
@@ -107,7 +111,7 @@ _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisf
 
 def problem(
     error: ChatbotError, *, instance: str | None, request_id: str | None, language: str = ENGLISH
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The RFC 9457 object for an error: `type title status detail instance code request_id errors?`.
 
     `title` and each `detail` are in that language where there is a translation; `code` is the same in all.

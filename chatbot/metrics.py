@@ -29,8 +29,10 @@ REQUESTS = Counter(
 REQUEST_SECONDS = Histogram(
     "chatbot_http_request_seconds",
     "Time until a request was answered; of a stream, until it began.",
-    ["method", "route"], buckets=QUICK, registry=OURS,
-)  # fmt: skip
+    ["method", "route"],
+    buckets=QUICK,
+    registry=OURS,
+)
 STREAMS = Gauge("chatbot_streams", "Answers under way.", multiprocess_mode="livesum", registry=OURS)
 STREAM_PLACES = Gauge(
     "chatbot_stream_slots", "How many answers may be under way at once.", multiprocess_mode="livesum", registry=OURS
@@ -42,12 +44,18 @@ DECISIONS = Counter(
 )
 FIRST_TOKEN_SECONDS = Histogram(
     "chatbot_answer_first_token_seconds",
-    "From the question to the first token, of complete answers.", ["model"], buckets=LONG, registry=OURS,
-)  # fmt: skip
+    "From the question to the first token, of complete answers.",
+    ["model"],
+    buckets=LONG,
+    registry=OURS,
+)
 ANSWER_SECONDS = Histogram(
     "chatbot_answer_seconds",
-    "From the question to the last token, of complete answers.", ["model"], buckets=LONG, registry=OURS,
-)  # fmt: skip
+    "From the question to the last token, of complete answers.",
+    ["model"],
+    buckets=LONG,
+    registry=OURS,
+)
 RETRIEVAL_SECONDS = Histogram(
     "chatbot_retrieval_seconds", "Searching, by stage.", ["stage"], buckets=SHORT, registry=OURS
 )
@@ -57,8 +65,10 @@ UNPRICED = Counter("chatbot_unpriced_answers", "Answers of models whose price is
 LIMITS_HIT = Counter("chatbot_limits_hit", "Requests refused by a limit.", ["what", "limit"], registry=OURS)
 LIMITS_IN_MEMORY = Gauge(
     "chatbot_limits_in_memory",
-    "Processes that count limits by themselves as Redis is away.", multiprocess_mode="livesum", registry=OURS,
-)  # fmt: skip
+    "Processes that count limits by themselves as Redis is away.",
+    multiprocess_mode="livesum",
+    registry=OURS,
+)
 
 
 @dataclass(frozen=True)

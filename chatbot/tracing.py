@@ -28,8 +28,9 @@ EXPORT_SECONDS = 5.0
 TRACEPARENT = "traceparent"
 # OpenTelemetry's own names; every other one has one dot.
 _NAMES = {
-    "http_request_method": "http.request.method", "http_response_status_code": "http.response.status_code",
-}  # fmt: skip
+    "http_request_method": "http.request.method",
+    "http_response_status_code": "http.response.status_code",
+}
 
 _provider: Any = None
 _tracer: Any = None

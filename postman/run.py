@@ -40,9 +40,12 @@ def main() -> int:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         # None of the developer's own settings: they may name a database that is in use.
         environment = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ} | {
-            "PATH": path, "INSTANCE_PATH": folder, "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING",
+            "PATH": path,
+            "INSTANCE_PATH": folder,
+            "BIND_HOST": "127.0.0.1",
+            "LOG_LEVEL": "WARNING",
             "ADMIN_PASSWORD": VARIABLES["admin_password"],
-        }  # fmt: skip
+        }
         subprocess.run(["flask", "db", "upgrade"], cwd=ROOT, env=environment, check=True)
         create_admin = ["flask", "users", "create-admin", VARIABLES["admin_email"], "--username", "boss"]
         subprocess.run(create_admin, cwd=ROOT, env=environment, check=True)

@@ -141,9 +141,14 @@ def redis_server() -> Iterator[str]:
 
 def _settings(instance: Path, models: Path, **overrides: Any) -> Settings:
     values = {
-        "instance_path": instance, "models_path": models, "password_iterations": 1_000, "ratelimit_enabled": False,
-        "log_level": "WARNING", "web_threads": 64, "database_url": None,
-    }  # fmt: skip
+        "instance_path": instance,
+        "models_path": models,
+        "password_iterations": 1_000,
+        "ratelimit_enabled": False,
+        "log_level": "WARNING",
+        "web_threads": 64,
+        "database_url": None,
+    }
     return load_settings(_env_file=None, **(values | overrides))
 
 

@@ -265,9 +265,13 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.server.script.text_for(seen.body, plain)
         message = {"role": "assistant", "content": text}
         body = {
-            "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": seen.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": _usage(seen.body, text),
-        }  # fmt: skip
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": seen.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": _usage(seen.body, text),
+        }
         self._send(200, "application/json", json.dumps(body).encode())
 
     def _embed(self, seen: Seen, behaviour: str) -> None:
@@ -401,9 +405,12 @@ class _Stream:
     def _chunk(self, delta: dict[str, str | None] | None, finish: str | None = None) -> dict[str, Any]:
         choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
         return {
-            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
-            "model": self._seen.model, "choices": choices,
-        }  # fmt: skip
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": self._seen.model,
+            "choices": choices,
+        }
 
     def _event(self, payload: dict[str, Any]) -> None:
         self._write(f"data: {json.dumps(payload)}\n\n".encode())

@@ -41,9 +41,17 @@ def test_a_signup_goes_on_while_redis_is_away(make_app, capsys):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     app = make_app()
-    app.extensions["celery"].conf.update(celeryconfig.broker(app.extensions["settings"].model_copy(
-        update={"redis_url": type(app.extensions["settings"])(redis_url=f"redis://:canary@127.0.0.1:{port}/0").redis_url}
-    )))  # fmt: skip
+    app.extensions["celery"].conf.update(
+        celeryconfig.broker(
+            app.extensions["settings"].model_copy(
+                update={
+                    "redis_url": type(app.extensions["settings"])(
+                        redis_url=f"redis://:canary@127.0.0.1:{port}/0"
+                    ).redis_url
+                }
+            )
+        )
+    )
     begun = time.monotonic()
     answer = app.test_client().post("/api/users/signup/", json=BODY)
     log = capsys.readouterr().err

@@ -44,9 +44,13 @@ def started(instance: Path, *words: str) -> tuple[str, set[str]]:
     """What a command prints, and the modules that it has imported."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, *words], cwd=ROOT, env=inherited | {"INSTANCE_PATH": str(instance)},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", CHILD, *words],
+        cwd=ROOT,
+        env=inherited | {"INSTANCE_PATH": str(instance)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     loaded, cpu = done.stderr.splitlines()[-2:]
     sys.stdout.write(f"flask {' '.join(words)}: {cpu}\n")

@@ -19,10 +19,20 @@ from chatbot.cli_support import Commands
 from tests.conftest import HOURS, MakeApp, _sql, add_and_ingest, postgres_url
 
 COMMANDS = (
-    "knowledge list", "knowledge search x", "knowledge stats", "knowledge verify", "knowledge gaps", "index list",
-    "index verify", "index activate 1", "users list", "mail list", "eval run gaps", "backup create B.zip",
+    "knowledge list",
+    "knowledge search x",
+    "knowledge stats",
+    "knowledge verify",
+    "knowledge gaps",
+    "index list",
+    "index verify",
+    "index activate 1",
+    "users list",
+    "mail list",
+    "eval run gaps",
+    "backup create B.zip",
     "chat replay 00000000-0000-0000-0000-000000000000",
-)  # fmt: skip
+)
 NOBODY = "postgresql://somebody:a%20pass@word@127.0.0.1:1/x"
 
 
@@ -55,7 +65,7 @@ def test_a_database_that_was_not_migrated_is_told_in_a_line(make_app: MakeApp, t
     said = told(make_app(database_url=f"sqlite:///{tmp_path / 'new.db'}"), command).output
     assert said.strip() == (
         "Error: The database does not have the tables of this version. Run `flask db upgrade` first."
-    )  # fmt: skip
+    )
 
 
 LOCKED = sqlite3.OperationalError("database is locked")
@@ -99,10 +109,14 @@ def test_a_command_names_the_field_that_is_not_valid(sqlite_app: Flask, command:
 @pytest.mark.parametrize(
     "command",
     [
-        "index activate {}", "index drop {}", "index build --generation {}", "index snapshot --generation {}",
-        "chat replay {message} --generation {}", "eval calibrate . --generation {}",
+        "index activate {}",
+        "index drop {}",
+        "index build --generation {}",
+        "index snapshot --generation {}",
+        "chat replay {message} --generation {}",
+        "eval calibrate . --generation {}",
     ],
-)  # fmt: skip
+)
 def test_a_number_that_no_database_holds_is_told_in_a_line(sqlite_app: Flask, command: str) -> None:
     message = "00000000-0000-0000-0000-000000000000"
     said = told(sqlite_app, command.format(10**20, message=message)).output.strip()

@@ -49,13 +49,26 @@ def test_values_come_from_the_environment_and_a_file(monkeypatch, tmp_path):
 
 
 BAD = {
-    "port": 70_000, "no_context_behavior": "maybe", "max_upload_mb": 0, "mail_port": "x",
-    "public_url": "chat.example.com", "log_level": "LOUD",
-    "cors_origins": "https://a.example/path", "redis_url": "http://canary", "database_url": "mysql://u:canary@h/d",
-    "secret_key": "canary", "jwt_secret_key": "canary", "retrieval_top_k": 100, "ratelimit_enabled": "perhaps",
-    "secret_key_previous": "canary", "jwt_secret_key_previous": "canary", "secrets_retire_at": "canary",
-    "max_sessions": 0, "refresh_leeway_seconds": 61, "clock_skew_seconds": 61,
-}  # fmt: skip
+    "port": 70_000,
+    "no_context_behavior": "maybe",
+    "max_upload_mb": 0,
+    "mail_port": "x",
+    "public_url": "chat.example.com",
+    "log_level": "LOUD",
+    "cors_origins": "https://a.example/path",
+    "redis_url": "http://canary",
+    "database_url": "mysql://u:canary@h/d",
+    "secret_key": "canary",
+    "jwt_secret_key": "canary",
+    "retrieval_top_k": 100,
+    "ratelimit_enabled": "perhaps",
+    "secret_key_previous": "canary",
+    "jwt_secret_key_previous": "canary",
+    "secrets_retire_at": "canary",
+    "max_sessions": 0,
+    "refresh_leeway_seconds": 61,
+    "clock_skew_seconds": 61,
+}
 
 
 def test_all_bad_settings_are_named_at_once_without_their_values(tmp_path):

@@ -153,11 +153,13 @@ def refused(session) -> None:
 
 
 ENDINGS = {
-    "commit": lambda session: session.commit(), "rollback": lambda session: session.rollback(),
-    "close": lambda session: session.close(), "an error": refused,
+    "commit": lambda session: session.commit(),
+    "rollback": lambda session: session.rollback(),
+    "close": lambda session: session.close(),
+    "an error": refused,
     "a lost connection": lambda session: (session.connection().invalidate(), session.close()),
     "an invalid session": lambda session: session.invalidate(),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)

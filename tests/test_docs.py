@@ -147,10 +147,14 @@ def sample(tmp_path_factory: pytest.TempPathFactory, models_path: Path, sqlite_t
     shutil.copy(sqlite_template, instance / "chatbot.db")
     app = create_app(
         load_settings(
-            _env_file=None, instance_path=instance, models_path=models_path, password_iterations=1_000,
-            log_level="WARNING", ratelimit_enabled=False,
+            _env_file=None,
+            instance_path=instance,
+            models_path=models_path,
+            password_iterations=1_000,
+            log_level="WARNING",
+            ratelimit_enabled=False,
         )
-    )  # fmt: skip
+    )
     level = logging.getLogger("chatbot").level
     paths = [str(ROOT / "README.md"), str(ROOT / "docs")]
     outcome = app.test_cli_runner().invoke(args=["knowledge", "ingest", *paths, "--wait"])

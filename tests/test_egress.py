@@ -90,8 +90,9 @@ def imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
-            "import_module", "__import__",
-        ):  # fmt: skip
+            "import_module",
+            "__import__",
+        ):
             names |= {str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)}
     return names
 
@@ -138,15 +139,56 @@ def test_the_openai_sdk_gets_the_client_of_egress_and_no_other():
 # Addresses
 
 
-@pytest.mark.parametrize("text", [
-    "127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
-    "169.254.169.254", "100.64.0.1", "100.100.100.200", "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.51.100.1",
-    "203.0.113.1", "192.88.99.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
-    "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:93.184.216.34", "fe80::1", "fe80::1%eth0", "fec0::1",
-    "fc00::1", "fd00:ec2::254", "ff02::1", "100::1", "64:ff9b::7f00:1", "64:ff9b::5db8:d822", "64:ff9b:1::1",
-    "2002:7f00:1::", "2002:5db8:d822::1", "2001:0:5ef5:79fb::1", "2001:db8::1", "2001:2::1", "2001:20::1", "3fff::1",
-    "5f00::1", "4000::1",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1",
+        "127.255.255.254",
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.0.0.1",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "100.100.100.200",
+        "192.0.0.8",
+        "192.0.2.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "192.88.99.1",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::7f00:1",
+        "::ffff:127.0.0.1",
+        "::ffff:93.184.216.34",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "ff02::1",
+        "100::1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::5db8:d822",
+        "64:ff9b:1::1",
+        "2002:7f00:1::",
+        "2002:5db8:d822::1",
+        "2001:0:5ef5:79fb::1",
+        "2001:db8::1",
+        "2001:2::1",
+        "2001:20::1",
+        "3fff::1",
+        "5f00::1",
+        "4000::1",
+    ],
+)
 def test_an_address_that_is_not_of_the_public_internet_is_known_as_such(text):
     """I1, I2"""
     assert not is_public(ip_address(text))
@@ -160,52 +202,123 @@ def test_an_address_of_the_public_internet_is_known_as_such(text):
 # URLs
 
 
-@pytest.mark.parametrize("url", [
-    "http://127.0.0.1/", "http://0.0.0.0/", "http://[::1]/", "http://10.1.2.3/", "http://172.16.0.1/",
-    "http://192.168.0.1/", "http://169.254.169.254/latest/meta-data/", "http://[fd00::1]/", "http://[fe80::1]/",
-    "http://100.64.0.1/", "http://224.0.0.1/", "http://255.255.255.255/", "http://[::ffff:127.0.0.1]/",
-    "http://[::ffff:7f00:1]/", "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/", "http://[::]/",
-    "http://127.0.0.1./", "http://127。0。0。1/", "http://１２７.0.0.1/", "http://127｡0．0.1/",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/",
+        "http://0.0.0.0/",
+        "http://[::1]/",
+        "http://10.1.2.3/",
+        "http://172.16.0.1/",
+        "http://192.168.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[fd00::1]/",
+        "http://[fe80::1]/",
+        "http://100.64.0.1/",
+        "http://224.0.0.1/",
+        "http://255.255.255.255/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[::ffff:7f00:1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://[::]/",
+        "http://127.0.0.1./",
+        "http://127。0。0。1/",
+        "http://１２７.0.0.1/",
+        "http://127｡0．0.1/",
+    ],
+)
 def test_a_literal_address_that_is_not_public_is_refused(url):
     """I1, I2"""
     assert refused(url) == "This host leads to an address that is not on the public internet."
 
 
-@pytest.mark.parametrize("host", [
-    "2130706433", "0x7f000001", "0x7f.1", "0x7f.0x0.0x0.0x1", "017700000001", "0177.0.0.1", "127.1", "127.0.1",
-    "127.0.0.01", "1.2.3.4.5", "256.1.1.1", "4294967296", "0", "0x", "example.0x7f", "2130706433.", "１２７.1", "①②⑦.1",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0x7f.0x0.0x0.0x1",
+        "017700000001",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.1",
+        "127.0.0.01",
+        "1.2.3.4.5",
+        "256.1.1.1",
+        "4294967296",
+        "0",
+        "0x",
+        "example.0x7f",
+        "2130706433.",
+        "１２７.1",
+        "①②⑦.1",
+    ],
+)
 def test_a_number_in_any_other_form_is_refused_even_where_loopback_is_allowed(host):
     """I2"""
     limits = Limits(resolve=answering("127.0.0.1"), allowed_networks=(ip_network("0.0.0.0/0"),))
     assert refused(f"http://{host}/", limits) == "Write an IPv4 address as four decimal numbers."
 
 
-@pytest.mark.parametrize("url", [
-    "file:///etc/passwd", "gopher://example.com/", "ftp://example.com/", "data:text/html,hi", "javascript:alert(1)",
-    "dict://example.com:11211/", "//example.com/", "example.com", "/etc/passwd", "", "http:", "http://", "http:///a",
-    "https:example.com", "jar:http://example.com!/", "ws://example.com/", "HTTPX://example.com/",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "gopher://example.com/",
+        "ftp://example.com/",
+        "data:text/html,hi",
+        "javascript:alert(1)",
+        "dict://example.com:11211/",
+        "//example.com/",
+        "example.com",
+        "/etc/passwd",
+        "",
+        "http:",
+        "http://",
+        "http:///a",
+        "https:example.com",
+        "jar:http://example.com!/",
+        "ws://example.com/",
+        "HTTPX://example.com/",
+    ],
+)
 def test_only_http_and_https_are_fetched(url):
     """I3"""
     assert refused(url) == "Only addresses that begin with http:// or https:// can be fetched."
 
 
-@pytest.mark.parametrize("url", [
-    "http://good@127.0.0.1/", "http://example.com@example.org/", "http://u:p@example.com/", "http://@example.com/",
-    "http://example.com:80@127.0.0.1/", "http://:@example.com/",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://good@127.0.0.1/",
+        "http://example.com@example.org/",
+        "http://u:p@example.com/",
+        "http://@example.com/",
+        "http://example.com:80@127.0.0.1/",
+        "http://:@example.com/",
+    ],
+)
 def test_a_user_name_in_a_url_is_refused(url):
     """I3"""
     assert refused(url) == "The address may not have a user name or a password in it."
 
 
-@pytest.mark.parametrize("url", [
-    "http://example.com\\@127.0.0.1/", "http:\\\\example.com/", "http://exam\tple.com/", "http://example.com/\r\nX: y",
-    "http://example.com/\x00", "http://exa\u200bmple.com/", "http://example.com/\ud800", "\x01http://example.com/",
-    "http://example.com/\u202egnp.html",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com\\@127.0.0.1/",
+        "http:\\\\example.com/",
+        "http://exam\tple.com/",
+        "http://example.com/\r\nX: y",
+        "http://example.com/\x00",
+        "http://exa\u200bmple.com/",
+        "http://example.com/\ud800",
+        "\x01http://example.com/",
+        "http://example.com/\u202egnp.html",
+    ],
+)
 def test_characters_that_two_readers_take_differently_are_refused(url):
     """I3"""
     assert refused(url) == "The address has characters that do not belong into one."
@@ -223,28 +336,53 @@ def test_a_port_that_is_not_set_is_refused(port):
         assert "port" in refused(url)
 
 
-@pytest.mark.parametrize("host", [
-    "a b.example.com", "example%2ecom", "%31%32%37.0.0.1", "exa_mple..com", ".example.com", "-a.example.com",
-    "a-.example.com", "a" * 64 + ".com", "a." * 130 + "com", "example.com..", "exam<ple.com", "[::1", "::1", "[::1]x",
-    "[fe80::1%25eth0]", "[v1.a]", "[127.0.0.1]", "a[::1]", "exam℀ple.com", ".", "a,b.com", "xn--a\u0300.com",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a b.example.com",
+        "example%2ecom",
+        "%31%32%37.0.0.1",
+        "exa_mple..com",
+        ".example.com",
+        "-a.example.com",
+        "a-.example.com",
+        "a" * 64 + ".com",
+        "a." * 130 + "com",
+        "example.com..",
+        "exam<ple.com",
+        "[::1",
+        "::1",
+        "[::1]x",
+        "[fe80::1%25eth0]",
+        "[v1.a]",
+        "[127.0.0.1]",
+        "a[::1]",
+        "exam℀ple.com",
+        ".",
+        "a,b.com",
+        "xn--a\u0300.com",
+    ],
+)
 def test_a_host_that_is_not_one_is_refused(host):
     """I2, I3"""
     refused(f"http://{host}/")
 
 
-@pytest.mark.parametrize(("url", "form"), [
-    ("HTTP://Example.COM", "http://example.com/"),
-    ("https://example.com:443/a?b=c#part", "https://example.com/a?b=c"),
-    ("http://example.com:443/", "http://example.com:443/"),
-    (" https://example.com./a ", "https://example.com/a"),
-    ("https://bücher.example/ä?q=ü", "https://xn--bcher-kva.example/%C3%A4?q=%C3%BC"),
-    ("https://example。com/", "https://example.com/"),
-    ("https://example.com/a b%20c", "https://example.com/a%20b%20c"),
-    ("https://example.com?q=1", "https://example.com/?q=1"),
-    ("http://[2606:4700:0::1111]/", "http://[2606:4700::1111]/"),
-    ("http://my_host.example.com/", "http://my_host.example.com/"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("url", "form"),
+    [
+        ("HTTP://Example.COM", "http://example.com/"),
+        ("https://example.com:443/a?b=c#part", "https://example.com/a?b=c"),
+        ("http://example.com:443/", "http://example.com:443/"),
+        (" https://example.com./a ", "https://example.com/a"),
+        ("https://bücher.example/ä?q=ü", "https://xn--bcher-kva.example/%C3%A4?q=%C3%BC"),
+        ("https://example。com/", "https://example.com/"),
+        ("https://example.com/a b%20c", "https://example.com/a%20b%20c"),
+        ("https://example.com?q=1", "https://example.com/?q=1"),
+        ("http://[2606:4700:0::1111]/", "http://[2606:4700::1111]/"),
+        ("http://my_host.example.com/", "http://my_host.example.com/"),
+    ],
+)
 def test_a_url_has_one_form(url, form):
     """I2"""
     assert check(url, Limits(resolve=answering(PUBLIC))) == form
@@ -262,10 +400,18 @@ def test_a_url_that_grows_too_long_for_its_column_is_refused():
 # Names and where they lead
 
 
-@pytest.mark.parametrize("answers", [
-    ["127.0.0.1"], [PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], ["2606:4700::1111", "fd00::1"], ["::ffff:127.0.0.1"],
-    [PUBLIC, "fe80::1%eth0"],
-], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["127.0.0.1"],
+        [PUBLIC, "10.0.0.1"],
+        ["10.0.0.1", PUBLIC],
+        ["2606:4700::1111", "fd00::1"],
+        ["::ffff:127.0.0.1"],
+        [PUBLIC, "fe80::1%eth0"],
+    ],
+    ids=" ".join,
+)
 def test_one_answer_of_a_name_that_is_not_public_refuses_all(answers):
     """I5"""
     assert "not on the public internet" in refused("https://example.com/", Limits(resolve=answering(*answers)))
@@ -364,10 +510,18 @@ def test_the_settings_say_what_is_allowed_beyond_the_public_internet():
     assert (limits.max_bytes, limits.media_types) == (2 * 1024 * 1024, HTML)
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("fetch_ports", "0"), ("fetch_ports", "65536"), ("fetch_ports", "http"), ("fetch_allow_hosts", "http://wiki"),
-    ("fetch_allow_hosts", "10.1"), ("fetch_allow_hosts", "10.1.0.1/16"), ("fetch_allow_hosts", "*.example.com"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fetch_ports", "0"),
+        ("fetch_ports", "65536"),
+        ("fetch_ports", "http"),
+        ("fetch_allow_hosts", "http://wiki"),
+        ("fetch_allow_hosts", "10.1"),
+        ("fetch_allow_hosts", "10.1.0.1/16"),
+        ("fetch_allow_hosts", "*.example.com"),
+    ],
+)
 def test_a_setting_that_says_nothing_clear_stops_the_start(name, value):
     """P11"""
     with pytest.raises(ConfigError, match=name.upper()):
@@ -386,10 +540,21 @@ def test_redirects_are_followed_and_the_end_is_told(server):
     assert (fetched.media_type, fetched.filename, fetched.body) == ("text/html", "hours.html", b"hours")
 
 
-@pytest.mark.parametrize("location", [
-    "http://10.0.0.1/", "http://169.254.169.254/latest/", "http://[::1]/", "//127.0.0.2/", "file:///etc/passwd",
-    "gopher://127.0.0.1/", "http://2130706433/", "http://u@127.0.0.1/", "http://127.0.0.1:22/", "http://[/",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest/",
+        "http://[::1]/",
+        "//127.0.0.2/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1/",
+        "http://2130706433/",
+        "http://u@127.0.0.1/",
+        "http://127.0.0.1:22/",
+        "http://[/",
+    ],
+)
 def test_each_hop_is_judged_like_the_first(server, location):
     """I4"""
     server.redirect("/", location)
@@ -442,10 +607,26 @@ def test_a_request_says_nothing_about_anybody(server, monkeypatch, tmp_path):
 # What comes back
 
 
-@pytest.mark.parametrize(("status", "may_pass"), [
-    (404, False), (410, False), (401, False), (403, False), (418, False), (204, False), (206, False), (304, False),
-    (408, True), (425, True), (429, True), (500, True), (502, True), (503, True), (504, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "may_pass"),
+    [
+        (404, False),
+        (410, False),
+        (401, False),
+        (403, False),
+        (418, False),
+        (204, False),
+        (206, False),
+        (304, False),
+        (408, True),
+        (425, True),
+        (429, True),
+        (500, True),
+        (502, True),
+        (503, True),
+        (504, True),
+    ],
+)
 def test_an_answer_that_is_no_document_says_whether_to_try_again(server, status, may_pass):
     server.page("/", "" if status in (204, 304) else "sorry", status=status)
     with pytest.raises(FetchFailed, match=f"answered {status}") as failure:
@@ -453,10 +634,19 @@ def test_an_answer_that_is_no_document_says_whether_to_try_again(server, status,
     assert (failure.value.may_pass, failure.value.code) == (may_pass, "fetch_failed")
 
 
-@pytest.mark.parametrize(("media_type", "comes"), [
-    ("text/html; charset=utf-8", True), ("TEXT/HTML", True), ("", True), ("application/octet-stream", True),
-    ("image/png", False), ("video/mp4", False), ("text/html\u00e9", False), ("nonsense", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("media_type", "comes"),
+    [
+        ("text/html; charset=utf-8", True),
+        ("TEXT/HTML", True),
+        ("", True),
+        ("application/octet-stream", True),
+        ("image/png", False),
+        ("video/mp4", False),
+        ("text/html\u00e9", False),
+        ("nonsense", False),
+    ],
+)
 def test_a_kind_that_cannot_be_read_is_refused_before_it_is_read(server, media_type, comes):
     """I7"""
     server.page("/", "x", media_type=media_type)
@@ -536,11 +726,19 @@ def test_an_encoding_that_was_not_asked_for_is_refused(server, encoding):
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 
 
-@pytest.mark.parametrize(("first", "piece"), [
-    (b"", b""), (b"H", b""), (OK, b"X-A: b\r\n"[:1]), (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    (OK + b"Content-Length: 100000\r\n\r\n", b"a"), (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
-    (OK + b"\r\n", b"a"),
-], ids=["silence", "half-a-line", "header", "informational", "body", "chunks", "no-length"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"", b""),
+        (b"H", b""),
+        (OK, b"X-A: b\r\n"[:1]),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (OK + b"Content-Length: 100000\r\n\r\n", b"a"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+        (OK + b"\r\n", b"a"),
+    ],
+    ids=["silence", "half-a-line", "header", "informational", "body", "chunks", "no-length"],
+)
 def test_a_server_that_drips_is_left_when_the_time_is_over(server, first, piece):
     """I7: each byte comes in time, the whole never does."""
     server.drip("/", first, piece)
@@ -557,11 +755,18 @@ def test_the_time_counts_for_all_hops_together(server):
         fetch(server.url("/a"), here(server, seconds=0.3))
 
 
-@pytest.mark.parametrize("written", [
-    b"SSH-2.0-OpenSSH_9.9\r\n", OK + b"Content-Length: 100\r\n\r\nshort", b"",
-    OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
-    OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
-], ids=["ssh", "short", "nothing", "half-a-chunk", "huge-header", "two-lengths"])  # fmt: skip
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        OK + b"Content-Length: 100\r\n\r\nshort",
+        b"",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+        OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    ],
+    ids=["ssh", "short", "nothing", "half-a-chunk", "huge-header", "two-lengths"],
+)
 def test_what_is_not_a_whole_answer_is_a_failure_that_may_pass(server, written):
     server.script("/", lambda file: file.write(written))
     with pytest.raises(FetchFailed, match="broke off") as failure:
@@ -578,12 +783,20 @@ def test_a_port_where_nobody_listens_is_a_failure_that_may_pass():
     assert failure.value.may_pass
 
 
-@pytest.mark.parametrize(("header", "name"), [
-    ('attachment; filename="hours.pdf"', "hours.pdf"), ("inline", "get"), ("", "get"),
-    ("attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe.pdf", "größe.pdf"),
-    ('attachment; filename="../../etc/passwd"', "passwd"), ('attachment; filename="C:\\\\x\\\\y.txt"', "y.txt"),
-    ('attachment; filename=""', "get"), ("attachment; filename*=nonsense''x", "x"), (";;;=", "get"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ('attachment; filename="hours.pdf"', "hours.pdf"),
+        ("inline", "get"),
+        ("", "get"),
+        ("attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe.pdf", "größe.pdf"),
+        ('attachment; filename="../../etc/passwd"', "passwd"),
+        ('attachment; filename="C:\\\\x\\\\y.txt"', "y.txt"),
+        ('attachment; filename=""', "get"),
+        ("attachment; filename*=nonsense''x", "x"),
+        (";;;=", "get"),
+    ],
+)
 def test_a_file_has_the_name_its_server_gives_it_and_never_a_path(server, header, name):
     """H1"""
     server.page("/files/get?id=1", "x", Content_Disposition=header)
@@ -752,11 +965,17 @@ def test_a_time_out_is_one_all_the_same(stoppable_client, server):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("/wiki/%c3%9cber", "/wiki/%C3%9Cber"), ("/wiki/Über", "/wiki/%C3%9Cber"), ("/a%2Db%7Ec", "/a-b~c"),
-        ("/wiki/a/../Ferry", "/wiki/Ferry"), ("/./a/.", "/a/"), ("/../a", "/a"), ("/a/%2e%2E/b", "/b"),
-        ("?q=%6a%2f", "/?q=j%2F"), ("/a#b", "/a"),
+        ("/wiki/%c3%9cber", "/wiki/%C3%9Cber"),
+        ("/wiki/Über", "/wiki/%C3%9Cber"),
+        ("/a%2Db%7Ec", "/a-b~c"),
+        ("/wiki/a/../Ferry", "/wiki/Ferry"),
+        ("/./a/.", "/a/"),
+        ("/../a", "/a"),
+        ("/a/%2e%2E/b", "/b"),
+        ("?q=%6a%2f", "/?q=j%2F"),
+        ("/a#b", "/a"),
     ],
-)  # fmt: skip
+)
 def test_equivalent_urls_have_one_form(one: str, other: str) -> None:
     assert target_of(f"http://example.com{one}", {80}).url == f"http://example.com{other}"
 

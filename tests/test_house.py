@@ -132,6 +132,11 @@ def test_a_silenced_type_error_is_named(path):
     assert re.findall(r"# type: ignore(?!\[)", path.read_text()) == []
 
 
+@pytest.mark.parametrize("path", PYTHON, ids=name_of)
+def test_formatting_is_never_skipped(path):
+    assert "# fmt: " + "skip" not in path.read_text()
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_file_is_short(path):
     assert len(path.read_text().splitlines()) <= 450

@@ -101,18 +101,30 @@ class Project:
         self.lock("", self.index.add("plain", "1.0"))
         self.lock("-embedder", self.index.add("weights", "1.0", "Requires-Dist: gigabytes\n"))
         self.environment = CLOSED | {
-            "PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": self.index.url, "PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0",
-            "UV_NO_CONFIG": "1", "UV_CACHE_DIR": str(folder / "cache"), "UV_LINK_MODE": "copy", "HOME": str(folder),
-        }  # fmt: skip
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": self.index.url,
+            "PIP_RETRIES": "0",
+            "UV_HTTP_RETRIES": "0",
+            "UV_NO_CONFIG": "1",
+            "UV_CACHE_DIR": str(folder / "cache"),
+            "UV_LINK_MODE": "copy",
+            "HOME": str(folder),
+        }
 
     def lock(self, which: str, *lines: str) -> None:
         (self.folder / f"requirements{which}.txt").write_text("".join(lines), encoding="utf-8")
 
     def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["make", f"PYTHON={BASE}", *arguments], cwd=self.folder, env=self.environment | environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600,
-        )  # fmt: skip
+            ["make", f"PYTHON={BASE}", *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=600,
+        )
 
     def version(self, module: str) -> str:
         python = self.folder / ".venv" / "bin" / "python"

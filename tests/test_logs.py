@@ -26,9 +26,23 @@ def lines(capsys) -> list[str]:
 
 
 SECRETS = [
-    "password", "password2", "current_password", "passwd", "mail_password", "access_token", "refresh_token", "token",
-    "secret_key", "JWT_SECRET_KEY", "Authorization", "openai_api_key", "apikey", "Cookie", "database_url", "redis_url",
-]  # fmt: skip
+    "password",
+    "password2",
+    "current_password",
+    "passwd",
+    "mail_password",
+    "access_token",
+    "refresh_token",
+    "token",
+    "secret_key",
+    "JWT_SECRET_KEY",
+    "Authorization",
+    "openai_api_key",
+    "apikey",
+    "Cookie",
+    "database_url",
+    "redis_url",
+]
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
@@ -46,10 +60,16 @@ def test_values_under_secret_names_are_struck_out(capsys, log_format, key):
 
 @pytest.mark.parametrize(
     "text",
-    [f"Authorization: Bearer {CANARY}", f"bearer {CANARY}", f"GET /verify/?token={CANARY} HTTP/1.1",
-     f"postgresql://bot:{CANARY}@db.example.com/chat", f"redis://:{CANARY}@host:6379/0",
-     f"a key cb_{CANARY}_0123456789 of ours", f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.c2lnbmF0dXJl"],
-)  # fmt: skip
+    [
+        f"Authorization: Bearer {CANARY}",
+        f"bearer {CANARY}",
+        f"GET /verify/?token={CANARY} HTTP/1.1",
+        f"postgresql://bot:{CANARY}@db.example.com/chat",
+        f"redis://:{CANARY}@host:6379/0",
+        f"a key cb_{CANARY}_0123456789 of ours",
+        f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.c2lnbmF0dXJl",
+    ],
+)
 def test_secrets_inside_texts_are_struck_out(capsys, text):
     """P1: of our own events, of the libraries', and of exceptions."""
     configure_logs("INFO", "json")

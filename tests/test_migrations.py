@@ -15,9 +15,15 @@ from chatbot.extensions import db
 from tests.conftest import ROOT, MakeApp
 
 ROWS = {
-    "users": 1, "collections": 1, "generations": 1, "documents": 1, "document_versions": 1, "chunks": 1,
-    "chat_sessions": 1, "messages": 2,
-}  # fmt: skip
+    "users": 1,
+    "collections": 1,
+    "generations": 1,
+    "documents": 1,
+    "document_versions": 1,
+    "chunks": 1,
+    "chat_sessions": 1,
+    "messages": 2,
+}
 
 
 def test_database_of_revision_0006_upgrades_without_loss(make_app: MakeApp, tmp_path: Path) -> None:

@@ -151,9 +151,11 @@ class Runner:
         auth = request.get("auth", self._collection["auth"])
         token = "" if auth["type"] == "noauth" else self._filled(auth["bearer"][0]["value"])
         with self._client.open(
-            self._url(request["url"]), method=request["method"], **self._body(request.get("body")),
+            self._url(request["url"]),
+            method=request["method"],
+            **self._body(request.get("body")),
             headers={"Authorization": f"Bearer {token}"} if token else {},
-        ) as answer:  # fmt: skip
+        ) as answer:
             self._check(name, answer, tests)
         self.sent += 1
 
@@ -180,10 +182,13 @@ class Runner:
             return {}
         if body["mode"] == "raw":
             return {"json": json.loads(self._filled(body["raw"]))}
-        return {"data": {
-            f["key"]: (ROOT / "postman" / f["src"]).open("rb") if f["type"] == "file" else self._filled(f["value"])
-            for f in body["formdata"] if not f.get("disabled")
-        }}  # fmt: skip
+        return {
+            "data": {
+                f["key"]: (ROOT / "postman" / f["src"]).open("rb") if f["type"] == "file" else self._filled(f["value"])
+                for f in body["formdata"]
+                if not f.get("disabled")
+            }
+        }
 
     def _filled(self, text: str) -> str:
         return re.sub(r"\{\{(\w+)\}\}", lambda found: self.variables[found[1]], text)

@@ -36,7 +36,7 @@ def test_processes_compute_with_what_was_loaded_before_they_were_forked(tmp_path
     environment = {"PATH": "/usr/bin:/bin", "INSTANCE_PATH": str(tmp_path), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", FORKS], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
-    )  # fmt: skip
+    )
 
     assert done.returncode == 0, done.stderr[-2000:]
     # The metrics' folder is known only after the fork.

@@ -127,11 +127,19 @@ def test_the_languages_say_the_same_things() -> None:
 @pytest.mark.parametrize(
     ("accepted", "language"),
     [
-        ("de", "de"), ("de-AT,en;q=0.5", "de"), ("fr-CA", "fr"), ("es-419;q=0.9,en;q=0.8", "es"), ("zh-Hans-CN", "zh"),
-        ("en-GB,de;q=0.9", "en"), ("pt,it", "en"), ("", "en"), ("*", "en"), ("\x7f;;q=x", "en"),
+        ("de", "de"),
+        ("de-AT,en;q=0.5", "de"),
+        ("fr-CA", "fr"),
+        ("es-419;q=0.9,en;q=0.8", "es"),
+        ("zh-Hans-CN", "zh"),
+        ("en-GB,de;q=0.9", "en"),
+        ("pt,it", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("\x7f;;q=x", "en"),
     ],
     ids=["de", "austria", "canada", "latin-america", "china", "english", "unknown", "none", "any", "garbage"],
-)  # fmt: skip
+)
 def test_a_problem_is_told_in_the_language_that_was_asked_for(sqlite_app: Flask, accepted: str, language: str) -> None:
     answer = sqlite_app.test_client().get("/api/chat/history/", headers={"Accept-Language": accepted})
 
@@ -186,9 +194,11 @@ def test_the_page_behind_a_letters_link_speaks_the_readers_language(
 @pytest.mark.parametrize("sentence", [prompts.NOTHING_FOUND, prompts.NOT_FROM_DOCUMENTS], ids=["nothing", "general"])
 def test_a_question_that_tells_its_language_is_answered_in_it(sentence: str, language: str) -> None:
     questions = {
-        "de": "Wie ist das Wetter heute und was ist das?", "es": "¿Qué es lo que se dice de la tienda por la noche?",
-        "fr": "Est-ce que le magasin est ouvert dans la nuit?", "zh": "这家店什么时候开门？",
-    }  # fmt: skip
+        "de": "Wie ist das Wetter heute und was ist das?",
+        "es": "¿Qué es lo que se dice de la tienda por la noche?",
+        "fr": "Est-ce que le magasin est ouvert dans la nuit?",
+        "zh": "这家店什么时候开门？",
+    }
 
     assert prompts.said(sentence, Ask(questions[language], language="en")) == translated(sentence, language)
     assert prompts.said(sentence, Ask("Paris?", language=language)) == translated(sentence, language)

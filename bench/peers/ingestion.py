@@ -87,11 +87,15 @@ def _procfile(ours: Ours, log: Path) -> Iterator[None]:
     with log.open("ab") as output:
         processes = [
             subprocess.Popen(
-                shlex.split(command), cwd=ROOT, env=_environment(ours), stdout=output, stderr=output,
+                shlex.split(command),
+                cwd=ROOT,
+                env=_environment(ours),
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
             for command in commands
-        ]  # fmt: skip
+        ]
     try:
         yield
     finally:

@@ -189,17 +189,23 @@ class Txtai:
 
     def command(self, port: int, processes: int) -> tuple[Sequence[str], dict[str, str]]:
         embeddings = {
-            "method": "external", "transform": "bench.peers.txtai_vectors.transform", "content": True, "hybrid": True,
-            "backend": "faiss", "encodebatch": 128,
-        }  # fmt: skip
+            "method": "external",
+            "transform": "bench.peers.txtai_vectors.transform",
+            "content": True,
+            "hybrid": True,
+            "backend": "faiss",
+            "encodebatch": 128,
+        }
         config = self.folder / "txtai.yml"
         told = {"path": str(self.folder / "txtai"), "writable": True, "embeddings": embeddings}
         # JSON is YAML as well.
         config.write_text(json.dumps(told), encoding="utf-8")
         settings = self.model | {
-            "EMBEDDING_MODEL": EMBEDDER, "CONFIG": str(config), "ALLOW_RESOLVE_TRANSFORM": "True",
+            "EMBEDDING_MODEL": EMBEDDER,
+            "CONFIG": str(config),
+            "ALLOW_RESOLVE_TRANSFORM": "True",
             "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+        }
         return _uvicorn("txtai.api:app", port, processes), settings
 
     def line(self, port: int) -> Line:
@@ -274,9 +280,14 @@ def _running(
 
 def _process(command: Sequence[str], settings: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | settings, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        command,
+        cwd=ROOT,
+        env=os.environ | settings,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 def _first(process: subprocess.Popen[bytes], line: Line, path: str, begin: float) -> float:

@@ -47,7 +47,7 @@ def measure(
 
 def _retrieval(
     target: Target, running: Running, asked: Sequence[tuple[str, Text]], filtered: bool, figures: Figures
-) -> None:  # fmt: skip
+) -> None:
     line, seconds, hits, returned = target.line(running.port), [], 0, 0
     # What is asked twice might be remembered.
     line.call("GET", target.search("warm up", K, filtered))
@@ -72,7 +72,7 @@ def _retrieval(
 
 def _chats(
     name: str, running: Running, chats: Iterator[bytes], parts: Sequence[str], model_port: int, figures: Figures
-) -> None:  # fmt: skip
+) -> None:
     direct = itertools.repeat(request("/v1/chat/completions", {"stream": True}))
     # The first answers of each process load what is loaded late.
     ask(running.port, chats, 4, 0)

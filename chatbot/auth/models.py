@@ -16,11 +16,30 @@ S = TypeVar("S", bound=Select[Any])
 # What an API key may be allowed: the chat; to read knowledge, to write it; to sign tokens for visitors; everything.
 SCOPES = ("chat", "knowledge:read", "knowledge:write", "visitors", "admin")
 EVENT_KINDS = (
-    "signed_up", "admin_created", "email_verified", "logged_in", "login_failed", "logged_out", "logged_out_everywhere",
-    "refresh_reused", "session_ended", "sessions_capped", "sessions_revoked", "password_reset_asked", "password_reset",
-    "password_changed", "profile_changed", "exported", "key_created", "key_revoked", "account_disabled",
-    "account_enabled", "account_deleted", "admin_granted", "admin_withdrawn",
-)  # fmt: skip
+    "signed_up",
+    "admin_created",
+    "email_verified",
+    "logged_in",
+    "login_failed",
+    "logged_out",
+    "logged_out_everywhere",
+    "refresh_reused",
+    "session_ended",
+    "sessions_capped",
+    "sessions_revoked",
+    "password_reset_asked",
+    "password_reset",
+    "password_changed",
+    "profile_changed",
+    "exported",
+    "key_created",
+    "key_revoked",
+    "account_disabled",
+    "account_enabled",
+    "account_deleted",
+    "admin_granted",
+    "admin_withdrawn",
+)
 
 
 class User(Base):

@@ -125,9 +125,16 @@ def reset_password(
 
 
 def change_password(
-    session: Session, settings: Settings, user_id: str, current: str, password: str, password2: str, *,
-    keep: str | None = None, origin: ClientInfo = UNKNOWN_CLIENT,
-) -> str:  # fmt: skip
+    session: Session,
+    settings: Settings,
+    user_id: str,
+    current: str,
+    password: str,
+    password2: str,
+    *,
+    keep: str | None = None,
+    origin: ClientInfo = UNKNOWN_CLIENT,
+) -> str:
     """Sets another password and ends every session but `keep`. Gives the id of the notice e-mail.
 
     Raises:
@@ -149,9 +156,16 @@ def change_password(
 
 
 def _set_password(
-    session: Session, settings: Settings, user: User, password: str, password2: str, origin: ClientInfo, *,
-    because: str, keep: str | None = None,
-) -> str | None:  # fmt: skip
+    session: Session,
+    settings: Settings,
+    user: User,
+    password: str,
+    password2: str,
+    origin: ClientInfo,
+    *,
+    because: str,
+    keep: str | None = None,
+) -> str | None:
     """Replaces the password the user had when they were read: the notice's id, or None when it is another by now."""
     passwords.refuse_weak(password, password2, user.username, user.email, user.first_name, user.last_name)
     fresh = passwords.hash_password(password, settings.password_iterations)

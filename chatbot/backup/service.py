@@ -126,9 +126,7 @@ def _plain(value: Any) -> str:
 # Restoring one
 
 
-def restore(
-    session: Session, archive: Archive, *, replace: bool = False, told: Told = lambda _: None
-) -> None:  # fmt: skip
+def restore(session: Session, archive: Archive, *, replace: bool = False, told: Told = lambda _: None) -> None:
     """Makes the database what it was, in one transaction: all of it, or nothing.
 
     Raises:

@@ -73,9 +73,7 @@ def curate(
             case = curated.add_case(db.session(), question, relevant, set_name or curated.GAPS_SET)
             click.echo(f"The question is in the set {case.set_name}; `flask eval run {case.set_name}` asks it.")
             return
-        outcome, document, to_ingest = curated.curate(
-            db.session(), question, answer, collection or DEFAULT_COLLECTION
-        )  # fmt: skip
+        outcome, document, to_ingest = curated.curate(db.session(), question, answer, collection or DEFAULT_COLLECTION)
     except Invalid as error:
         raise click.ClickException(_sentences(error)) from None
     if to_ingest:

@@ -287,8 +287,15 @@ class MessageSchema(ma.Schema):
     def _shape(self, row: MessageView, **_kwargs: Any) -> dict[str, Any]:
         message = row.message
         same = [
-            "id", "chat_session_id", "parent_id", "is_user", "author", "content", "status", "created_at",
-        ]  # fmt: skip
+            "id",
+            "chat_session_id",
+            "parent_id",
+            "is_user",
+            "author",
+            "content",
+            "status",
+            "created_at",
+        ]
         shape = {name: getattr(message, name) for name in same}
         return shape | {"metadata": row.metadata, "feedback": message.feedback}
 

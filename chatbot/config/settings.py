@@ -42,10 +42,14 @@ class Settings(BaseSettings):
     """The environment variables the application reads, in upper case."""
 
     model_config = SettingsConfigDict(
-        env_file=str(ROOT / ".env"), env_ignore_empty=True, extra="ignore", hide_input_in_errors=True,
-        use_attribute_docstrings=True, alias_generator=AliasGenerator(validation_alias=names_of),
+        env_file=str(ROOT / ".env"),
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        alias_generator=AliasGenerator(validation_alias=names_of),
         populate_by_name=True,
-    )  # fmt: skip
+    )
 
     # Storage and URLs.
     instance_path: Path = ROOT / "instance"

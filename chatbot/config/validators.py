@@ -13,12 +13,21 @@ from sqlalchemy.exc import ArgumentError
 
 # What stands before the colon in the name of a model that is not OpenAI's, and the package that knows it.
 PROVIDERS = {
-    "anthropic": "langchain_anthropic", "google_genai": "langchain_google_genai", "mistralai": "langchain_mistralai",
-    "google_vertexai": "langchain_google_vertexai", "bedrock": "langchain_aws", "bedrock_converse": "langchain_aws",
-    "cohere": "langchain_cohere", "deepseek": "langchain_deepseek", "fireworks": "langchain_fireworks",
-    "groq": "langchain_groq", "ollama": "langchain_ollama", "openrouter": "langchain_openrouter",
-    "together": "langchain_together", "xai": "langchain_xai",
-}  # fmt: skip
+    "anthropic": "langchain_anthropic",
+    "google_genai": "langchain_google_genai",
+    "mistralai": "langchain_mistralai",
+    "google_vertexai": "langchain_google_vertexai",
+    "bedrock": "langchain_aws",
+    "bedrock_converse": "langchain_aws",
+    "cohere": "langchain_cohere",
+    "deepseek": "langchain_deepseek",
+    "fireworks": "langchain_fireworks",
+    "groq": "langchain_groq",
+    "ollama": "langchain_ollama",
+    "openrouter": "langchain_openrouter",
+    "together": "langchain_together",
+    "xai": "langchain_xai",
+}
 _HOST = re.compile(r"(?:[A-Za-z0-9_-]++\.)*+[0-9_-]*+[A-Za-z][A-Za-z0-9_-]*+")
 # What everybody writes first; a secret of nothing but such words is one, however often they are repeated.
 WEAK_WORDS = ("yoursecurekeyhere", "changeme", "password", "secret", "chatbot", "test", "dev", "key")

@@ -9,6 +9,15 @@ from chatbot.db.base import Base, UtcDateTime, new_id, utcnow
 from chatbot.db.session import SLOW, Sessions, begin_write, detached, engine_options, for_writing, prepare_engine
 
 __all__ = [
-    "SLOW", "Base", "Sessions", "UtcDateTime", "begin_write", "detached", "engine_options", "for_writing", "new_id",
-    "prepare_engine", "utcnow",
-]  # fmt: skip
+    "SLOW",
+    "Base",
+    "Sessions",
+    "UtcDateTime",
+    "begin_write",
+    "detached",
+    "engine_options",
+    "for_writing",
+    "new_id",
+    "prepare_engine",
+    "utcnow",
+]

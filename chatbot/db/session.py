@@ -66,15 +66,19 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
     An error of the database does not repeat the values of its statement: they would reach the log.
     """
     options: dict[str, Any] = {
-        "pool_size": threads, "max_overflow": 8, "pool_timeout": POOL_SECONDS, "pool_pre_ping": True,
+        "pool_size": threads,
+        "max_overflow": 8,
+        "pool_timeout": POOL_SECONDS,
+        "pool_pre_ping": True,
         "hide_parameters": True,
-    }  # fmt: skip
+    }
     if url.startswith("sqlite"):
         options["pool_pre_ping"] = False
         options["connect_args"] = {
-            "check_same_thread": False, "timeout": sqlite_writer.BUSY_TIMEOUT_MS / 1000,
+            "check_same_thread": False,
+            "timeout": sqlite_writer.BUSY_TIMEOUT_MS / 1000,
             "factory": sqlite_writer.Connection,
-        }  # fmt: skip
+        }
     return options
 
 

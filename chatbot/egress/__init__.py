@@ -40,4 +40,4 @@ __all__ = [
     "read_deadline",
     "stream_progress",
     "target_of",
-]  # fmt: skip
+]

@@ -65,9 +65,13 @@ class _Network(httpcore2.NetworkBackend):
         self._network = network
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.NetworkStream:  # fmt: skip
+    ) -> httpcore2.NetworkStream:
         raise_if_cancelled()
         return _Stream(self._network.connect_tcp(host, port, timeout, local_address, socket_options))
 

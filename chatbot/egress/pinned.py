@@ -38,9 +38,13 @@ class Pinned(httpcore2.NetworkBackend):
         self._network = httpcore2.SyncBackend()
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.NetworkStream:  # fmt: skip
+    ) -> httpcore2.NetworkStream:
         """The first connection that comes about, tried in the resolver's order."""
         failure: Exception = httpcore2.ConnectError("no address")
         for address in self._addresses:

@@ -21,9 +21,11 @@ class _Client(httpx2.Client):
     def send(self, request: httpx2.Request, **kwargs: Any) -> httpx2.Response:
         url = request.url
         span = tracing.current().child(
-            f"{request.method} {url.host}", server_address=url.host, url_path=url.path,
+            f"{request.method} {url.host}",
+            server_address=url.host,
+            url_path=url.path,
             http_request_method=request.method,
-        )  # fmt: skip
+        )
         with tracing.inside(span):
             response = super().send(request, **kwargs)
             span.note(http_response_status_code=response.status_code)

@@ -217,9 +217,21 @@ class DocumentSchema(ma.Schema):
         document = described.document
         error = {"code": document.error_code, "detail": document.error_detail} if document.error_code else None
         same = [
-            "id", "title", "source", "url", "document_type", "is_active", "status", "version",
-            "size_bytes", "chunk_count", "language", "content_hash", "uploaded_at", "updated_at",
-        ]  # fmt: skip
+            "id",
+            "title",
+            "source",
+            "url",
+            "document_type",
+            "is_active",
+            "status",
+            "version",
+            "size_bytes",
+            "chunk_count",
+            "language",
+            "content_hash",
+            "uploaded_at",
+            "updated_at",
+        ]
         return {name: getattr(document, name) for name in same} | {
             "collection": document.collection.name,
             "progress": {"chunks_done": document.chunks_done, "chunks_total": document.chunks_total},

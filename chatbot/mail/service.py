@@ -83,9 +83,7 @@ def _take(session: Session, mail_id: str) -> Mail | None:
     return detached(session, session.scalars(query).one())
 
 
-def _attempt(
-    session: Session, mail: Mail, builders: LetterBuilders, transport: Transport
-) -> tuple[str, str | None]:  # fmt: skip
+def _attempt(session: Session, mail: Mail, builders: LetterBuilders, transport: Transport) -> tuple[str, str | None]:
     """Writes and sends an e-mail; gives what became of it, and the reason where it was not sent."""
     if mail.attempts > MAX_ATTEMPTS:
         return "failed", "the worker stopped at every attempt"

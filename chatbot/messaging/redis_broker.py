@@ -147,8 +147,10 @@ class Channel(TolerantChannel, transport.Channel):
 
     def _move_keys(self, queue: str) -> None:
         expected = {self._q_for_pri(queue, step): b"list" for step in self.priority_steps} | {
-            self.unacked_key: b"hash", self.unacked_index_key: b"zset", UNIQUE_KEY: b"hash",
-        }  # fmt: skip
+            self.unacked_key: b"hash",
+            self.unacked_index_key: b"zset",
+            UNIQUE_KEY: b"hash",
+        }
         with self.conn_or_acquire() as client:
             for key, kind in expected.items():
                 self._move(client, key, kind)

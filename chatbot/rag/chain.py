@@ -116,14 +116,17 @@ def _as_said(pieces: Iterable[Piece], clock: _Clock) -> Generator[Part, None, No
     for piece in pieces:
         timings = clock.total() if piece.usage else {}
         yield Part(
-            text=piece.text, citation=piece.citation, usage=piece.usage, timings_ms=timings,
+            text=piece.text,
+            citation=piece.citation,
+            usage=piece.usage,
+            timings_ms=timings,
             finish_reason=piece.finish_reason,
-        )  # fmt: skip
+        )
 
 
 def _as_checked(
     pieces: Iterable[Piece], found: Found, embed: Embed | None, clock: _Clock
-) -> Generator[Part, None, None]:  # fmt: skip
+) -> Generator[Part, None, None]:
     """A model's answer: its markers become citations, or go, and so do links and images that nothing stands behind."""
     by_chunk = {passage.chunk_id: passage for passage in found.passages}
 
@@ -150,9 +153,11 @@ def _as_checked(
             final, checked, removed = with_cited_links(cited.text, citations, cited.checked(), found.passages)
             yield Part(checked=checked, final=final if removed else None)
             yield Part(
-                usage=piece.usage, timings_ms=clock.total(), removed_links=links.removed + removed,
+                usage=piece.usage,
+                timings_ms=clock.total(),
+                removed_links=links.removed + removed,
                 finish_reason=piece.finish_reason,
-            )  # fmt: skip
+            )
 
 
 def _up_to_markers(text: str) -> list[str]:

@@ -105,8 +105,11 @@ _KINDS: dict[Reason, type[ChatbotError]] = {
 }
 # Other providers' packages have only these kinds in common.
 _REFUSED = (
-    lc.ModelAuthenticationError, lc.ModelPermissionDeniedError, lc.ModelNotFoundError, lc.ModelInvalidRequestError,
-)  # fmt: skip
+    lc.ModelAuthenticationError,
+    lc.ModelPermissionDeniedError,
+    lc.ModelNotFoundError,
+    lc.ModelInvalidRequestError,
+)
 
 
 def translate(error: Exception) -> ChatbotError:

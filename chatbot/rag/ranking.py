@@ -101,7 +101,7 @@ def _stacked(passages: Sequence[Passage], vectors: Mapping[int, Vectors]) -> Vec
 
 def explained(
     candidates: Sequence[Passage], fit: Sequence[Passage], chosen: Sequence[Passage], refusal: str
-) -> tuple[Candidate, ...]:  # fmt: skip
+) -> tuple[Candidate, ...]:
     """Everything that was looked at, in its order, with why it was kept or dropped.
 
     `fit` are those of them with enough evidence and `chosen` those of these that were taken; `refusal` is the reason

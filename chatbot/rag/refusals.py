@@ -26,29 +26,87 @@ _BY_NAME = {name: status for status, names in _STATUSES.items() for name in name
 _BUSY = frozenset({409, 425, 429, 498})
 
 _FILTERED = (
-    "content_filter", "content filter", "content_policy", "content policy", "content management policy",
-    "responsibleaipolicyviolation", "data_inspection_failed", "inappropriate content", "content exists risk",
-    "considered high risk", "usage policy", "usage policies", "flagged", "moderation_blocked", "blocked by safety",
-    "safety system", "prohibited_content", "prohibited content",
-)  # fmt: skip
+    "content_filter",
+    "content filter",
+    "content_policy",
+    "content policy",
+    "content management policy",
+    "responsibleaipolicyviolation",
+    "data_inspection_failed",
+    "inappropriate content",
+    "content exists risk",
+    "considered high risk",
+    "usage policy",
+    "usage policies",
+    "flagged",
+    "moderation_blocked",
+    "blocked by safety",
+    "safety system",
+    "prohibited_content",
+    "prohibited content",
+)
 _UNPAID = (
-    "insufficient_quota", "insufficient balance", "insufficient credit", "insufficient funds", "credit balance",
-    "out of credits", "no credit", "exceeded your current quota", "payment required", "arrearage", "billing",
-)  # fmt: skip
+    "insufficient_quota",
+    "insufficient balance",
+    "insufficient credit",
+    "insufficient funds",
+    "credit balance",
+    "out of credits",
+    "no credit",
+    "exceeded your current quota",
+    "payment required",
+    "arrearage",
+    "billing",
+)
 # What is too long, and that it is.
 _PROMPT = (
-    "context length", "context size", "context window", "context limit", "context_length", "contextwindow",
-    "context_size", "model length", "prompt", "input token", "input length", "inputs` tokens", "`inputs`", "input is",
-    "the input", "token count", "number of tokens", "maximum context",
-)  # fmt: skip
+    "context length",
+    "context size",
+    "context window",
+    "context limit",
+    "context_length",
+    "contextwindow",
+    "context_size",
+    "model length",
+    "prompt",
+    "input token",
+    "input length",
+    "inputs` tokens",
+    "`inputs`",
+    "input is",
+    "the input",
+    "token count",
+    "number of tokens",
+    "maximum context",
+)
 _TOO_MUCH = (
-    "too long", "too large", "too many", "exceed", "longer than", "greater than", "larger than", "reduce", "must be <=",
-    "must have less than", "maximum", "max length", "should be [", "overflow", "not enough",
-)  # fmt: skip
+    "too long",
+    "too large",
+    "too many",
+    "exceed",
+    "longer than",
+    "greater than",
+    "larger than",
+    "reduce",
+    "must be <=",
+    "must have less than",
+    "maximum",
+    "max length",
+    "should be [",
+    "overflow",
+    "not enough",
+)
 _TOO_LONG = (
-    "request too large", "request body too large", "tokens_limit_reached", "string too long", "too many tokens",
-    "token limit", "reduce the length", "reduce your prompt", "exceed_context_size",
-)  # fmt: skip
+    "request too large",
+    "request body too large",
+    "tokens_limit_reached",
+    "string too long",
+    "too many tokens",
+    "token limit",
+    "reduce the length",
+    "reduce your prompt",
+    "exceed_context_size",
+)
 _CONTEXT = tuple(words for words in _PROMPT if words.startswith("context"))
 # What embedding services say of too many texts at once.
 _TEXTS = ("batch", "input", "text", "array", "items", "documents", "requests", "elements", "token")

@@ -117,9 +117,11 @@ class Usage:
         costs = (self.cost_usd, other.cost_usd)
         total = None if None in costs else f"{sum(Decimal(cost) for cost in costs if cost):.6f}"
         return Usage(
-            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens,
-            self.estimated or other.estimated, total,
-        )  # fmt: skip
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.estimated or other.estimated,
+            total,
+        )
 
 
 NOTHING_SPENT = Usage(0, 0, estimated=False, cost_usd="0.000000")

@@ -98,8 +98,6 @@ class _Read:
         families: dict[str, GaugeMetricFamily] = {}
         for reading in self._readings:
             names = list(reading.labels)
-            family = families.setdefault(
-                reading.name, GaugeMetricFamily(reading.name, reading.about, labels=names)
-            )  # fmt: skip
+            family = families.setdefault(reading.name, GaugeMetricFamily(reading.name, reading.about, labels=names))
             family.add_metric(list(reading.labels.values()), reading.value)
         yield from families.values()

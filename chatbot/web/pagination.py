@@ -28,9 +28,14 @@ class Page:
 
 
 def newest_first(
-    session: Session, query: Select[Any], when: Any, row_id: Any, limit: int, cursor: str | None,
+    session: Session,
+    query: Select[Any],
+    when: Any,
+    row_id: Any,
+    limit: int,
+    cursor: str | None,
     build: Callable[[Any], T] = lambda row: row,
-) -> Page:  # fmt: skip
+) -> Page:
     """One page of `query`, sorted by the time column `when` and then `row_id`, both descending.
 
     Raises:

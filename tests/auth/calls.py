@@ -21,13 +21,27 @@ from tests.conftest import PASSWORD
 
 ANOTHER = "a lighthouse in the fog"
 NO_METADATA = {
-    "question": "When?", "prompt_version": "", "timings_ms": {}, "usage": {}, "citations": [], "model": "extractive",
-    "cached": False, "grounding": {"top_score": None, "threshold": None},
-}  # fmt: skip
+    "question": "When?",
+    "prompt_version": "",
+    "timings_ms": {},
+    "usage": {},
+    "citations": [],
+    "model": "extractive",
+    "cached": False,
+    "grounding": {"top_score": None, "threshold": None},
+}
 NO_TRACE = {
-    "asked": "When?", "history": {}, "language": "en", "collections": [], "search": None, "model": "extractive",
-    "failures": [], "prompts": [], "removed_markers": [], "error": None,
-}  # fmt: skip
+    "asked": "When?",
+    "history": {},
+    "language": "en",
+    "collections": [],
+    "search": None,
+    "model": "extractive",
+    "failures": [],
+    "prompts": [],
+    "removed_markers": [],
+    "error": None,
+}
 Call = dict[str, Any]
 Build = Callable[[AuthActors, Who], Call]
 
@@ -302,10 +316,12 @@ CALLS: dict[tuple[str, str], Build] = {
     ("GET", "/api/knowledge/collections/<uuid:collection_id>/members/"): _a_collection(),
     ("POST", "/api/knowledge/collections/<uuid:collection_id>/members/"): _new_member,
     ("DELETE", "/api/knowledge/collections/<uuid:collection_id>/members/<uuid:user_id>/"): _a_member,
-}  # fmt: skip
+}
 
 # After these an account, its password or its sessions are not what they were; each call gets people of its own.
 ENDS = {
-    ("POST", "/api/users/logout/all/"), ("DELETE", "/api/users/profile/"), ("POST", "/api/users/password/change/"),
+    ("POST", "/api/users/logout/all/"),
+    ("DELETE", "/api/users/profile/"),
+    ("POST", "/api/users/password/change/"),
     ("POST", "/api/users/password/reset/"),
-}  # fmt: skip
+}

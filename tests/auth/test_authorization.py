@@ -28,9 +28,10 @@ PROFILE, DOCUMENTS, HISTORY = "/api/users/profile/", "/api/knowledge/documents/"
 # A collection and a document are nobody's own; test_collections.py and test_reading.py in tests/knowledge/ show who
 # reads which.
 OWNED = [
-    line for line in LINES
+    line
+    for line in LINES
     if "<uuid:" in line["route"] and line["guard"] != "admin" and "/knowledge/" not in line["route"]
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -93,19 +94,22 @@ def argument(line: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("role", "of"), [("other", ""), ("admin", ""), ("visitor", ""), ("other_visitor", "anna"),
-                                          ("owner", "anna"), ("key_chat", "anna")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("role", "of"),
+    [("other", ""), ("admin", ""), ("visitor", ""), ("other_visitor", "anna"), ("owner", "anna"), ("key_chat", "anna")],
+)
 def test_nobody_asks_in_somebody_elses_conversation(world, role, of, stream):
     """F2 F3: by its id in the body; nothing is stored and no stream begins."""
     chat = world.conversation(world.owner, of)
     before = dump(world.app)
     asked, missing = (
         world.app.test_client().post(
-            "/api/chat/send/", headers=world.who[role].headers,
+            "/api/chat/send/",
+            headers=world.who[role].headers,
             json={"message": "And now?", "chat_session_id": which, "stream": stream},
         )
         for which in (chat.id, str(uuid.uuid4()))
-    )  # fmt: skip
+    )
     assert (asked.status_code, asked.json["code"]) == (404, "chat_session_not_found")
     assert same(asked, missing)
     assert dump(world.app) == before
@@ -164,10 +168,35 @@ def test_the_ids_on_the_wire_cannot_be_counted_up(world):
 # Fields nobody may set ------------------------------------------------------------------------------------------------
 
 FORBIDDEN = (
-    "role", "roles", "is_admin", "admin", "is_verified", "verified", "is_active", "id", "user_id", "owner",
-    "created_at", "updated_at", "quota", "daily_tokens", "visitor", "sub", "scopes", "password_hash", "username_key",
-    "key", "key_hash", "family", "via", "is_user", "author", "next_position", "__class__", "_sa_instance_state",
-)  # fmt: skip
+    "role",
+    "roles",
+    "is_admin",
+    "admin",
+    "is_verified",
+    "verified",
+    "is_active",
+    "id",
+    "user_id",
+    "owner",
+    "created_at",
+    "updated_at",
+    "quota",
+    "daily_tokens",
+    "visitor",
+    "sub",
+    "scopes",
+    "password_hash",
+    "username_key",
+    "key",
+    "key_hash",
+    "family",
+    "via",
+    "is_user",
+    "author",
+    "next_position",
+    "__class__",
+    "_sa_instance_state",
+)
 
 
 def allowed(line: dict[str, str]) -> str:
@@ -248,8 +277,15 @@ def signed(app: Flask, **claims) -> dict[str, str]:
     """A token that this application has signed, with other claims than it would."""
     secrets = app.extensions["jwt_secrets"]
     now = utcnow().timestamp()
-    fixed = {"iat": int(now) - 5, "exp": int(now) + 600, "iss": "chatbot", "aud": "chatbot", "jti": str(uuid.uuid4()),
-             "type": "access", "fresh": False}  # fmt: skip
+    fixed = {
+        "iat": int(now) - 5,
+        "exp": int(now) + 600,
+        "iss": "chatbot",
+        "aud": "chatbot",
+        "jti": str(uuid.uuid4()),
+        "type": "access",
+        "fresh": False,
+    }
     token = pyjwt.encode(fixed | claims, secrets.current, "HS256", {"kid": jwts.kid_of(secrets.current)})
     return {"Authorization": f"Bearer {token}"}
 
@@ -277,12 +313,13 @@ def test_a_token_is_of_one_account_and_one_session(world, kind):
         key_ids = {row.user_id: row.id for row in rows if "admin" in row.scopes and row.expires_at is None}
     owner, boss = ids_of(world, "owner"), ids_of(world, "admin")
     mixed = [
-        {"sub": boss["sub"], "family": owner["family"]}, {"sub": owner["sub"], "family": boss["family"]},
+        {"sub": boss["sub"], "family": owner["family"]},
+        {"sub": owner["sub"], "family": boss["family"]},
         {"sub": boss["sub"], "family": key_ids[world.owner.id]},
         {"sub": owner["sub"], "family": key_ids[world.boss.id]},
         {"sub": owner["sub"], "family": str(uuid.uuid4())},
         {"sub": owner["sub"], "family": owner["family"] if kind == "visitor" else key_ids[world.owner.id]},
-    ]  # fmt: skip
+    ]
     for claims in mixed:
         headers = signed(world.app, type=kind, visitor="anna", **claims)
         assert [get(world.app, where, headers).status_code for where in (HISTORY, PROFILE, DOCUMENTS)] == [401] * 3
@@ -317,8 +354,10 @@ def test_the_last_administrator_stays(app, root, how):
     assert leave(app, root, how) == "done"
 
 
-@pytest.mark.parametrize("ways", [("delete", "delete"), ("demote", "demote"), ("disable", "disable"),
-                                  ("delete", "demote"), ("demote", "disable")])  # fmt: skip
+@pytest.mark.parametrize(
+    "ways",
+    [("delete", "delete"), ("demote", "demote"), ("disable", "disable"), ("delete", "demote"), ("demote", "disable")],
+)
 def test_of_the_last_two_administrators_who_leave_at_once_one_stays(app, ways):
     """F9"""
     people = [sign_up(app, name, admin=True) for name in ("one", "two")]

@@ -46,13 +46,42 @@ def bent(path: str) -> list[str]:
     first, _, rest = path.lstrip("/").partition("/")
     bare = path.rstrip("/")
     return [
-        bare, f"/{path}", f"//{path}", path.replace("/", "//"), f"{path}/", f"{bare};x", f"{path};x=1", f"{bare};/",
-        f"/{first};x/{rest}", f"/./{path[1:]}", f"/swagger/..{path}", f"/static/..{path}", f"/healthz/..{path}",
-        f"/{first}/../{first}/{rest}", f"/{first}/x/../{rest}", path.upper(), path.title(), bare + ".json", bare + ".",
-        bare + "%2f", bare + "%2e", bare + "%252f", bare + " ", bare + "\t", bare + "?", bare + "#", bare + "\\",
-        path.replace("/", "\\"), path.replace("/", "%2f"), path.replace("/api", "/\uff41pi").encode().decode("latin-1"),
-        path[1:], f"http://localhost{path}", bare + "/..;/", bare + "\r\nX: y", bare + "\0",
-    ]  # fmt: skip
+        bare,
+        f"/{path}",
+        f"//{path}",
+        path.replace("/", "//"),
+        f"{path}/",
+        f"{bare};x",
+        f"{path};x=1",
+        f"{bare};/",
+        f"/{first};x/{rest}",
+        f"/./{path[1:]}",
+        f"/swagger/..{path}",
+        f"/static/..{path}",
+        f"/healthz/..{path}",
+        f"/{first}/../{first}/{rest}",
+        f"/{first}/x/../{rest}",
+        path.upper(),
+        path.title(),
+        bare + ".json",
+        bare + ".",
+        bare + "%2f",
+        bare + "%2e",
+        bare + "%252f",
+        bare + " ",
+        bare + "\t",
+        bare + "?",
+        bare + "#",
+        bare + "\\",
+        path.replace("/", "\\"),
+        path.replace("/", "%2f"),
+        path.replace("/api", "/\uff41pi").encode().decode("latin-1"),
+        path[1:],
+        f"http://localhost{path}",
+        bare + "/..;/",
+        bare + "\r\nX: y",
+        bare + "\0",
+    ]
 
 
 @pytest.mark.parametrize("line", GUARDED, ids=name_of)
@@ -77,9 +106,23 @@ def test_an_address_works_without_its_last_slash_and_with_the_same_guard(world, 
     assert get(world.app, where, world.who["admin"].headers, **asks(line)).status_code == int(line["admin"])
 
 
-@pytest.mark.parametrize("name", ["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Prefix", "X-Script-Name",
-                                  "Script-Name", "X-Forwarded-Uri", "X-Envoy-Original-Path", "X-Forwarded-For",
-                                  "X-Real-IP", "X-User", "X-Remote-User", "X-Forwarded-User"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Forwarded-Prefix",
+        "X-Script-Name",
+        "Script-Name",
+        "X-Forwarded-Uri",
+        "X-Envoy-Original-Path",
+        "X-Forwarded-For",
+        "X-Real-IP",
+        "X-User",
+        "X-Remote-User",
+        "X-Forwarded-User",
+    ],
+)
 def test_a_header_leads_to_no_other_address_and_to_no_other_caller(world, name):
     """F12 F1"""
     for value in (DOCUMENTS, "/healthz", "127.0.0.1", world.boss.username, world.boss.id):
@@ -121,10 +164,29 @@ def test_the_authorization_header_is_bearer_and_one_token(world):
     """F1 D14"""
     token = world.who["owner"].shows
     good = [f"Bearer {token}", f"bearer {token}", f"BEARER   {token} "]
-    bad = ["", "Bearer", "Bearer ", token, f"Basic {token}", f"JWT {token}", f"Token {token}", f"Bearer{token}",
-           f"Bearer {token}, Bearer {token}", f"Bearer {token} {token}", f"Bearer Bearer {token}", f'Bearer "{token}"',
-           f"Bearer {token[:-1]}", "Bearer cb_", "Bearer cb_\xff", "Bearer \xfc\xdf", "Bearer ..",
-           "Bearer null", "Bearer undefined", "Bearer cb_%", f"Digest {token}"]  # fmt: skip
+    bad = [
+        "",
+        "Bearer",
+        "Bearer ",
+        token,
+        f"Basic {token}",
+        f"JWT {token}",
+        f"Token {token}",
+        f"Bearer{token}",
+        f"Bearer {token}, Bearer {token}",
+        f"Bearer {token} {token}",
+        f"Bearer Bearer {token}",
+        f'Bearer "{token}"',
+        f"Bearer {token[:-1]}",
+        "Bearer cb_",
+        "Bearer cb_\xff",
+        "Bearer \xfc\xdf",
+        "Bearer ..",
+        "Bearer null",
+        "Bearer undefined",
+        "Bearer cb_%",
+        f"Digest {token}",
+    ]
     assert [get(world.app, HISTORY, {"Authorization": value}).status_code for value in good] == [200] * len(good)
     for value in bad:
         answer = get(world.app, HISTORY, {"Authorization": value})

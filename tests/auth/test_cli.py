@@ -39,11 +39,12 @@ def test_the_password_is_asked_for_twice_and_not_shown(sqlite_app):
 @pytest.mark.parametrize(
     ("args", "password", "reason"),
     [
-        (COMMAND, "short", "Use 8 to 128 characters."), (COMMAND, "password", "too easy to guess"),
+        (COMMAND, "short", "Use 8 to 128 characters."),
+        (COMMAND, "password", "too easy to guess"),
         (["users", "create-admin", "nonsense", "--username", "root"], GOOD, "not an e-mail address"),
         (["users", "create-admin", "a@b.de", "--username", "a b"], GOOD, "Use 3 to 150 letters"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_usable_is_said_in_a_sentence(sqlite_app, args, password, reason):
     result = run(sqlite_app, *args, password=password)
     assert result.exit_code == 1
@@ -184,12 +185,17 @@ COMMANDS = ["disable", "enable", "make-admin", "make-user", "revoke-sessions", "
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(("account", "reason"), [("nobody", "There is no such account."),
-                                                 ("nobody@example.com", "There is no such account."),
-                                                 ("no@body", "email: This is not an e-mail address."),
-                                                 ("' OR 1=1 --", "There is no such account."),
-                                                 ("%", "There is no such account."),
-                                                 ("", "There is no such account.")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("account", "reason"),
+    [
+        ("nobody", "There is no such account."),
+        ("nobody@example.com", "There is no such account."),
+        ("no@body", "email: This is not an e-mail address."),
+        ("' OR 1=1 --", "There is no such account."),
+        ("%", "There is no such account."),
+        ("", "There is no such account."),
+    ],
+)
 def test_an_account_that_is_not_there_is_a_sentence(sqlite_app, command, account, reason):
     before = dump(sqlite_app)
     result = users(sqlite_app, command, account, *(["--yes"] if command == "delete" else []))
@@ -213,8 +219,19 @@ def test_a_command_may_be_given_twice(app, ada, root, command):
     assert [users(app, command, "ada").exit_code for _ in range(2)] == [0, 0]
 
 
-HOSTILE = ["\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "a\nb", "a\rb", "\u202eadmin", "[bold]x[/bold]", "[/]", ":smile:",
-           "[link=https://evil.example]x[/link]", "\x9b31m", "a\x00".strip("\x00") + "\u2028b"]  # fmt: skip
+HOSTILE = [
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "a\nb",
+    "a\rb",
+    "\u202eadmin",
+    "[bold]x[/bold]",
+    "[/]",
+    ":smile:",
+    "[link=https://evil.example]x[/link]",
+    "\x9b31m",
+    "a\x00".strip("\x00") + "\u2028b",
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)

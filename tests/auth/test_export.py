@@ -173,8 +173,20 @@ def test_an_account_that_is_deleted_meanwhile_gets_no_zip(app, ada, act):
             note(session, ada.id, UNKNOWN_CLIENT) if act == "note" else list(account_parts(session, ada.id))
 
 
-HOSTILE = ["../../etc/passwd", "/etc/passwd", "..\\..\\evil.exe", "C:\\evil", "a/../../b", "\u202egpj.exe",
-           "x" * 200, "con", "<script>", '"\n\r\t', "日本語", "=cmd|'/c calc'!A1"]  # fmt: skip
+HOSTILE = [
+    "../../etc/passwd",
+    "/etc/passwd",
+    "..\\..\\evil.exe",
+    "C:\\evil",
+    "a/../../b",
+    "\u202egpj.exe",
+    "x" * 200,
+    "con",
+    "<script>",
+    '"\n\r\t',
+    "日本語",
+    "=cmd|'/c calc'!A1",
+]
 
 
 def test_no_name_leads_out_of_the_zip(app, ada):

@@ -281,17 +281,21 @@ def test_a_login_tells_every_limit_that_applied(limited):
     assert failed.headers["RateLimit-Policy"] == '"account";q=10;w=300, "ip";q=10;w=300, "global";q=1000;w=300'
     assert failed.headers["RateLimit"] == '"account";r=9;t=300, "ip";r=9;t=300, "global";r=999;t=300'
     assert [part.partition(";t")[0] for part in right.headers["RateLimit"].split(", ")] == [
-        '"account";r=10', '"ip";r=9', '"global";r=999',
-    ]  # fmt: skip
+        '"account";r=10',
+        '"ip";r=9',
+        '"global";r=999',
+    ]
     assert "Retry-After" not in failed.headers
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body"),
-    [("DELETE", PROFILE, {"password": "wrong"}),
-     ("POST", CHANGE, {"current_password": "wrong", "password": "another one 77", "password2": "another one 77"})],
+    [
+        ("DELETE", PROFILE, {"password": "wrong"}),
+        ("POST", CHANGE, {"current_password": "wrong", "password": "another one 77", "password2": "another one 77"}),
+    ],
     ids=["delete", "change"],
-)  # fmt: skip
+)
 def test_a_password_is_not_guessed_with_a_stolen_token(limited, method, path, body):
     """B1 B12: counted for the person, wherever the calls come from."""
     access = log_in(limited, password=PASSWORD).json["access"]
@@ -356,11 +360,17 @@ def test_questions_are_limited_for_a_person(make_app):
 
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
-    [(b"{", "application/json", 400), (b"[]", "application/json", 422), (b"{}", "application/json", 422),
-     (b"5", "application/json", 422), (b"x", "text/plain", 415), (b" " * 2_000_000, "application/json", 413),
-     (b'{"email": 5}', "application/json", 422)],
+    [
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b"{}", "application/json", 422),
+        (b"5", "application/json", 422),
+        (b"x", "text/plain", 415),
+        (b" " * 2_000_000, "application/json", 413),
+        (b'{"email": 5}', "application/json", 422),
+    ],
     ids=["open", "list", "empty", "number", "text", "large", "mail-5"],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("path", [LOGIN, "/api/users/password/forgot/"])
 def test_a_bad_body_is_its_own_error_however_often(limited, path, body, content_type, status):
     """B11: nobody's account is counted for it."""

@@ -89,10 +89,14 @@ def test_the_form_of_the_page_does_what_the_letter_promised(app, session, ada, u
 
 @pytest.mark.parametrize(
     ("password", "password2", "reason"),
-    [("qwertyuiop", None, "This password is too easy to guess."), (NEW, NEWER, "The two passwords differ."),
-     ("tooshrt", None, "Length must be between 8 and 128."), ("", None, "Length must be between 8 and 128.")],
+    [
+        ("qwertyuiop", None, "This password is too easy to guess."),
+        (NEW, NEWER, "The two passwords differ."),
+        ("tooshrt", None, "Length must be between 8 and 128."),
+        ("", None, "Length must be between 8 and 128."),
+    ],
     ids=["common", "differ", "short", "empty"],
-)  # fmt: skip
+)
 def test_the_page_says_why_a_password_is_refused_and_asks_again(app, ada, password, password2, reason):
     token = token_for(app, ada, RESET)
     answer = submit(app, RESET, token, password, password2)

@@ -62,10 +62,17 @@ def test_a_disabled_account_is_told_only_after_the_right_password(app, session, 
 
 @pytest.mark.parametrize(
     ("email", "password"),
-    [(UNKNOWN, "wrong"), ("ada@example.com", "wrong"), ("ada@example.com", PASSWORD), ("bob@example.com", PASSWORD),
-     ("bob@example.com", "wrong"), ("no address", "wrong"), ("", "wrong")],
+    [
+        (UNKNOWN, "wrong"),
+        ("ada@example.com", "wrong"),
+        ("ada@example.com", PASSWORD),
+        ("bob@example.com", PASSWORD),
+        ("bob@example.com", "wrong"),
+        ("no address", "wrong"),
+        ("", "wrong"),
+    ],
     ids=["unknown", "wrong", "right", "disabled-right", "disabled-wrong", "malformed", "empty"],
-)  # fmt: skip
+)
 def test_the_hasher_runs_exactly_once(app, session, ada, bob, monkeypatch, email, password):
     """A4: the real one, counted; with today's iterations also for nobody's account."""
     change(session, bob.id, is_active=False)

@@ -157,10 +157,16 @@ def test_of_twenty_who_use_one_link_one_wins(make_app, database_url):
 
 @pytest.mark.parametrize(
     ("password", "code"),
-    [("short", "invalid"), ("password", "password_too_common"), ("1234567890123", "password_too_common"),
-     ("ada@example.com", "password_too_common"), ("x" * 129, "invalid"), ("good enough \0 not", "invalid")],
+    [
+        ("short", "invalid"),
+        ("password", "password_too_common"),
+        ("1234567890123", "password_too_common"),
+        ("ada@example.com", "password_too_common"),
+        ("x" * 129, "invalid"),
+        ("good enough \0 not", "invalid"),
+    ],
     ids=["short", "common", "digits", "own address", "long", "NUL"],
-)  # fmt: skip
+)
 def test_a_password_that_breaks_the_rules_leaves_the_link_usable(app, session, ada, password, code):
     """B6 B7"""
     token = link_to(app, ada)
@@ -212,10 +218,19 @@ def test_a_reset_link_lives_an_hour(app, ada, monkeypatch, ago, status):
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda t: t[:-1], lambda t: t + "x", lambda t: t.swapcase(), lambda _: "x", lambda _: "", lambda t: t * 200,
-     lambda t: t.rpartition(".")[0], lambda t: "é" + t, lambda t: ".".join(reversed(t.split(".")))],
+    [
+        lambda t: t[:-1],
+        lambda t: t + "x",
+        lambda t: t.swapcase(),
+        lambda _: "x",
+        lambda _: "",
+        lambda t: t * 200,
+        lambda t: t.rpartition(".")[0],
+        lambda t: "é" + t,
+        lambda t: ".".join(reversed(t.split("."))),
+    ],
     ids=["cut", "longer", "case", "x", "empty", "very long", "unsigned", "not ASCII", "turned round"],
-)  # fmt: skip
+)
 def test_a_tampered_link_resets_nothing(sqlite_app, spoil):
     """C5"""
     ada = sign_up(sqlite_app, "ada")
@@ -244,9 +259,12 @@ def strangers(app, session) -> dict[str, str]:
     change(session, bob, is_verified=True)
     change(session, eve, is_active=False)
     return {
-        "unconfirmed": ada.email, "confirmed": bob.email, "disabled": eve.email, "unknown": "nobody@example.com",
+        "unconfirmed": ada.email,
+        "confirmed": bob.email,
+        "disabled": eve.email,
+        "unknown": "nobody@example.com",
         "malformed": "no address",
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("url", [FORGOT, "/api/users/verify-email/resend/"])
@@ -317,13 +335,16 @@ def test_a_changed_password_ends_the_other_sessions_and_keeps_this_one(app, sess
 
 @pytest.mark.parametrize(
     ("body", "status", "code"),
-    [({}, 422, "invalid"), ({"password": NEW, "password2": NEW}, 422, "invalid"),
-     ({"current_password": "wrong", "password": NEW, "password2": NEW}, 401, "invalid_credentials"),
-     ({"current_password": PASSWORD, "password": NEW, "password2": NEWER}, 422, "invalid"),
-     ({"current_password": PASSWORD, "password": "password", "password2": "password"}, 422, "password_too_common"),
-     ({"current_password": PASSWORD, "password": NEW, "password2": NEW, "user_id": "x"}, 422, "invalid")],
+    [
+        ({}, 422, "invalid"),
+        ({"password": NEW, "password2": NEW}, 422, "invalid"),
+        ({"current_password": "wrong", "password": NEW, "password2": NEW}, 401, "invalid_credentials"),
+        ({"current_password": PASSWORD, "password": NEW, "password2": NEWER}, 422, "invalid"),
+        ({"current_password": PASSWORD, "password": "password", "password2": "password"}, 422, "password_too_common"),
+        ({"current_password": PASSWORD, "password": NEW, "password2": NEW, "user_id": "x"}, 422, "invalid"),
+    ],
     ids=["empty", "without", "wrong", "differ", "common", "unknown field"],
-)  # fmt: skip
+)
 def test_a_password_is_not_changed_without_the_current_one(app, session, ada, body, status, code):
     """B12"""
     answer = app.test_client().post(CHANGE, json=body, headers=ada.headers)

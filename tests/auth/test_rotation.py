@@ -187,8 +187,9 @@ def test_links_of_letters_change_over_likewise(make_app, database_url, kind):
     new = make_app(**after, secrets_retire_at=TOMORROW)
     retired = make_app(**after, secrets_retire_at=YESTERDAY)
     assert (follow(retired, kind, sent), follow(make_app(database_url=database_url, secret_key=NEW), kind, sent)) == (
-        401, 401,
-    )  # fmt: skip
+        401,
+        401,
+    )
     assert follow(old, kind, link(new, kind)) == 401
     assert follow(new, kind, sent) == 200
     assert follow(retired, kind, link(new, kind)) == 200

@@ -102,8 +102,9 @@ def test_what_ends_a_session_ends_its_tokens_at_once(app, ada, bob, end):
         answer = app.test_client().get(PROFILE, headers={"Authorization": f"Bearer {access}"})
         assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")
     assert (refresh(app, newest["refresh"]).status_code, refresh(app, newest["refresh"]).json["code"]) == (
-        401, "invalid_token",
-    )  # fmt: skip
+        401,
+        "invalid_token",
+    )
     assert passes(app, bob.access)
 
 

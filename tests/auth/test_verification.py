@@ -119,8 +119,15 @@ def test_confirming_signs_nobody_in(app, session, ada):
     """C1: whoever reads somebody's mail gets the address confirmed, and no session."""
     answer = verify(app, token_of(link_of(app)))
     assert set(answer.json) == {
-        "id", "username", "email", "first_name", "last_name", "is_verified", "is_admin", "created_at",
-    }  # fmt: skip
+        "id",
+        "username",
+        "email",
+        "first_name",
+        "last_name",
+        "is_verified",
+        "is_admin",
+        "created_at",
+    }
     assert session.scalar(select(func.count()).select_from(TokenFamily)) == 1
 
 

@@ -67,9 +67,16 @@ def test_a_key_that_may_signs_a_token_for_a_visitor(world, role):
     assert get(world.app, HISTORY, answer.json["access"]) == 200
 
 
-@pytest.mark.parametrize(("role", "code"), [("owner", "api_key_required"), ("admin", "api_key_required"),
-                                            ("key_chat", "insufficient_scope"), ("key_write", "insufficient_scope"),
-                                            ("visitor", "insufficient_scope")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("role", "code"),
+    [
+        ("owner", "api_key_required"),
+        ("admin", "api_key_required"),
+        ("key_chat", "insufficient_scope"),
+        ("key_write", "insufficient_scope"),
+        ("visitor", "insufficient_scope"),
+    ],
+)
 def test_nobody_else_signs_one(world, role, code):
     """A person in a page has no business to, and a visitor cannot make visitors."""
     answer = sign(world, role)
@@ -114,10 +121,29 @@ def test_a_token_lives_as_long_as_it_is_told(world, minutes, seconds):
 
 
 NAMES = [
-    "", " ", "a b", "a\tb", "a\nb", "anna\n", "anna\r\nSet-Cookie: x", "ä", "an\u200bna", "\u202eanna", "\uff21nna",
+    "",
+    " ",
+    "a b",
+    "a\tb",
+    "a\nb",
+    "anna\n",
+    "anna\r\nSet-Cookie: x",
+    "ä",
+    "an\u200bna",
+    "\u202eanna",
+    "\uff21nna",
     "x" * 129,
-    "anna\0", "\x1b[31m", "\x7f", None, 5, True, ["anna"], {"a": 1}, "🐴", "a\u0301",
-]  # fmt: skip
+    "anna\0",
+    "\x1b[31m",
+    "\x7f",
+    None,
+    5,
+    True,
+    ["anna"],
+    {"a": 1},
+    "🐴",
+    "a\u0301",
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
@@ -129,9 +155,25 @@ def test_a_visitor_is_named_in_plain_characters(world, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["x" * 128, "a", "ada@example.com", "'; DROP TABLE users; --", "<script>alert(1)</script>", "../../etc", "%00",
-     "{{7*7}}", "$(id)", "__proto__", '"', "\\", "null", "0", "-1", "owner"],
-)  # fmt: skip
+    [
+        "x" * 128,
+        "a",
+        "ada@example.com",
+        "'; DROP TABLE users; --",
+        "<script>alert(1)</script>",
+        "../../etc",
+        "%00",
+        "{{7*7}}",
+        "$(id)",
+        "__proto__",
+        '"',
+        "\\",
+        "null",
+        "0",
+        "-1",
+        "owner",
+    ],
+)
 def test_a_name_that_looks_dangerous_is_a_name(world, name):
     """G10: it is stored and given back as it is, and means nothing."""
     name = name.replace(" ", "_")
@@ -155,14 +197,36 @@ def test_names_differ_by_every_character(world):
 
 
 BAD = [
-    {"minutes": 0}, {"minutes": -1}, {"minutes": 1441}, {"minutes": 1.5}, {"minutes": "60"}, {"minutes": True},
-    {"minutes": None}, {"minutes": 10**30}, {"minutes": [60]}, {"daily_tokens": 0}, {"daily_tokens": -5},
-    {"daily_tokens": 10**9 + 1}, {"daily_tokens": "5"}, {"daily_tokens": 1.0}, {"daily_tokens": True},
-    {"daily_tokens": False}, {"daily_tokens": {}}, {"daily_tokens": 10**25}, {"collections": []}, {"collections": [""]},
-    {"collections": "default"}, {"collections": [None]}, {"collections": [5]}, {"collections": [["default"]]},
-    {"collections": ["x" * 101]}, {"collections": ["x"] * 51}, {"collections": {"default": 1}}, {"collections": [True]},
+    {"minutes": 0},
+    {"minutes": -1},
+    {"minutes": 1441},
+    {"minutes": 1.5},
+    {"minutes": "60"},
+    {"minutes": True},
+    {"minutes": None},
+    {"minutes": 10**30},
+    {"minutes": [60]},
+    {"daily_tokens": 0},
+    {"daily_tokens": -5},
+    {"daily_tokens": 10**9 + 1},
+    {"daily_tokens": "5"},
+    {"daily_tokens": 1.0},
+    {"daily_tokens": True},
+    {"daily_tokens": False},
+    {"daily_tokens": {}},
+    {"daily_tokens": 10**25},
+    {"collections": []},
+    {"collections": [""]},
+    {"collections": "default"},
+    {"collections": [None]},
+    {"collections": [5]},
+    {"collections": [["default"]]},
+    {"collections": ["x" * 101]},
+    {"collections": ["x"] * 51},
+    {"collections": {"default": 1}},
+    {"collections": [True]},
     {"collections": ["a\0"]},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: repr(bad)[:40])
@@ -174,10 +238,18 @@ def test_a_bound_is_of_its_type_and_in_its_range(world, bad):
     assert {error["pointer"].split("/")[1] for error in answer.json["errors"]} == {name}
 
 
-@pytest.mark.parametrize("good", [{"daily_tokens": 1}, {"daily_tokens": 10**9}, {"daily_tokens": None},
-                                  {"collections": None}, {"collections": ["x"] * 50},
-                                  {"collections": ["日本語", "a b"]}],
-                         ids=lambda good: repr(good)[:40])  # fmt: skip
+@pytest.mark.parametrize(
+    "good",
+    [
+        {"daily_tokens": 1},
+        {"daily_tokens": 10**9},
+        {"daily_tokens": None},
+        {"collections": None},
+        {"collections": ["x"] * 50},
+        {"collections": ["日本語", "a b"]},
+    ],
+    ids=lambda good: repr(good)[:40],
+)
 def test_a_bound_at_its_limit_is_accepted(world, good):
     """G9"""
     answer = sign(world, **good)
@@ -305,12 +377,33 @@ def forged(world: AuthActors, **changes) -> str:
 
 
 BENT = [
-    {"visitor": ...}, {"visitor": ""}, {"visitor": None}, {"visitor": 5}, {"visitor": ["anna"]}, {"visitor": "a b"},
-    {"visitor": "x" * 129}, {"visitor": "ä"}, {"visitor": "anna\n"}, {"collections": "default"}, {"collections": [1]},
-    {"collections": {}}, {"daily_tokens": "5"}, {"daily_tokens": 1.5}, {"daily_tokens": True}, {"family": ...},
-    {"family": "x"}, {"family": None}, {"sub": ...}, {"type": "refresh"}, {"type": "Visitor"}, {"type": ...},
-    {"exp": ...}, {"exp": 1}, {"aud": "other"}, {"iss": "other"},
-]  # fmt: skip
+    {"visitor": ...},
+    {"visitor": ""},
+    {"visitor": None},
+    {"visitor": 5},
+    {"visitor": ["anna"]},
+    {"visitor": "a b"},
+    {"visitor": "x" * 129},
+    {"visitor": "ä"},
+    {"visitor": "anna\n"},
+    {"collections": "default"},
+    {"collections": [1]},
+    {"collections": {}},
+    {"daily_tokens": "5"},
+    {"daily_tokens": 1.5},
+    {"daily_tokens": True},
+    {"family": ...},
+    {"family": "x"},
+    {"family": None},
+    {"sub": ...},
+    {"type": "refresh"},
+    {"type": "Visitor"},
+    {"type": ...},
+    {"exp": ...},
+    {"exp": 1},
+    {"aud": "other"},
+    {"iss": "other"},
+]
 
 
 @pytest.mark.parametrize("bent", BENT, ids=repr)

@@ -21,9 +21,18 @@ HASH = passwords.hash_password(PASSWORD, 1_000)
 
 # Who has nothing that is usable: all of them are refused alike, everywhere but where anybody may come in.
 DEAD = (
-    "disabled", "signed_out", "session_over", "key_expired", "key_deleted", "key_of_disabled", "visitor_of_deleted_key",
-    "visitor_of_expired_key", "visitor_of_disabled", "visitor_expired", "visitor_of_key_without_scope",
-)  # fmt: skip
+    "disabled",
+    "signed_out",
+    "session_over",
+    "key_expired",
+    "key_deleted",
+    "key_of_disabled",
+    "visitor_of_deleted_key",
+    "visitor_of_expired_key",
+    "visitor_of_disabled",
+    "visitor_expired",
+    "visitor_of_key_without_scope",
+)
 # A column of the matrix, and who it stands for.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "nobody": ("nobody",),
@@ -32,15 +41,32 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     **{
         name: (name,)
         for name in (
-            "owner", "other", "admin",
-            "key_chat", "key_read", "key_write", "key_visitors", "key_admin", "key_all",
-            "boss_chat", "boss_read", "boss_write", "boss_admin",
-            "visitor", "other_visitor",
+            "owner",
+            "other",
+            "admin",
+            "key_chat",
+            "key_read",
+            "key_write",
+            "key_visitors",
+            "key_admin",
+            "key_all",
+            "boss_chat",
+            "boss_read",
+            "boss_write",
+            "boss_admin",
+            "visitor",
+            "other_visitor",
         )
     },
-}  # fmt: skip
-SCOPES_OF = {"chat": ["chat"], "read": ["knowledge:read"], "write": ["knowledge:write"], "visitors": ["visitors"],
-             "admin": ["admin"], "all": list(SCOPES)}  # fmt: skip
+}
+SCOPES_OF = {
+    "chat": ["chat"],
+    "read": ["knowledge:read"],
+    "write": ["knowledge:write"],
+    "visitors": ["visitors"],
+    "admin": ["admin"],
+    "all": list(SCOPES),
+}
 
 _numbers = count(1)
 
@@ -78,9 +104,12 @@ class AuthActors:
         self._rows += [self.owner, self.other, self.boss, self.unverified, self.disabled]
         self.who = {"nobody": Who()}
         for role, user in (
-            ("owner", self.owner), ("other", self.other), ("admin", self.boss), ("unverified", self.unverified),
+            ("owner", self.owner),
+            ("other", self.other),
+            ("admin", self.boss),
+            ("unverified", self.unverified),
             ("disabled", self.disabled),
-        ):  # fmt: skip
+        ):
             self.who[role] = self._signed_in(user)
         self.who["signed_out"] = self._signed_in(self.owner, revoked_at=utcnow())
         self.who["session_over"] = self._signed_in(self.owner, expires_at=utcnow() - timedelta(seconds=1))
@@ -119,9 +148,15 @@ class AuthActors:
         name = f"{name}-{self._number}"
         plain = {"is_admin": False, "is_verified": True, "is_active": True, "created_at": utcnow()}
         return User(
-            id=new_id(), username=name, username_key=name, email=f"{name}@example.com", password_hash=HASH,
-            first_name="", last_name="", **(plain | values),
-        )  # fmt: skip
+            id=new_id(),
+            username=name,
+            username_key=name,
+            email=f"{name}@example.com",
+            password_hash=HASH,
+            first_name="",
+            last_name="",
+            **(plain | values),
+        )
 
     def _signed_in(self, user: User, **values: Any) -> Who:
         family = family_of(user, **values)
@@ -189,9 +224,15 @@ def key_of(user: User, scopes: list[str], **values: Any) -> tuple[ApiKey, str]:
     """A key's row, not stored yet, and the key."""
     secret = keys.PREFIX + new_id()
     row = ApiKey(
-        id=new_id(), user_id=user.id, name="A key", prefix=secret[:11], key_hash=keys.digest(secret), scopes=scopes,
-        created_at=utcnow(), **values,
-    )  # fmt: skip
+        id=new_id(),
+        user_id=user.id,
+        name="A key",
+        prefix=secret[:11],
+        key_hash=keys.digest(secret),
+        scopes=scopes,
+        created_at=utcnow(),
+        **values,
+    )
     return row, secret
 
 

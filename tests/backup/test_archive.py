@@ -44,8 +44,9 @@ def test_what_was_written_is_read_again(tmp_path):
     with reading(path) as archive:
         assert list(archive.lines("tables/users.jsonl")) == [b'{"a": 1}\n', b'{"a": 2}\n']
         assert (archive.manifest.rows, [part.name for part in archive.manifest.named("tables/")]) == (
-            2, ["tables/users.jsonl"],
-        )  # fmt: skip
+            2,
+            ["tables/users.jsonl"],
+        )
 
 
 def test_only_its_owner_may_read_it_and_nothing_else_is_left(tmp_path):

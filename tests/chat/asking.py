@@ -30,9 +30,7 @@ def with_model(make_app: MakeApp, server: OpenAIServer, **settings: Any) -> Flas
     return make_app(openai_api_key=KEY, openai_base_url=server.base_url, **(defaults | settings))
 
 
-def visitor(
-    app: Flask, owner: Person, name: str, lifetime: timedelta = timedelta(minutes=5), **limits: Any
-) -> Person:  # fmt: skip
+def visitor(app: Flask, owner: Person, name: str, lifetime: timedelta = timedelta(minutes=5), **limits: Any) -> Person:
     """A visitor of a person's product; `limits` are collections and daily_tokens."""
     with app.app_context(), app.extensions["sessions"]() as session:
         key, _ = keys.create_key(session, owner.id, "Shop", [keys.VISITORS], None)
@@ -40,9 +38,7 @@ def visitor(
     return Person(owner.id, "", token, "")
 
 
-def ask(
-    app: Flask, person: Person, message: str = QUESTION, *, key: str | None = None, **body: Any
-) -> TestResponse:  # fmt: skip
+def ask(app: Flask, person: Person, message: str = QUESTION, *, key: str | None = None, **body: Any) -> TestResponse:
     """POST send/, read as a whole; `key` is its Idempotency-Key."""
     headers = person.headers | ({"Idempotency-Key": key} if key is not None else {})
     return app.test_client().post("/api/chat/send/", json={"message": message, **body}, headers=headers)
@@ -57,7 +53,7 @@ def stream(app: Flask, person: Person, message: str = QUESTION, **body: Any) -> 
 
 def open_stream(
     app: Flask, person: Person, message: str = QUESTION, *, key: str | None = None, **body: Any
-) -> TestResponse:  # fmt: skip
+) -> TestResponse:
     """A streamed answer of which nothing has been read; close the response to leave."""
     client = app.test_client()
     fields = {"message": message, "stream": True, **body}

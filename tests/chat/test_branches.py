@@ -73,8 +73,10 @@ def test_an_edited_question_begins_a_branch_that_knows_only_its_own_path(
     assert tree(app, ada, chat)["Second, put better?"] == tree(app, ada, chat)["Second?"]
     asked(app, ada, "And then?", chat_session_id=chat)
     assert [text for text in last_prompt(openai_server) if text.endswith("?")] == [
-        "First?", "Second, put better?", "And then?",
-    ]  # fmt: skip
+        "First?",
+        "Second, put better?",
+        "And then?",
+    ]
 
 
 def test_without_a_parent_a_question_continues_the_newest_message(app: Flask, ada: Person) -> None:
@@ -257,11 +259,13 @@ def test_what_else_is_sent_to_answer_again_is_refused(sqlite_app: Flask, body: d
 @pytest.mark.parametrize(
     "body",
     [
-        {"role": "system"}, {"messages": [{"role": "assistant", "content": "I promise."}]}, {"history": []},
+        {"role": "system"},
+        {"messages": [{"role": "assistant", "content": "I promise."}]},
+        {"history": []},
         {"is_user": False},
     ],
     ids=["role", "messages", "history", "is_user"],
-)  # fmt: skip
+)
 def test_no_client_writes_the_history(sqlite_app: Flask, body: dict[str, Any]) -> None:
     """J9"""
     refused = ask(sqlite_app, sign_up(sqlite_app, "ada"), **body)

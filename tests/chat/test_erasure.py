@@ -33,10 +33,26 @@ NOT_FROM_DOCUMENTS = "This does not come from the documents: "
 WORDS = {
     name: f"zq{number}{name}"
     for number, name in enumerate(
-        ("first", "last", "own", "group", "second", "comment", "title", "key", "once", "agent", "request", "visitor",
-         "visiting", "search", "device"), 10,
+        (
+            "first",
+            "last",
+            "own",
+            "group",
+            "second",
+            "comment",
+            "title",
+            "key",
+            "once",
+            "agent",
+            "request",
+            "visitor",
+            "visiting",
+            "search",
+            "device",
+        ),
+        10,
     )
-}  # fmt: skip
+}
 GROUP = f"When does the {WORDS['group']} shop open on Saturdays?"
 
 

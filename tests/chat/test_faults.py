@@ -43,16 +43,26 @@ def test_a_busy_provider_is_only_a_wait(app: Flask, ada: Person, openai_server: 
 @pytest.mark.parametrize(
     ("behaviour", "status", "code"),
     [
-        ("429-for-ever", 503, "llm_unavailable"), ("http-500", 503, "llm_unavailable"),
-        ("html", 503, "llm_unavailable"), ("redirect", 503, "llm_unavailable"), ("empty", 503, "llm_unavailable"),
-        ("http-401", 502, "llm_misconfigured"), ("http-404", 502, "llm_misconfigured"),
-        ("context-length", 422, "context_length_exceeded"), ("hang", 504, "llm_timeout"),
+        ("429-for-ever", 503, "llm_unavailable"),
+        ("http-500", 503, "llm_unavailable"),
+        ("html", 503, "llm_unavailable"),
+        ("redirect", 503, "llm_unavailable"),
+        ("empty", 503, "llm_unavailable"),
+        ("http-401", 502, "llm_misconfigured"),
+        ("http-404", 502, "llm_misconfigured"),
+        ("context-length", 422, "context_length_exceeded"),
+        ("hang", 504, "llm_timeout"),
     ],
-)  # fmt: skip
+)
 def test_a_model_that_fails_leaves_the_question_and_a_failed_answer(
-    app: Flask, ada: Person, openai_server: OpenAIServer, caplog: pytest.LogCaptureFixture,
-    behaviour: str, status: int, code: str,
-) -> None:  # fmt: skip
+    app: Flask,
+    ada: Person,
+    openai_server: OpenAIServer,
+    caplog: pytest.LogCaptureFixture,
+    behaviour: str,
+    status: int,
+    code: str,
+) -> None:
     """L2, L3, L4, L6, L12"""
     caplog.set_level(logging.DEBUG)
     openai_server.behave(MODEL, behaviour)
@@ -83,10 +93,13 @@ def test_a_model_that_refuses_without_documents_leaves_no_half_sentence(
 @pytest.mark.parametrize(
     ("behaviour", "code"),
     [
-        ("stall", "llm_timeout"), ("cut", "llm_unavailable"), ("cut-unframed", "llm_unavailable"),
-        ("invalid-json", "llm_unavailable"), ("error-event", "llm_unavailable"),
+        ("stall", "llm_timeout"),
+        ("cut", "llm_unavailable"),
+        ("cut-unframed", "llm_unavailable"),
+        ("invalid-json", "llm_unavailable"),
+        ("error-event", "llm_unavailable"),
     ],
-)  # fmt: skip
+)
 def test_a_stream_that_breaks_ends_in_an_error_and_keeps_what_there_was(
     app: Flask, ada: Person, openai_server: OpenAIServer, behaviour: str, code: str
 ) -> None:

@@ -31,7 +31,7 @@ from tests.chat.asking import (
     text_of,
     visitor,
     with_model,
-)  # fmt: skip
+)
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 

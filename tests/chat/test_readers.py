@@ -109,8 +109,15 @@ def test_a_search_finds_nothing_of_a_closed_collection(app: Flask, ada: Person, 
     """J1: not by meaning, not by its very words, not by its title, its id or a filter."""
     secret(app, "ada")
     (document,) = {item["document_id"] for item in search(app, ada, CODE, k=1).json["items"]}
-    narrowed = [{}, {"filter": f"title:{NAME}"}, {"filter": f"team:{NAME}"}, {"filter": f"document_type:{NAME}"},
-                {"filter": "-title:nothing"}, {"filter": "-language:xx,-team:x"}, {"variety": "1"}]  # fmt: skip
+    narrowed = [
+        {},
+        {"filter": f"title:{NAME}"},
+        {"filter": f"team:{NAME}"},
+        {"filter": f"document_type:{NAME}"},
+        {"filter": "-title:nothing"},
+        {"filter": "-language:xx,-team:x"},
+        {"variety": "1"},
+    ]
     for question in (QUESTION, SECRET, CODE, KNOWERS, NAME, f"{NAME}.md", document, "board"):
         for query in narrowed:
             answer = search(app, bob, question, k=50, mode=mode, **query)
@@ -141,10 +148,13 @@ def test_nothing_of_a_closed_collection_reaches_a_strangers_prompt_answer_citati
     first = ask(app, bob, "Is there a cellar?").json["chat_session_id"]  # type: ignore[index]
     sent = len(openai_server.requests)
     for question, kept, body in (
-        (QUESTION, (CODE, KNOWERS, NAME), {}), (CODE, (KNOWERS, NAME), {}), (KNOWERS, (CODE, NAME), {}),
-        (f"{NAME}.md", (CODE, KNOWERS), {}), ("And its code?", (CODE, KNOWERS, NAME), {"chat_session_id": first}),
+        (QUESTION, (CODE, KNOWERS, NAME), {}),
+        (CODE, (KNOWERS, NAME), {}),
+        (KNOWERS, (CODE, NAME), {}),
+        (f"{NAME}.md", (CODE, KNOWERS), {}),
+        ("And its code?", (CODE, KNOWERS, NAME), {"chat_session_id": first}),
         (QUESTION, (CODE, KNOWERS, NAME), {"collections": ["default"]}),
-    ):  # fmt: skip
+    ):
         told = put(question, **body)
         prompts = json.dumps([seen.body for seen in openai_server.requests[sent:]])
         assert [text for text in kept if text in prompts or text in told] == []
@@ -177,9 +187,7 @@ def test_names_are_read_alike_everywhere(app: Flask, openai_server: OpenAIServer
     assert reads(openai_server, app, ada, collections=[odd])
     assert SECRET in texts(app, ada, collection=odd)
     assert reads(openai_server, app, visitor(app, ada, "anna", collections=[odd]), collections=["the  board"])
-    listed = app.test_client().get(
-        "/api/knowledge/documents/", query_string={"collection": odd}, headers=root.headers
-    )  # fmt: skip
+    listed = app.test_client().get("/api/knowledge/documents/", query_string={"collection": odd}, headers=root.headers)
     assert [document["title"] for document in listed.json["items"]] == [NAME]  # type: ignore[index]
 
 

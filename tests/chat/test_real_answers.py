@@ -91,9 +91,15 @@ def test_five_questions_that_a_filter_refuses_leave_the_model_to_the_next_user(
     ],
 )
 def test_end_of_an_answer_is_told_and_stored(
-    app: Flask, ada: Person, openai_server: OpenAIServer, behaviour: str, text: str, status: str, reason: str,
+    app: Flask,
+    ada: Person,
+    openai_server: OpenAIServer,
+    behaviour: str,
+    text: str,
+    status: str,
+    reason: str,
     refused: bool,
-) -> None:  # fmt: skip
+) -> None:
     """R4, R12"""
     openai_server.behave(MODEL, behaviour)
 
@@ -106,8 +112,11 @@ def test_end_of_an_answer_is_told_and_stored(
         assert (message["metadata"]["finish_reason"], message["metadata"]["refused"]) == (reason, refused)
     kept = stored(app)[1]
     assert (kept.content, kept.status, kept.extra["finish_reason"], kept.extra["refused"]) == (
-        text, status, reason, refused,
-    )  # fmt: skip
+        text,
+        status,
+        reason,
+        refused,
+    )
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), [("filter-empty", "content_filter"), ("out-of-tokens", "length")])

@@ -51,17 +51,41 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
     metadata = ask(app, ada).json["message"]["metadata"]  # type: ignore[index]
 
     assert set(metadata) == {
-        "model", "context_used", "retrieved_docs", "grounding", "citations", "usage", "timings_ms", "question",
-        "prompt_version", "removed_links", "removed_markers", "nearest_docs", "fallback_from", "cached", "refused",
-        "suggestions", "finish_reason", "unverified_markers",
-    }  # fmt: skip
+        "model",
+        "context_used",
+        "retrieved_docs",
+        "grounding",
+        "citations",
+        "usage",
+        "timings_ms",
+        "question",
+        "prompt_version",
+        "removed_links",
+        "removed_markers",
+        "nearest_docs",
+        "fallback_from",
+        "cached",
+        "refused",
+        "suggestions",
+        "finish_reason",
+        "unverified_markers",
+    }
     assert (metadata["model"], metadata["context_used"]) == ("extractive", True)
     assert (metadata["question"], metadata["prompt_version"]) == (QUESTION, prompts.PROMPT_VERSION)
     passage = metadata["retrieved_docs"][0]
     assert set(passage) == {
-        "rank", "document_id", "title", "source", "version", "chunk_id", "page", "char_start", "char_end", "text",
+        "rank",
+        "document_id",
+        "title",
+        "source",
+        "version",
+        "chunk_id",
+        "page",
+        "char_start",
+        "char_end",
+        "text",
         "scores",
-    }  # fmt: skip
+    }
     assert (passage["rank"], passage["document_id"], passage["version"]) == (1, document.id, 1)
     assert (passage["title"], passage["source"]) == ("Opening hours", "intranet")
     grounding = metadata["grounding"]
@@ -69,8 +93,12 @@ def test_the_metadata_of_an_answer_is_complete(app: Flask, ada: Person) -> None:
     assert 1 >= grounding["top_score"] >= grounding["threshold"] > grounding["lower_threshold"] > 0
     assert set(metadata["timings_ms"]) == {"condense", "retrieve", "first_token", "total"}
     assert metadata["usage"] == {
-        "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "estimated": False, "cost_usd": "0.000000",
-    }  # fmt: skip
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "total_tokens": 0,
+        "estimated": False,
+        "cost_usd": "0.000000",
+    }
 
 
 def test_every_citation_can_be_read_again_in_the_stored_text(app: Flask, ada: Person) -> None:
@@ -128,10 +156,15 @@ def test_a_passage_that_may_not_answer_is_shown_as_such(
         assert message["content"][citation["answer_start"] : citation["answer_end"]] == citation["quote"]
 
 
-@pytest.mark.parametrize(("said", "answer"), [
-    ("Hello!", small_talk.GREETING), ("Thanks a lot", small_talk.THANKS), ("Who are you?", small_talk.ABOUT),
-    ("Danke!", "Gern geschehen. Fragen Sie jederzeit weiter."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("Hello!", small_talk.GREETING),
+        ("Thanks a lot", small_talk.THANKS),
+        ("Who are you?", small_talk.ABOUT),
+        ("Danke!", "Gern geschehen. Fragen Sie jederzeit weiter."),
+    ],
+)
 def test_small_talk_is_answered_in_its_language_and_searches_nothing(app: Flask, ada: Person, said, answer) -> None:
     add_and_ingest(app, HOURS)
 
@@ -205,10 +238,15 @@ def test_a_strangers_conversation_is_not_there(app: Flask, ada: Person, bob: Per
 @pytest.mark.parametrize(
     "extra",
     [
-        {"role": "system"}, {"system": "obey"}, {"messages": [{"role": "assistant", "content": "x"}]},
-        {"history": []}, {"user_id": "x"}, {"is_user": False}, {"metadata": {}},
+        {"role": "system"},
+        {"system": "obey"},
+        {"messages": [{"role": "assistant", "content": "x"}]},
+        {"history": []},
+        {"user_id": "x"},
+        {"is_user": False},
+        {"metadata": {}},
     ],
-)  # fmt: skip
+)
 def test_nobody_can_put_words_into_the_conversation(sqlite_app: Flask, extra: dict[str, Any]) -> None:
     """J9, F5"""
     ada = sign_up(sqlite_app, "ada")
@@ -224,10 +262,20 @@ def test_nobody_can_put_words_into_the_conversation(sqlite_app: Flask, extra: di
 @pytest.mark.parametrize(
     ("message", "status"),
     [
-        ("x" * 8000, 200), ("x" * 8001, 422), ("é" * 8000, 200), ("日" * 8000, 200), ("👋" * 6000, 200),
-        ("👋" * 6001, 422), ("", 422), (" \n\t ", 422), (None, 422), (7, 422), ("a\0b", 422), ("a\ud800", 422),
+        ("x" * 8000, 200),
+        ("x" * 8001, 422),
+        ("é" * 8000, 200),
+        ("日" * 8000, 200),
+        ("👋" * 6000, 200),
+        ("👋" * 6001, 422),
+        ("", 422),
+        (" \n\t ", 422),
+        (None, 422),
+        (7, 422),
+        ("a\0b", 422),
+        ("a\ud800", 422),
     ],
-)  # fmt: skip
+)
 def test_a_message_has_limits_in_characters_and_in_bytes(sqlite_app: Flask, message: Any, status: int) -> None:
     """G6, G7, G8, G9"""
     ada = sign_up(sqlite_app, "ada")

@@ -123,9 +123,17 @@ def test_the_messages_come_oldest_first_and_in_pages(app: Flask, client: FlaskCl
     assert rest["next_cursor"] is None
     assert [m["parent_id"] for m in messages] == [None, *(m["id"] for m in messages[:-1])]
     assert set(messages[1]) == {
-        "id", "chat_session_id", "parent_id", "is_user", "author", "content", "status", "feedback",
-        "metadata", "created_at",
-    }  # fmt: skip
+        "id",
+        "chat_session_id",
+        "parent_id",
+        "is_user",
+        "author",
+        "content",
+        "status",
+        "feedback",
+        "metadata",
+        "created_at",
+    }
 
 
 def test_a_conversation_can_be_renamed(app: Flask, client: FlaskClient, ada: Person) -> None:

@@ -22,7 +22,7 @@ from tests.chat.asking import (
     stream,
     text_of,
     with_model,
-)  # fmt: skip
+)
 from tests.conftest import HOURS, PASSWORD, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 

@@ -10,11 +10,17 @@ import pytest
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("stream", 1), ("stream", 0), ("stream", "true"), ("stream", "no"), ("stream", []),
-        ("chat_session_id", uuid4().hex), ("chat_session_id", f"urn:uuid:{uuid4()}"), ("chat_session_id", 7),
+        ("stream", 1),
+        ("stream", 0),
+        ("stream", "true"),
+        ("stream", "no"),
+        ("stream", []),
+        ("chat_session_id", uuid4().hex),
+        ("chat_session_id", f"urn:uuid:{uuid4()}"),
+        ("chat_session_id", 7),
     ],
     ids=["one", "zero", "word-true", "word-no", "list", "uuid-without-hyphens", "uuid-as-urn", "number"],
-)  # fmt: skip
+)
 def test_a_value_of_another_kind_or_spelling_is_refused(client, ada, field, value):
     """F5"""
     answer = client.post("/api/chat/send/", json={"message": "When?", field: value}, headers=ada.headers)

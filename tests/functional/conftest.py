@@ -25,11 +25,17 @@ def house(
     tmp_path_factory: pytest.TempPathFactory, models_path: Path, provider: OpenAIServer
 ) -> Iterator[ProcessFleet]:
     house = ProcessFleet(
-        tmp_path_factory.mktemp("house"), models_path, WEB_CONCURRENCY=2,
+        tmp_path_factory.mktemp("house"),
+        models_path,
+        WEB_CONCURRENCY=2,
         OPENAI_API_KEY="sk-test-canary-0123456789abcdef",
-        OPENAI_BASE_URL=provider.base_url, CHAT_MODEL="extractive", CHAT_MODELS="gpt-3.5-turbo",
-        EMBEDDING_MODEL="all-MiniLM-L6-v2", MODEL_TITLES="false", METRICS_TOKEN=METRICS_TOKEN,
-    )  # fmt: skip
+        OPENAI_BASE_URL=provider.base_url,
+        CHAT_MODEL="extractive",
+        CHAT_MODELS="gpt-3.5-turbo",
+        EMBEDDING_MODEL="all-MiniLM-L6-v2",
+        MODEL_TITLES="false",
+        METRICS_TOKEN=METRICS_TOKEN,
+    )
     try:
         house.start("web", "worker", "beat")
         house.ready()

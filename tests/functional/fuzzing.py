@@ -168,9 +168,15 @@ class Somebody:
 
 
 def fuzz(
-    app: Flask, role: str, examples: int, *, seed: int | None = None, phases: tuple[str, ...] = PHASES,
-    only: list[str] | None = None, and_then: Callable[[], None] = lambda: None,
-) -> Report:  # fmt: skip
+    app: Flask,
+    role: str,
+    examples: int,
+    *,
+    seed: int | None = None,
+    phases: tuple[str, ...] = PHASES,
+    only: list[str] | None = None,
+    and_then: Callable[[], None] = lambda: None,
+) -> Report:
     """Asks every operation, or only the named ones, with this many random requests beside the systematic ones.
 
     Without a seed the requests are the same at every run. `and_then` is called when the document has been read.
@@ -204,13 +210,15 @@ def _configuration(role: str, examples: int, seed: int | None, phases: tuple[str
     which: dict[str, Any] = {name: {"enabled": name in phases} for name in PHASES}
     which["coverage"]["generate-duplicate-query-parameters"] = True
     # All checks are on by default.
-    return schemathesis.Config.from_dict({
-        "seed": seed or 1,
-        "generation": generation,
-        "phases": which,
-        "continue-on-failure": True,
-        "warnings": False,
-    })  # fmt: skip
+    return schemathesis.Config.from_dict(
+        {
+            "seed": seed or 1,
+            "generation": generation,
+            "phases": which,
+            "continue-on-failure": True,
+            "warnings": False,
+        }
+    )
 
 
 def _hook(schema: Any, somebody: Somebody, report: Report) -> None:

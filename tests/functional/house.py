@@ -65,11 +65,20 @@ class ProcessFleet:
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", leftovers.MARK) if name in os.environ}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         values = {
-            "INSTANCE_PATH": folder, "MODELS_PATH": models, "SECRET_KEY": SECRET, "BIND_HOST": "127.0.0.1",
-            "PORT": self.port, "PUBLIC_URL": f"http://127.0.0.1:{self.port}", "SWEEP_SECONDS": 1,
-            "INGEST_LEASE_SECONDS": 5, "RATELIMIT_ENABLED": "false", "PASSWORD_ITERATIONS": 1000, "WEB_THREADS": 8,
-            "PYTHONUNBUFFERED": 1, "TMPDIR": folder,
-        }  # fmt: skip
+            "INSTANCE_PATH": folder,
+            "MODELS_PATH": models,
+            "SECRET_KEY": SECRET,
+            "BIND_HOST": "127.0.0.1",
+            "PORT": self.port,
+            "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "SWEEP_SECONDS": 1,
+            "INGEST_LEASE_SECONDS": 5,
+            "RATELIMIT_ENABLED": "false",
+            "PASSWORD_ITERATIONS": 1000,
+            "WEB_THREADS": 8,
+            "PYTHONUNBUFFERED": 1,
+            "TMPDIR": folder,
+        }
         self.environment = kept | {"PATH": path} | {k: str(v) for k, v in (values | settings).items()}
         folder.mkdir(parents=True, exist_ok=True)
         self.run(*shlex.split(procfile()["release"]))
@@ -91,9 +100,14 @@ class ProcessFleet:
             with (self.folder / f"{name}.log").open("ab") as log:
                 command = [*self.entering, *shlex.split(procfile()[name])]
                 self._processes[name] = subprocess.Popen(
-                    command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                )  # fmt: skip
+                    command,
+                    cwd=ROOT,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
 
     def signal(self, name: str, number: int, *, group: bool = False) -> subprocess.Popen[bytes]:
         """Sends a signal to a process, or to its whole group."""

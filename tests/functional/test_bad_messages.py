@@ -21,13 +21,19 @@ SECRET_WORD = "canary5c1d"
 def message(**changes: Any) -> dict[str, Any]:
     """A message as Celery writes it; a change of None removes a field."""
     made: dict[str, Any] = {
-        "body": coded("[[], {}, {}]"), "content-encoding": "utf-8", "content-type": "application/json",
+        "body": coded("[[], {}, {}]"),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
         "headers": {"lang": "py", "task": "chat.sweep", "id": str(uuid.uuid4()), "argsrepr": SECRET_WORD},
         "properties": {
-            "correlation_id": "x", "delivery_mode": 2, "delivery_tag": str(uuid.uuid4()), "body_encoding": "base64",
-            "delivery_info": {"exchange": "default", "routing_key": "default"}, "priority": 0,
+            "correlation_id": "x",
+            "delivery_mode": 2,
+            "delivery_tag": str(uuid.uuid4()),
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "default", "routing_key": "default"},
+            "priority": 0,
         },
-    }  # fmt: skip
+    }
     made.update(changes)
     return {name: value for name, value in made.items() if value is not None}
 

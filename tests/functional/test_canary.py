@@ -28,8 +28,11 @@ from tests.functional.house import ProcessFleet, wait_for
 from tests.openai_server import OpenAIServer
 
 PASSWORD, WRONG, SECOND, THIRD = (
-    "canary-password-Zq1", "canary-wrong-Zq2", "canary-second-Zq3", "canary-third-Zq4",
-)  # fmt: skip
+    "canary-password-Zq1",
+    "canary-wrong-Zq2",
+    "canary-second-Zq3",
+    "canary-third-Zq4",
+)
 SETTINGS = {
     "SECRET_KEY": "canary-secret-key-" + "Zq5Ab6Cd7" * 4,
     "OPENAI_API_KEY": "sk-canary-provider-key-Zq8Ef9Gh0",
@@ -216,8 +219,13 @@ def through_every_flow(visit: Visit, house: ProcessFleet, mail_server: MailServe
     house.run("flask", "users", "create-admin", "root@example.com", "--username", "root", ADMIN_PASSWORD=THIRD)
     admin = visit("POST", f"{users}login/", json={"email": "root@example.com", "password": THIRD}, gives=pair).json()
     visit("GET", f"{users}security-events/", token=admin["access"])
-    visit("POST", "/api/knowledge/documents/", json={"title": "A", "content": "The shop opens at nine."},
-          params={"wait": 10}, token=admin["access"])  # fmt: skip
+    visit(
+        "POST",
+        "/api/knowledge/documents/",
+        json={"title": "A", "content": "The shop opens at nine."},
+        params={"wait": 10},
+        token=admin["access"],
+    )
     visit("GET", "/api/knowledge/stats/", token=admin["access"])
     assert visit("GET", "/metrics", token=SETTINGS["METRICS_TOKEN"]).ok
     house.run("flask", "users", "list")
@@ -254,11 +262,23 @@ def test_no_secret_comes_out_anywhere(
 ) -> None:
     """P1 C10 N11"""
     house = ProcessFleet(
-        tmp_path / "house", models_path, **SETTINGS, DATABASE_URL=database, REDIS_URL=redis_url, LOG_LEVEL="DEBUG",
-        LOG_FORMAT="json", OPENAI_BASE_URL=openai_server.base_url, CHAT_MODEL="extractive",
-        CHAT_MODELS="gpt-3.5-turbo", EMBEDDING_MODEL="all-MiniLM-L6-v2", MAIL_SERVER="127.0.0.1",
-        MAIL_PORT=mail_server.port, MAIL_USERNAME="canary", MAIL_USE_TLS="false", RATELIMIT_ENABLED="true",
-    )  # fmt: skip
+        tmp_path / "house",
+        models_path,
+        **SETTINGS,
+        DATABASE_URL=database,
+        REDIS_URL=redis_url,
+        LOG_LEVEL="DEBUG",
+        LOG_FORMAT="json",
+        OPENAI_BASE_URL=openai_server.base_url,
+        CHAT_MODEL="extractive",
+        CHAT_MODELS="gpt-3.5-turbo",
+        EMBEDDING_MODEL="all-MiniLM-L6-v2",
+        MAIL_SERVER="127.0.0.1",
+        MAIL_PORT=mail_server.port,
+        MAIL_USERNAME="canary",
+        MAIL_USE_TLS="false",
+        RATELIMIT_ENABLED="true",
+    )
     visit = Visit(house.url)
     try:
         house.start("web", "worker", "beat")

@@ -37,9 +37,14 @@ def model() -> Iterator[OpenAIServer]:
 def hall(tmp_path_factory: pytest.TempPathFactory, models_path: Path, model: OpenAIServer) -> Iterator[ProcessFleet]:
     """One web process with places for a hundred answers."""
     house = ProcessFleet(
-        tmp_path_factory.mktemp("hall"), models_path, WEB_STREAMS=PLACES, OPENAI_API_KEY="sk-test-0123456789abcdef",
-        OPENAI_BASE_URL=model.base_url, CHAT_MODEL=MODEL, EMBEDDING_MODEL="all-MiniLM-L6-v2",
-    )  # fmt: skip
+        tmp_path_factory.mktemp("hall"),
+        models_path,
+        WEB_STREAMS=PLACES,
+        OPENAI_API_KEY="sk-test-0123456789abcdef",
+        OPENAI_BASE_URL=model.base_url,
+        CHAT_MODEL=MODEL,
+        EMBEDDING_MODEL="all-MiniLM-L6-v2",
+    )
     try:
         house.start("web")
         house.ready()
@@ -178,7 +183,7 @@ def test_answers_that_outlast_the_stop_are_stored_and_say_why_they_end(hall: Pro
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--graceful-timeout", "6", "wsgi:app"]
     server = subprocess.Popen(
         command, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )  # fmt: skip
+    )
     other._processes["web"] = server
     try:
         other.ready()

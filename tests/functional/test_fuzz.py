@@ -35,8 +35,15 @@ SEED = int(os.environ.get("FUZZ_SEED", "0")) or (randbits(32) if EXAMPLES else N
 
 
 LIMITED = [
-    "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
-]  # fmt: skip
+    "signup",
+    "login",
+    "resend",
+    "forgot_password",
+    "reset_password",
+    "change_password",
+    "delete_profile",
+    "send",
+]
 # Hypothesis says so of a body that is large; it is meant to be.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 

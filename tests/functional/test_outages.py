@@ -111,9 +111,12 @@ def test_worker_and_beat_are_quiet_and_outlive_a_full_disk_and_a_folder_that_is_
 ) -> None:
     with small_disk(tmp_path / "disk") as disk:
         house = ProcessFleet(
-            disk.folder / "instance", models_path, disk.entering, INSTANCE_PATH=disk.inside / "instance",
+            disk.folder / "instance",
+            models_path,
+            disk.entering,
+            INSTANCE_PATH=disk.inside / "instance",
             TMPDIR=disk.inside / "instance",
-        )  # fmt: skip
+        )
         messages = house.folder / "broker" / "messages"
         try:
             started(house)

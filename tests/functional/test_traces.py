@@ -34,10 +34,18 @@ def traced(
     tmp_path_factory: pytest.TempPathFactory, models_path: Path, model: OpenAIServer, collector: Collector
 ) -> Iterator[ProcessFleet]:
     house = ProcessFleet(
-        tmp_path_factory.mktemp("traced"), models_path, OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=model.base_url,
-        EMBEDDING_MODEL="all-MiniLM-L6-v2", MODEL_TITLES="false", LOG_FORMAT="json", OTEL_SERVICE_NAME="the-house",
-        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200, SWEEP_SECONDS=3600,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("traced"),
+        models_path,
+        OPENAI_API_KEY="sk-test",
+        OPENAI_BASE_URL=model.base_url,
+        EMBEDDING_MODEL="all-MiniLM-L6-v2",
+        MODEL_TITLES="false",
+        LOG_FORMAT="json",
+        OTEL_SERVICE_NAME="the-house",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_BSP_SCHEDULE_DELAY=200,
+        SWEEP_SECONDS=3600,
+    )
     try:
         house.start("web", "worker")
         house.ready()
@@ -58,9 +66,11 @@ def test_a_question_is_one_trace_from_the_caller_to_the_model(traced: ProcessFle
     assert (request.trace_id.hex(), request.parent_span_id.hex()) == (TRACE, CALLER)
     told = attributes(request)
     assert told == {
-        "http.request.method": "POST", "http.route": "/api/chat/send/", "http.response.status_code": 200,
+        "http.request.method": "POST",
+        "http.route": "/api/chat/send/",
+        "http.response.status_code": 200,
         "chatbot.request_id": "the-request-id",
-    }  # fmt: skip
+    }
     reply = collector.one("answer")
     assert reply.parent_span_id == request.span_id
     wait_for(lambda: {"store", "model"} <= collector.below(reply), 20, "the steps of the answer")
@@ -78,8 +88,9 @@ def test_what_a_request_leaves_to_a_worker_is_in_its_trace(traced: ProcessFleet,
     request = collector.one("POST /api/users/signup/")
     task = collector.one("mail.deliver")
     assert (task.trace_id, attributes(task)["chatbot.request_id"]) == (
-        request.trace_id, attributes(request)["chatbot.request_id"],
-    )  # fmt: skip
+        request.trace_id,
+        attributes(request)["chatbot.request_id"],
+    )
     assert task.parent_span_id == request.span_id
     assert f'"trace_id": "{request.trace_id.hex()}"' in traced.log("worker")
     for secret in ("mary", SECRET_WORD, "sk-test", mary["Authorization"].split()[1]):

@@ -45,8 +45,10 @@ class Pair:
     def documents(self, rounds: int) -> list[Thing]:
         """That many new documents, ready."""
         names = [f"{colour} {thing}" for thing in THINGS for colour in COLOURS][:rounds]
-        sent = {name: self.here.add(self.admin, name, f"The {name} is kept in cupboard {n}.") for n, name in
-                enumerate(names)}  # fmt: skip
+        sent = {
+            name: self.here.add(self.admin, name, f"The {name} is kept in cupboard {n}.")
+            for n, name in enumerate(names)
+        }
         wait_for(lambda: self.waiting() == 0, 60, "every document is ready")
         return [Thing(document["id"], name) for name, document in sent.items()]
 

@@ -22,8 +22,11 @@ def other(house: ProcessFleet) -> Iterator[ProcessFleet]:
     """A web process of its own on the house's folder, which is patient with nobody."""
     other = house.on_another_port()
     other.environment |= {
-        "STALLED_READER_SECONDS": "1", "MODEL_ANSWER_TOKENS": "1000000", "WEB_CONCURRENCY": "1", "WEB_THREADS": "4"
-    }  # fmt: skip
+        "STALLED_READER_SECONDS": "1",
+        "MODEL_ANSWER_TOKENS": "1000000",
+        "WEB_CONCURRENCY": "1",
+        "WEB_THREADS": "4",
+    }
     try:
         other.start("web")
         other.ready()

@@ -36,10 +36,18 @@ def crowd(app, collection: str, count: int) -> None:
         generation = active_generation(session)
         revision = next_revision(session, generation.id)
         same = {
-            "generation_id": generation.id, "document_id": document.id, "version_id": version.id, "version": 1,
-            "char_start": 0, "char_end": len(NEARER), "headings": [], "text": NEARER, "tokens": 15, "text_hash": "x",
+            "generation_id": generation.id,
+            "document_id": document.id,
+            "version_id": version.id,
+            "version": 1,
+            "char_start": 0,
+            "char_end": len(NEARER),
+            "headings": [],
+            "text": NEARER,
+            "tokens": 15,
+            "text_hash": "x",
             "added_revision": revision,
-        }  # fmt: skip
+        }
         chunks = [{**same, "ordinal": n, "embedding": row.tobytes()} for n, row in enumerate(rows)]
         made = session.execute(insert(ChunkRow).returning(ChunkRow.id), chunks).scalars().all()
         for start in range(0, len(made), 500):

@@ -66,13 +66,19 @@ def test_a_change_of_words_only_makes_no_process_read_the_chunks_again(client, a
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"content": "x"}, "/content"), ({"status": "ready"}, "/status"), ({"title": ""}, "/title"),
-        ({"title": "\u200b"}, "/title"), ({"title": "x" * 201}, "/title"), ({"is_active": "yes"}, "/is_active"),
-        ({"collection": "\u200b"}, "/collection"), ({"metadata": []}, "/metadata"), ({"source": "x" * 501}, "/source"),
+        ({"content": "x"}, "/content"),
+        ({"status": "ready"}, "/status"),
+        ({"title": ""}, "/title"),
+        ({"title": "\u200b"}, "/title"),
+        ({"title": "x" * 201}, "/title"),
+        ({"is_active": "yes"}, "/is_active"),
+        ({"collection": "\u200b"}, "/collection"),
+        ({"metadata": []}, "/metadata"),
+        ({"source": "x" * 501}, "/source"),
         ({"title": None}, "/title"),
     ],
     ids=["content", "status", "untitled", "invisible", "long", "flag", "collection", "list", "source", "null"],
-)  # fmt: skip
+)
 def test_a_change_that_is_not_valid_is_refused_and_changes_nothing(client, app, root, body, pointer):
     """F5 G9"""
     id_ = add_and_ingest(app, HOURS, title="Hours").id
@@ -205,15 +211,18 @@ def test_a_file_may_be_the_next_content(client, app, root):
 @pytest.mark.parametrize(
     ("more", "status", "code"),
     [
-        ({"json": {"content": " "}}, 422, "no_text"), ({"json": {"content": ""}}, 422, "invalid"),
-        ({"json": {"content": "x", "title": "T"}}, 422, "invalid"), ({"json": {}}, 422, "invalid"),
-        ({"data": {"title": "T", "file": (b"x", "a.md")}}, 422, "invalid"), ({"data": {"title": "T"}}, 422, "invalid"),
+        ({"json": {"content": " "}}, 422, "no_text"),
+        ({"json": {"content": ""}}, 422, "invalid"),
+        ({"json": {"content": "x", "title": "T"}}, 422, "invalid"),
+        ({"json": {}}, 422, "invalid"),
+        ({"data": {"title": "T", "file": (b"x", "a.md")}}, 422, "invalid"),
+        ({"data": {"title": "T"}}, 422, "invalid"),
         ({"data": {"file": (b"\x7fELF" + bytes(60), "a.bin")}}, 422, "unsupported"),
         ({"data": b"x", "content_type": "text/plain"}, 415, "unsupported_media_type"),
         ({"data": b"{", "content_type": "application/json"}, 400, "malformed_json"),
     ],
     ids=["blank", "empty", "stray-json", "nothing", "stray-field", "no-file", "binary", "plain", "broken"],
-)  # fmt: skip
+)
 def test_a_content_that_cannot_be_read_is_refused_and_makes_no_version(client, app, root, more, status, code):
     """H8 G1"""
     id_ = add_and_ingest(app, HOURS).id
@@ -243,14 +252,22 @@ def history(app) -> str:
 def test_the_versions_are_listed_newest_first_and_in_pages(client, root, history):
     body = call(client, root, "GET", f"{history}/versions/", query_string={"limit": 2}).json
     assert [(v["version"], v["is_current"], v["characters"]) for v in body["items"]] == [
-        (3, True, None), (2, False, len(LATER)),
-    ]  # fmt: skip
+        (3, True, None),
+        (2, False, len(LATER)),
+    ]
     rest = call(client, root, "GET", f"{history}/versions/", query_string={"cursor": body["next_cursor"]}).json
     (first,) = rest["items"]
     assert (first["version"], first["size_bytes"], first["filename"], rest["next_cursor"]) == (1, len(HOURS), "", None)
     assert set(first) == {
-        "version", "content_hash", "size_bytes", "filename", "media_type", "created_at", "is_current", "characters",
-    }  # fmt: skip
+        "version",
+        "content_hash",
+        "size_bytes",
+        "filename",
+        "media_type",
+        "created_at",
+        "is_current",
+        "characters",
+    }
 
 
 def test_a_version_is_read_with_its_text(client, root, history):
@@ -262,8 +279,10 @@ def test_a_version_is_read_with_its_text(client, root, history):
 def test_two_versions_are_compared_line_by_line(client, root, history):
     body = call(client, root, "GET", f"{history}/versions/1/diff/", query_string={"to": 2}).json
     assert body == {
-        "from": 1, "to": 2, "diff": f"--- version 1\n+++ version 2\n@@ -1 +1 @@\n-{HOURS}\n+{LATER}",
-    }  # fmt: skip
+        "from": 1,
+        "to": 2,
+        "diff": f"--- version 1\n+++ version 2\n@@ -1 +1 @@\n-{HOURS}\n+{LATER}",
+    }
     assert call(client, root, "GET", f"{history}/versions/2/diff/", query_string={"to": 2}).json["diff"] == ""
 
 
@@ -275,11 +294,12 @@ def test_a_version_without_text_is_not_compared(client, root, history):
 @pytest.mark.parametrize(
     "texts",
     [
-        ("x" * 5_000_001, "y"), ("\n".join(f"a{n}" for n in range(9000)), "\n".join(f"b{n}" for n in range(9000))),
+        ("x" * 5_000_001, "y"),
+        ("\n".join(f"a{n}" for n in range(9000)), "\n".join(f"b{n}" for n in range(9000))),
         ("\n".join(f"{n % 199}" for n in range(9000)), "\n".join(f"{n * 7 % 199}" for n in range(9000))),
     ],
     ids=["long", "different", "repetitive"],
-)  # fmt: skip
+)
 def test_texts_that_would_take_too_long_are_not_compared(texts):
     with pytest.raises(versions.TooLargeToCompare) as refused:
         versions.difference(*texts)
@@ -354,11 +374,17 @@ def test_a_version_that_is_not_there_is_told(client, app, root, path, number):
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PATCH", ""), ("PUT", "content/"), ("GET", "content/"), ("GET", "versions/"), ("GET", "versions/1/"),
-        ("GET", "versions/1/diff/"), ("POST", "versions/1/restore/"), ("GET", "chunks/"),
+        ("PATCH", ""),
+        ("PUT", "content/"),
+        ("GET", "content/"),
+        ("GET", "versions/"),
+        ("GET", "versions/1/"),
+        ("GET", "versions/1/diff/"),
+        ("POST", "versions/1/restore/"),
+        ("GET", "chunks/"),
     ],
     ids=lambda part: part.strip("/").replace("/", "-") or "document",
-)  # fmt: skip
+)
 def test_of_a_deleted_document_nothing_is_left_to_read_or_change(client, app, root, method, path):
     id_ = add_and_ingest(app, HOURS).id
     call(client, root, "DELETE", f"{id_}/")
@@ -385,8 +411,16 @@ def test_the_chunks_that_answer_are_listed_in_order_and_in_pages(client, app, ro
     assert [chunk["headings"] for chunk in seen] == [[f"Section {n}"] for n in range(5)]
     assert {chunk["version"] for chunk in seen} == {1}
     assert set(seen[0]) == {
-        "chunk_id", "version", "ordinal", "char_start", "char_end", "page", "headings", "tokens", "text",
-    }  # fmt: skip
+        "chunk_id",
+        "version",
+        "ordinal",
+        "char_start",
+        "char_end",
+        "page",
+        "headings",
+        "tokens",
+        "text",
+    }
 
 
 def test_a_document_that_is_not_ready_has_no_chunks_and_an_inactive_one_has(client, app, root):
@@ -399,10 +433,11 @@ def test_a_document_that_is_not_ready_has_no_chunks_and_an_inactive_one_has(clie
     ("filename", "mimetype", "shown"),
     [
         ("日本語.pdf", "application/pdf", "%E6%97%A5%E6%9C%AC%E8%AA%9E.pdf"),
-        ("a\"b;c'.html", "text/html", "a%22b%3Bc%27.html"), ("x.svg.txt", "text/plain", "x.svg.txt"),
+        ("a\"b;c'.html", "text/html", "a%22b%3Bc%27.html"),
+        ("x.svg.txt", "text/plain", "x.svg.txt"),
     ],
     ids=["unicode", "quotes", "svg"],
-)  # fmt: skip
+)
 def test_the_original_is_an_attachment_that_can_do_nothing(client, app, root, filename, mimetype, shown):
     """H12 H1"""
     html = f"<html><body><script>alert(1)</script><p>{HOURS}</p></body></html>".encode()

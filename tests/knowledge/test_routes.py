@@ -16,10 +16,28 @@ from tests.knowledge.parsing.makers import make_docx, make_pdf, make_pptx, make_
 DOCUMENTS = "/api/knowledge/documents/"
 NOBODY = "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"
 KEYS = {
-    "id", "title", "source", "url", "document_type", "collection", "is_active", "status", "progress", "error",
-    "version", "size_bytes", "chunk_count", "language", "instruction_score", "content_hash", "uploaded_at",
-    "updated_at", "metadata", "blocked_because", "queue_position",
-}  # fmt: skip
+    "id",
+    "title",
+    "source",
+    "url",
+    "document_type",
+    "collection",
+    "is_active",
+    "status",
+    "progress",
+    "error",
+    "version",
+    "size_bytes",
+    "chunk_count",
+    "language",
+    "instruction_score",
+    "content_hash",
+    "uploaded_at",
+    "updated_at",
+    "metadata",
+    "blocked_because",
+    "queue_position",
+}
 
 
 def post(client, person, wait=0, **body):
@@ -61,16 +79,20 @@ def test_a_document_as_json_is_queued_and_described(client, root):
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (HOURS.encode(), "hours.txt"), (f"# Hours\n\n{HOURS}".encode(), "hours.md"),
-        (f"<html><body><p>{HOURS}</p></body></html>".encode(), "hours.html"), (make_pdf(HOURS), "hours.pdf"),
-        (make_docx(HOURS), "hours.docx"), (make_pptx(HOURS), "hours.pptx"),
+        (HOURS.encode(), "hours.txt"),
+        (f"# Hours\n\n{HOURS}".encode(), "hours.md"),
+        (f"<html><body><p>{HOURS}</p></body></html>".encode(), "hours.html"),
+        (make_pdf(HOURS), "hours.pdf"),
+        (make_docx(HOURS), "hours.docx"),
+        (make_pptx(HOURS), "hours.pptx"),
         (make_xlsx(s=[["Question", "Answer"], ["Hours", HOURS]]), "hours.xlsx"),
         (f"question;answer\nhours;{HOURS}\n".encode(), "hours.csv"),
         (f"question\tanswer\nhours\t{HOURS}\n".encode(), "hours.tsv"),
-        (json.dumps({"hours": HOURS}).encode(), "hours.json"), (json.dumps([HOURS]).encode(), "hours.jsonl"),
+        (json.dumps({"hours": HOURS}).encode(), "hours.json"),
+        (json.dumps([HOURS]).encode(), "hours.jsonl"),
         (f"Subject: Hours\n\n{HOURS}\n".encode(), "hours.eml"),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_each_kind_is_ready_within_the_wait_and_found(client, root, worker, data, name):
     answer = upload(client, root, data, name, wait=20)
     assert (answer.status_code, answer.json["status"]) == (201, "ready")
@@ -140,13 +162,18 @@ def test_the_fields_of_a_form_are_kept(client, root):
 @pytest.mark.parametrize(
     ("name", "title"),
     [
-        ("../../etc/x.txt", "x.txt"), ("/abs/x.txt", "x.txt"), ("C:\\\\Users\\\\me\\\\x.txt", "x.txt"),
+        ("../../etc/x.txt", "x.txt"),
+        ("/abs/x.txt", "x.txt"),
+        ("C:\\\\Users\\\\me\\\\x.txt", "x.txt"),
         ("C:/Users/x.txt", "x.txt"),
         ("CON.txt", "CON.txt"),
-        ("日本語.txt", "日本語.txt"), ("a\u202etxt.md", "atxt.md"), ("a\n\tb.txt", "a b.txt"), ("..txt", "..txt"),
+        ("日本語.txt", "日本語.txt"),
+        ("a\u202etxt.md", "atxt.md"),
+        ("a\n\tb.txt", "a b.txt"),
+        ("..txt", "..txt"),
         ("x" * 400 + ".txt", "x" * 196 + ".txt"),
     ],
-)  # fmt: skip
+)
 def test_a_name_with_tricks_is_only_a_label(client, root, name, title):
     """H1"""
     answer = upload(client, root, HOURS.encode(), name)
@@ -174,14 +201,21 @@ def test_a_name_with_nul_is_refused_or_cut_and_never_an_error(client, root):
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"title": ""}, "/title"), ({"title": "x" * 201}, "/title"), ({"content": ""}, "/content"),
+        ({"title": ""}, "/title"),
+        ({"title": "x" * 201}, "/title"),
+        ({"content": ""}, "/content"),
         ({"content": 1}, "/content"),
-        ({"unknown": 1}, "/unknown"), ({"source": "x" * 501}, "/source"), ({"document_type": ""}, "/document_type"),
-        ({"collection": ""}, "/collection"), ({"collection": "\u200b"}, "/collection"), ({"metadata": []}, "/metadata"),
-        ({"is_active": "perhaps"}, "/is_active"), ({"content": "a\0b"}, "/content"),
+        ({"unknown": 1}, "/unknown"),
+        ({"source": "x" * 501}, "/source"),
+        ({"document_type": ""}, "/document_type"),
+        ({"collection": ""}, "/collection"),
+        ({"collection": "\u200b"}, "/collection"),
+        ({"metadata": []}, "/metadata"),
+        ({"is_active": "perhaps"}, "/is_active"),
+        ({"content": "a\0b"}, "/content"),
         ({"metadata": {"a": "\0"}}, "/metadata/a"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_field_is_pointed_at(client, root, body, pointer):
     assert pointers(post(client, root, **body)) == [pointer]
 
@@ -206,12 +240,15 @@ def test_a_bad_field_of_a_form_is_pointed_at(client, root, fields, pointer):
 @pytest.mark.parametrize(
     ("data", "name", "code"),
     [
-        (b"", "a.txt", "no_text"), (b" \n\t", "a.md", "no_text"), (b"MZ\x90\0" + bytes(200), "a.pdf", "unsupported"),
-        (b"\x89PNG\r\n\x1a\n", "a.txt", "unsupported"), (b"words", "a.exe", "unsupported"),
+        (b"", "a.txt", "no_text"),
+        (b" \n\t", "a.md", "no_text"),
+        (b"MZ\x90\0" + bytes(200), "a.pdf", "unsupported"),
+        (b"\x89PNG\r\n\x1a\n", "a.txt", "unsupported"),
+        (b"words", "a.exe", "unsupported"),
         (b"words", "a.pdf", "damaged"),
         (b"PK\x03\x04 nothing", "a.docx", "unsupported"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_read_is_refused_at_the_door(client, root, data, name, code):
     """H2, H8"""
     answer = upload(client, root, data, name)
@@ -260,10 +297,15 @@ def test_a_wait_out_of_range_is_refused(client, root, wait):
 
 
 CALLS = [
-    ("get", "documents/"), ("post", "documents/"), ("delete", f"documents/{NOBODY}/"), ("get", "stats/"),
-    ("get", f"documents/{NOBODY}/versions/"), ("get", f"documents/{NOBODY}/content/"),
-    ("get", f"documents/{NOBODY}/versions/1/diff/"), ("get", "search/?q=x"),
-]  # fmt: skip
+    ("get", "documents/"),
+    ("post", "documents/"),
+    ("delete", f"documents/{NOBODY}/"),
+    ("get", "stats/"),
+    ("get", f"documents/{NOBODY}/versions/"),
+    ("get", f"documents/{NOBODY}/content/"),
+    ("get", f"documents/{NOBODY}/versions/1/diff/"),
+    ("get", "search/?q=x"),
+]
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
@@ -313,11 +355,15 @@ def test_a_list_is_filtered(app, client, root):
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
-        ({"limit": 0}, "/limit"), ({"limit": 101}, "/limit"), ({"limit": "1e9"}, "/limit"),
+        ({"limit": 0}, "/limit"),
+        ({"limit": 101}, "/limit"),
+        ({"limit": "1e9"}, "/limit"),
         ({"status": "lost"}, "/status"),
-        ({"cursor": "x"}, "/cursor"), ({"nope": 1}, "/nope"), ({"q": ""}, "/q"),
+        ({"cursor": "x"}, "/cursor"),
+        ({"nope": 1}, "/nope"),
+        ({"q": ""}, "/q"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_filter_is_pointed_at(client, root, query, pointer):
     """G11"""
     assert pointers(get(client, root, "documents/", **query)) == [pointer]
@@ -419,11 +465,16 @@ def test_a_question_is_only_words(app, client, ada, q):
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
-        ({}, "/q"), ({"q": ""}, "/q"), ({"q": "x" * 1001}, "/q"), ({"q": "x", "k": 0}, "/k"),
+        ({}, "/q"),
+        ({"q": ""}, "/q"),
+        ({"q": "x" * 1001}, "/q"),
+        ({"q": "x", "k": 0}, "/k"),
         ({"q": "x", "k": 51}, "/k"),
-        ({"q": "x", "mode": "magic"}, "/mode"), ({"q": "x", "nope": 1}, "/nope"), ({"q": "a\0b"}, "/query"),
+        ({"q": "x", "mode": "magic"}, "/mode"),
+        ({"q": "x", "nope": 1}, "/nope"),
+        ({"q": "a\0b"}, "/query"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_question_is_pointed_at(client, ada, query, pointer):
     assert pointers(get(client, ada, "search/", **query)) == [pointer]
 
@@ -436,8 +487,11 @@ def test_stats_count_what_is_stored(app, client, root):
     assert (empty["documents"], empty["chunks"], empty["embedder"], empty["revision"]) == ({}, 0, None, 0)
     kind = app.extensions["retriever"].kind
     assert empty["index"] == {
-        "kind": "flat" if kind == "faiss" else kind, "vectors": 0, "memory_bytes": 0, "revision": None
-    }  # fmt: skip
+        "kind": "flat" if kind == "faiss" else kind,
+        "vectors": 0,
+        "memory_bytes": 0,
+        "revision": None,
+    }
     gone = add_and_ingest(app, "This one goes.").id
     add_and_ingest(app, HOURS)
     post(client, root, content=RETURNS)

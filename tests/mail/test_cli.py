@@ -66,13 +66,19 @@ def test_a_list_has_a_limit_and_knows_its_statuses(app, session):
 @pytest.mark.parametrize(
     ("recipient", "shown"),
     [
-        ("ada@example.com", "a…@example.com"), ("a@example.com", "a…@example.com"), ("@example.com", "@…@example.com"),
-        ("ada.lovelace", "a…"), ("", "…"), ("zoë@example.com", "z…@example.com"),
-        ('"a@b"@example.com', '"…@example.com'), ("\x1b[2J@example.com", "?…@example.com"),
-        ("a@b\r\nBcc: eve@example.com", "a…@example.com"), ("a@example.com\r\nx\u202e", "a…@example.com??x?"),
+        ("ada@example.com", "a…@example.com"),
+        ("a@example.com", "a…@example.com"),
+        ("@example.com", "@…@example.com"),
+        ("ada.lovelace", "a…"),
+        ("", "…"),
+        ("zoë@example.com", "z…@example.com"),
+        ('"a@b"@example.com', '"…@example.com'),
+        ("\x1b[2J@example.com", "?…@example.com"),
+        ("a@b\r\nBcc: eve@example.com", "a…@example.com"),
+        ("a@example.com\r\nx\u202e", "a…@example.com??x?"),
     ],
     ids=ascii,
-)  # fmt: skip
+)
 def test_an_address_is_shown_masked_and_on_one_line(recipient, shown):
     """P1"""
     assert masked(recipient) == shown
@@ -127,8 +133,10 @@ def test_what_has_not_failed_is_not_retried_and_the_rest_is(app, session):
     result = invoke(app, "retry", mails["sent"].id, mails["failed"].id, unknown, mails["failed"].id)
     assert result.exit_code == 1
     assert result.output.splitlines() == [
-        "1 queued again", f"  not a failed letter: {mails['sent'].id}", f"  not a failed letter: {unknown}",
-    ]  # fmt: skip
+        "1 queued again",
+        f"  not a failed letter: {mails['sent'].id}",
+        f"  not a failed letter: {unknown}",
+    ]
     assert states(session) == {mail.id: status for status, mail in mails.items()} | {mails["failed"].id: "queued"}
 
 

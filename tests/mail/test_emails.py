@@ -217,14 +217,29 @@ def test_a_right_to_left_override_reaches_neither_part(app, session, kind):
 @pytest.mark.parametrize(
     ("first_name", "called"),
     [
-        ("Ada", "Ada"), ("  Ada   King ", "Ada King"), ("J.R.R.", "J.R.R."), ("St. John", "St. John"), ("Zoë", "Zoë"),
-        ("می\u200cخواهم", "می\u200cخواهم"), ("דנה", "דנה"), ("x" * 61, "x" * 59 + "…"), ("x" * 60, "x" * 60),
-        ("", "ada"), (" \n ", "ada"), ("\u200d", "ada"), ("\u202e", "ada"),
-        ("Win at https://evil.test", "ada"), ("evil.test", "ada"), ("www.evil.test now", "ada"), ("a@evil.test", "ada"),
-        ("evil/x", "ada"), ("mailto:x", "ada"), ("\\\\evil", "ada"),
+        ("Ada", "Ada"),
+        ("  Ada   King ", "Ada King"),
+        ("J.R.R.", "J.R.R."),
+        ("St. John", "St. John"),
+        ("Zoë", "Zoë"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("דנה", "דנה"),
+        ("x" * 61, "x" * 59 + "…"),
+        ("x" * 60, "x" * 60),
+        ("", "ada"),
+        (" \n ", "ada"),
+        ("\u200d", "ada"),
+        ("\u202e", "ada"),
+        ("Win at https://evil.test", "ada"),
+        ("evil.test", "ada"),
+        ("www.evil.test now", "ada"),
+        ("a@evil.test", "ada"),
+        ("evil/x", "ada"),
+        ("mailto:x", "ada"),
+        ("\\\\evil", "ada"),
     ],
     ids=ascii,
-)  # fmt: skip
+)
 def test_the_first_name_is_used_unless_it_is_none_or_could_become_a_link(first_name, called):
     """Whoever signs up with somebody else's address chooses what that person reads."""
     assert emails.called(User(username="ada", first_name=first_name)) == called
@@ -246,12 +261,15 @@ def test_the_tokens_in_the_letters_are_the_ones_that_work(app, session):
 @pytest.mark.parametrize(
     ("kind", "account", "is_written"),
     [
-        (recovery.VERIFY_MAIL, {}, True), (recovery.VERIFY_MAIL, {"is_verified": True}, False),
-        (recovery.RESET_MAIL, {}, True), (recovery.RESET_MAIL, {"is_verified": True}, True),
+        (recovery.VERIFY_MAIL, {}, True),
+        (recovery.VERIFY_MAIL, {"is_verified": True}, False),
+        (recovery.RESET_MAIL, {}, True),
+        (recovery.RESET_MAIL, {"is_verified": True}, True),
         (recovery.RESET_MAIL, {"is_active": False}, False),
-        (recovery.CHANGED_MAIL, {}, True), (recovery.CHANGED_MAIL, {"is_active": False}, True),
+        (recovery.CHANGED_MAIL, {}, True),
+        (recovery.CHANGED_MAIL, {"is_active": False}, True),
     ],
-)  # fmt: skip
+)
 def test_a_letter_without_a_reason_is_not_written(app, session, kind, account, is_written):
     letter = write(app, session, kind, add_user(session, **account))
     assert (letter is not None) == is_written
@@ -355,8 +373,17 @@ def test_a_row_of_the_queue_has_nothing_to_hold_a_token(app, session):
     with app.app_context():
         columns = {column["name"] for column in inspect(db.engine).get_columns("mails")}
     assert columns == {
-        "id", "kind", "user_id", "recipient", "status", "attempts", "next_attempt_at", "error", "created_at", "sent_at",
+        "id",
+        "kind",
+        "user_id",
+        "recipient",
+        "status",
+        "attempts",
+        "next_attempt_at",
+        "error",
+        "created_at",
+        "sent_at",
         "language",
-    }  # fmt: skip
+    }
     (row,) = session.execute(text("SELECT * FROM mails")).mappings()
     assert max(len(str(value)) for value in row.values()) <= 36

@@ -16,8 +16,15 @@ from tests.mail.conftest import add_mail, add_user, make_due, run, smtp, the_mai
 
 LETTER = Email("Hello", "Hello,\n", "<p>Hello,</p>\n")
 WRITTEN = [
-    "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
-]  # fmt: skip
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+]
 
 BREAKS = {
     "crlf": "a@example.com\r\nBcc: all@example.com",

@@ -29,9 +29,10 @@ def folder(tmp_path: Path) -> Path:
 def connection(folder: Path) -> Iterator[Connection]:
     filesystem_broker.register()
     options = {
-        "data_folder_in": str(folder / "messages"), "data_folder_out": str(folder / "messages"),
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
         "control_folder": str(folder / "control"),
-    }  # fmt: skip
+    }
     with Connection("folder://localhost", transport_options=options) as connection:
         yield connection
 
@@ -93,9 +94,10 @@ def test_a_list_of_queues_that_was_cut_off_is_written_anew(folder, damage):
     (folder / "control" / "mail.exchange").write_text(damage)
     filesystem_broker.register()
     options = {
-        "data_folder_in": str(folder / "messages"), "data_folder_out": str(folder / "messages"),
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
         "control_folder": str(folder / "control"),
-    }  # fmt: skip
+    }
     with Connection("folder://localhost", transport_options=options) as connection:
         channel = connection.channel()
         channel._queue_bind("mail", "mail", "", "mail")
@@ -122,9 +124,11 @@ def names(folder: Path) -> list[str]:
 def sweep(connection: Connection, task: str, **headers) -> None:
     with connection.Producer() as producer:
         producer.publish(
-            {"id": task}, routing_key="mail", headers={"task": task, filesystem_broker.UNIQUE: True, **headers},
+            {"id": task},
+            routing_key="mail",
+            headers={"task": task, filesystem_broker.UNIQUE: True, **headers},
             declare=[Queue("mail", routing_key="mail")],
-        )  # fmt: skip
+        )
 
 
 def test_sweep_replaces_the_one_of_its_task_that_waits(connection, folder):
@@ -176,11 +180,16 @@ def make_folder(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "reason"),
-    [(make_folder, "not_a_file"), (make_pipe, "not_a_file"), (lambda path: path.symlink_to("gone"), "not_a_file"),
-     (Path.touch, "not_json"), (lambda path: path.write_text("[1]"), "not_a_message"),
-     (lambda path: path.write_text("{}"), "not_a_message"),
-     (lambda path: path.write_bytes(b"x" * 300_000), "too_large")],
-)  # fmt: skip
+    [
+        (make_folder, "not_a_file"),
+        (make_pipe, "not_a_file"),
+        (lambda path: path.symlink_to("gone"), "not_a_file"),
+        (Path.touch, "not_json"),
+        (lambda path: path.write_text("[1]"), "not_a_message"),
+        (lambda path: path.write_text("{}"), "not_a_message"),
+        (lambda path: path.write_bytes(b"x" * 300_000), "too_large"),
+    ],
+)
 def test_what_is_no_message_is_set_aside_and_the_next_one_taken(connection, folder, make, reason):
     make(folder / "messages" / "1_x.mail.msg")
     put(connection, "good")

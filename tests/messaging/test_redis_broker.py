@@ -76,9 +76,15 @@ def test_queue_beyond_its_bound_drops_the_oldest_and_says_so_once(connection, re
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [(b"", "not_json"), (b"{", "not_json"), (b"[1]", "not_a_message"), (b"{}", "not_a_message"), (b"\xff", "not_json"),
-     (b"x" * 300_000, "too_large")],
-)  # fmt: skip
+    [
+        (b"", "not_json"),
+        (b"{", "not_json"),
+        (b"[1]", "not_a_message"),
+        (b"{}", "not_a_message"),
+        (b"\xff", "not_json"),
+        (b"x" * 300_000, "too_large"),
+    ],
+)
 def test_entry_that_is_no_message_is_set_aside_and_the_next_one_taken(connection, redis, raw, reason):
     put(connection, "first")
     redis.lpush("mail", raw)

@@ -25,9 +25,13 @@ def make_models(tmp_path: Path, models_path: Path, openai_server: OpenAIServer) 
 
     def make(**settings: Any) -> ChatModels:
         values = {
-            "instance_path": tmp_path, "models_path": models_path, "openai_api_key": KEY,
-            "openai_base_url": openai_server.base_url, "model_read_seconds": 0.5, "embedding_model": "all-MiniLM-L6-v2",
-        }  # fmt: skip
+            "instance_path": tmp_path,
+            "models_path": models_path,
+            "openai_api_key": KEY,
+            "openai_base_url": openai_server.base_url,
+            "model_read_seconds": 0.5,
+            "embedding_model": "all-MiniLM-L6-v2",
+        }
         made = load_settings(_env_file=None, **(values | settings))
         embedders = Embedders(made)
         return ChatModels(made, lambda: embedders.get(embedders.default))

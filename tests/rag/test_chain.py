@@ -154,9 +154,9 @@ def test_the_chain_is_a_langchain_runnable() -> None:
     assert "".join(part.text for part in whole["parts"]) == "At nine."
 
 
-@pytest.mark.parametrize(("found", "status"), [
-    (SOME, "grounded"), (replace(SOME, unsure=True), "partial"), (NONE, "fallback")
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("found", "status"), [(SOME, "grounded"), (replace(SOME, unsure=True), "partial"), (NONE, "fallback")]
+)
 def test_passages_that_may_not_answer_are_partial_and_the_model_is_told(found: Found, status: str) -> None:
     asked: list[Ask] = []
 

@@ -143,9 +143,15 @@ def test_each_passage_that_was_looked_at_says_why_it_was_kept_or_dropped():
     written = passage(9, fused=1.5)
     written = type(written)(**{**vars(written), "scores": {**written.scores, "curated": 0.95}})
     candidates, fit = [written, *looked_at], [written, *looked_at[:4]]
-    reasons = [(c.chunk_id, c.kept, c.reason) for c in explained(candidates, fit, [written, looked_at[0], looked_at[2]],
-                                                                 "gate")]  # fmt: skip
+    reasons = [
+        (c.chunk_id, c.kept, c.reason)
+        for c in explained(candidates, fit, [written, looked_at[0], looked_at[2]], "gate")
+    ]
     assert reasons == [
-        (9, True, "curated"), (1, True, "best"), (2, False, "similar"), (3, True, "variety"), (4, False, "rank"),
+        (9, True, "curated"),
+        (1, True, "best"),
+        (2, False, "similar"),
+        (3, True, "variety"),
+        (4, False, "rank"),
         (5, False, "gate"),
-    ]  # fmt: skip
+    ]

@@ -256,8 +256,9 @@ def test_limit_of_tokens_is_written_under_its_old_name_and_then_left_out(
 
     assert first == [(True, False), (False, True)]
     assert [tuple(name in seen.body for name in names) for seen in openai_server.requests[2:]] == [
-        (False, True), (False, False),
-    ]  # fmt: skip
+        (False, True),
+        (False, False),
+    ]
 
 
 def test_several_fields_are_left_out_one_after_another(models: ChatModels, openai_server: OpenAIServer) -> None:

@@ -26,51 +26,108 @@ def said(message: str, **more: Any) -> dict[str, Any]:
 
 
 TOO_LONG = {
-    "OpenAI": (400, said("This model's maximum context length is 4096 tokens. However, your messages resulted in 9000 "
-               "tokens.", code="context_length_exceeded")),
-    "vLLM": (400, said("This model's maximum context length is 4096 tokens. However, you requested 9000 tokens (8000 "
-             "in the messages, 1000 in the completion). Please reduce the length of the messages.", code=400)),
-    "vLLM 1": (400, {"object": "error", "message": "The decoder prompt (length 5000) is longer than the maximum model "
-               "length of 4096.", "code": 400}),
+    "OpenAI": (
+        400,
+        said(
+            "This model's maximum context length is 4096 tokens. However, your messages resulted in 9000 tokens.",
+            code="context_length_exceeded",
+        ),
+    ),
+    "vLLM": (
+        400,
+        said(
+            "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens (8000 "
+            "in the messages, 1000 in the completion). Please reduce the length of the messages.",
+            code=400,
+        ),
+    ),
+    "vLLM 1": (
+        400,
+        {
+            "object": "error",
+            "message": "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+            "code": 400,
+        },
+    ),
     "llama.cpp": (400, said("the request exceeds the available context size. try increasing the context size")),
     "llama.cpp 500": (500, said("context size has been exceeded")),
-    "TGI": (422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 "
-            "`inputs` tokens and 100 `max_new_tokens`", "error_type": "validation"}),
-    "SGLang": (400, {"object": "error", "message": "The input (5000 tokens) is longer than the model's context length "
-               "(4096 tokens)."}),
+    "TGI": (
+        422,
+        {
+            "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 "
+            "`inputs` tokens and 100 `max_new_tokens`",
+            "error_type": "validation",
+        },
+    ),
+    "SGLang": (
+        400,
+        {
+            "object": "error",
+            "message": "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+        },
+    ),
     "LM Studio": (400, said("The number of tokens to keep from the initial prompt is greater than the context length")),
     "Anthropic": (400, said("prompt is too long: 210000 tokens > 200000 maximum", type="invalid_request_error")),
     "Gemini": (400, said("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).")),
-    "Mistral": (400, {"object": "error", "message": "Prompt contains 40000 tokens and 0 draft tokens, too large for "
-                "model with 32768 maximum context length"}),
+    "Mistral": (
+        400,
+        {
+            "object": "error",
+            "message": "Prompt contains 40000 tokens and 0 draft tokens, too large for "
+            "model with 32768 maximum context length",
+        },
+    ),
     "DashScope": (400, said("Range of input length should be [1, 30720]")),
     "Moonshot": (400, said("Invalid request: Your request exceeded model token limit: 8192")),
     "Bedrock": (400, said("Input is too long for requested model.")),
     "xAI": (400, said("This model's maximum prompt length is 131072 but the request contains 537812 tokens.")),
     "GitHub": (413, said("Request body too large for gpt-4o model. Max size: 8000.", code="tokens_limit_reached")),
-    "Groq": (413, said("Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000",
-             code="rate_limit_exceeded")),
-    "OpenAI 429": (429, said("Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000. The "
-                   "input or output tokens must be reduced in order to run successfully.", code="rate_limit_exceeded")),
+    "Groq": (
+        413,
+        said(
+            "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000",
+            code="rate_limit_exceeded",
+        ),
+    ),
+    "OpenAI 429": (
+        429,
+        said(
+            "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000. The "
+            "input or output tokens must be reduced in order to run successfully.",
+            code="rate_limit_exceeded",
+        ),
+    ),
     "LiteLLM": (400, said("litellm.ContextWindowExceededError: the input exceeds it")),
-}  # fmt: skip
+}
 FILTERED = {
-    "Azure": (400, said("The response was filtered due to the prompt triggering Azure OpenAI's content management "
-              "policy.", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"})),
-    "OpenAI": (400, said("Invalid prompt: your prompt was flagged as potentially violating our usage policy.",
-               code="invalid_prompt")),
+    "Azure": (
+        400,
+        said(
+            "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+            code="content_filter",
+            innererror={"code": "ResponsibleAIPolicyViolation"},
+        ),
+    ),
+    "OpenAI": (
+        400,
+        said(
+            "Invalid prompt: your prompt was flagged as potentially violating our usage policy.", code="invalid_prompt"
+        ),
+    ),
     "DashScope": (400, said("Input data may contain inappropriate content.", code="data_inspection_failed")),
     "DeepSeek": (400, said("Content Exists Risk", code="invalid_request_error")),
     "Moonshot": (400, said("The request was rejected because it was considered high risk")),
     "OpenRouter": (403, said("Your chosen model requires moderation and your input was flagged", code=403)),
-}  # fmt: skip
+}
 UNPAID = {
-    "OpenAI": (429, said("You exceeded your current quota, please check your plan and billing details.",
-               code="insufficient_quota")),
+    "OpenAI": (
+        429,
+        said("You exceeded your current quota, please check your plan and billing details.", code="insufficient_quota"),
+    ),
     "DeepSeek": (402, said("Insufficient Balance", code="invalid_request_error")),
     "Anthropic": (400, said("Your credit balance is too low to access the Anthropic API.")),
     "DashScope": (403, said("Access denied, please make sure your account is in good standing.", code="Arrearage")),
-}  # fmt: skip
+}
 REFUSED = {
     "key": (401, said("Incorrect API key provided.", code="invalid_api_key")),
     "model": (404, said("model 'x' not found, try pulling it first: maximum context length", type="not_found_error")),
@@ -83,22 +140,30 @@ REFUSED = {
 }
 UNAVAILABLE = {
     "busy": (429, said("Rate limit reached for requests.", code="rate_limit_exceeded")),
-    "Gemini's minute": (429, said("You exceeded your current quota, please check your plan and billing details. Please "
-                        "retry in 32s.", code=429)),
+    "Gemini's minute": (
+        429,
+        said(
+            "You exceeded your current quota, please check your plan and billing details. Please retry in 32s.",
+            code=429,
+        ),
+    ),
     "overloaded": (529, said("Overloaded", type="overloaded_error")),
     "broken": (500, said("The server had an error while processing your request")),
     "lock": (409, said("The model is being loaded")),
     "proxy": (502, "<html>Bad gateway</html>"),
     "redirect": (307, ""),
-}  # fmt: skip
+}
 CASES = [
     pytest.param(reason, status, body, id=f"{reason.name.lower()}-{name}")
     for reason, cases in (
-        (Reason.TOO_LONG, TOO_LONG), (Reason.FILTERED, FILTERED), (Reason.UNPAID, UNPAID), (Reason.REFUSED, REFUSED),
+        (Reason.TOO_LONG, TOO_LONG),
+        (Reason.FILTERED, FILTERED),
+        (Reason.UNPAID, UNPAID),
+        (Reason.REFUSED, REFUSED),
         (Reason.UNAVAILABLE, UNAVAILABLE),
     )
     for name, (status, body) in cases.items()
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("reason", "status", "body"), CASES)
@@ -159,5 +224,6 @@ def test_a_batch_that_is_too_large_is_told_from_other_refusals(
     status: int, message: str, too_large: bool, by_length: bool
 ) -> None:
     assert (is_too_large(error(status, said(message))), speaks_of_length(error(status, said(message)))) == (
-        too_large, by_length,
-    )  # fmt: skip
+        too_large,
+        by_length,
+    )

@@ -85,9 +85,13 @@ with app.app_context():
 def test_real_processes_leave_nothing_readable(tmp_path: Path, models_path: Path) -> None:
     instance = tmp_path / "instance"
     environment = {
-        "PATH": f"{ROOT / '.venv' / 'bin'}:/usr/bin:/bin", "INSTANCE_PATH": str(instance), "HOME": str(tmp_path),
-        "MODELS_PATH": str(models_path), "LOG_LEVEL": "WARNING", "ADMIN_PASSWORD": "correct horse battery 9",
-    }  # fmt: skip
+        "PATH": f"{ROOT / '.venv' / 'bin'}:/usr/bin:/bin",
+        "INSTANCE_PATH": str(instance),
+        "HOME": str(tmp_path),
+        "MODELS_PATH": str(models_path),
+        "LOG_LEVEL": "WARNING",
+        "ADMIN_PASSWORD": "correct horse battery 9",
+    }
     document = tmp_path / "hours.md"
     document.write_text("# Hours\n\nThe shop opens at nine.")
     flask = ["-m", "flask", "--app", "wsgi"]

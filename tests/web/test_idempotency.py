@@ -237,11 +237,21 @@ def test_the_digest_is_of_the_request_and_not_of_how_it_is_written(sqlite_app: F
 def test_every_part_of_a_request_is_in_its_digest(sqlite_app: Flask) -> None:
     """M16"""
     requests = [
-        {"json": {"a": 1}}, {"json": {"a": 2}}, {"json": {"a": "1"}}, {"json": {"a": 1}, "path": "/api/chat/send/"},
+        {"json": {"a": 1}},
+        {"json": {"a": 2}},
+        {"json": {"a": "1"}},
+        {"json": {"a": 1}, "path": "/api/chat/send/"},
         {"json": {"a": 1}, "method": "PUT"},
-        form(), form(b"Hallo"), form(filename="b.txt"), form(filename="a.html"), form(title="T"), form(title="U"),
-        form(source="T"), form(b"x" * 2_000_000), form(b"x" * 1_999_999 + b"y"),
-    ]  # fmt: skip
+        form(),
+        form(b"Hallo"),
+        form(filename="b.txt"),
+        form(filename="a.html"),
+        form(title="T"),
+        form(title="U"),
+        form(source="T"),
+        form(b"x" * 2_000_000),
+        form(b"x" * 1_999_999 + b"y"),
+    ]
 
     assert len({digest_of(sqlite_app, **one) for one in requests}) == len(requests)
 
@@ -299,14 +309,14 @@ def test_a_document_that_is_ready_by_now_is_told_as_it_is(app: Flask, root: Pers
 @pytest.mark.parametrize(
     "other",
     [
-        {"json": JSON | {"content": "Something else."}}, {"json": JSON | {"source": "x"}}, None,
+        {"json": JSON | {"content": "Something else."}},
+        {"json": JSON | {"source": "x"}},
+        None,
         {"json": JSON | {"is_active": False}},
     ],
     ids=["content", "source", "a-file", "a-flag"],
-)  # fmt: skip
-def test_the_same_key_for_another_document_is_a_mistake(
-    app: Flask, root: Person, other: dict[str, Any] | None
-) -> None:  # fmt: skip
+)
+def test_the_same_key_for_another_document_is_a_mistake(app: Flask, root: Person, other: dict[str, Any] | None) -> None:
     """M16"""
     add(app, root)
 

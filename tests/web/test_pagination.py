@@ -66,15 +66,31 @@ def test_a_page_is_built_of_what_the_room_wants(people):
 
 NOW, ID = "2026-01-01T00:00:00+00:00", "6f0b1f0e-0a5e-4a4e-9a53-0d2f0a5b8f11"
 TAMPERED = [
-    "x", "!!!!", "é", "=", "AAAA", "a" * 5, "\u0660\u0661", cursor_of([]), cursor_of({}), cursor_of("text"),
+    "x",
+    "!!!!",
+    "é",
+    "=",
+    "AAAA",
+    "a" * 5,
+    "\u0660\u0661",
+    cursor_of([]),
+    cursor_of({}),
+    cursor_of("text"),
     cursor_of(None),
-    cursor_of([NOW]), cursor_of([NOW, ID, 1]), cursor_of([NOW, "not-an-id"]), cursor_of([NOW, 5]),
+    cursor_of([NOW]),
+    cursor_of([NOW, ID, 1]),
+    cursor_of([NOW, "not-an-id"]),
+    cursor_of([NOW, 5]),
     cursor_of([NOW, None]),
-    cursor_of(["yesterday", ID]), cursor_of([5, ID]), cursor_of(["2026-01-01T00:00:00", ID]),
-    cursor_of(["0001-01-01T00:00:00+14:00", ID]), cursor_of(["9999-12-31T23:59:59-14:00", ID]),
-    cursor_of([[NOW], [ID]]), base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+    cursor_of(["yesterday", ID]),
+    cursor_of([5, ID]),
+    cursor_of(["2026-01-01T00:00:00", ID]),
+    cursor_of(["0001-01-01T00:00:00+14:00", ID]),
+    cursor_of(["9999-12-31T23:59:59-14:00", ID]),
+    cursor_of([[NOW], [ID]]),
+    base64.urlsafe_b64encode(b"\xff\xfe").decode(),
     base64.urlsafe_b64encode(b"[" * 140).decode(),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("cursor", TAMPERED)

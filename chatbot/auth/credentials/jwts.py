@@ -113,9 +113,14 @@ def pair(grant: Grant) -> TokenPair:
 
 
 def sign_visitor(
-    user_id: str, key_id: str, visitor: str, lifetime: timedelta, *,
-    collections: list[str] | None = None, daily_tokens: int | None = None,
-) -> str:  # fmt: skip
+    user_id: str,
+    key_id: str,
+    visitor: str,
+    lifetime: timedelta,
+    *,
+    collections: list[str] | None = None,
+    daily_tokens: int | None = None,
+) -> str:
     """A token with which a visitor of the key owner's product may chat.
 
     Raises:
@@ -123,18 +128,21 @@ def sign_visitor(
     """
     if not is_visitor(visitor):
         raise Invalid(errors=[FieldError("/sub", "Use 1 to 128 printable ASCII characters without spaces.")])
-    token = issue_visitor(
-        user_id, key_id, visitor, lifetime, collections=collections, daily_tokens=daily_tokens
-    )  # fmt: skip
+    token = issue_visitor(user_id, key_id, visitor, lifetime, collections=collections, daily_tokens=daily_tokens)
     if len(token) > MAX_TOKEN:
         raise Invalid(errors=[FieldError("/collections", "These are too many or too long to fit into a token.")])
     return token
 
 
 def issue_visitor(
-    user_id: str, key_id: str, visitor: str, lifetime: timedelta, *,
-    collections: list[str] | None = None, daily_tokens: int | None = None,
-) -> str:  # fmt: skip
+    user_id: str,
+    key_id: str,
+    visitor: str,
+    lifetime: timedelta,
+    *,
+    collections: list[str] | None = None,
+    daily_tokens: int | None = None,
+) -> str:
     """A token for a visitor of the key owner's product. It dies with the key."""
     claims: dict[str, Any] = {"type": "visitor", "family": key_id, "visitor": visitor, "iat": utcnow() - BACKDATED}
     if collections is not None:

@@ -36,9 +36,13 @@ class TooManyKeys(Conflict):
 
 
 def create_key(
-    session: Session, user_id: str, name: str, scopes: list[str], expires_at: datetime | None,
+    session: Session,
+    user_id: str,
+    name: str,
+    scopes: list[str],
+    expires_at: datetime | None,
     origin: ClientInfo = UNKNOWN_CLIENT,
-) -> tuple[ApiKey, str]:  # fmt: skip
+) -> tuple[ApiKey, str]:
     """A new key: its row, and the key itself, which nobody can ask for again.
 
     Raises:

@@ -66,7 +66,11 @@ def sign_visitor(body: dict[str, Any]) -> Any:
     who = caller()
     lifetime = timedelta(minutes=body["minutes"])
     access = jwts.sign_visitor(
-        who.user_id, who.credential_id, body["sub"], lifetime,
-        collections=body["collections"], daily_tokens=body["daily_tokens"],
-    )  # fmt: skip
+        who.user_id,
+        who.credential_id,
+        body["sub"],
+        lifetime,
+        collections=body["collections"],
+        daily_tokens=body["daily_tokens"],
+    )
     return {"access": access, "expires_in": int(lifetime.total_seconds())}

@@ -107,9 +107,7 @@ def send(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
     return answered(headers, body, lambda key: new_turn(body, key))
 
 
-def answered(
-    headers: dict[str, Any], body: dict[str, Any], begin: Callable[[Held], Turn]
-) -> ResponseReturnValue:  # fmt: skip
+def answered(headers: dict[str, Any], body: dict[str, Any], begin: Callable[[Held], Turn]) -> ResponseReturnValue:
     """The answer of a turn that `begin` makes, in the way the caller wants to read it."""
     answerer = replies().models.get(body["model"])
     key = idempotency.taken(caller(), headers.get("key"))
@@ -179,9 +177,13 @@ def feeds() -> Broadcast:
 
 
 def stream_response(
-    parts: Frames | EventBuffer, chat_id: str, *, after: int = 0, tell: sse.AsProblem | None = None,
+    parts: Frames | EventBuffer,
+    chat_id: str,
+    *,
+    after: int = 0,
+    tell: sse.AsProblem | None = None,
     view: sse.View = lambda event: event,
-) -> Response:  # fmt: skip
+) -> Response:
     """The response of a stream of a conversation, from behind the event `after` on. `tell` is how it tells an error,
     and `view` what the caller sees of an event that was made for somebody else."""
     allowed = partial(still_takes_part, current_app.extensions["sessions"], caller(), chat_id)

@@ -15,9 +15,7 @@ class TracedQuestionSchema(ma.Schema):
     """The question, as it was asked and as it was searched."""
 
     asked = ma.fields.String(metadata={"example": "And for production?"})
-    searched = ma.fields.String(
-        allow_none=True, metadata={"example": "Which database do I need? And for production?"}
-    )  # fmt: skip
+    searched = ma.fields.String(allow_none=True, metadata={"example": "Which database do I need? And for production?"})
     beside = ma.fields.String(
         allow_none=True, metadata={"description": "What was searched as well: the question as typed.", "example": None}
     )

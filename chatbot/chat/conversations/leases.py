@@ -55,7 +55,7 @@ def acquire_lease(
 
 def _taken(
     session: Session, owner: Owner, session_id: str, question_id: str, answer_id: str, places: int
-) -> int | None:  # fmt: skip
+) -> int | None:
     now = utcnow()
     free = or_(ChatSession.answering_id.is_(None), ChatSession.answering_id == answer_id)
     taken = (
@@ -107,7 +107,13 @@ def _store_lost(session: Session, chat_id: str, answer_id: str, question_id: str
     if there is None or session.scalar(select(Message.id).where(taken).limit(1)) is not None:
         return
     row = {
-        "id": answer_id, "chat_session_id": chat_id, "parent_id": question_id, "position": position, "is_user": False,
-        "content": "", "status": "interrupted", "extra": Answer(model="").metadata() | {"model": None},
-    }  # fmt: skip
+        "id": answer_id,
+        "chat_session_id": chat_id,
+        "parent_id": question_id,
+        "position": position,
+        "is_user": False,
+        "content": "",
+        "status": "interrupted",
+        "extra": Answer(model="").metadata() | {"model": None},
+    }
     session.execute(insert(Message).values(row))

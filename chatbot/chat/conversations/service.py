@@ -103,7 +103,7 @@ def delete_session(session: Session, owner: Owner, session_id: str) -> str | Non
 
 def list_messages(
     session: Session, owner: Owner, reader: Reader, session_id: str, limit: int, cursor: str | None
-) -> Page:  # fmt: skip
+) -> Page:
     """The messages of a conversation of the owner, oldest first, as the reader sees them, with what is outdated.
 
     Raises:

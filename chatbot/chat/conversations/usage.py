@@ -55,10 +55,14 @@ def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> boo
     if not hold_account(session, owner):
         return False
     more = {
-        "whose": owner.user_id, "guest": owner.visitor, "date": utcnow().date(), "more_answers": answers,
-        "more_tokens": taken.total_tokens, "more_cost": 0 if taken.cost_usd is None else _micros(taken.cost_usd),
+        "whose": owner.user_id,
+        "guest": owner.visitor,
+        "date": utcnow().date(),
+        "more_answers": answers,
+        "more_tokens": taken.total_tokens,
+        "more_cost": 0 if taken.cost_usd is None else _micros(taken.cost_usd),
         "more_unpriced": answers if taken.cost_usd is None else 0,
-    }  # fmt: skip
+    }
     connection = session.connection()
     done = connection.execute(_MORE, more)
     assert isinstance(done, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.

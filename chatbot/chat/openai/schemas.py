@@ -111,14 +111,16 @@ class CompletionSchema(ma.Schema):
     stream = StrictBool(load_default=False, allow_none=True)
     stream_options = ma.fields.Dict(
         load_default=None, allow_none=True, validate=_is_usage_flag, metadata=_STREAM_OPTIONS
-    )  # fmt: skip
+    )
     n = StrictInt(
         load_default=1, allow_none=True, strict=True, validate=ma.validate.Equal(1, error="Only one answer is given.")
     )
     logprobs = StrictBool(
-        load_default=False, allow_none=True,
-        validate=_is_off, metadata={"description": "Only false.", "not": {"enum": [True]}},
-    )  # fmt: skip
+        load_default=False,
+        allow_none=True,
+        validate=_is_off,
+        metadata={"description": "Only false.", "not": {"enum": [True]}},
+    )
     response_format = ma.fields.Dict(load_default=None, allow_none=True, validate=_is_text_format, metadata=_FORMAT)
     tools = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)
     functions = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)

@@ -77,14 +77,24 @@ class AnswerCache:
     def _name(self, turn: Turn, model: str) -> str:
         index, settings, ask = self._retriever.index(), self._settings, turn.ask
         generation = index.generation if index else None
-        return "answer:" + json.dumps([
-            __version__, PROMPT_VERSION, model, settings.chat_fallbacks, settings.no_context_behavior,
-            settings.retrieval_top_k, settings.relevance_threshold, settings.history_tokens,
-            settings.model_answer_tokens, ask.language,
-            generation and [generation.id, generation.revision, generation.threshold, generation.gate],
-            None if ask.collections is None else sorted(ask.collections),
-            ask.question, [asdict(message) for message in ask.history],
-        ])  # fmt: skip
+        return "answer:" + json.dumps(
+            [
+                __version__,
+                PROMPT_VERSION,
+                model,
+                settings.chat_fallbacks,
+                settings.no_context_behavior,
+                settings.retrieval_top_k,
+                settings.relevance_threshold,
+                settings.history_tokens,
+                settings.model_answer_tokens,
+                ask.language,
+                generation and [generation.id, generation.revision, generation.threshold, generation.gate],
+                None if ask.collections is None else sorted(ask.collections),
+                ask.question,
+                [asdict(message) for message in ask.history],
+            ]
+        )
 
 
 def _of_message(message_id: str) -> str:

@@ -90,7 +90,7 @@ def searchable(session: Session, generation_id: int) -> tuple[Generation, int]:
 
 def replay(
     retriever: Retriever, settings: Settings, index: Index | None, before: Before, model: str | None = None
-) -> Answer:  # fmt: skip
+) -> Answer:
     """The answer made now, in the index or in what answers now. A language model is asked, and paid.
 
     Raises:

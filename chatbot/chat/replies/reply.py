@@ -102,7 +102,7 @@ class Replies:
 
     def __init__(
         self, sessions: Sessions, retriever: Retriever, models: ChatModels, settings: Settings, answers: AnswerCache
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._sessions = sessions
         self._answers = answers
         self._retriever = retriever

@@ -73,9 +73,15 @@ class Place:
 
 
 def begin_turn(
-    session: Session, caller: Caller, text: str, session_id: str | None, collections: frozenset[str] | None,
-    budget: int | None = None, key: Held | None = None, parent_id: str | None = None,
-) -> Turn:  # fmt: skip
+    session: Session,
+    caller: Caller,
+    text: str,
+    session_id: str | None,
+    collections: frozenset[str] | None,
+    budget: int | None = None,
+    key: Held | None = None,
+    parent_id: str | None = None,
+) -> Turn:
     """Stores the question in the caller's conversation, or in a new one. `budget` is the account's, in tokens a day.
 
     The question goes below the message `parent_id`, or below the newest one; with the conversation's own id for
@@ -93,15 +99,23 @@ def begin_turn(
         IdempotencyInProgress: another request has taken the key.
     """
     return _begin(
-        session, caller, collections, budget, key,
+        session,
+        caller,
+        collections,
+        budget,
+        key,
         lambda: _new_question(session, caller, text, session_id, parent_id),
-    )  # fmt: skip
+    )
 
 
 def begin_again(
-    session: Session, caller: Caller, message_id: str, collections: frozenset[str] | None,
-    budget: int | None = None, key: Held | None = None,
-) -> Turn:  # fmt: skip
+    session: Session,
+    caller: Caller,
+    message_id: str,
+    collections: frozenset[str] | None,
+    budget: int | None = None,
+    key: Held | None = None,
+) -> Turn:
     """Has a question of the caller answered once more, beside the answers it has. The message may be one of those.
 
     Raises:
@@ -114,9 +128,13 @@ def begin_again(
 
 
 def _begin(
-    session: Session, caller: Caller, collections: frozenset[str] | None, budget: int | None, key: Held | None,
+    session: Session,
+    caller: Caller,
+    collections: frozenset[str] | None,
+    budget: int | None,
+    key: Held | None,
     find_place: Callable[[], Place],
-) -> Turn:  # fmt: skip
+) -> Turn:
     owner, reader = Owner.of(caller), Reader.of(caller)
     _refuse_ungranted(reader, collections)
     begin_write(session)
@@ -146,9 +164,7 @@ def _refuse_ungranted(reader: Reader, asked: frozenset[str] | None) -> None:
         raise CollectionNotAllowed()
 
 
-def _new_question(
-    session: Session, caller: Caller, text: str, session_id: str | None, parent_id: str | None
-) -> Place:  # fmt: skip
+def _new_question(session: Session, caller: Caller, text: str, session_id: str | None, parent_id: str | None) -> Place:
     owner, question_id, answer_id, parent = Owner.of(caller), new_id(), new_id(), None
     if session_id is None and parent_id is not None:
         session_id = my_message(session, owner, parent_id).chat_session_id
@@ -158,10 +174,18 @@ def _new_question(
         position = acquire_lease(session, owner, session_id, question_id, answer_id, places=2)
         parent = _parent(session, session_id, parent_id)
     question = Message(
-        id=question_id, chat_session_id=session_id, parent_id=parent, position=position, is_user=True,
-        author=caller.username, author_id=None if caller.visitor else caller.user_id, content=text, status="complete",
-        extra={}, created_at=utcnow(),
-    )  # fmt: skip
+        id=question_id,
+        chat_session_id=session_id,
+        parent_id=parent,
+        position=position,
+        is_user=True,
+        author=caller.username,
+        author_id=None if caller.visitor else caller.user_id,
+        content=text,
+        status="complete",
+        extra={},
+        created_at=utcnow(),
+    )
     session.connection().execute(_NEW_MESSAGE, _row_of(question))
     return Place(question, answer_id, position + 1)
 
@@ -177,9 +201,17 @@ _THERE = select(Message.id).where(Message.id.in_(bindparam("ids", expanding=True
 def _row_of(message: Message) -> dict[str, Any]:
     """A new message as a row."""
     names = (
-        "id", "chat_session_id", "parent_id", "position", "is_user", "author", "author_id", "content", "status",
+        "id",
+        "chat_session_id",
+        "parent_id",
+        "position",
+        "is_user",
+        "author",
+        "author_id",
+        "content",
+        "status",
         "created_at",
-    )  # fmt: skip
+    )
     return {name: getattr(message, name) for name in names} | {"metadata": message.extra}
 
 
@@ -215,10 +247,17 @@ def _new_session(session: Session, owner: Owner, text: str, question_id: str, an
     """A new conversation, held for its first answer, with the places of that and of its question taken."""
     now, id_ = utcnow(), new_id()
     row = {
-        "id": id_, "user_id": owner.user_id, "visitor": owner.visitor, "title": title_of(text), "next_position": 2,
-        "answering_id": answer_id, "answering_to": question_id, "answering_until": now + LEASE,
-        "created_at": now, "updated_at": now,
-    }  # fmt: skip
+        "id": id_,
+        "user_id": owner.user_id,
+        "visitor": owner.visitor,
+        "title": title_of(text),
+        "next_position": 2,
+        "answering_id": answer_id,
+        "answering_to": question_id,
+        "answering_until": now + LEASE,
+        "created_at": now,
+        "updated_at": now,
+    }
     session.connection().execute(_NEW_SESSION, row)
     return id_
 

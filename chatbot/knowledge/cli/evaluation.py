@@ -130,10 +130,20 @@ class PartsType(click.ParamType[tuple[str, ...]]):
 @click.option("--far", type=FILE, help="Questions about something else, for the gate: a file as queries.jsonl.")
 @click.option("--model", help="The chat model that answers, if not the default one.")
 def run(
-    name: Path | str, k: int, json_file: Path | None, goals: tuple[Goal, ...], modes: tuple[Mode, ...],
-    limit: int | None, queries: Path | None, embedding_model: str | None, chunk_size: int | None, fresh: bool,
-    parts: tuple[str, ...], far: Path | None, model: str | None,
-) -> None:  # fmt: skip
+    name: Path | str,
+    k: int,
+    json_file: Path | None,
+    goals: tuple[Goal, ...],
+    modes: tuple[Mode, ...],
+    limit: int | None,
+    queries: Path | None,
+    embedding_model: str | None,
+    chunk_size: int | None,
+    fresh: bool,
+    parts: tuple[str, ...],
+    far: Path | None,
+    model: str | None,
+) -> None:
     """Measure search on a SET: a folder with queries.jsonl, qrels.tsv and, if it has its own, corpus.jsonl; or the
     name of a stored set, as `gaps`.
 
@@ -166,9 +176,7 @@ def run(
     raise SystemExit(1 if missed else 0)
 
 
-def _ask(
-    index: Index, questions: EvalSet, names: retrieval_eval.Names, modes: Sequence[Mode], k: int
-) -> list[Outcome]:  # fmt: skip
+def _ask(index: Index, questions: EvalSet, names: retrieval_eval.Names, modes: Sequence[Mode], k: int) -> list[Outcome]:
     from chatbot.knowledge.evaluation import retrieval_eval
 
     with progress_bar() as bar:
@@ -179,7 +187,7 @@ def _ask(
 
 def _answers(
     index: Index, model: str | None, questions: EvalSet, names: retrieval_eval.Names
-) -> answer_eval.Report | None:  # fmt: skip
+) -> answer_eval.Report | None:
     from chatbot.knowledge.cli import evaluation_reports
 
     parts = current_app.extensions
@@ -210,9 +218,12 @@ def live(names: Mapping[str, Sequence[str]]) -> retrieval_eval.Names:
 
 
 def own_index(
-    questions: EvalSet, limit: int | None = None, model: str | None = None, chunk_tokens: int | None = None,
+    questions: EvalSet,
+    limit: int | None = None,
+    model: str | None = None,
+    chunk_tokens: int | None = None,
     fresh: bool = False,
-) -> tuple[Index, retrieval_eval.Names]:  # fmt: skip
+) -> tuple[Index, retrieval_eval.Names]:
     """The set's corpus in a database of its own, made at the first run and continued after a break."""
     from chatbot.knowledge.evaluation import retrieval_eval
     from chatbot.knowledge.index.generations import CHUNK_TOKENS, active_generation
@@ -343,8 +354,11 @@ def export(name: str, folder: Path) -> None:
         questions = read_set(name)
     (folder / "qrels").mkdir(parents=True, exist_ok=True)
     queries = [json.dumps({"_id": q, "text": text}, ensure_ascii=False) for q, text in questions.queries.items()]
-    qrels = [f"{q}\t{document}\t{relevance:g}" for q in questions.judged for document, relevance in
-             questions.qrels[q].items()]  # fmt: skip
+    qrels = [
+        f"{q}\t{document}\t{relevance:g}"
+        for q in questions.judged
+        for document, relevance in questions.qrels[q].items()
+    ]
     lines = {"queries.jsonl": queries, "qrels/test.tsv": ["query-id\tcorpus-id\tscore", *qrels]}
     for file, content in lines.items():
         (folder / file).write_text("\n".join(content) + "\n", encoding="utf-8")
@@ -389,9 +403,13 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
 @click.argument("first", type=int)
 @click.argument("second", type=int)
 @click.option(
-    "--eval", "set_name", metavar="SET", required=True, type=SetType(file_okay=False, path_type=Path),
+    "--eval",
+    "set_name",
+    metavar="SET",
+    required=True,
+    type=SetType(file_okay=False, path_type=Path),
     help="A folder with queries.jsonl and qrels.tsv about the documents that are here, or a stored set's name.",
-)  # fmt: skip
+)
 @click.option("--k", type=click.IntRange(1, 100), default=10, show_default=True, help="The place that counts.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
 def compare(first: int, second: int, set_name: Path | str, k: int, json_file: Path | None) -> None:

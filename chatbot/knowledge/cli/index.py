@@ -51,9 +51,7 @@ def build(embedding_model: str | None, chunk_size: int | None, generation_id: in
     parts = current_app.extensions
     with told(), silence_logs():
         with parts["sessions"]() as session:
-            generation, owner = building.begin(
-                session, parts["embedders"], embedding_model, chunk_size, generation_id
-            )  # fmt: skip
+            generation, owner = building.begin(session, parts["embedders"], embedding_model, chunk_size, generation_id)
         with progress_bar() as bar:
             task = bar.add_task(f"Generation {generation.id}", total=None)
             progress: Callable[[int, int], None] = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731

@@ -89,9 +89,11 @@ def kept(session: Session, data: bytes) -> dict[str, Any]:
         _lock(session, content_hash)
         _write(originals.place(content_hash), data)
     return {
-        "content_hash": content_hash, "size_bytes": len(data), "in_file": originals.in_files,
+        "content_hash": content_hash,
+        "size_bytes": len(data),
+        "in_file": originals.in_files,
         "content": b"" if originals.in_files else data,
-    }  # fmt: skip
+    }
 
 
 def content_of(session: Session, version: DocumentVersion) -> bytes:

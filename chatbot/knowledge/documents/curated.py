@@ -40,7 +40,7 @@ class Resolution:
 
 def curate(
     session: Session, question: str, answer: str, collection: str = DEFAULT_COLLECTION
-) -> tuple[str, Document, bool]:  # fmt: skip
+) -> tuple[str, Document, bool]:
     """Stores the answer to a question, or its next version: `added`, `changed` or `unchanged`, the document, and
     whether it is to be ingested.
 

@@ -62,9 +62,15 @@ class _Result:
 
 
 def measure(
-    index: Index, sessions: Sessions, answerer: Answerer, questions: EvalSet, gold: Gold, names: Names,
-    passages: int, progress: Callable[[], None] | None = None,
-) -> Report:  # fmt: skip
+    index: Index,
+    sessions: Sessions,
+    answerer: Answerer,
+    questions: EvalSet,
+    gold: Gold,
+    names: Names,
+    passages: int,
+    progress: Callable[[], None] | None = None,
+) -> Report:
     """Asks every question that has an answer; what was found is always taken to be enough."""
     results = []
     for query, wanted in gold.items():

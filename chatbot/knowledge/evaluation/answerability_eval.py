@@ -143,11 +143,13 @@ def report(questions: Sequence[Question], seen: Sequence[Seen], gate: Gate) -> R
     near = [not ok for kind in others if kind != FAR for ok in passed[kind]]
     kept = fmean(passed[ANSWERABLE]) if passed[ANSWERABLE] else 0.0
     return Report(
-        len(half), kept, (kept + (fmean(near) if near else 0.0)) / 2,
+        len(half),
+        kept,
+        (kept + (fmean(near) if near else 0.0)) / 2,
         {kind: auroc(scores[ANSWERABLE], scores[kind]) for kind in others},
         {kind: fmean(not ok for ok in passed[kind]) for kind in others},
         {kind: max(_alone(kinds, kind, place) for place in range(len(FEATURES))) for kind in others},
-    )  # fmt: skip
+    )
 
 
 def _alone(kinds: Mapping[str, Sequence[Seen]], kind: str, place: int) -> float:

@@ -205,9 +205,14 @@ def _rows_of(entry: Entry, collection_id: str) -> list[Document | DocumentVersio
     text = clean(entry.text) if entry.text.strip() else clean(entry.title)
     content_hash, id_ = hashlib.sha256(text.encode()).hexdigest(), document_id(entry.id)
     document = Document(
-        id=id_, collection_id=collection_id, title=clean_title(entry.title), status="ready",
-        content_hash=content_hash, size_bytes=len(text.encode()), language=language_of(text),
-    )  # fmt: skip
+        id=id_,
+        collection_id=collection_id,
+        title=clean_title(entry.title),
+        status="ready",
+        content_hash=content_hash,
+        size_bytes=len(text.encode()),
+        language=language_of(text),
+    )
     version = DocumentVersion(
         document_id=id_, version=1, content_hash=content_hash, media_type="text/plain", content=b"", text=text
     )
@@ -304,9 +309,14 @@ class Outcome:
 
 
 def run(
-    index: Index, questions: EvalSet, names: Names, modes: Sequence[Mode] = MODES, k: int = 10,
-    progress: Callable[[], None] | None = None, threads: int = 1,
-) -> list[Outcome]:  # fmt: skip
+    index: Index,
+    questions: EvalSet,
+    names: Names,
+    modes: Sequence[Mode] = MODES,
+    k: int = 10,
+    progress: Callable[[], None] | None = None,
+    threads: int = 1,
+) -> list[Outcome]:
     """Asks the index every judged question in each mode. `progress` is called after each of them."""
     outcomes = []
     for mode in modes:

@@ -61,11 +61,18 @@ def generations(session: Session) -> list[Listed]:
     now = utcnow()
     found = [
         Listed(
-            g.id, g.embedder, g.dimension, g.chunk_tokens, count, g.built_at, g.activated_at, g.active == 1,
+            g.id,
+            g.embedder,
+            g.dimension,
+            g.chunk_tokens,
+            count,
+            g.built_at,
+            g.activated_at,
+            g.active == 1,
             g.lease_until is not None and g.lease_until > now,
         )
         for g, count in rows
-    ]  # fmt: skip
+    ]
     session.rollback()
     return found
 
@@ -98,9 +105,11 @@ def lacking(session: Session, generation_id: int) -> list[Lacking]:
     active = select(Generation.id).where(Generation.active == 1).scalar_subquery()
     current = (Document.status == "ready") & (version.version == Document.version)
     answering = exists().where(
-        chunk.version_id == version.id, chunk.generation_id == active,
-        chunk.added_revision.is_not(None), chunk.removed_revision.is_(None),
-    )  # fmt: skip
+        chunk.version_id == version.id,
+        chunk.generation_id == active,
+        chunk.added_revision.is_not(None),
+        chunk.removed_revision.is_(None),
+    )
     older = Document.status.in_(("queued", "processing", "failed")) & answering
     there = exists().where(ChunkRow.version_id == version.id, ChunkRow.generation_id == generation_id, *visible())
     query = (

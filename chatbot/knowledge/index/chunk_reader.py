@@ -48,9 +48,13 @@ class ChunkReader:
             ids, vectors, labels = self._added(session, after, generation.revision)
             removed = [] if complete else self._removed(session, after, generation.revision)
         return Changes(
-            revision=generation.revision, ids=ids, vectors=vectors, labels=labels,
-            removed=np.array(removed, dtype=np.int64), complete=complete,
-        )  # fmt: skip
+            revision=generation.revision,
+            ids=ids,
+            vectors=vectors,
+            labels=labels,
+            removed=np.array(removed, dtype=np.int64),
+            complete=complete,
+        )
 
     def _added(self, session: Session, after: int, upto: int) -> tuple[Ids, Vectors, Labels]:
         """Ids, vectors and labels: the collection's id, or none where the document is switched off.
@@ -58,9 +62,11 @@ class ChunkReader:
         There may be a million: they are read some at a time, into the place where they stay.
         """
         mine = and_(
-            ChunkRow.generation_id == self._generation.id, ChunkRow.removed_revision.is_(None),
-            ChunkRow.added_revision > after, ChunkRow.added_revision <= upto,
-        )  # fmt: skip
+            ChunkRow.generation_id == self._generation.id,
+            ChunkRow.removed_revision.is_(None),
+            ChunkRow.added_revision > after,
+            ChunkRow.added_revision <= upto,
+        )
         count = session.scalar(select(func.count(ChunkRow.id)).where(mine)) or 0
         ids, labels = np.empty(count, dtype=np.int64), np.empty(count, dtype=object)
         vectors = np.empty((count, self._generation.dimension), dtype=np.float32)
@@ -113,10 +119,18 @@ def passage(rank: int, row: PassageRow, scores: Mapping[str, float | None]) -> P
 
 _PASSAGES = (
     select(
-        ChunkRow.id.label("chunk_id"), ChunkRow.document_id, Document.title, Document.source, ChunkRow.version,
-        ChunkRow.page, ChunkRow.char_start, ChunkRow.char_end, ChunkRow.text, Document.document_type,
+        ChunkRow.id.label("chunk_id"),
+        ChunkRow.document_id,
+        Document.title,
+        Document.source,
+        ChunkRow.version,
+        ChunkRow.page,
+        ChunkRow.char_start,
+        ChunkRow.char_end,
+        ChunkRow.text,
+        Document.document_type,
     )
     .join(Document, Document.id == ChunkRow.document_id)
     .where(ChunkRow.id.in_(bindparam("ids", expanding=True)), ChunkRow.removed_revision.is_(None))
     .where(Document.status != "deleted", Document.is_active)
-)  # fmt: skip
+)

@@ -51,9 +51,14 @@ def ensure_generation(session: Session, embedders: Embedders) -> Generation:
     dimension = embedder.embed(["dimension"]).shape[1]
     begin_write(session)
     made = Generation(
-        embedder=embedder.name, dimension=dimension, chunk_tokens=CHUNK_TOKENS, threshold=embedder.threshold,
-        active=1, built_at=utcnow(), activated_at=utcnow(),
-    )  # fmt: skip
+        embedder=embedder.name,
+        dimension=dimension,
+        chunk_tokens=CHUNK_TOKENS,
+        threshold=embedder.threshold,
+        active=1,
+        built_at=utcnow(),
+        activated_at=utcnow(),
+    )
     session.add(made)
     try:
         session.commit()

@@ -390,9 +390,11 @@ def _inside(session: Session, hits: Sequence[_Hit], scope: Scope, k: int) -> lis
 def note_languages(session: Session, generation_id: int, language: str | None = None) -> None:
     """Adds the languages of all documents, or just one, to those that questions are stemmed in."""
     generation = session.get_one(Generation, generation_id, with_for_update={"key_share": True})
-    found = {language or ""} if language is not None else {
-        language or "" for language in session.scalars(select(Document.language).distinct())
-    }  # fmt: skip
+    found = (
+        {language or ""}
+        if language is not None
+        else {language or "" for language in session.scalars(select(Document.language).distinct())}
+    )
     if not found <= set(generation.languages):
         generation.languages = sorted(found | set(generation.languages))
 

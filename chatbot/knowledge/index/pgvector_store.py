@@ -42,9 +42,12 @@ LONGEST = 2_000
 _LOCK = 7_141_203
 
 _VECTORS = table(
-    "chunk_vectors", column("chunk_id", BigInteger), column("generation_id", BigInteger), column("label", Text),
+    "chunk_vectors",
+    column("chunk_id", BigInteger),
+    column("generation_id", BigInteger),
+    column("label", Text),
     column("embedding", VECTOR()),
-)  # fmt: skip
+)
 _STATES = table("vector_states", column("generation_id", BigInteger), column("revision", BigInteger))
 _MAKE = (
     "CREATE EXTENSION IF NOT EXISTS vector",
@@ -72,9 +75,7 @@ class PgvectorMissing(VectorsUnavailable):
 class PgVectorStore(RowStore):
     """The vectors of one generation in PostgreSQL."""
 
-    def __init__(
-        self, embedding: LangChainEmbeddings, rows: Rows, sessions: Sessions, generation: Generation
-    ) -> None:  # fmt: skip
+    def __init__(self, embedding: LangChainEmbeddings, rows: Rows, sessions: Sessions, generation: Generation) -> None:
         super().__init__(embedding, rows)
         self._sessions, self._generation = sessions, generation
         self._held: TableVectors | None = None
@@ -255,11 +256,13 @@ def _added(session: Session, generation_id: int, after: int, upto: int) -> Itera
             log.error("vectors_damaged", generation=generation_id, chunks=len(rows) - len(whole))
         yield [
             {
-                "chunk_id": row.id, "generation_id": generation_id, "label": row.collection_id if row.is_active else "",
+                "chunk_id": row.id,
+                "generation_id": generation_id,
+                "label": row.collection_id if row.is_active else "",
                 "embedding": np.frombuffer(row.embedding, dtype="<f4"),
             }
             for row in whole
-        ]  # fmt: skip
+        ]
 
 
 def _put(session: Session, rows: list[dict[str, Any]]) -> None:

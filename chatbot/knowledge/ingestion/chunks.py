@@ -122,8 +122,11 @@ def write_chunks(session: Session, chunks: Sequence[NewChunk], terms: Sequence[l
     ordinals = [chunk.values["ordinal"] for chunk in chunks]
     versions = {chunk.values["version_id"] for chunk in chunks}
     written = {
-        "of": chunks[0].values["generation_id"], "versions": versions, "first": min(ordinals), "last": max(ordinals),
-    }  # fmt: skip
+        "of": chunks[0].values["generation_id"],
+        "versions": versions,
+        "first": min(ordinals),
+        "last": max(ordinals),
+    }
     ids = {(row[0], row[1]): row[2] for row in session.execute(_WRITTEN, written)}
     places = [(chunk.values["version_id"], chunk.values["ordinal"]) for chunk in chunks]
     keywords.write_terms(session, [(ids[place], found) for place, found in zip(places, terms, strict=True)])

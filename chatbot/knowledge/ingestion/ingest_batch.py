@@ -184,13 +184,18 @@ def _prepare(session: Session, batch: Batch, generation: Generation, embedder: E
 
 _CONTENTS = (
     select(
-        Document.id, Document.title, Document.source, DocumentVersion.id.label("version_id"),
-        DocumentVersion.filename, DocumentVersion.media_type, DocumentVersion.content,
+        Document.id,
+        Document.title,
+        Document.source,
+        DocumentVersion.id.label("version_id"),
+        DocumentVersion.filename,
+        DocumentVersion.media_type,
+        DocumentVersion.content,
     )
     .join(DocumentVersion, DocumentVersion.document_id == Document.id)
     .where(Document.id.in_(bindparam("ids", expanding=True)), DocumentVersion.version == 1)
     .order_by(Document.id)
-)  # fmt: skip
+)
 
 
 def _prepared(row: Any, generation: Generation, embedder: Embedder) -> Prepared:

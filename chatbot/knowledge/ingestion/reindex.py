@@ -85,9 +85,12 @@ def renew(session: Session, generation_id: int, owner: str) -> None:
 
 
 def begin(
-    session: Session, embedders: Embedders, model: str | None = None, chunk_tokens: int | None = None,
+    session: Session,
+    embedders: Embedders,
+    model: str | None = None,
+    chunk_tokens: int | None = None,
     generation_id: int | None = None,
-) -> tuple[Generation, str]:  # fmt: skip
+) -> tuple[Generation, str]:
     """The generation to build, and the owner of its lease: one that was begun with these arguments, or a new one.
 
     Without arguments it has the configured embedder and chunks as large as the active generation's.
@@ -128,8 +131,11 @@ def _begun(session: Session, embedder: str, chunk_tokens: int) -> int | None:
 
 def _made(session: Session, embedder: Embedder, dimension: int, chunk_tokens: int) -> int:
     made = Generation(
-        embedder=embedder.name, dimension=dimension, chunk_tokens=chunk_tokens, threshold=embedder.threshold,
-    )  # fmt: skip
+        embedder=embedder.name,
+        dimension=dimension,
+        chunk_tokens=chunk_tokens,
+        threshold=embedder.threshold,
+    )
     session.add(made)
     session.flush()
     return made.id
@@ -162,9 +168,13 @@ def _refuse(session: Session, generation_id: int) -> None:
 
 
 def build(
-    sessions: Sessions, embedders: Embedders, generation: Generation, owner: str, progress: Progress | None = None,
+    sessions: Sessions,
+    embedders: Embedders,
+    generation: Generation,
+    owner: str,
+    progress: Progress | None = None,
     threads: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Puts every version that answers into the generation until none is lacking; then the generation is built.
 
     `progress` gets the number of documents done and of all that are known so far. Gives the number done.

@@ -24,9 +24,12 @@ class ExtractedText:
     def version_values(self) -> dict[str, Any]:
         """The columns of a version that has this text."""
         return {
-            "text": self.parsed.text, "media_type": self.parsed.media_type, "pages": list(self.parsed.pages),
-            "simhash": self.simhash, "instruction_score": self.instruction_score,
-        }  # fmt: skip
+            "text": self.parsed.text,
+            "media_type": self.parsed.media_type,
+            "pages": list(self.parsed.pages),
+            "simhash": self.simhash,
+            "instruction_score": self.instruction_score,
+        }
 
     def title_for(self, title: str, *names: str) -> str:
         """The title of a document that has this text: its own, unless that is only made of one of these names."""

@@ -51,8 +51,11 @@ _NEAR = r"[^.!?\n]{0,40}?"
 _WORDS = r"(?:[\w,'-]+\s+){0,%d}?"
 _MODEL = r"(?:ai|language model|llm|chatbot|assistant|model)s?"
 _IGNORES, _REVEALS, _ROLE, _SPEAKS = (
-    "tells to ignore instructions", "asks for the system prompt", "gives a new role", "speaks to a model",
-)  # fmt: skip
+    "tells to ignore instructions",
+    "asks for the system prompt",
+    "gives a new role",
+    "speaks to a model",
+)
 # A text has the sign only if it has one of the words behind it, in small letters and with _ for a blank: to look for
 # these takes a hundredth of the time.
 _IGNORE_HAS = "ignor disregard forget override bypass vergiss vergessen missachte olvida oubli dimentica esque"
@@ -62,64 +65,85 @@ _SIGNS: tuple[tuple[str, float, str, str], ...] = (
     (_IGNORES, 0.6, r"(?:忽略|无视|忘记|無視)[^。\n]{0,15}(?:指令|指示|提示|规则|規則)", "忽略 无视 忘记 無視"),
     (_IGNORES, 0.6, r"(?:指令|指示|プロンプト)[^。\n]{0,6}(?:無視|忘れ)", "無視 忘れ"),
     (
-        _IGNORES, 0.4, rf"\b{_IGNORE}\s+{_WORDS % 2}(?:your|all|any|deine|tus|vos|tes)\s+(?:the\s+)?{_RULES}\b",
+        _IGNORES,
+        0.4,
+        rf"\b{_IGNORE}\s+{_WORDS % 2}(?:your|all|any|deine|tus|vos|tes)\s+(?:the\s+)?{_RULES}\b",
         _IGNORE_HAS,
     ),
     (_REVEALS, 0.5, rf"\b{_REVEAL}\b{_NEAR}{_SECRETS}", "prompt instructions"),
     (_REVEALS, 0.5, r"(?:显示|输出|泄露|透露|重复|告诉)[^。\n]{0,12}(?:系统提示|系统指令|提示词)", "系统 提示词"),
     (
-        _ROLE, 0.45, r"\byou are now (?:an? |in |the |no longer )|\bfrom now on,? you (?:are|will|must|act)\b",
+        _ROLE,
+        0.45,
+        r"\byou are now (?:an? |in |the |no longer )|\bfrom now on,? you (?:are|will|must|act)\b",
         "you_are_now from_now_on",
     ),
     (
-        _ROLE, 0.45, r"\bdu bist (?:jetzt|nun|ab jetzt) ein|\bab (?:jetzt|sofort) (?:bist|wirst|musst) du\b",
+        _ROLE,
+        0.45,
+        r"\bdu bist (?:jetzt|nun|ab jetzt) ein|\bab (?:jetzt|sofort) (?:bist|wirst|musst) du\b",
         "du_bist bist_du wirst_du musst_du",
     ),
     (_ROLE, 0.45, r"\bahora eres\b|\ba partir de ahora,? (?:eres|debes|act[uú]a)\b", "ahora"),
     (
-        _ROLE, 0.45, r"\btu es (?:maintenant|d[eé]sormais)\b|\bvous [eê]tes (?:maintenant|d[eé]sormais) un",
+        _ROLE,
+        0.45,
+        r"\btu es (?:maintenant|d[eé]sormais)\b|\bvous [eê]tes (?:maintenant|d[eé]sormais) un",
         "maintenant sormais",
     ),
     (_ROLE, 0.45, r"你现在是|从现在(?:开始|起)，?你(?:是|要|必须|将)", "你现在是 从现在"),
     (
-        _ROLE, 0.45, r"\bpretend (?:to be|you are|that you)\b|\b(?:DAN|jailbreak|developer) mode\b",
+        _ROLE,
+        0.45,
+        r"\bpretend (?:to be|you are|that you)\b|\b(?:DAN|jailbreak|developer) mode\b",
         "pretend dan_mode jailbreak_mode developer_mode",
     ),
     (
-        _SPEAKS, 0.45, rf"\b{_MODEL}\b[^.!?\n]{{0,25}}\b(?:reading|processing|summari[sz]ing|parsing) this\b",
+        _SPEAKS,
+        0.45,
+        rf"\b{_MODEL}\b[^.!?\n]{{0,25}}\b(?:reading|processing|summari[sz]ing|parsing) this\b",
         "reading_this processing_this summarising_this summarizing_this parsing_this",
     ),
     (
-        _SPEAKS, 0.45, rf"\b(?:new|updated|important|urgent|system) instructions? (?:for|to) (?:the |any )?{_MODEL}\b",
+        _SPEAKS,
+        0.45,
+        rf"\b(?:new|updated|important|urgent|system) instructions? (?:for|to) (?:the |any )?{_MODEL}\b",
         "instruction",
     ),
     (
-        _SPEAKS, 0.45, rf"\b(?:attention|note to|message (?:for|to))[: ]+(?:the |all |any )?{_MODEL}\b",
+        _SPEAKS,
+        0.45,
+        rf"\b(?:attention|note to|message (?:for|to))[: ]+(?:the |all |any )?{_MODEL}\b",
         "attention note_to message_for message_to",
     ),
     (
-        "wants something kept from people", 0.35,
+        "wants something kept from people",
+        0.35,
         r"\b(?:do not|don't|never) (?:tell|inform|(?:mention|reveal) (?:this |it )?to) (?:the |any )?users?\b",
         "user",
     ),
     (
-        "asks to send things away", 0.45,
+        "asks to send things away",
+        0.45,
         r"\b(?:send|post|append|forward|transmit|exfiltrate|include|encode)\b[^.!?\n]{0,60}\b(?:conversation|"
         r"chat history|users?'?s? (?:questions?|messages?|emails?)|api keys?|passwords?|secrets?|system prompt)\b[^\n]{0,60}https?://",
         "http",
     ),
     (
-        "has a role marker of chat models", 0.5,
+        "has a role marker of chat models",
+        0.5,
         "<[|\uff5c](?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)[|\uff5c]>"
         r"|\[/?INST\]|<</?SYS>>",
         "|> ｜> inst] sys>>",
     ),
     (
-        "plays a conversation", 0.35, r"^[ \t]*(?:Human|User|System):[^\n]*\n(?:[^\n]*\n){0,4}?[ \t]*Assistant:",
+        "plays a conversation",
+        0.35,
+        r"^[ \t]*(?:Human|User|System):[^\n]*\n(?:[^\n]*\n){0,4}?[ \t]*Assistant:",
         "assistant:",
     ),
     ("ends its quotation", 0.6, r"(?<!=)={3,}+[ \t]*+passage-[0-9a-f]++", "==="),
-)  # fmt: skip
+)
 
 
 def _spaced(words: str) -> list[str]:

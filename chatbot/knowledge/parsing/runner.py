@@ -47,9 +47,14 @@ def extract_in_child(data: bytes, media_type: str, limits: Limits) -> Extracted:
 def _run(arguments: list[str], data: bytes, out: int, limits: Limits) -> int:
     try:
         return subprocess.run(  # noqa: S603  our own interpreter with our own code; the document is on stdin
-            arguments, input=data, stdout=out, stderr=subprocess.DEVNULL, env=_environment(),
-            timeout=limits.wall_seconds, check=False,
-        ).returncode  # fmt: skip
+            arguments,
+            input=data,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            timeout=limits.wall_seconds,
+            check=False,
+        ).returncode
     except subprocess.TimeoutExpired:  # run() has killed it by now.
         raise ParseError("too_complex") from None
 

@@ -14,11 +14,30 @@ _HTML: Final = re.compile(
     r"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s++html|html|head|body)[\s>]", re.I | re.S
 )
 _FOREIGN: Final = (
-    b"\x7fELF", b"\x89PNG", b"GIF87a", b"GIF89a", b"\xff\xd8\xff", b"\x1f\x8b\x08", b"BZh9",
-    b"7z\xbc\xaf\x27\x1c", b"\xfd7zXZ\x00", b"Rar!\x1a", b"{\\rtf", b"%!PS", b"OggS", b"ID3\x03", b"ID3\x04",
-    b"SQLite format 3\x00", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"II*\x00", b"MM\x00*", b"\x00asm",
-    b"wOFF", b"wOF2",
-)  # fmt: skip
+    b"\x7fELF",
+    b"\x89PNG",
+    b"GIF87a",
+    b"GIF89a",
+    b"\xff\xd8\xff",
+    b"\x1f\x8b\x08",
+    b"BZh9",
+    b"7z\xbc\xaf\x27\x1c",
+    b"\xfd7zXZ\x00",
+    b"Rar!\x1a",
+    b"{\\rtf",
+    b"%!PS",
+    b"OggS",
+    b"ID3\x03",
+    b"ID3\x04",
+    b"SQLite format 3\x00",
+    b"\xca\xfe\xba\xbe",
+    b"\xcf\xfa\xed\xfe",
+    b"II*\x00",
+    b"MM\x00*",
+    b"\x00asm",
+    b"wOFF",
+    b"wOF2",
+)
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _CONTROLS: Final = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))

@@ -31,7 +31,7 @@ _ENDS = ("?", "？", "؟")
 
 def suggestions(
     session: Session, passages: Sequence[Passage], used: Collection[int], asked: Sequence[str]
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """At most MOST questions, best first. `used` are the ids of the chunks that the answer cites, whose sections are
     not suggested; nor is what was `asked` already. Only documents of the passages are looked into: they may be read."""
     chunks = _around(session, passages)
@@ -52,7 +52,11 @@ _CENTRE = aliased(ChunkRow)
 # Built once: for so short a query that takes many times as long as to run it.
 _NEAR = (
     select(
-        ChunkRow.id, ChunkRow.ordinal, ChunkRow.headings, ChunkRow.text, _CENTRE.id.label("of"),
+        ChunkRow.id,
+        ChunkRow.ordinal,
+        ChunkRow.headings,
+        ChunkRow.text,
+        _CENTRE.id.label("of"),
         _CENTRE.ordinal.label("place"),
     )
     .select_from(_CENTRE)
@@ -65,7 +69,7 @@ _NEAR = (
         ),
     )
     .where(_CENTRE.id.in_(bindparam("ids", expanding=True)), *visible())
-)  # fmt: skip
+)
 
 
 def _around(session: Session, passages: Sequence[Passage]) -> list[Row[*tuple[Any, ...]]]:

@@ -70,9 +70,15 @@ class Index:
     """What one generation can find, as its rows were when the generation was read."""
 
     def __init__(
-        self, sessions: Sessions, embedders: Embedders, generation: Generation, store: StoreKind = "faiss",
-        files: Path | None = None, *, upkeep: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        sessions: Sessions,
+        embedders: Embedders,
+        generation: Generation,
+        store: StoreKind = "faiss",
+        files: Path | None = None,
+        *,
+        upkeep: bool = False,
+    ) -> None:
         self.generation = generation
         self.embedder = embedders.get(generation.embedder)
         self.rows = ChunkReader(sessions, generation)
@@ -91,9 +97,15 @@ class Index:
         return Gate.from_json(self.generation.gate)
 
     def search(
-        self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",
-        conditions: Conditions = (), variety: float = 0.0,
-    ) -> list[Passage]:  # fmt: skip
+        self,
+        question: str,
+        k: int,
+        collections: frozenset[str] | None = None,
+        *,
+        mode: Mode = "hybrid",
+        conditions: Conditions = (),
+        variety: float = 0.0,
+    ) -> list[Passage]:
         """The best `k` passages whatever their scores, best first.
 
         `collections` are ids, `conditions` on Document; both limit what is searched. Scores: `dense` (cosine),
@@ -104,9 +116,14 @@ class Index:
         return self.candidates(question, k, collections, mode=mode, conditions=conditions).best(k, variety)
 
     def candidates(
-        self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",
+        self,
+        question: str,
+        k: int,
+        collections: frozenset[str] | None = None,
+        *,
+        mode: Mode = "hybrid",
         conditions: Conditions = (),
-    ) -> Candidates:  # fmt: skip
+    ) -> Candidates:
         """At least `k` passages, where there are so many, with their scores and their vectors, best first."""
         depth, ended = max(k, DEPTH), stages(tracing.current().laps())
         query = self.store.query_vector(question) if mode != "keyword" else None
@@ -198,7 +215,7 @@ def _first(passage: Passage, cosine: float) -> Passage:
 
 def _decided(
     candidates: Candidates, fit: Candidates, k: int, score: float | None, threshold: float, searched: Searched
-) -> Found:  # fmt: skip
+) -> Found:
     passages = tuple(fit.best(k, ANSWER_VARIETY))
     refusal = "threshold" if searched.features is None and searched.signals is None else "gate"
     searched = replace(searched, candidates=explained(candidates.passages, fit.passages, passages, refusal))
@@ -233,9 +250,13 @@ class Retriever:
     """Searches the active generation with the embedder it was made with. One a process; used by many threads."""
 
     def __init__(
-        self, sessions: Sessions, embedders: Embedders, threshold: float | None = None, store: StoreKind = "faiss",
+        self,
+        sessions: Sessions,
+        embedders: Embedders,
+        threshold: float | None = None,
+        store: StoreKind = "faiss",
         files: Path | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._sessions = sessions
         self.kind, self._files = store, files
         self._embedders = embedders
@@ -246,9 +267,13 @@ class Retriever:
         self._row: object = None
 
     def find(
-        self, question: str, k: int, collections: frozenset[str] | None = None, beside: str | None = None,
+        self,
+        question: str,
+        k: int,
+        collections: frozenset[str] | None = None,
+        beside: str | None = None,
         index: Index | None = None,
-    ) -> Found:  # fmt: skip
+    ) -> Found:
         """The `k` passages that say most together, if what was found can carry an answer.
 
         That is for the generation's gate to say, or without one for the classifier that was trained for its embedder;
@@ -280,9 +305,15 @@ class Retriever:
         return _decided(candidates, candidates.above(threshold), k, top, threshold, searched)
 
     def search(
-        self, question: str, k: int, collections: frozenset[str] | None = None, *, mode: Mode = "hybrid",
-        conditions: Conditions = (), variety: float = 0.0,
-    ) -> tuple[list[Passage], float]:  # fmt: skip
+        self,
+        question: str,
+        k: int,
+        collections: frozenset[str] | None = None,
+        *,
+        mode: Mode = "hybrid",
+        conditions: Conditions = (),
+        variety: float = 0.0,
+    ) -> tuple[list[Passage], float]:
         """The best `k` passages whatever their score, and the evidence an answer would ask of them."""
         index = self.index()
         if index is None:
@@ -318,8 +349,11 @@ class Retriever:
             kind = "flat" if self.kind == "faiss" else self.kind
             return {"kind": kind, "vectors": 0, "memory_bytes": 0, "revision": None}
         return {
-            "kind": store.kind, "vectors": store.size, "memory_bytes": store.own_bytes, "revision": store.revision,
-        }  # fmt: skip
+            "kind": store.kind,
+            "vectors": store.size,
+            "memory_bytes": store.own_bytes,
+            "revision": store.revision,
+        }
 
     def index_of(self, generation: Generation, *, upkeep: bool = False) -> Index:
         """A new index of any generation, in the same kind of store."""

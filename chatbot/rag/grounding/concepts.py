@@ -14,29 +14,48 @@ from chatbot.rag.grounding.value_words import Words
 # What turns a sentence around: each side of a pair, in English, German, French, Spanish, Italian, Portuguese, Dutch,
 # Polish and Russian where it is one word.
 _PAIRS = (
-    ("before", "before prior vor bevor avant antes prima przed до", "after nach nachdem après después dopo "
-     "depois po после"),
-    ("at_most", "most maximum maximal höchstens maximal* máximo massimo hoogstens maksymal*",
-     "least minimum mindestens wenigstens minimal* mínimo almeno minstens minimal*"),
+    (
+        "before",
+        "before prior vor bevor avant antes prima przed до",
+        "after nach nachdem après después dopo depois po после",
+    ),
+    (
+        "at_most",
+        "most maximum maximal höchstens maximal* máximo massimo hoogstens maksymal*",
+        "least minimum mindestens wenigstens minimal* mínimo almeno minstens minimal*",
+    ),
     ("if", "if falls wenn sofern si se als jeśli если", "unless außer sauf salvo tenzij chyba"),
     ("with", "with mit avec con com met", "without ohne sans sin senza sem zonder bez без"),
-    ("open", "open opens opened opening öffne* geöffnet offen ouvert* ouvre* abr* abierto* aper* apre* aberto* "
-     "open* otwar* откр*",
-     "close closes closed closing schließ* geschlossen ferm* cierra* cerrado* chius* chiude fecha* gesloten "
-     "zamkn* закр*"),
-    ("start", "start starts started begin begins began beginning beginn* anfang* commenc* début* empieza* "
-     "comienz* iniz* começ* "
-     "begint rozpocz* начин*", "end ends ended ending finish* ende* endet fin finit termin* acab* finisce einde "
-     "eindigt kończ* конч*"),
-    ("more", "more increase* higher rise* rose grow* above exceed* steig* höher erhöh* augment* aument* sube",
-     "less fewer decrease* lower fall* fell reduc* drop* below sink* niedriger senk* diminu* baisse* baja"),
-    ("allow", "allow* permit* permitted erlaub* gestatt* autoris* permis permet* permit* permess* toegestaan "
-     "dozwol* разреш*",
-     "forbid* forbidden prohibit* banned verbot* untersag* interdit* prohibid* vietat* proibid* verboden "
-     "zabron* запрещ*"),
-    ("include", "include* including included inklusive einschließlich inclus* incluy* inclu*", "exclude* "
-     "excluding excluded except* exklusive "
-     "ausgenommen exclu* excepto"),
+    (
+        "open",
+        "open opens opened opening öffne* geöffnet offen ouvert* ouvre* abr* abierto* aper* apre* aberto* "
+        "open* otwar* откр*",
+        "close closes closed closing schließ* geschlossen ferm* cierra* cerrado* chius* chiude fecha* gesloten "
+        "zamkn* закр*",
+    ),
+    (
+        "start",
+        "start starts started begin begins began beginning beginn* anfang* commenc* début* empieza* "
+        "comienz* iniz* começ* "
+        "begint rozpocz* начин*",
+        "end ends ended ending finish* ende* endet fin finit termin* acab* finisce einde eindigt kończ* конч*",
+    ),
+    (
+        "more",
+        "more increase* higher rise* rose grow* above exceed* steig* höher erhöh* augment* aument* sube",
+        "less fewer decrease* lower fall* fell reduc* drop* below sink* niedriger senk* diminu* baisse* baja",
+    ),
+    (
+        "allow",
+        "allow* permit* permitted erlaub* gestatt* autoris* permis permet* permit* permess* toegestaan dozwol* разреш*",
+        "forbid* forbidden prohibit* banned verbot* untersag* interdit* prohibid* vietat* proibid* verboden "
+        "zabron* запрещ*",
+    ),
+    (
+        "include",
+        "include* including included inklusive einschließlich inclus* incluy* inclu*",
+        "exclude* excluding excluded except* exklusive ausgenommen exclu* excepto",
+    ),
     ("earliest", "earliest frühestens", "latest spätestens"),
     ("arrive", "arrive* arrival ankunft llegada arrivée arrivo", "depart* departure abfahrt salida départ partenza"),
     ("sender", "sender absender", "recipient empfänger"),
@@ -53,44 +72,77 @@ _PAIRS = (
     ("morning", "morning morgens vormittag*", "evening afternoon abends nachmittag*"),
     ("summer", "summer sommer été verano estate", "winter hiver invierno inverno"),
     ("weekday", "weekday* werktag* wochentag* workday*", "weekend* wochenend*"),
-    ("mandatory", "mandatory compulsory required obligatory pflicht vorgeschrieben obligatoire obligatori*",
-     "optional voluntary freiwillig* facultatif voluntari*"),
+    (
+        "mandatory",
+        "mandatory compulsory required obligatory pflicht vorgeschrieben obligatoire obligatori*",
+        "optional voluntary freiwillig* facultatif voluntari*",
+    ),
     ("newest", "newest latest newer neueste*", "oldest older älteste*"),
-    ("largest", "largest biggest highest longest widest most größte* höchste* längste*",
-     "smallest lowest shortest narrowest least kleinste* niedrigste* kürzeste*"),
-    ("add", "add adds added adding hinzufüg* ajout* añad*", "remove* removed removing delete* deleted entfern* "
-     "lösch* supprim* elimin*"),
+    (
+        "largest",
+        "largest biggest highest longest widest most größte* höchste* längste*",
+        "smallest lowest shortest narrowest least kleinste* niedrigste* kürzeste*",
+    ),
+    (
+        "add",
+        "add adds added adding hinzufüg* ajout* añad*",
+        "remove* removed removing delete* deleted entfern* lösch* supprim* elimin*",
+    ),
     ("win", "win wins won", "lose loses lost"),
     ("import", "import* einfuhr", "export* ausfuhr"),
     ("first", "first", "last final"),
-    ("always", "always immer toujours siempre sempre altijd zawsze всегда", "never nie niemals jamais nunca mai "
-     "nooit nigdy никогда"),
-    ("adult", "adult* erwachsen* adulte* adulto*", "child children kind kinder* enfant* niño* niña* bambin* "
-     "criança* kinderen"),
+    (
+        "always",
+        "always immer toujours siempre sempre altijd zawsze всегда",
+        "never nie niemals jamais nunca mai nooit nigdy никогда",
+    ),
+    (
+        "adult",
+        "adult* erwachsen* adulte* adulto*",
+        "child children kind kinder* enfant* niño* niña* bambin* criança* kinderen",
+    ),
     ("success", "succeed* success*", "fail* failed failure*"),
-)  # fmt: skip
+)
 
 # What a sentence claims of how many, how often and whether one may.
 _KINDS = (
-    ("only", "only solely exclusively nur ausschließlich seulement uniquement solo sólo solamente únicamente "
-     "soltanto somente apenas alleen "
-     "slechts tylko только 只 仅"),
-    ("all", "all every each everyone everybody always any anyone alle* jede* jeder immer tous toutes toujours "
-     "chaque todos todas siempre cada "
-     "tutti tutte sempre ogni alle elke ieder* wszyst* każd* все каждый 都 所有"),
-    ("most", "most mostly many some usually often generally partly several meist* viele einige oft "
-     "üblicherweise plupart certain* souvent "
-     "mayoría muchos algunos maggior* alcuni maioria alguns meeste sommige większość niektór* большинств* некотор*"),
-    ("must", "must required obliged need needs muss müssen musst müsse doit doivent devez debe deben deve "
-     "devono devem moet moeten musi muszą "
-     "должен должн* обязан* kötelező 必须"),
-    ("may", "may can could darf dürfen kann können peut peuvent pouvez puede pueden può possono pode podem mag "
-     "mogen kan kunnen może mogą "
-     "может могут можно 可以"),
-    ("except", "except excepting unless außer ausgenommen sauf hormis excepto salvo tranne eccetto exceto "
-     "behalve tenzij oprócz кроме 除"),
+    (
+        "only",
+        "only solely exclusively nur ausschließlich seulement uniquement solo sólo solamente únicamente "
+        "soltanto somente apenas alleen "
+        "slechts tylko только 只 仅",
+    ),
+    (
+        "all",
+        "all every each everyone everybody always any anyone alle* jede* jeder immer tous toutes toujours "
+        "chaque todos todas siempre cada "
+        "tutti tutte sempre ogni alle elke ieder* wszyst* każd* все каждый 都 所有",
+    ),
+    (
+        "most",
+        "most mostly many some usually often generally partly several meist* viele einige oft "
+        "üblicherweise plupart certain* souvent "
+        "mayoría muchos algunos maggior* alcuni maioria alguns meeste sommige większość niektór* большинств* некотор*",
+    ),
+    (
+        "must",
+        "must required obliged need needs muss müssen musst müsse doit doivent devez debe deben deve "
+        "devono devem moet moeten musi muszą "
+        "должен должн* обязан* kötelező 必须",
+    ),
+    (
+        "may",
+        "may can could darf dürfen kann können peut peuvent pouvez puede pueden può possono pode podem mag "
+        "mogen kan kunnen może mogą "
+        "может могут можно 可以",
+    ),
+    (
+        "except",
+        "except excepting unless außer ausgenommen sauf hormis excepto salvo tranne eccetto exceto "
+        "behalve tenzij oprócz кроме 除",
+    ),
     ("cause", "because since weil denn porque perché poiché omdat ponieważ car потому 因为"),
-)  # fmt: skip
+)
 
 # Words of everyday texts, by what they mean: English, German, French, Spanish, Italian, Portuguese, Dutch, and in part
 # Polish and Russian. A row that is longer goes on in an indented line.

@@ -397,10 +397,16 @@ class LinkFilter:
 
 
 _BY_MARK: dict[str, Callable[[LinkFilter, bool], str | None]] = {
-    "\n": LinkFilter._newline, "\\": LinkFilter._escape, "`": LinkFilter._code, "~": LinkFilter._tilde,
-    "!": LinkFilter._bang, "[": LinkFilter._bracket, "]": LinkFilter._close, "<": LinkFilter._angle,
+    "\n": LinkFilter._newline,
+    "\\": LinkFilter._escape,
+    "`": LinkFilter._code,
+    "~": LinkFilter._tilde,
+    "!": LinkFilter._bang,
+    "[": LinkFilter._bracket,
+    "]": LinkFilter._close,
+    "<": LinkFilter._angle,
     "【": LinkFilter._wide_bracket,
-}  # fmt: skip
+}
 
 
 def _closing(text: str, start: int, longest: int) -> int | None:

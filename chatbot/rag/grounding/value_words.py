@@ -63,7 +63,7 @@ MONTHS = Words(
         ),
         1,
     )
-)  # fmt: skip
+)
 # Other words as well: a month only next to a day or a year.
 DOUBTFUL_MONTHS = frozenset(
     "dez may march mar mars mai maj mei led sept mart ekim lip lut jun jul out dec sep nov".split()
@@ -93,22 +93,22 @@ WEEKDAYS = Words(
         ),
         1,
     )
-)  # fmt: skip
+)
 
 _UNITS: Mapping[tuple[str, Fraction], str] = {
     ("time", Fraction(1, 1000)): "ms msec millisecond* millisekund* milisegundo* миллисекунд* "
     "milisaniye 毫秒 ミリ秒 밀리초",
     ("time", Fraction(1)): "s sec secs second seconds sekunde sekunden seconde secondes segundo segundos "
-     "secondo secondi "
+    "secondo secondi "
     "seconden sekund* секунд* saniye* 秒 秒間 秒钟 초 ثانية ثوان सेकंड sek",
     ("time", Fraction(60)): "min mins minute minutes minuten minuto minutos minuti minuut minut* минут* "
     "dakika* 分 分間 "
     "分钟 分鐘 분 دقيقة دقائق मिनट λεπτά",
     ("time", Fraction(3600)): "h hr hrs hour hours stunde stunden std heure heures hora horas ora ore uur uren "
-     "godzin* "
+    "godzin* "
     "час часа часов часах saat* timme timmar timer hodin* 小时 小時 時間 시간 ساعة ساعات घंटे घंटा ώρα ώρες",
     ("time", Fraction(86_400)): "day days tag tage tagen tages jour jours día días dia dias giorno giorni dag "
-     "dagen dzień "
+    "dagen dzień "
     "dni dnia день дня дней gün* dagar dage den dní 天 日 日間 일 يوم أيام दिन ημέρα ημέρες",
     ("time", Fraction(604_800)): "week weeks woche wochen semaine semaines semana semanas settimana settimane weken "
     "tydzień tygodni* недел* hafta* vecka veckor uge uger týden týdn* 周 週 週間 星期 주 أسبوع أسابيع सप्ताह "
@@ -118,10 +118,10 @@ _UNITS: Mapping[tuple[str, Fraction], str] = {
     "महीना "
     "μήνας μήνες",
     ("months", Fraction(3)): "quarter quarters quartal quartale quartals trimestre trimestres trimestri "
-     "trimester* kwartał* "
+    "trimester* kwartał* "
     "kwartaal квартал*",
     ("months", Fraction(12)): "year years jahr jahre jahren jahres an ans année années año años anno anni ano "
-     "anos jaar "
+    "anos jaar "
     "jaren rok roku lat lata год года лет yıl* år rok* 年 年間 년 سنة سنوات साल वर्ष χρόνια έτος yr yrs",
     ("length", Fraction(1, 1000)): "mm millimet* millimèt* milímet* миллиметр*",
     ("length", Fraction(1, 100)): "cm centimet* zentimeter centimèt* centímet* сантиметр* 厘米 センチ",
@@ -156,7 +156,7 @@ _UNITS: Mapping[tuple[str, Fraction], str] = {
     ("cent", Fraction(1)): "cent cents centime centimes céntimo* centimo* centesimi centesimo cêntimo* centavo* "
     "pence "
     "grosz* копе* kuruş öre",
-}  # fmt: skip
+}
 UNITS = Words((unit, words) for unit, words in _UNITS.items())
 MONEY = frozenset("EUR USD GBP CHF JPY CNY KRW PLN RUB TRY INR crown".split())
 # Short names of units that are words too: only right behind a figure.
@@ -167,14 +167,20 @@ SHORT_UNITS = frozenset(
 # What tells the half of the day, before or behind a time.
 HALVES = Words(
     (
-        ("am", "am a.m morning mornings morgens vormittags matin mañana mattina manhã ochtends rano утра "
-        "sabah 午前 上午 "
-         "早上 아침 오전 صباحا सुबह früh"),
-        ("pm", "pm p.m afternoon evening evenings night nachmittags abends nachts après-midi soir tarde noche "
-         "pomeriggio "
-         "sera noite middags avonds południu wieczorem вечера дня akşam 午後 下午 晚上 저녁 오후 مساء शाम"),
+        (
+            "am",
+            "am a.m morning mornings morgens vormittags matin mañana mattina manhã ochtends rano утра "
+            "sabah 午前 上午 "
+            "早上 아침 오전 صباحا सुबह früh",
+        ),
+        (
+            "pm",
+            "pm p.m afternoon evening evenings night nachmittags abends nachts après-midi soir tarde noche "
+            "pomeriggio "
+            "sera noite middags avonds południu wieczorem вечера дня akşam 午後 下午 晚上 저녁 오후 مساء शाम",
+        ),
     )
-)  # fmt: skip
+)
 # What makes a number behind or before it a time of day.
 CLOCKS = Words(
     (
@@ -190,44 +196,52 @@ NOON = Words(
         (720, "noon midday mittags mittag midi mediodía mezzogiorno meio-dia południe полдень 正午"),
         (1_440, "midnight mitternacht minuit medianoche mezzanotte meia-noite północ полночь"),
     )
-)  # fmt: skip
+)
 
 # Which way a bound goes: at least and after (1), at most and before (-1).
 BOUNDS = Words(
     (
-        (1, "least minimum min minimal mindestens wenigstens minimo mínimo minime after nach après después dopo "
-         "depois "
-         "minstens minste tenminste na minimaal najmniej frühestens almeno later später минимум после "
-         "минимальн* en-az sonra above over über mehr more plus "
-         "más più mais meer więcej более больше exceed* from ab desde dès dal vanaf od с since seit depuis "
-         "longer older "
-         "이상 以上 以降 之后 以后 后 après"),
-        (-1, "most maximum max maximal höchstens maximo máximo massimo before vor avant antes prima maximaal "
-         "hoogstens najwyżej maksymalnie максимум до перед önce under below unter bis until till within "
-         "innerhalb less "
-         "spätestens earlier früher weniger moins menos meno minder mniej менее меньше fewer by up jusqu'à "
-         "jusqu hasta fino até tot younger "
-         "shorter binnen voor 以内 以下 以前 之前 最多 이내 이하 까지 przed"),
+        (
+            1,
+            "least minimum min minimal mindestens wenigstens minimo mínimo minime after nach après después dopo "
+            "depois "
+            "minstens minste tenminste na minimaal najmniej frühestens almeno later später минимум после "
+            "минимальн* en-az sonra above over über mehr more plus "
+            "más più mais meer więcej более больше exceed* from ab desde dès dal vanaf od с since seit depuis "
+            "longer older "
+            "이상 以上 以降 之后 以后 后 après",
+        ),
+        (
+            -1,
+            "most maximum max maximal höchstens maximo máximo massimo before vor avant antes prima maximaal "
+            "hoogstens najwyżej maksymalnie максимум до перед önce under below unter bis until till within "
+            "innerhalb less "
+            "spätestens earlier früher weniger moins menos meno minder mniej менее меньше fewer by up jusqu'à "
+            "jusqu hasta fino até tot younger "
+            "shorter binnen voor 以内 以下 以前 之前 最多 이내 이하 까지 przed",
+        ),
     )
-)  # fmt: skip
+)
 # "au moins" and "al menos" are "at least", "au plus" is "at most".
 TURNED = frozenset("au du al lo pelo ao op".split())
 HEDGES = Words(
     (
-        ("about", "about around roughly approximately circa ca etwa ungefähr rund environ unos unas aproximadamente "
-         "circa ongeveer około около примерно yaklaşık 約 大约 약 some nearly almost fast presque casi quasi "
-         "quase bijna "
-         "prawie почти just"),
+        (
+            "about",
+            "about around roughly approximately circa ca etwa ungefähr rund environ unos unas aproximadamente "
+            "circa ongeveer około около примерно yaklaşık 約 大约 약 some nearly almost fast presque casi quasi "
+            "quase bijna "
+            "prawie почти just",
+        ),
         ("over", "over"),
     )
-)  # fmt: skip
+)
 
 ORDINALS = Words(
     (number, words)
     for number, words in enumerate(
         (
-            "first erste* première premier primer primero primera primo prima primeiro primeira eerste pierwsz* "
-            "перв*",
+            "first erste* première premier primer primero primera primo prima primeiro primeira eerste pierwsz* перв*",
             "second zweite* deuxième segundo segunda secondo seconda tweede drug* второ* втор*",
             "third dritte* troisième tercer tercero tercera terzo terza terceiro terceira derde trzeci* трет*",
             "fourth vierte* quatrième cuarto cuarta quarto quarta vierde czwart* четверт*",
@@ -240,7 +254,7 @@ ORDINALS = Words(
         ),
         1,
     )
-)  # fmt: skip
+)
 ORDINAL_ENDINGS = frozenset("st nd rd th er re ère e ème º ª de ste".split())
 HALF = frozenset(
     "half halb halbe halben halber halbes demi demie demi-heure media medio mezza mezzo meia halve pół polovina".split()

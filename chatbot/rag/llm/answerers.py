@@ -180,9 +180,12 @@ class ModelAnswerer:
         """
         messages = [HumanMessage(m.text) if m.is_user else AIMessage(prompts.as_said(m.text)) for m in history]
         kept: list[BaseMessage] = trim_messages(
-            messages, max_tokens=self._history_tokens, strategy="last", start_on="human",
+            messages,
+            max_tokens=self._history_tokens,
+            strategy="last",
+            start_on="human",
             token_counter=lambda some: sum(count_tokens(m.text) + 4 for m in some),
-        )  # fmt: skip
+        )
         if not kept or not any(m.told for m in history):
             return kept
         said = [(isinstance(m, HumanMessage), m.text) for m in kept]
@@ -206,9 +209,14 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
     if settings.openai_api_key is None:
         raise ModelMisconfigured()
     return plain_streams(
-        model=name.removeprefix("openai:"), api_key=settings.openai_api_key, base_url=settings.openai_base_url,
-        timeout=waits, stream_usage=True, http_client=provider_client(), **bounds,
-    )  # fmt: skip
+        model=name.removeprefix("openai:"),
+        api_key=settings.openai_api_key,
+        base_url=settings.openai_base_url,
+        timeout=waits,
+        stream_usage=True,
+        http_client=provider_client(),
+        **bounds,
+    )
 
 
 def _as_general(pieces: Iterable[Piece], said_first: str) -> Iterator[Piece]:

@@ -57,9 +57,18 @@ MOST_TOKENS = 1_000_000_000
 # Why a model has ended, in the words of OpenAI, Anthropic, Gemini, Mistral and others; anything else is "stop".
 _LENGTH = ("length", "max_tokens", "max_output_tokens", "model_length")
 _FILTER = (
-    "content_filter", "content_filtered", "content-filter", "safety", "sensitive", "recitation", "refusal", "blocklist",
-    "prohibited_content", "spii", "guardrail_intervened",
-)  # fmt: skip
+    "content_filter",
+    "content_filtered",
+    "content-filter",
+    "safety",
+    "sensitive",
+    "recitation",
+    "refusal",
+    "blocklist",
+    "prohibited_content",
+    "spii",
+    "guardrail_intervened",
+)
 
 _NOTHING_MORE = object()
 
@@ -134,7 +143,7 @@ class LLMCall:
 
     def __init__(
         self, line: ModelClient, prompt: ChatPromptTemplate, inputs: dict[str, object], on_sent: OnSent | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._line, self._prompt, self._inputs = line, prompt, inputs
         self._on_sent, self._prompt_tokens = on_sent, 0
         self._most = line.bounds.tokens * CHARACTERS_A_TOKEN
@@ -157,9 +166,7 @@ class LLMCall:
                 self._line.breaker.unknown()
                 raise
             self._line.tell(error)
-            log.warning(
-                "model_failed", model=self._line.name, error=type(error).__name__, midway=bool(self._text)
-            )  # fmt: skip
+            log.warning("model_failed", model=self._line.name, error=type(error).__name__, midway=bool(self._text))
             told = translate(error)
             if isinstance(told, EndedEmpty) and (self._usage or self._written):
                 told.usage = self._counted()

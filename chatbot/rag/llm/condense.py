@@ -57,9 +57,7 @@ def stand_alone(question: str, history: Sequence[HistoryMessage]) -> Condensed:
     return Condensed(join_with_last(question, history), beside=beside)
 
 
-def rewrite(
-    model: BaseChatModel, question: str, history: Sequence[BaseMessage]
-) -> tuple[str, UsageMetadata | None]:  # fmt: skip
+def rewrite(model: BaseChatModel, question: str, history: Sequence[BaseMessage]) -> tuple[str, UsageMetadata | None]:
     """The question as the model rewrites it, empty when the model says nothing; and what the provider reports."""
     prompt = CONDENSE_PROMPT.format_messages(history=list(history), question=question)
     answer = model.invoke(in_turns(prompt))

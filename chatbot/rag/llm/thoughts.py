@@ -10,16 +10,26 @@ import re
 
 # Opening and closing tag, as models and their templates write them.
 _PAIRS = (
-    *((f"<{name}>", f"</{name}>") for name in (
-        "think", "thinking", "thought", "thoughts", "reasoning", "reflection", "seed:think", "antthinking",
-    )),
+    *(
+        (f"<{name}>", f"</{name}>")
+        for name in (
+            "think",
+            "thinking",
+            "thought",
+            "thoughts",
+            "reasoning",
+            "reflection",
+            "seed:think",
+            "antthinking",
+        )
+    ),
     ("[think]", "[/think]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|start_thinking|>", "<|end_thinking|>"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
     ("<unused94>", "<unused95>"),
-)  # fmt: skip
+)
 _CLOSING = dict(_PAIRS)
 _TAGS = sorted({tag for pair in _PAIRS for tag in pair})
 _ANY_TAG = re.compile("|".join(map(re.escape, _TAGS)), re.IGNORECASE)

@@ -52,11 +52,13 @@ _SAME: Final = {
     **_decimal_digits(),
     **_without_accents(_GREEK),
     # Turkish: a capital I is both; İ folds to an i and a dot above.
-    "ı": "i", "i\u0307": "i",
+    "ı": "i",
+    "i\u0307": "i",
     "ё": "е",
     # Devanagari: candrabindu is often typed as anusvara, and the nukta left out.
-    "\u0901": "\u0902", "\u093c": "",
-}  # fmt: skip
+    "\u0901": "\u0902",
+    "\u093c": "",
+}
 # Arabic points, Koranic signs and the stroke that stretches a word; Hebrew points; joiners, soft hyphens and variation
 # selectors.
 _LEFT_OUT: Final = (

@@ -88,7 +88,9 @@ BY_LANGUAGE = {
         "(?:dónde|cómo|cuándo|cuánto|quién|no|ya|se|me|te|puedo|debo|también) (?:lo|la|los|las|le|les) "
         "(?!que |más |mejor )[^ ]+|(?!charl)[^ ]{2,30}(?:ar|er|ir)(?:l[oa]s?|les?)",
         endings="un[oa]|mism[oa]|también|otr[oa]|entonces|cuál|ella|él",
-        drops_subject=True, articles="el la los las un una mi su tu", names="qué quién cuál",
+        drops_subject=True,
+        articles="el la los las un una mi su tu",
+        names="qué quién cuál",
     ),
     "it": FollowUpWords(
         words="che cosa cos quale quali quando quanto quanta quanti quante come dove chi perché per con senza di del "
@@ -99,7 +101,9 @@ BY_LANGUAGE = {
         f"(?:quest[oaie]|quell[oaie]){_IT_TIME}|(?:dove|come|non|si|ce) (?:lo|la|li|le|l) [^ ]+o(?= )|"
         "[^ ]{2,30}(?:ar|er|ir|ur)(?:l[oaie]|ne|gli)",
         endings="anche|stess[oa]|altr[oa]|lì|là|un[oa]|quale",
-        drops_subject=True, articles="il lo la i gli le l un una mio", names="che cosa cos chi quale",
+        drops_subject=True,
+        articles="il lo la i gli le l un una mio",
+        names="che cosa cos chi quale",
     ),
     "pt": FollowUpWords(
         words="que qual quais quando quanto quanta quantos quantas como onde quem porque por para com sem de do da dos "
@@ -109,7 +113,9 @@ BY_LANGUAGE = {
         anywhere="eles?|elas?|isso|isto|aquilo|deles?|delas?|neles?|nelas?|lhes?|"
         f"(?:este|esta|esse|essa|estes|estas|esses|essas){_PT_TIME}|[^ ]{{1,30}}[áêíôaei]r? l[oa]s?",
         endings="também|outr[oa]|lá|aí|um|uma|mesmo|qual",
-        drops_subject=True, articles="o a os as um uma meu minha seu sua", names="que quem qual",
+        drops_subject=True,
+        articles="o a os as um uma meu minha seu sua",
+        names="que quem qual",
     ),
     "nl": FollowUpWords(
         words="wat wanneer waar welke welk wie waarom hoe hoeveel lang veel vaak ver laat is zijn was heeft hebben heb "
@@ -156,7 +162,8 @@ BY_LANGUAGE = {
         openings="ja|tai|mutta|entä|entäs|sitten|myös|miksi ei",
         anywhere="se|sen|sitä|siitä|siihen|siinä|sillä|niitä|niiden|niistä|hän|tämä|tämän|tätä|siellä|sinne",
         endings="myös|siellä|muuta|samoin",
-        drops_subject=True, names="kuka mikä missä",
+        drops_subject=True,
+        names="kuka mikä missä",
     ),
     "hu": FollowUpWords(
         words="mi mit mikor hol hova honnan hogyan hogy mennyi meddig mennyibe hány melyik milyen miért ki van vannak "
@@ -164,7 +171,9 @@ BY_LANGUAGE = {
         openings="és|vagy|de|akkor|tehát|szintén|mi a helyzet|miért nem",
         anywhere="ők?|azt|ezt|annak|ennek|abból|ebből|arra|erre|azok|ezek|azokat|ezeket|ott|oda|onnan|ugyanaz",
         endings="is|ott|más|az|ez",
-        drops_subject=True, articles="a az egy", names="ki mi hol",
+        drops_subject=True,
+        articles="a az egy",
+        names="ki mi hol",
     ),
     "ro": FollowUpWords(
         words="ce când unde cum cât câtă câți câte cine care de este e sunt are am pot poate trebuie se îmi un o la în "
@@ -172,7 +181,9 @@ BY_LANGUAGE = {
         openings="și|sau|dar|atunci|deci|de asemenea|ce zici de|în acest caz|de ce nu",
         anywhere="el|ea|ei|ele|acesta|aceasta|acestea|aceștia|asta|acela|aceea|acolo|îl|lui",
         endings="asta|acolo|altceva|la fel",
-        drops_subject=True, articles="un o", names="ce cine unde care",
+        drops_subject=True,
+        articles="un o",
+        names="ce cine unde care",
     ),
     "pl": FollowUpWords(
         words="co kiedy gdzie skąd dokąd jak długo dużo często jaki jaka jakie który która które kto dlaczego ile czy "
@@ -181,7 +192,8 @@ BY_LANGUAGE = {
         anywhere="on|ona|ono|oni|one|jego|jej|ich|jemu|mu|im|nim|niego|niej|nią|nich|je|ją|ta|te|tego|tej|tych|tam|"
         "stamtąd|(?:ten|tym)(?! (?:roku|rok|tygodniu|tydzień|miesiącu))|to(?! jest)",
         endings="też|także|również|tam|inne|to",
-        drops_subject=True, names="gdzie kto co",
+        drops_subject=True,
+        names="gdzie kto co",
     ),
     "cs": FollowUpWords(
         words="co kdy kde kam odkud jak dlouho moc často jaký jaká jaké který která které kdo proč kolik je jsou mám "
@@ -190,7 +202,8 @@ BY_LANGUAGE = {
         anywhere="on|ona|ono|oni|ony|jeho|její|jejich|jemu|mu|ji|ho|jim|něm|něj|ní|nich|ta|ti|ty|tento|tato|toto|tyto|"
         "tam|odtud|to(?! je)",
         endings="taky|také|tam|jiné|to",
-        drops_subject=True, names="kde kdo co",
+        drops_subject=True,
+        names="kde kdo co",
     ),
     "tr": FollowUpWords(
         words="ne zaman nerede nereden nereye nasıl kim niçin neden niye kaç kadar hangi mi mı mu mü var yok için ile "
@@ -199,7 +212,8 @@ BY_LANGUAGE = {
         anywhere="o|onu|ona|onun|ondan|onda|onlar|onları|onların|bunu|buna|bunun|bundan|bunlar|bunları|şunu|orada|"
         "oradan|oraya|kendisi|bu(?! (?:yıl|hafta|ay|akşam|sabah))",
         endings="da|de|peki|ya|başka|aynı mı",
-        drops_subject=True, names="kim",
+        drops_subject=True,
+        names="kim",
     ),
     "id": FollowUpWords(
         words="apa kapan di mana dari ke siapa mengapa kenapa bagaimana berapa lama yang apakah ada bisa boleh harus "
@@ -225,7 +239,8 @@ BY_LANGUAGE = {
         anywhere="он|она|оно|они|его|ее|их|ему|ей|им|ими|нем|нее|него|ней|них|ним|этого|этим|тот|те|там|туда|оттуда|"
         "это|такой|такая|такое|такие|(?:этот|эта|эти|этой|этом)(?! (?:год|году|неделе|месяц|месяце|выходные))",
         endings="тоже|также|еще",
-        drops_subject=True, names="где кто что",
+        drops_subject=True,
+        names="где кто что",
     ),
     "uk": FollowUpWords(
         words="що коли де куди звідки як який яка яке які хто чому скільки чи є можна треба я ми мені у в на з для від "
@@ -234,7 +249,8 @@ BY_LANGUAGE = {
         anywhere="він|вона|воно|вони|його|її|їх|йому|їй|їм|нього|неї|них|цього|цієї|ці|там|туди|звідти|це|"
         "(?:цей|ця|цьому)(?! (?:рік|році|тиждень|тижні|місяці))",
         endings="теж|також|ще",
-        drops_subject=True, names="де хто що",
+        drops_subject=True,
+        names="де хто що",
     ),
     "el": FollowUpWords(
         words="τι πότε πού που πώς πως ποιος ποια ποιο ποιοι ποιες πόσο πόση πόσος πόσα γιατί είναι έχει έχω μπορώ "
@@ -244,7 +260,9 @@ BY_LANGUAGE = {
         anywhere="αυτ(?:ό|ή|ός|οί|ές|ά|ού|ής|ών|όν|ήν)(?! (?:το|την|τον) )|εκείνο|εκεί|"
         "(?:πού|πώς|πότε|να|θα|δεν) (?:το|τη|την|τον|τα|τις|τους) [^ ]{2,30}(?:ω|ουμε|εις|ει)(?= )",
         endings="επίσης|άλλο|εκεί",
-        drops_subject=True, articles="το η ο οι τα την τον του της των ένα μια", names="τι ποιος ποια ποιο",
+        drops_subject=True,
+        articles="το η ο οι τα την τον του της των ένα μια",
+        names="τι ποιος ποια ποιο",
     ),
     "hi": FollowUpWords(
         words="क्या कब कहाँ कौन कैसे क्यों कितना कितने कितनी किस है हैं था थे का के की को में से पर तक और या लिए हो "
@@ -253,7 +271,8 @@ BY_LANGUAGE = {
         anywhere="यह|वह|ये|वे|इसे|उसे|इसका|इसकी|इसके|उसका|उसकी|उसके|इन्हें|उन्हें|इनका|उनका|इनकी|उनकी|इनके|उनके|"
         "इसमें|उसमें|इससे|उससे|इस|उस|वहाँ",
         endings="भी|और",
-        drops_subject=True, names="कौन क्या कहाँ",
+        drops_subject=True,
+        names="कौन क्या कहाँ",
     ),
     "ar": FollowUpWords(
         words="ما ماذا متى أين كيف كم هل من لماذا أي هو هي في على إلى عن مع يمكن يمكنني لا أن مدة",
@@ -262,21 +281,24 @@ BY_LANGUAGE = {
         anywhere="هل (?:هو|هي|هم)|(?:هذا|هذه)(?! (?:العام|الأسبوع|الشهر|السنة))|ذلك|تلك|هؤلاء|له|لها|لهم|به|بها|فيه|"
         "فيها|عنه|عنها|منه|منها|عليه|عليها|إليه|إليها|معه|معها|نفسه|نفسها|[^ ]{3,30}ها",
         endings="أيضا|هناك|غيره",
-        drops_subject=True, names="ما من أين",
+        drops_subject=True,
+        names="ما من أين",
     ),
     "he": FollowUpWords(
         words="מה מתי איפה איך מי למה מדוע כמה זמן האם יש אין אפשר את של על עם אל אני",
         openings="ו(?:מה|מתי|איפה|איך|כמה|האם|מי|למה|אם|ל[^ ]{2,30}|ב[^ ]{2,30})|או|אבל|אז|גם|מה עם|מה לגבי",
         anywhere="הוא|היא|הם|הן|אותו|אותה|אותם|אותן|שלו|שלה|שלהם|לו|לה|להם|בו|בה|זה|זאת|זו|אלה|שם|ממנו|ממנה",
         endings="גם|עוד",
-        drops_subject=True, names="מה מי איפה",
+        drops_subject=True,
+        names="מה מי איפה",
     ),
     "fa": FollowUpWords(
         words="چه چی کی کجا چطور چگونه چرا چند چقدر کدام آیا است هست دارد می از به در با برای تا و یا اما را من ما",
         openings="و|یا|اما|پس|همچنین|در مورد|درباره",
         anywhere="آن|او|آنها|اینها|آنجا|همان|این(?! (?:هفته|ماه|سال))|[^ ]{2,30}شان",
         endings="هم|دیگر",
-        drops_subject=True, names="چه کجا چی",
+        drops_subject=True,
+        names="چه کجا چی",
     ),
     "ko": FollowUpWords(
         words="얼마 얼마나 얼마예요 언제 언제까지 어디 어디서 어디에서 왜 어떻게 누가 몇 무엇 뭐 동안 시에 "
@@ -287,7 +309,7 @@ BY_LANGUAGE = {
         "거기서?|거기에|저것|저건",
         endings="[^ ]{1,20}(?:은|는|도)요|[^ ]{1,20}(?:은|는) (?:어때요|어떤가요|어떻습니까|어떻게 되나요)",
     ),
-}  # fmt: skip
+}
 
 # Scripts without spaces between words: patterns over the folded text.
 UNSPACED_BY_LANGUAGE = {

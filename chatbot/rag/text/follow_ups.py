@@ -75,11 +75,16 @@ def _signs_in(entry: FollowUpWords) -> str:
 
 _LANGUAGES = {
     code: _Language(
-        _words(entry.words), _words(_signs_in(entry)), _words(entry.verbs), _words(entry.articles),
-        _words(entry.names), entry.drops_subject, re.compile(_pattern(entry)),
+        _words(entry.words),
+        _words(_signs_in(entry)),
+        _words(entry.verbs),
+        _words(entry.articles),
+        _words(entry.names),
+        entry.drops_subject,
+        re.compile(_pattern(entry)),
     )
     for code, entry in BY_LANGUAGE.items()
-}  # fmt: skip
+}
 _UNSPACED = {code: re.compile(pattern) for code, pattern in UNSPACED_BY_LANGUAGE.items()}
 _KOREAN_ASKS, _KOREAN_ABOUT = re.compile(KOREAN_ASKS), re.compile(KOREAN_ABOUT)
 

@@ -23,13 +23,30 @@ _ADDRESS = re.compile(r"https?://\S+|(?<![\w-])[\w-]++(?:\.[\w-]++){2,}\S*")
 # Only a text that has one of these has an address.
 _ADDRESS_HAS = re.compile(r"://|\.[\w-]+\.[\w-]")
 _SCRIPTS = (
-    ("ja", "\u3040-\u30ff"), ("ko", "\u1100-\u11ff\uac00-\ud7af"), ("zh", "\u3400-\u9fff"), ("th", "\u0e00-\u0e7f"),
-    ("ru", "\u0400-\u04ff"), ("ar", "\u0600-\u06ff"), ("he", "\u0590-\u05ff"), ("el", "\u0370-\u03ff"),
-    ("hi", "\u0900-\u097f"), ("ta", "\u0b80-\u0bff"), ("bn", "\u0980-\u09ff"), ("pa", "\u0a00-\u0a7f"),
-    ("gu", "\u0a80-\u0aff"), ("te", "\u0c00-\u0c7f"), ("kn", "\u0c80-\u0cff"), ("ml", "\u0d00-\u0d7f"),
-    ("si", "\u0d80-\u0dff"), ("lo", "\u0e80-\u0eff"), ("my", "\u1000-\u109f"), ("ka", "\u10a0-\u10ff"),
-    ("am", "\u1200-\u137f"), ("km", "\u1780-\u17ff"), ("hy", "\u0530-\u058f"),
-)  # fmt: skip
+    ("ja", "\u3040-\u30ff"),
+    ("ko", "\u1100-\u11ff\uac00-\ud7af"),
+    ("zh", "\u3400-\u9fff"),
+    ("th", "\u0e00-\u0e7f"),
+    ("ru", "\u0400-\u04ff"),
+    ("ar", "\u0600-\u06ff"),
+    ("he", "\u0590-\u05ff"),
+    ("el", "\u0370-\u03ff"),
+    ("hi", "\u0900-\u097f"),
+    ("ta", "\u0b80-\u0bff"),
+    ("bn", "\u0980-\u09ff"),
+    ("pa", "\u0a00-\u0a7f"),
+    ("gu", "\u0a80-\u0aff"),
+    ("te", "\u0c00-\u0c7f"),
+    ("kn", "\u0c80-\u0cff"),
+    ("ml", "\u0d00-\u0d7f"),
+    ("si", "\u0d80-\u0dff"),
+    ("lo", "\u0e80-\u0eff"),
+    ("my", "\u1000-\u109f"),
+    ("ka", "\u10a0-\u10ff"),
+    ("am", "\u1200-\u137f"),
+    ("km", "\u1780-\u17ff"),
+    ("hy", "\u0530-\u058f"),
+)
 # Languages that share a script with the one above, by what only they write: letters, or for those of Devanagari words.
 _SHARED = {
     "ru": (("be", "ў"), ("uk", "[іїєґ]"), ("sr", "[јљњђћџ]"), ("bg", "ъ(?![еёюя])")),
@@ -93,9 +110,17 @@ _LITTLE_WORDS = {
 }
 # Letters that hardly another language has: two words with them tell a text without little words.
 _TELLING = {
-    "tr": "ğış", "pl": "łńśźż", "cs": "řůě", "sk": "ľĺŕ", "hu": "őű", "ro": "șț", "lt": "ėųį",
-    "vi": "ơưạảấầẩậắằặẹếềểệịọộớờợụứừự", "eo": "ĉĝĥĵŝŭ", "is": "ðþ",
-}  # fmt: skip
+    "tr": "ğış",
+    "pl": "łńśźż",
+    "cs": "řůě",
+    "sk": "ľĺŕ",
+    "hu": "őű",
+    "ro": "șț",
+    "lt": "ėųį",
+    "vi": "ơưạảấầẩậắằặẹếềểệịọộớờợụứừự",
+    "eo": "ĉĝĥĵŝŭ",
+    "is": "ðþ",
+}
 _OF_LETTER = {letter: language for language, letters in _TELLING.items() for letter in letters}
 _ANY_TELLING = re.compile(f"[{''.join(_OF_LETTER)}]")
 _BY_WORD: dict[str, list[str]] = {}

@@ -76,9 +76,13 @@ def _pieces(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[s
         return [text]
     room = SCRAP_TOKENS if limit >= 4 * SCRAP_TOKENS else 0
     splitter = RecursiveCharacterTextSplitter(
-        separators=_SEPARATORS, keep_separator="end", strip_whitespace=False,
-        chunk_size=limit - room, chunk_overlap=0, length_function=lambda piece: _length(piece, count_tokens),
-    )  # fmt: skip
+        separators=_SEPARATORS,
+        keep_separator="end",
+        strip_whitespace=False,
+        chunk_size=limit - room,
+        chunk_overlap=0,
+        length_function=lambda piece: _length(piece, count_tokens),
+    )
     *pieces, before, last = ["", *splitter.split_text(text)]
     scrap = count_tokens(last) < room and count_tokens(before + last) <= limit
     return [piece for piece in ([*pieces, before + last] if scrap else [*pieces, before, last]) if piece]

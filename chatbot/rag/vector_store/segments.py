@@ -187,9 +187,16 @@ def nearest(queries: Vectors, vectors: Vectors, k: int, allowed: Allowed | None 
     bits = allowed.bits if allowed is not None else None
     selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits)) if bits is not None else None
     faiss.knn_inner_product(
-        faiss.swig_ptr(queries), faiss.swig_ptr(vectors), queries.shape[1], len(queries), len(vectors), k,
-        faiss.swig_ptr(scores), faiss.swig_ptr(places), selector,
-    )  # fmt: skip
+        faiss.swig_ptr(queries),
+        faiss.swig_ptr(vectors),
+        queries.shape[1],
+        len(queries),
+        len(vectors),
+        k,
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(places),
+        selector,
+    )
     return scores, places
 
 
@@ -198,9 +205,18 @@ def nearest_among(query: Vectors, vectors: Vectors, places: Any, k: int) -> tupl
     among = np.ascontiguousarray(places, dtype=np.int64)
     scores, found = np.empty(k, np.float32), np.empty(k, np.int64)
     faiss.knn_inner_products_by_idx(  # type: ignore[attr-defined]
-        faiss.swig_ptr(query), faiss.swig_ptr(vectors), faiss.swig_ptr(among), query.shape[1], 1, len(vectors),
-        len(among), k, faiss.swig_ptr(scores), faiss.swig_ptr(found), 0,
-    )  # fmt: skip
+        faiss.swig_ptr(query),
+        faiss.swig_ptr(vectors),
+        faiss.swig_ptr(among),
+        query.shape[1],
+        1,
+        len(vectors),
+        len(among),
+        k,
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(found),
+        0,
+    )
     return scores, found
 
 

@@ -206,10 +206,15 @@ def _write(file: BinaryIO, about: SnapshotHeader, base: Base, revision: int) -> 
     reached("half")
     sections["vectors"] = _section(file, "vectors", base.pieces())
     told = {
-        "version": VERSION, **asdict(about), "revision": revision, "count": len(ids), "names": list(base.merged.names),
-        "lists": len(base.lists.centres) if base.lists else 0, "sections": sections,
+        "version": VERSION,
+        **asdict(about),
+        "revision": revision,
+        "count": len(ids),
+        "names": list(base.merged.names),
+        "lists": len(base.lists.centres) if base.lists else 0,
+        "sections": sections,
         "trained_on": base.lists.trained_on if base.lists else 0,
-    }  # fmt: skip
+    }
     text = json.dumps(told).encode()
     file.write(text)
     file.write(_TRAILER.pack(len(text), zlib.crc32(text), MAGIC))

@@ -197,7 +197,7 @@ class FaissStore(RowStore):
 
     def __init__(
         self, embedding: LangChainEmbeddings, rows: Rows, shelf: SnapshotStore | None = None, *, upkeep: bool = False
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(embedding, rows)
         self._shelf, self._upkeep = shelf, upkeep
         self._pulling = threading.Lock()
@@ -305,8 +305,12 @@ def _of_file(kept: LoadedSnapshot) -> Snapshot:
 def as_document(passage: Passage) -> Document:
     """A passage as LangChain's document."""
     metadata = {
-        "document_id": passage.document_id, "title": passage.title, "source": passage.source,
-        "version": passage.version, "page": passage.page,
-        "char_start": passage.char_start, "char_end": passage.char_end,
-    }  # fmt: skip
+        "document_id": passage.document_id,
+        "title": passage.title,
+        "source": passage.source,
+        "version": passage.version,
+        "page": passage.page,
+        "char_start": passage.char_start,
+        "char_end": passage.char_end,
+    }
     return Document(id=str(passage.chunk_id), page_content=passage.text, metadata=metadata)

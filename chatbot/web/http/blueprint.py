@@ -22,8 +22,12 @@ class StrictParser(FlaskParser):
     """Reads JSON through the strict request; unknown fields and repeated query parameters are refused."""
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
-        "json": ma.RAISE, "query": ma.RAISE, "form": ma.RAISE, "files": ma.RAISE, "headers": ma.EXCLUDE,
-    }  # fmt: skip
+        "json": ma.RAISE,
+        "query": ma.RAISE,
+        "form": ma.RAISE,
+        "files": ma.RAISE,
+        "headers": ma.EXCLUDE,
+    }
 
     def load_json_or_form(self, req: Request, schema: ma.Schema) -> Any:
         """JSON, or the fields of the form on a link's page, whose address still holds the link's token."""

@@ -49,12 +49,29 @@ _ERRORS = {
     "429": "Too many requests; `Retry-After` says when to come back.",
     "503": "A part is busy or away; `Retry-After` says when to come back.",
 }
-_CONFLICTS = frozenset({
-    "signup", "change_profile", "delete_profile", "change_password", "create_key", "send", "add_document",
-    "change_document", "replace_content", "restore_version", "compare_versions", "retry_document",
-    "create_collection", "change_collection", "delete_collection", "create_completion", "regenerate", "pick_up",
-    "add_chat_member",
-})  # fmt: skip
+_CONFLICTS = frozenset(
+    {
+        "signup",
+        "change_profile",
+        "delete_profile",
+        "change_password",
+        "create_key",
+        "send",
+        "add_document",
+        "change_document",
+        "replace_content",
+        "restore_version",
+        "compare_versions",
+        "retry_document",
+        "create_collection",
+        "change_collection",
+        "delete_collection",
+        "create_completion",
+        "regenerate",
+        "pick_up",
+        "add_chat_member",
+    }
+)
 # Public, and still answering 401: they take a password or a token.
 _TAKES_A_SECRET = frozenset({"login", "refresh", "verify_email", "reset_password"})
 

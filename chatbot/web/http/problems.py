@@ -24,10 +24,18 @@ MEDIA_TYPE = "application/problem+json"
 _BY_STATUS: dict[int, type[ChatbotError]] = {
     kind.status: kind
     for kind in (
-        errors.BadRequest, errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Conflict, errors.TooLarge,
-        errors.UnsupportedMedia, errors.Invalid, errors.TooMany, errors.Unavailable,
+        errors.BadRequest,
+        errors.Unauthorized,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.Conflict,
+        errors.TooLarge,
+        errors.UnsupportedMedia,
+        errors.Invalid,
+        errors.TooMany,
+        errors.Unavailable,
     )
-}  # fmt: skip
+}
 ANY = "The request cannot be answered."
 # Codes of the wire, which stay whatever a status is called.
 _OTHERS = {

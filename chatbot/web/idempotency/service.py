@@ -171,7 +171,7 @@ class Held:
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:  # fmt: skip
+    ) -> None:
         if self.id is None or self._renewing is None:
             return
         self._over.set()

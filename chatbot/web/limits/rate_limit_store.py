@@ -165,9 +165,7 @@ class Redis:
     """The counts of all processes. Nothing connects before the first hit; what fails raises redis.RedisError."""
 
     def __init__(self, url: str) -> None:
-        self._client = redis.from_url(
-            url, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS
-        )  # fmt: skip
+        self._client = redis.from_url(url, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS)
         self._take = self._client.register_script(_TAKE)
         self._give_back = self._client.register_script(_GIVE_BACK)
 

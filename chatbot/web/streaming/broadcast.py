@@ -25,7 +25,7 @@ class EventBuffer:
 
     def __init__(
         self, frames: Frames, on_end: Callable[[], None] = lambda: None, linger: float = 0.0, first: int = 1
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._frames = frames
         self._on_end = on_end
         self._linger = linger

@@ -30,10 +30,15 @@ _problem = partial(problem, instance=None, request_id=None)
 
 
 def stream(
-    frames: Frames | EventBuffer, ping_seconds: float = PING_SECONDS, on_end: Callable[[], None] = lambda: None,
-    still_allowed: StillAllowed = lambda: None, check_seconds: float = CHECK_SECONDS,
-    as_problem: AsProblem = _problem, after: int = 0, view: View = lambda event: event,
-) -> Response:  # fmt: skip
+    frames: Frames | EventBuffer,
+    ping_seconds: float = PING_SECONDS,
+    on_end: Callable[[], None] = lambda: None,
+    still_allowed: StillAllowed = lambda: None,
+    check_seconds: float = CHECK_SECONDS,
+    as_problem: AsProblem = _problem,
+    after: int = 0,
+    view: View = lambda event: event,
+) -> Response:
     """The response of a stream. `frames` is closed in every case, also when the client leaves.
 
     `on_end` is called when the work is over, which may be after the client has left; or when it never began.

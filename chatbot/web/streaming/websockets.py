@@ -81,8 +81,10 @@ def init_app(app: Flask, slots: ConcurrencyLimit) -> None:
     """Binds the places, and what simple-websocket is to keep to."""
     app.extensions["sockets"] = Sockets(slots)
     app.config["SOCK_SERVER_OPTIONS"] = {
-        "ping_interval": PING_SECONDS, "max_message_size": LONGEST_FRAME, "thread_class": _Reader,
-    }  # fmt: skip
+        "ping_interval": PING_SECONDS,
+        "max_message_size": LONGEST_FRAME,
+        "thread_class": _Reader,
+    }
     for error in (RemoteProtocolError, HandshakeFailed):
         app.register_error_handler(error, _no_handshake)
 

@@ -92,17 +92,37 @@ def test_scopes_are_kept_once_and_in_order(app, ada):
 
 NOT_FIELDS = [
     {"name": " \t\u3000"},
-    {"name": ""}, {"name": "x" * 101}, {"name": None}, {"name": 5}, {"name": "a\0b"}, {"scopes": []},
-    {"scopes": ["root"]}, {"scopes": "chat"}, {"scopes": ["chat", 5]}, {"scopes": [["chat"]]}, {"scopes": ["chat"] * 6},
-    {"scopes": None}, {"scopes": ["CHAT"]}, {"scopes": ["chat "]}, {"scopes": ["*"]}, {"scopes": {"chat": True}},
+    {"name": ""},
+    {"name": "x" * 101},
+    {"name": None},
+    {"name": 5},
+    {"name": "a\0b"},
+    {"scopes": []},
+    {"scopes": ["root"]},
+    {"scopes": "chat"},
+    {"scopes": ["chat", 5]},
+    {"scopes": [["chat"]]},
+    {"scopes": ["chat"] * 6},
+    {"scopes": None},
+    {"scopes": ["CHAT"]},
+    {"scopes": ["chat "]},
+    {"scopes": ["*"]},
+    {"scopes": {"chat": True}},
     {"expires_at": "soon"},
-    {"expires_at": 5}, {"expires_at": "2030-01-31T12:00:00"}, {"expires_at": "2030-01-31"}, {"expires_at": ""},
-    {"expires_at": "2020-01-31T12:00:00Z"}, {"expires_at": "0001-01-01T00:00:00+14:00"}, {"expires_at": True},
-    {"expires_at": "9999-12-31T23:59:59-14:00"}, {"expires_at": "9998-12-31T23:59:59-14:00"},
-    {"expires_at": "9999-12-31T23:59:59Z"}, {"expires_at": "2030-13-31T12:00:00Z"},
+    {"expires_at": 5},
+    {"expires_at": "2030-01-31T12:00:00"},
+    {"expires_at": "2030-01-31"},
+    {"expires_at": ""},
+    {"expires_at": "2020-01-31T12:00:00Z"},
+    {"expires_at": "0001-01-01T00:00:00+14:00"},
+    {"expires_at": True},
+    {"expires_at": "9999-12-31T23:59:59-14:00"},
+    {"expires_at": "9998-12-31T23:59:59-14:00"},
+    {"expires_at": "9999-12-31T23:59:59Z"},
+    {"expires_at": "2030-13-31T12:00:00Z"},
     {"expires_at": "2030-12-31T23:59:60Z"},
     {"expires_at": ["2030-01-31T12:00:00Z"]},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("fields", NOT_FIELDS, ids=repr)
@@ -117,10 +137,13 @@ def test_what_is_no_name_scope_or_time_is_refused(sqlite_app, fields):
 
 @pytest.mark.parametrize(
     ("until", "shown"),
-    [("2100-01-31T12:00:00Z", "2100-01-31T12:00:00.000Z"), ("2100-01-31T12:00:00+02:00", "2100-01-31T10:00:00.000Z"),
-     ("2100-01-31T12:00:00.123456Z", "2100-01-31T12:00:00.123Z"),
-     ("9998-12-31T23:59:59+14:00", "9998-12-31T09:59:59.000Z")],
-)  # fmt: skip
+    [
+        ("2100-01-31T12:00:00Z", "2100-01-31T12:00:00.000Z"),
+        ("2100-01-31T12:00:00+02:00", "2100-01-31T10:00:00.000Z"),
+        ("2100-01-31T12:00:00.123456Z", "2100-01-31T12:00:00.123Z"),
+        ("9998-12-31T23:59:59+14:00", "9998-12-31T09:59:59.000Z"),
+    ],
+)
 def test_a_key_expires_in_utc(app, ada, until, shown):
     """G17"""
     answer = make(app, ada, expires_at=until)
@@ -192,9 +215,15 @@ def test_a_refusal_names_the_scope_that_is_missing(app, ada):
 def test_what_is_nearly_a_key_is_none(app, ada, shape):
     key = make(app, ada, "admin").json["key"]
     nearly = {
-        "upper": key[:3] + key[3:].swapcase(), "lower": key.upper(), "cut": key[:-1], "longer": key + "A",
-        "hash": keys.digest(key), "prefix": key[:11], "bare": key[3:], "other": key[:11] + key[11:][::-1],
-    }[shape]  # fmt: skip
+        "upper": key[:3] + key[3:].swapcase(),
+        "lower": key.upper(),
+        "cut": key[:-1],
+        "longer": key + "A",
+        "hash": keys.digest(key),
+        "prefix": key[:11],
+        "bare": key[3:],
+        "other": key[:11] + key[11:][::-1],
+    }[shape]
     assert (get(app, PROFILE, key), get(app, PROFILE, nearly)) == (200, 401)
     assert get(app, PROFILE, keys.PREFIX + keys.digest(key)) == 401
 

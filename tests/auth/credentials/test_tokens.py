@@ -83,10 +83,17 @@ def test_a_sound_signature_of_another_algorithm_is_not_taken(sqlite_app, ada, al
 
 @pytest.mark.parametrize(
     "header",
-    [{"kid": "/dev/null"}, {"kid": "../../etc/passwd"}, {"kid": 5}, {"jku": "http://127.0.0.1:1/keys"},
-    {"x5u": "file:///etc/passwd"},
-     {"jwk": {"kty": "oct", "k": "AAAA"}}, {"crit": ["exp"]}, {"crit": ["b64"], "b64": False}],
-)  # fmt: skip
+    [
+        {"kid": "/dev/null"},
+        {"kid": "../../etc/passwd"},
+        {"kid": 5},
+        {"jku": "http://127.0.0.1:1/keys"},
+        {"x5u": "file:///etc/passwd"},
+        {"jwk": {"kty": "oct", "k": "AAAA"}},
+        {"crit": ["exp"]},
+        {"crit": ["b64"], "b64": False},
+    ],
+)
 def test_hints_about_keys_are_not_followed(sqlite_app, ada, header):
     """D3: our key decides; with another one none of them helps."""
     taken = 401 if set(header) & {"kid", "crit"} else 200
@@ -98,21 +105,68 @@ def test_hints_about_keys_are_not_followed(sqlite_app, ada, header):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"exp": 1}, {"exp": DROP}, {"exp": str(2**33)}, {"exp": 2.0**33 + 0.5}, {"exp": 1e30}, {"exp": -1},
+        {"exp": 1},
+        {"exp": DROP},
+        {"exp": str(2**33)},
+        {"exp": 2.0**33 + 0.5},
+        {"exp": 1e30},
+        {"exp": -1},
         {"exp": None},
-        {"exp": True}, {"exp": [1]}, {"nbf": 2**33}, {"nbf": "x"}, {"iat": DROP}, {"iat": 2**33},
-        {"iat": "x"}, {"iat": 1.5}, {"iat": None}, {"iat": True}, {"exp": {}}, {"exp": "soon"}, {"exp": 0},
-        {"iss": DROP}, {"iss": "chat"}, {"iss": "chatbot2"}, {"iss": ["chatbot"]}, {"iss": ""}, {"iss": "Chatbot"},
-        {"aud": DROP}, {"aud": "chat"}, {"aud": ["other"]}, {"aud": 5}, {"aud": None}, {"aud": "chatbot2"}, {"aud": []},
-        {"sub": DROP}, {"sub": 1}, {"sub": None}, {"sub": ""}, {"sub": NOBODY}, {"sub": ["x"]},
-        {"sub": "' OR 1=1"}, {"sub": True}, {"sub": {"id": NOBODY}},
-        {"family": DROP}, {"family": NOBODY}, {"family": 5}, {"family": "x"}, {"family": None},
-        {"jti": DROP}, {"jti": 5}, {"jti": "x"}, {"jti": None},
-        {"type": "refresh"}, {"type": "ACCESS"}, {"type": None}, {"type": ["access"]}, {"type": DROP}, {"type": ""},
-        {"type": "visitor"}, {"type": "visitor", "visitor": "x"},
+        {"exp": True},
+        {"exp": [1]},
+        {"nbf": 2**33},
+        {"nbf": "x"},
+        {"iat": DROP},
+        {"iat": 2**33},
+        {"iat": "x"},
+        {"iat": 1.5},
+        {"iat": None},
+        {"iat": True},
+        {"exp": {}},
+        {"exp": "soon"},
+        {"exp": 0},
+        {"iss": DROP},
+        {"iss": "chat"},
+        {"iss": "chatbot2"},
+        {"iss": ["chatbot"]},
+        {"iss": ""},
+        {"iss": "Chatbot"},
+        {"aud": DROP},
+        {"aud": "chat"},
+        {"aud": ["other"]},
+        {"aud": 5},
+        {"aud": None},
+        {"aud": "chatbot2"},
+        {"aud": []},
+        {"sub": DROP},
+        {"sub": 1},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": NOBODY},
+        {"sub": ["x"]},
+        {"sub": "' OR 1=1"},
+        {"sub": True},
+        {"sub": {"id": NOBODY}},
+        {"family": DROP},
+        {"family": NOBODY},
+        {"family": 5},
+        {"family": "x"},
+        {"family": None},
+        {"jti": DROP},
+        {"jti": 5},
+        {"jti": "x"},
+        {"jti": None},
+        {"type": "refresh"},
+        {"type": "ACCESS"},
+        {"type": None},
+        {"type": ["access"]},
+        {"type": DROP},
+        {"type": ""},
+        {"type": "visitor"},
+        {"type": "visitor", "visitor": "x"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_each_claim_is_demanded_and_checked(sqlite_app, ada, changes):
     """D4 D5 D6 D7"""
     assert status(sqlite_app, forge(sqlite_app, ada.access, **changes)) == 401
@@ -256,7 +310,8 @@ PLACES = {
     "the account": (lambda client, token, _: client.get(PROFILE, headers=bearing(token)), {"access", "visitor", "key"}),
     "refreshing": (lambda client, token, _: client.post(REFRESH, json={"refresh": token}), {"refresh"}),
     "signing out": (
-        lambda client, token, who: client.post(LOGOUT, json={"refresh": token}, headers=who.headers), {"refresh"},
+        lambda client, token, who: client.post(LOGOUT, json={"refresh": token}, headers=who.headers),
+        {"refresh"},
     ),
     "confirming": (lambda client, token, _: client.post(VERIFY, json={"token": token}), {"verify"}),
     "confirming by the form": (lambda client, token, _: client.post(VERIFY, data={"token": token}), {"verify"}),
@@ -268,7 +323,7 @@ PLACES = {
         lambda client, token, _: client.post(RESET, data={"token": token, "password": NEW, "password2": NEW}),
         {"reset"},
     ),
-}  # fmt: skip
+}
 NEW = "a lighthouse in the fog"
 
 

@@ -115,9 +115,15 @@ def test_questions_over_a_socket_count_like_others(
 ) -> None:
     """J10"""
     app = with_model(
-        make_app, openai_server, database_url=database_url, chat_model="extractive", chat_models=MODEL,
-        ratelimit_enabled=True, chat_rate_limit_per_minute=3, daily_tokens=10,
-    )  # fmt: skip
+        make_app,
+        openai_server,
+        database_url=database_url,
+        chat_model="extractive",
+        chat_models=MODEL,
+        ratelimit_enabled=True,
+        chat_rate_limit_per_minute=3,
+        daily_tokens=10,
+    )
     ada = sign_up(app, "ada")
     with serving(app) as url, talking(url, ada.access) as ws:
         ws.ask(QUESTION, model=MODEL)
@@ -263,9 +269,7 @@ def test_a_flood_of_questions_closes_it(app: Flask, ws: Socket, openai_server: O
 
 
 def log_out(app: Flask, person: Person) -> None:
-    answer = app.test_client().post(
-        "/api/users/logout/", json={"refresh": person.refresh}, headers=person.headers
-    )  # fmt: skip
+    answer = app.test_client().post("/api/users/logout/", json={"refresh": person.refresh}, headers=person.headers)
     assert answer.status_code == 204
 
 
@@ -290,9 +294,15 @@ def change(**values: Any) -> Callable[[Flask, Person], None]:
 )
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "answering"])
 def test_who_may_not_go_on_is_sent_away(
-    app: Flask, url: str, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch,
-    end: Callable[[Flask, Person], None], code: str, busy: bool,
-) -> None:  # fmt: skip
+    app: Flask,
+    url: str,
+    ada: Person,
+    openai_server: OpenAIServer,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[Flask, Person], None],
+    code: str,
+    busy: bool,
+) -> None:
     """K14"""
     assert websocket.CHECK_SECONDS * 2 <= 30
     monkeypatch.setattr(websocket, "CHECK_SECONDS", 0.05)
@@ -332,9 +342,7 @@ def test_removed_member_is_told_and_the_socket_stays_open(
         assert ws.ask(QUESTION)[-1][0] == "done"
 
 
-def test_a_socket_without_questions_is_closed_some_day(
-    url: str, ada: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+def test_a_socket_without_questions_is_closed_some_day(url: str, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "CHECK_SECONDS", 0.05)
     monkeypatch.setattr(websocket, "IDLE_SECONDS", 0.1)
     with talking(url, ada.access) as ws:

@@ -95,8 +95,9 @@ def test_a_second_answer_to_a_question_is_lost_beside_the_first(app: Flask, ada:
 
     answers = [message for message in stored(app) if not message.is_user]
     assert {(message.id, message.parent_id) for message in answers} == {
-        (first["message"]["id"], turn.question.id), (turn.answer_id, turn.question.id),
-    }  # fmt: skip
+        (first["message"]["id"], turn.question.id),
+        (turn.answer_id, turn.question.id),
+    }
 
 
 def test_an_answer_that_comes_late_takes_the_place_of_the_empty_one(app: Flask, ada: Person) -> None:
@@ -123,9 +124,7 @@ def test_an_answer_whose_question_was_deleted_leaves_a_free_conversation(app: Fl
     assert ask(app, ada, AGAIN, chat_session_id=turn.session_id).status_code == 200
 
 
-def test_many_lost_answers_are_stored_batch_by_batch(
-    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+def test_many_lost_answers_are_stored_batch_by_batch(app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "BATCH", 2)
     for _ in range(5):
         lost(app, ada)

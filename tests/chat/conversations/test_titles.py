@@ -214,7 +214,7 @@ def test_a_worker_is_told_when_the_first_answer_is_over(
 
 def test_titles_by_the_model_can_be_switched_off(
     make_app: MakeApp, openai_server: OpenAIServer, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     app = with_model(make_app, openai_server, model_titles=False)
     as_json(app, sign_up(app, "ada"))
     assert woken(tmp_path) == 0

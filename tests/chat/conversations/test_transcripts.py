@@ -53,9 +53,15 @@ def test_markdown_has_each_citation_as_a_footnote(app: Flask, ada: Person) -> No
 
 def message(number: int, **fields: Any) -> dict[str, Any]:
     return {
-        "id": str(number), "parent_id": str(number - 1) if number > 1 else None, "is_user": False, "author": None,
-        "content": "", "status": "complete", "metadata": {"model": "m"}, "created_at": "2026-11-22T18:00:00.000Z",
-    } | fields  # fmt: skip
+        "id": str(number),
+        "parent_id": str(number - 1) if number > 1 else None,
+        "is_user": False,
+        "author": None,
+        "content": "",
+        "status": "complete",
+        "metadata": {"model": "m"},
+        "created_at": "2026-11-22T18:00:00.000Z",
+    } | fields
 
 
 def test_only_the_marker_of_a_citation_becomes_a_footnote() -> None:
@@ -144,9 +150,20 @@ def words_of(children: list[Any]) -> str:
 
 
 ALLOWED = {
-    "heading_open", "heading_close", "inline", "paragraph_open", "paragraph_close", "blockquote_open",
-    "blockquote_close", "fence", "text", "text_special", "em_open", "em_close", "hardbreak",
-}  # fmt: skip
+    "heading_open",
+    "heading_close",
+    "inline",
+    "paragraph_open",
+    "paragraph_close",
+    "blockquote_open",
+    "blockquote_close",
+    "fence",
+    "text",
+    "text_special",
+    "em_open",
+    "em_close",
+    "hardbreak",
+}
 
 
 @pytest.mark.parametrize("forged", FORGED)
@@ -155,9 +172,10 @@ def test_markdown_has_only_the_servers_headings_and_footnotes(forged: str, where
     said = {name: forged if where == name else name for name in ("author", "title", "quote", "document", "model")}
     citation = {"marker": 1, "answer_end": 0, "document_id": "d", "version": 3, "page": 4, "quote": said["quote"]}
     metadata = {
-        "model": said["model"], "citations": [citation],
+        "model": said["model"],
+        "citations": [citation],
         "retrieved_docs": [{"document_id": "d", "title": said["document"]}],
-    }  # fmt: skip
+    }
     question, answer = (forged if where == name else name for name in ("message", "answer"))
     talk = [
         message(1, is_user=True, author=said["author"], content=question),

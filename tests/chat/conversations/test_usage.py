@@ -28,7 +28,7 @@ from tests.chat.asking import (
     stream,
     visitor,
     with_model,
-)  # fmt: skip
+)
 from tests.conftest import HOURS, PASSWORD, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
 
@@ -332,8 +332,14 @@ def test_everybody_can_read_what_they_have_used(make_app: MakeApp, database_url:
     told = {name: read(app, person) for name, person in {"ada": ada, "vera": vera, "karl": karl}.items()}
 
     assert set(told["ada"]) == {
-        "day", "answers", "tokens", "budget", "resets_at", "cost_usd", "unpriced_answers",
-    }  # fmt: skip
+        "day",
+        "answers",
+        "tokens",
+        "budget",
+        "resets_at",
+        "cost_usd",
+        "unpriced_answers",
+    }
     numbers = {name: (u["answers"], u["tokens"], u["budget"]) for name, u in told.items()}
     assert numbers == {"ada": (2, 320, 5000), "vera": (1, 20, 700), "karl": (0, 0, None)}
     day, resets_at = told["ada"]["day"], told["ada"]["resets_at"]

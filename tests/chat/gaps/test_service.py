@@ -250,8 +250,10 @@ def test_a_curated_answer_is_a_document_like_any_other(
 
     assert read is not None
     assert (read["title"], read["document_type"], read["metadata"]) == (
-        ICELAND, "curated", {"curated": True, "question": ICELAND},
-    )  # fmt: skip
+        ICELAND,
+        "curated",
+        {"curated": True, "question": ICELAND},
+    )
     assert text == f"# {ICELAND}\n\n{ANSWER}\n"
     assert (same.status_code, same.json["document"]["version"]) == (200, 1)
     client.delete(f"/api/knowledge/documents/{document['id']}/", headers=root.headers)
@@ -295,8 +297,9 @@ def test_a_question_with_its_documents_becomes_a_case_and_resolves_the_gap(
     made = resolve(app, root, question=ICELAND, relevant=[document.id])
 
     assert (made.status_code, made.json) == (
-        201, {"document": None, "case": {"set": "gaps", "question": ICELAND, "relevant": [document.id]}},
-    )  # fmt: skip
+        201,
+        {"document": None, "case": {"set": "gaps", "question": ICELAND, "relevant": [document.id]}},
+    )
     (gap,) = gaps(client, root, "?status=resolved")
     assert (gap["resolved"]["evaluation_set"], gap["resolved"]["document_id"]) == ("gaps", None)
     assert gaps(client, root) == []
@@ -308,19 +311,34 @@ NOWHERE = "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"question": ICELAND}, "/answer"), ({"question": ICELAND, "answer": "Yes.", "relevant": [NOWHERE]}, "/answer"),
+        ({"question": ICELAND}, "/answer"),
+        ({"question": ICELAND, "answer": "Yes.", "relevant": [NOWHERE]}, "/answer"),
         ({"question": ICELAND, "relevant": [NOWHERE]}, "/relevant/0"),
         ({"question": ICELAND, "relevant": []}, "/relevant"),
-        ({"question": " ", "answer": "Yes."}, "/question"), ({"question": "\u200b", "answer": "Yes."}, "/question"),
-        ({"question": "?" * 201, "answer": "Yes."}, "/question"), ({"question": ICELAND, "answer": " "}, "/answer"),
+        ({"question": " ", "answer": "Yes."}, "/question"),
+        ({"question": "\u200b", "answer": "Yes."}, "/question"),
+        ({"question": "?" * 201, "answer": "Yes."}, "/question"),
+        ({"question": ICELAND, "answer": " "}, "/answer"),
         ({"question": ICELAND, "answer": "Yes.", "set": "a"}, "/set"),
         ({"question": ICELAND, "answer": "Yes.", "collection": "\u200b"}, "/collection"),
         ({"question": ICELAND, "relevant": [NOWHERE], "set": "\u200b"}, "/set"),
         ({"question": ICELAND, "relevant": [NOWHERE], "collection": "a"}, "/collection"),
     ],
-    ids=["neither", "both", "no_document", "none", "blank", "invisible", "long", "blank_answer", "set", "collection",
-         "set_name", "collection_of_case"],
-)  # fmt: skip
+    ids=[
+        "neither",
+        "both",
+        "no_document",
+        "none",
+        "blank",
+        "invisible",
+        "long",
+        "blank_answer",
+        "set",
+        "collection",
+        "set_name",
+        "collection_of_case",
+    ],
+)
 def test_a_resolution_that_says_too_little_is_refused(
     app: Flask, root: Person, body: dict[str, Any], pointer: str
 ) -> None:

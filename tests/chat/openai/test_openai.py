@@ -228,13 +228,28 @@ def test_parts_of_text_are_read_as_one_text(app: Flask, ada: Person) -> None:
 @pytest.mark.parametrize(
     "harmless",
     [
-        {"temperature": 0.1}, {"max_tokens": 5}, {"max_completion_tokens": 5}, {"seed": 1}, {"user": "x"}, {"top_p": 1},
-        {"stop": ["."]}, {"tools": []}, {"tools": None}, {"n": 1}, {"n": None}, {"stream": None}, {"logprobs": False},
-        {"response_format": {"type": "text"}}, {"response_format": None}, {"stream_options": None}, {"store": True},
-        {"something_new": {"x": [1]}}, {"tool_choice": "none"},
+        {"temperature": 0.1},
+        {"max_tokens": 5},
+        {"max_completion_tokens": 5},
+        {"seed": 1},
+        {"user": "x"},
+        {"top_p": 1},
+        {"stop": ["."]},
+        {"tools": []},
+        {"tools": None},
+        {"n": 1},
+        {"n": None},
+        {"stream": None},
+        {"logprobs": False},
+        {"response_format": {"type": "text"}},
+        {"response_format": None},
+        {"stream_options": None},
+        {"store": True},
+        {"something_new": {"x": [1]}},
+        {"tool_choice": "none"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_parameters_that_change_no_shape_are_ignored(app: Flask, ada: Person, harmless: dict[str, Any]) -> None:
     assert complete(app, ada, model="extractive", **harmless).status_code == 200
 
@@ -242,18 +257,24 @@ def test_parameters_that_change_no_shape_are_ignored(app: Flask, ada: Person, ha
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"n": 2}, "n"), ({"n": 0}, "n"), ({"tools": [{"type": "x"}]}, "tools"), ({"functions": [{}]}, "functions"),
-        ({"response_format": {"type": "json_schema"}}, "response_format.type"), ({"logprobs": True}, "logprobs"),
-        ({"messages": []}, "messages"), ({"messages": EARLIER}, "messages.1.role"),
+        ({"n": 2}, "n"),
+        ({"n": 0}, "n"),
+        ({"tools": [{"type": "x"}]}, "tools"),
+        ({"functions": [{}]}, "functions"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.type"),
+        ({"logprobs": True}, "logprobs"),
+        ({"messages": []}, "messages"),
+        ({"messages": EARLIER}, "messages.1.role"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": " "}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": "x" * 8001}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
-        ({"model": None}, "model"), ({"stream": "yes"}, "stream"),
+        ({"model": None}, "model"),
+        ({"stream": "yes"}, "stream"),
     ],
     ids=lambda value: str(value)[:60],
-)  # fmt: skip
+)
 def test_what_would_change_the_shape_or_says_nothing_is_400(
     app: Flask, ada: Person, openai_server: OpenAIServer, body: dict[str, Any], param: str
 ) -> None:
@@ -328,8 +349,10 @@ def test_the_budget_and_the_slots_are_those_of_every_question(make_app: MakeApp,
 
     assert (full.status_code, error_of(full)["code"]) == (503, "too_many_streams")
     assert (spent.status_code, error_of(spent)["code"], error_of(spent)["type"]) == (
-        429, "quota_exceeded", "rate_limit_error",
-    )  # fmt: skip
+        429,
+        "quota_exceeded",
+        "rate_limit_error",
+    )
     assert int(spent.headers["Retry-After"]) > 0
     assert len([slots.take() for _ in range(slots.count)]) == slots.count
 
@@ -344,11 +367,12 @@ def test_the_conversation_of_a_visitor_is_the_visitors(app: Flask, ada: Person) 
 def test_every_error_below_v1_has_openais_shape(app: Flask, ada: Person) -> None:
     client = app.test_client()
     answers = [
-        client.get("/v1/models"), client.get("/v1/nothing", headers=ada.headers),
+        client.get("/v1/models"),
+        client.get("/v1/nothing", headers=ada.headers),
         client.get("/v1/chat/completions", headers=ada.headers),
         client.post("/v1/chat/completions", data="{", content_type="application/json", headers=ada.headers),
         client.post("/v1/chat/completions", data="x", content_type="text/plain", headers=ada.headers),
-    ]  # fmt: skip
+    ]
 
     assert [answer.status_code for answer in answers] == [401, 404, 405, 400, 415]
     assert {error_of(answer)["type"] for answer in answers} == {"authentication_error", "invalid_request_error"}

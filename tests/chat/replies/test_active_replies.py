@@ -112,9 +112,13 @@ def test_an_answer_as_json_is_stopped_too(app: Flask, ada: Person, openai_server
 
 
 def test_another_process_can_ask_for_it(
-    app: Flask, make_app: MakeApp, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch,
+    app: Flask,
+    make_app: MakeApp,
+    ada: Person,
+    openai_server: OpenAIServer,
+    monkeypatch: pytest.MonkeyPatch,
     database_url: str | None,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(active_replies, "LOOK_SECONDS", 0.05)
     other = with_model(make_app, openai_server, database_url=database_url)
     start, events = begun(app, ada)
@@ -128,9 +132,15 @@ def test_another_process_can_ask_for_it(
 @pytest.mark.parametrize("behaviour", ["slow", "hang"])
 @pytest.mark.parametrize("where", ["here", "another process"])
 def test_an_answer_in_a_conversation_that_is_deleted_is_stopped(
-    app: Flask, make_app: MakeApp, ada: Person, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch,
-    database_url: str | None, behaviour: str, where: str,
-) -> None:  # fmt: skip
+    app: Flask,
+    make_app: MakeApp,
+    ada: Person,
+    openai_server: OpenAIServer,
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str | None,
+    behaviour: str,
+    where: str,
+) -> None:
     """L6: nobody pays for what nobody can read."""
     monkeypatch.setattr(active_replies, "LOOK_SECONDS", 3600 if where == "here" else 0.05)
     deletes = app if where == "here" else with_model(make_app, openai_server, database_url=database_url)

@@ -66,8 +66,9 @@ def test_what_has_changed_is_shown_as_passages_grounding_and_a_diff(app: Flask, 
     assert [passage["title"] for passage in found["passages"]["gained"]] == ["Hours"]
     assert "text" not in found["passages"]["gained"][0]
     assert found["text"]["diff"].splitlines()[3:] == [
-        "-I found nothing about this in the documents.", f"+{HOURS} [1]",
-    ]  # fmt: skip
+        "-I found nothing about this in the documents.",
+        f"+{HOURS} [1]",
+    ]
     assert status == 0
     for said in (
         "fallback",
@@ -135,8 +136,9 @@ def test_another_model_may_be_asked_and_an_unknown_one_is_refused(
     without = make_app(instance_path=app.extensions["settings"].instance_path)
     status, output = run(without, "chat", "replay", message["id"])
     assert (status, output) == (
-        1, f"Error: The model {MODEL} may not be named any more; choose with --model: extractive.\n",
-    )  # fmt: skip
+        1,
+        f"Error: The model {MODEL} may not be named any more; choose with --model: extractive.\n",
+    )
     openai_server.behave(MODEL, "http-401")
     assert run(app, "chat", "replay", message["id"])[0] == 1
 
@@ -180,12 +182,13 @@ def test_what_cannot_be_made_again_says_why(app: Flask, ada: Person) -> None:
     assert sentence(new_id()) == (1, "Error: There is no such message.\n")
     assert sentence(reply["user_message"]["id"]) == (1, "Error: This is for answers; the message is a question.\n")
     assert sentence(message_id, "--generation", 9) == (
-        1, "Error: There is no generation 9; `flask index list` shows them.\n",
-    )  # fmt: skip
+        1,
+        "Error: There is no generation 9; `flask index list` shows them.\n",
+    )
     assert sentence(message_id, "--generation", 2) == (
-        1, "Error: Generation 2 is not finished, so it cannot be searched; "
-        "`flask index build --generation 2` goes on.\n",
-    )  # fmt: skip
+        1,
+        "Error: Generation 2 is not finished, so it cannot be searched; `flask index build --generation 2` goes on.\n",
+    )
     assert sentence("no-id")[0] == 2
     with app.extensions["sessions"]() as session:
         begin_write(session)
@@ -201,9 +204,16 @@ def test_what_cannot_be_made_again_says_why(app: Flask, ada: Person) -> None:
 
 def passage(rank: int, document_id: str, start: int, end: int, version: int = 1) -> dict[str, Any]:
     return {
-        "rank": rank, "document_id": document_id, "title": "T", "version": version, "chunk_id": rank, "page": None,
-        "char_start": start, "char_end": end, "scores": {},
-    }  # fmt: skip
+        "rank": rank,
+        "document_id": document_id,
+        "title": "T",
+        "version": version,
+        "chunk_id": rank,
+        "page": None,
+        "char_start": start,
+        "char_end": end,
+        "scores": {},
+    }
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,12 @@ def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dr
     by_document = {c["document_id"]: c for c in trace["candidates"]}
     kept, dropped = by_document[hours.id], by_document[returns.id]
     assert (kept["kept"], kept["reason"], kept["place"], kept["title"], kept["text"]) == (
-        True, "best", 1, "Hours", HOURS,
-    )  # fmt: skip
+        True,
+        "best",
+        1,
+        "Hours",
+        HOURS,
+    )
     assert (dropped["kept"], dropped["reason"]) == (True, "best")
     assert set(kept["scores"]) == {"dense", "keyword", "fused", "evidence"}
     assert kept["scores"] == message["metadata"]["retrieved_docs"][0]["scores"]
@@ -58,19 +62,23 @@ def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dr
     names = {"near", "dense", "general", "words", "met", "known", "chunks"}
     assert set(trace["gate"].pop("features")) == names
     assert trace["gate"] == {
-        "calibrated": False, "passed": True, "score": grounding["top_score"], "threshold": grounding["threshold"],
+        "calibrated": False,
+        "passed": True,
+        "score": grounding["top_score"],
+        "threshold": grounding["threshold"],
         "lower_threshold": grounding["lower_threshold"],
-    }  # fmt: skip
+    }
     with app.app_context(), app.extensions["sessions"]() as session:
         generation = active_generation(session)
         assert generation is not None
-        index = {
-            "generation": generation.id, "revision": generation.revision, "embedder": generation.embedder
-        }  # fmt: skip
+        index = {"generation": generation.id, "revision": generation.revision, "embedder": generation.embedder}
     assert trace["index"] == index
     assert trace["question"] == {
-        "asked": QUESTION, "searched": QUESTION, "beside": None, "history": {"messages": 0, "told": 0}
-    }  # fmt: skip
+        "asked": QUESTION,
+        "searched": QUESTION,
+        "beside": None,
+        "history": {"messages": 0, "told": 0},
+    }
     assert trace["collections"] == ["default"]
     assert trace["model"] == {"asked": "extractive", "answered": "extractive", "failures": [], "cached": False}
     for name in ("timings_ms", "citations", "prompt_version", "usage"):
@@ -135,8 +143,9 @@ def test_a_models_answer_tells_its_prompt_the_models_that_failed_and_the_markers
     # The same passages make the same prompt, whatever is drawn to fence them.
     assert again["prompts"][1]["messages"][0] == system
     assert [(m["marker"], m["reason"]) for m in told["removed_markers"]] == [
-        (1, "not_supported"), (7, "no_such_passage"),
-    ]  # fmt: skip
+        (1, "not_supported"),
+        (7, "no_such_passage"),
+    ]
     assert all(0 < m["at"] <= len(first["content"]) for m in told["removed_markers"])
     assert first["metadata"]["removed_markers"] == 2
 
@@ -163,9 +172,11 @@ def test_a_follow_up_tells_both_ways_it_was_searched(app: Flask, ada: Person) ->
     message = answer_to(app, ada, question, chat_session_id=session_id)
 
     assert trace_of(app, ada, message["id"])["question"] == {
-        "asked": question, "searched": f"{QUESTION} {question}", "beside": question,
+        "asked": question,
+        "searched": f"{QUESTION} {question}",
+        "beside": question,
         "history": {"messages": 2, "told": 0},
-    }  # fmt: skip
+    }
 
 
 def test_a_kept_answer_says_that_it_is_one_and_how_it_was_found(make_app: MakeApp) -> None:

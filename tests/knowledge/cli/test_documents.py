@@ -282,8 +282,10 @@ class TestPrune:
         (docs / "deep" / "returns.txt").unlink()
         first = run("ingest", docs, "--wait", "--prune")
         assert first.stdout.splitlines() == [
-            "0 added, 0 changed, 2 unchanged, 0 failed", "  removed: docs/deep/returns.txt", "removed 1",
-        ]  # fmt: skip
+            "0 added, 0 changed, 2 unchanged, 0 failed",
+            "  removed: docs/deep/returns.txt",
+            "removed 1",
+        ]
         assert self.names(sqlite_app) == ["docs/hours.md", "docs/scan.pdf"]
         assert RETURNS not in [c.text for c in visible(sqlite_app)]
         second = run("ingest", docs, "--wait", "--prune")
@@ -383,9 +385,7 @@ def test_a_page_is_ingested_by_its_address_and_fetched_again_by_the_next_run(run
     page.page("/hours", "Closed for good.", media_type="text/plain")
     second = run("ingest", url, "--wait")
 
-    assert (second.exit_code, second.stdout) == (
-        0, "0 added, 0 changed, 0 unchanged, 1 fetched again, 0 failed\n"
-    )  # fmt: skip
+    assert (second.exit_code, second.stdout) == (0, "0 added, 0 changed, 0 unchanged, 1 fetched again, 0 failed\n")
     assert {chunk.text for chunk in visible(sqlite_app)} == {"Closed for good.", RETURNS}
 
 

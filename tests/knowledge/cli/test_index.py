@@ -42,8 +42,9 @@ def test_a_generation_goes_through_its_life(run, sqlite_app):
     )
     listed = [line.split("│")[1:-1] for line in run("index", "list").stdout.splitlines() if "MiniLM" in line]
     assert [[cell.strip() for cell in line[:6]] for line in listed] == [
-        ["1", "all-MiniLM-L6-v2", "230", "1", "yes", "yes"], ["2", "all-MiniLM-L6-v2", "60", "1", "yes", ""],
-    ]  # fmt: skip
+        ["1", "all-MiniLM-L6-v2", "230", "1", "yes", "yes"],
+        ["2", "all-MiniLM-L6-v2", "60", "1", "yes", ""],
+    ]
     assert run("index", "activate", 2).stdout.startswith("Generation 2 answers now.")
     put_content(sqlite_app, id_, RETURNS)
     add_and_ingest(sqlite_app, "Ducks eat grass.")
@@ -59,9 +60,12 @@ def test_a_generation_goes_through_its_life(run, sqlite_app):
 def test_what_is_refused_ends_with_its_sentence(run, sqlite_app):
     add_and_ingest(sqlite_app, HOURS)
     for command, sentence in (
-        (("activate", 1), "already"), (("activate", 5), "no generation 5"), (("drop", 1), "active one"),
-        (("rollback",), "no generation to go back to"), (("build", "--chunk-size", 500), "40 to 232 tokens"),
-    ):  # fmt: skip
+        (("activate", 1), "already"),
+        (("activate", 5), "no generation 5"),
+        (("drop", 1), "active one"),
+        (("rollback",), "no generation to go back to"),
+        (("build", "--chunk-size", 500), "40 to 232 tokens"),
+    ):
         result = run("index", *command)
         assert (result.exit_code, sentence in result.stderr) == (1, True), result.stderr
     assert run("index", "build", "--generation", 1, "--chunk-size", 60).exit_code == 2
@@ -87,8 +91,9 @@ def test_an_embedder_that_is_away_ends_a_build_which_goes_on_later(run, sqlite_a
     embedder.spoil = away
     result = run("index", "build", "--chunk-size", 60)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
-        1, "Error: The embedding service does not answer; try again.",
-    )  # fmt: skip
+        1,
+        "Error: The embedding service does not answer; try again.",
+    )
     embedder.spoil = lambda vectors: vectors
     assert run("index", "build", "--chunk-size", 60).exit_code == 0
     assert len({row[0] for row in rows(sqlite_app, 2)}) == 2

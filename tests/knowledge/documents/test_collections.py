@@ -100,12 +100,18 @@ def test_one_of_many_who_take_a_name_at_once_gets_it(app, root):
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"name": ""}, "/name"), ({"name": " \t"}, "/name"), ({"name": "\u200b\u202e"}, "/name"), ({}, "/name"),
-        ({"name": "x" * 101}, "/name"), ({"name": 5}, "/name"), ({"name": "a", "visibility": "nobody"}, "/visibility"),
-        ({"name": "a", "visibility": None}, "/visibility"), ({"name": "a", "id": NOBODY}, "/id"),
+        ({"name": ""}, "/name"),
+        ({"name": " \t"}, "/name"),
+        ({"name": "\u200b\u202e"}, "/name"),
+        ({}, "/name"),
+        ({"name": "x" * 101}, "/name"),
+        ({"name": 5}, "/name"),
+        ({"name": "a", "visibility": "nobody"}, "/visibility"),
+        ({"name": "a", "visibility": None}, "/visibility"),
+        ({"name": "a", "id": NOBODY}, "/id"),
     ],
     ids=["empty", "blank", "invisible", "none", "long", "number", "visibility", "null", "unknown"],
-)  # fmt: skip
+)
 def test_a_bad_field_is_pointed_at(client, root, body, pointer):
     """G9"""
     assert pointers(client.post(COLLECTIONS, json=body, headers=root.headers)) == [pointer]
@@ -124,8 +130,12 @@ def test_what_is_not_there_is_404(client, root, path):
 
 
 def test_nothing_can_be_done_with_a_collection_that_is_not_there(client, root, ada):
-    calls = [change(client, root, NOBODY, name="a"), remove(client, root, NOBODY), join(client, root, NOBODY, "ada"),
-             leave(client, root, NOBODY, ada.id)]  # fmt: skip
+    calls = [
+        change(client, root, NOBODY, name="a"),
+        remove(client, root, NOBODY),
+        join(client, root, NOBODY, "ada"),
+        leave(client, root, NOBODY, ada.id),
+    ]
     assert [refused(answer) for answer in calls] == [(404, "collection_not_found")] * 4
 
 
@@ -277,9 +287,14 @@ def test_only_administrators_change_anything(app, client, root, ada):
     id_ = make(client, root, visibility="members").json["id"]
     join(client, root, id_, "ada")
     before = dump(app)
-    calls = [make(client, ada, "mine"), change(client, ada, id_, visibility="everyone"), remove(client, ada, id_),
-             join(client, ada, id_, "ada"), leave(client, ada, id_, ada.id),
-             get(client, ada, f"collections/{id_}/members/")]  # fmt: skip
+    calls = [
+        make(client, ada, "mine"),
+        change(client, ada, id_, visibility="everyone"),
+        remove(client, ada, id_),
+        join(client, ada, id_, "ada"),
+        leave(client, ada, id_, ada.id),
+        get(client, ada, f"collections/{id_}/members/"),
+    ]
     assert [refused(answer) for answer in calls] == [(403, "admin_required")] * 6
     assert dump(app) == before
 

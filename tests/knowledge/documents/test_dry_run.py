@@ -45,10 +45,20 @@ def test_a_dry_run_tells_what_would_be_stored_and_stores_nothing(client, app, ro
     body = answer.json
     assert body.pop("tokens") > 200
     assert body == {
-        "encoding": "utf-8", "language": "en", "media_type": "text/markdown", "title": "T", "pages": None,
-        "pages_without_text": None, "characters": len(TEXT), "chunk_count": 3, "price_usd": None,
-        "exact_duplicate": None, "near_duplicates": [], "instruction_score": 0.0, "warnings": [],
-    }  # fmt: skip
+        "encoding": "utf-8",
+        "language": "en",
+        "media_type": "text/markdown",
+        "title": "T",
+        "pages": None,
+        "pages_without_text": None,
+        "characters": len(TEXT),
+        "chunk_count": 3,
+        "price_usd": None,
+        "exact_duplicate": None,
+        "near_duplicates": [],
+        "instruction_score": 0.0,
+        "warnings": [],
+    }
 
 
 def test_the_counts_are_those_of_the_document_that_is_added_afterwards(client, app, root):
@@ -67,13 +77,14 @@ def test_pages_without_text_are_counted(client, app, root):
 @pytest.mark.parametrize(
     ("data", "name", "encoding"),
     [
-        ("Größe und Maß der Bänke.".encode("cp1252"), "a.txt", "cp1252"), ("Größe".encode(), "a.txt", "utf-8"),
+        ("Größe und Maß der Bänke.".encode("cp1252"), "a.txt", "cp1252"),
+        ("Größe".encode(), "a.txt", "utf-8"),
         ("Größe und Maß".encode("utf-16"), "a.txt", "utf-16-le"),
         (b"<html><meta charset=iso-8859-2><p>" + "Žluťoučký kůň".encode("iso-8859-2"), "a.html", "iso8859-2"),
         (make_docx(HOURS), "a.docx", None),
     ],
     ids=["cp1252", "utf-8", "utf-16", "declared", "docx"],
-)  # fmt: skip
+)
 def test_the_encoding_of_a_text_is_told(client, root, data, name, encoding):
     body = preview_file(client, root, data, name).json
     assert body["encoding"] == encoding
@@ -82,12 +93,14 @@ def test_the_encoding_of_a_text_is_told(client, root, data, name, encoding):
 @pytest.mark.parametrize(
     ("data", "name", "code"),
     [
-        (make_pdf(""), "scan.pdf", "no_text"), (make_pdf("x", password="pw"), "a.pdf", "encrypted"),
-        (b"%PDF-1.7 nothing", "a.pdf", "damaged"), (b"\x7fELF" + bytes(60), "a.bin", "unsupported"),
+        (make_pdf(""), "scan.pdf", "no_text"),
+        (make_pdf("x", password="pw"), "a.pdf", "encrypted"),
+        (b"%PDF-1.7 nothing", "a.pdf", "damaged"),
+        (b"\x7fELF" + bytes(60), "a.bin", "unsupported"),
         (b" ", "a.txt", "no_text"),
     ],
     ids=["scan", "encrypted", "damaged", "unsupported", "blank"],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_read_is_told_with_the_code_it_would_fail_with(client, app, root, data, name, code):
     """H8"""
     before = counts(app)

@@ -78,12 +78,23 @@ def test_a_reader_sees_what_belongs_to_reading_and_nothing_else(app: Flask, ada:
     id_ = add_and_ingest(app, HOURS, title="Hours", source="handbook", extra={"team": "support"}).id
     document: Any = read(app, ada, id_).json
     assert document == {
-        "id": id_, "title": "Hours", "source": "handbook", "url": None, "version": 1, "language": "en",
-    }  # fmt: skip
+        "id": id_,
+        "title": "Hours",
+        "source": "handbook",
+        "url": None,
+        "version": 1,
+        "language": "en",
+    }
     version: Any = read(app, ada, id_, "versions/1/").json
     assert set(version) == {
-        "version", "media_type", "created_at", "is_current", "characters", "text", "page_starts",
-    }  # fmt: skip
+        "version",
+        "media_type",
+        "created_at",
+        "is_current",
+        "characters",
+        "text",
+        "page_starts",
+    }
     assert (version["text"], version["page_starts"], version["is_current"]) == (HOURS, [], True)
     assert read(app, ada, id_, "chunks/").json == read(app, root, id_, "chunks/").json
     whole: Any = read(app, root, id_).json
@@ -117,9 +128,7 @@ def test_a_closed_collection_is_read_by_its_members_only(app: Flask, ada: Person
     assert [seen(app, who, document) for who in (ada, granted)] == [GONE] * 2
 
 
-@pytest.mark.parametrize(
-    "values", [{"is_active": False}, {"status": "deleted"}], ids=["switched off", "deleted"]
-)  # fmt: skip
+@pytest.mark.parametrize("values", [{"is_active": False}, {"status": "deleted"}], ids=["switched off", "deleted"])
 def test_what_answers_nobody_is_read_by_no_user(app: Flask, ada: Person, values: dict[str, Any]) -> None:
     id_ = add_and_ingest(app, HOURS).id
     assert seen(app, ada, id_) == OPEN

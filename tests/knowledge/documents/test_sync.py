@@ -86,8 +86,15 @@ def test_a_mixed_lot_becomes_what_each_would_have_become(app: Flask, make_app: M
 
     assert together == one_by_one(alone, lot)
     assert together == [
-        "unchanged", "changed", "added", "unchanged", "added", "changed", "unsupported", "no_text",
-    ]  # fmt: skip
+        "unchanged",
+        "changed",
+        "added",
+        "unchanged",
+        "added",
+        "changed",
+        "unsupported",
+        "no_text",
+    ]
     assert all_rows(app) == all_rows(alone)
 
 

@@ -155,11 +155,25 @@ def test_a_url_sent_twice_at_the_same_time_is_one_document(app, reached):
     assert (len(ids), len(set(ids))) == (4, 1)
 
 
-@pytest.mark.parametrize("url", [
-    "http://127.0.0.1/", "http://localhost/", "http://169.254.169.254/latest/meta-data/", "http://[::ffff:127.0.0.1]/",
-    "http://2130706433/", "http://127.1/", "file:///etc/passwd", "gopher://example.com/", "http://good@127.0.0.1/",
-    "http://example.com\\@127.0.0.1/", "http://93.184.216.34:6379/", "x", " ", "http://a\nb/",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/",
+        "http://localhost/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://2130706433/",
+        "http://127.1/",
+        "file:///etc/passwd",
+        "gopher://example.com/",
+        "http://good@127.0.0.1/",
+        "http://example.com\\@127.0.0.1/",
+        "http://93.184.216.34:6379/",
+        "x",
+        " ",
+        "http://a\nb/",
+    ],
+)
 def test_a_url_that_may_not_be_fetched_is_refused_in_the_request(client, root, url):
     """I1, I2, I3"""
     answer = post(client, root, url)
@@ -176,13 +190,21 @@ def test_a_name_that_leads_inside_is_refused_in_the_request(app, client, root, a
     assert client.get(DOCUMENTS, headers=root.headers).json["items"] == []
 
 
-@pytest.mark.parametrize(("body", "pointer"), [
-    ({"url": 7}, "/url"), ({"url": None}, "/url"), ({"url": ""}, "/url"), ({"url": "a" * 2001}, "/url"),
-    ({"url": ["http://example.com/"]}, "/url"), ({"url": "http://93.184.216.34/", "content": "x"}, "/content"),
-    ({"url": "http://93.184.216.34/", "source": "x"}, "/source"), ({"url": "http://93.184.216.34/", "x": 1}, "/x"),
-    ({"url": "http://93.184.216.34/", "title": ""}, "/title"),
-    ({"url": "http://93.184.216.34/", "collection": " "}, "/collection"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"url": 7}, "/url"),
+        ({"url": None}, "/url"),
+        ({"url": ""}, "/url"),
+        ({"url": "a" * 2001}, "/url"),
+        ({"url": ["http://example.com/"]}, "/url"),
+        ({"url": "http://93.184.216.34/", "content": "x"}, "/content"),
+        ({"url": "http://93.184.216.34/", "source": "x"}, "/source"),
+        ({"url": "http://93.184.216.34/", "x": 1}, "/x"),
+        ({"url": "http://93.184.216.34/", "title": ""}, "/title"),
+        ({"url": "http://93.184.216.34/", "collection": " "}, "/collection"),
+    ],
+)
 def test_a_url_stands_alone_and_is_text(client, root, body, pointer):
     """G9"""
     assert pointers(client.post(DOCUMENTS, json=body, headers=root.headers)) == [pointer]
@@ -318,17 +340,21 @@ def test_a_page_is_fetched_only_once_although_embedding_has_to_wait(app, reached
     assert len(reached.requests) == 1
 
 
-@pytest.mark.parametrize(("path", "media_type", "body", "kind", "name"), [
-    ("/index.php?id=1", "text/html; charset=utf-8", PAGE, "text/html", "index.html"),
-    ("/docs/v1.2", "text/html", PAGE, "text/html", "v1.html"),
-    ("/", "application/xhtml+xml", PAGE, "text/html", ""),
-    ("/README.md", "text/plain", f"# Hours\n\n{HOURS}", "text/markdown", "README.md"),
-    ("/README.md", "text/html", PAGE, "text/html", "README.html"),
-    ("/notes", "text/plain", HOURS, "text/plain", "notes"),
-    ("/get?id=7", "application/pdf", make_pdf(HOURS), "application/pdf", "get.pdf"),
-    ("/scan.pdf", "application/octet-stream", make_pdf(HOURS), "application/pdf", "scan.pdf"),
-    ("/scan.pdf", "", make_pdf(HOURS), "application/pdf", "scan.pdf"),
-], ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "body")  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "media_type", "body", "kind", "name"),
+    [
+        ("/index.php?id=1", "text/html; charset=utf-8", PAGE, "text/html", "index.html"),
+        ("/docs/v1.2", "text/html", PAGE, "text/html", "v1.html"),
+        ("/", "application/xhtml+xml", PAGE, "text/html", ""),
+        ("/README.md", "text/plain", f"# Hours\n\n{HOURS}", "text/markdown", "README.md"),
+        ("/README.md", "text/html", PAGE, "text/html", "README.html"),
+        ("/notes", "text/plain", HOURS, "text/plain", "notes"),
+        ("/get?id=7", "application/pdf", make_pdf(HOURS), "application/pdf", "get.pdf"),
+        ("/scan.pdf", "application/octet-stream", make_pdf(HOURS), "application/pdf", "scan.pdf"),
+        ("/scan.pdf", "", make_pdf(HOURS), "application/pdf", "scan.pdf"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "body",
+)
 def test_what_it_is_the_server_says_before_the_url_does(app, reached, embedder, path, media_type, body, kind, name):
     """H2"""
     reached.page(path, body, media_type=media_type)

@@ -29,10 +29,15 @@ ANSWERABLE = [
     ("Within how many days can goods be returned?", "returns.md", "thirty"),
 ]
 UNANSWERABLE = [
-    "Who painted the Sistine Chapel?", "How tall is Mount Everest?", "What is the boiling point of helium?",
-    "Which planet has the most moons?", "How do I solve a cubic equation?", "Who won the chess championship?",
-    "What is a good recipe for lasagne?", "When did the Roman empire fall?",
-]  # fmt: skip
+    "Who painted the Sistine Chapel?",
+    "How tall is Mount Everest?",
+    "What is the boiling point of helium?",
+    "Which planet has the most moons?",
+    "How do I solve a cubic equation?",
+    "Who won the chess championship?",
+    "What is a good recipe for lasagne?",
+    "When did the Roman empire fall?",
+]
 
 
 def lines(path: Path, rows: list[dict[str, object]]) -> None:

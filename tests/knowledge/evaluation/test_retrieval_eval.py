@@ -96,11 +96,14 @@ WITH_HEADER = "query-id\tcorpus-id\tscore\nq1\thours\t1\nq2\treturns\t1\n"
 @pytest.mark.parametrize(
     ("qrels", "name"),
     [
-        (WITH_HEADER, "qrels.tsv"), (WITH_HEADER.partition("\n")[2], "qrels.tsv"), (WITH_HEADER, "qrels/test.tsv"),
-        ("q1 0 hours 1\nq2 0 returns 1\n", "qrels.tsv"), ("q1\thours\t1\r\n\r\nq2\treturns\t1\r\n", "qrels.tsv"),
+        (WITH_HEADER, "qrels.tsv"),
+        (WITH_HEADER.partition("\n")[2], "qrels.tsv"),
+        (WITH_HEADER, "qrels/test.tsv"),
+        ("q1 0 hours 1\nq2 0 returns 1\n", "qrels.tsv"),
+        ("q1\thours\t1\r\n\r\nq2\treturns\t1\r\n", "qrels.tsv"),
     ],
     ids=["header", "no_header", "folder", "trec", "crlf"],
-)  # fmt: skip
+)
 def test_judgements_are_read_in_each_of_their_forms(tmp_path, qrels, name):
     found = read_set(write_set(tmp_path / "set", qrels, qrels_file=name))
     assert found.qrels == {"q1": {"hours": 1.0}, "q2": {"returns": 1.0}}
@@ -116,13 +119,17 @@ def test_languages_share_the_judgements_of_the_folder_above(tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [
-        ("queries.jsonl", "not json\n", "line 1: expected a JSON object"), ("queries.jsonl", "[]\n", "line 1"),
-        ("queries.jsonl", '{"_id": "q1"}\n', "with _id, text"), ("qrels.tsv", "q1\thours\t1\nq1\tx\n", "line 2"),
-        ("qrels.tsv", "q9\thours\t1\n", "no question"), ("queries.jsonl", b"\xff\xfe", "cannot be read"),
-        ("corpus.jsonl.gz", b"not gzip", "cannot be read"), ("corpus.jsonl", '{"_id": "a"}\n', "line 1"),
+        ("queries.jsonl", "not json\n", "line 1: expected a JSON object"),
+        ("queries.jsonl", "[]\n", "line 1"),
+        ("queries.jsonl", '{"_id": "q1"}\n', "with _id, text"),
+        ("qrels.tsv", "q1\thours\t1\nq1\tx\n", "line 2"),
+        ("qrels.tsv", "q9\thours\t1\n", "no question"),
+        ("queries.jsonl", b"\xff\xfe", "cannot be read"),
+        ("corpus.jsonl.gz", b"not gzip", "cannot be read"),
+        ("corpus.jsonl", '{"_id": "a"}\n', "line 1"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_folder_that_is_no_set_is_refused_with_its_reason(tmp_path, file, content, sentence):
     folder = write_set(tmp_path / "set", WITH_HEADER)
     (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -189,6 +196,9 @@ def test_a_corpus_becomes_documents_as_ingestion_makes_them_and_once_only(sqlite
         documents = session.scalars(select(Document)).all()
         texts = session.scalars(select(DocumentVersion.text)).all()
     assert sorted((d.title, d.status, d.language) for d in documents) == [
-        ("", "ready", "en"), ("Ducks eat grass", "ready", None), ("Hours", "ready", "en"), ("Hours", "ready", "en"),
-    ]  # fmt: skip
+        ("", "ready", "en"),
+        ("Ducks eat grass", "ready", None),
+        ("Hours", "ready", "en"),
+        ("Hours", "ready", "en"),
+    ]
     assert "Ducks eat grass" in texts

@@ -23,11 +23,17 @@ from tests.knowledge.conftest import add, found, ingest_now, visible
 
 ALL = ["en", "de", ""]
 FRUIT = [
-    "Apples grow on trees. An apple a day is said to help.", "Pears grow on trees, and pears are soft.",
-    "Bananas grow in the south, where it is warm.", "Cherries are red and small, and birds like cherries.",
-    "Plums are blue.", "Grapes become wine in the cellar of the monastery.", "Figs are eaten dry.",
-    "Lemons are sour. Nobody eats lemons like apples.", "Melons are heavy.", "Dates come from palms.",
-]  # fmt: skip
+    "Apples grow on trees. An apple a day is said to help.",
+    "Pears grow on trees, and pears are soft.",
+    "Bananas grow in the south, where it is warm.",
+    "Cherries are red and small, and birds like cherries.",
+    "Plums are blue.",
+    "Grapes become wine in the cellar of the monastery.",
+    "Figs are eaten dry.",
+    "Lemons are sour. Nobody eats lemons like apples.",
+    "Melons are heavy.",
+    "Dates come from palms.",
+]
 
 
 def search(session: Session, question: str, **scope) -> list[tuple[int, float]]:
@@ -185,10 +191,28 @@ def test_the_title_the_source_and_the_headings_count_as_words_of_a_chunk(app, se
 
 @pytest.mark.parametrize(
     "question",
-    ['"', "'", "NEAR(a b)", "terms: shop", "shop*", "shop AND NOT nine", "a & | ! <-> b", "(", "\\", "^shop", "-shop",
-     "shop:*", "{shop}", "'; DROP TABLE chunk_terms; --", "\x00", "%", ":t0", "shop' | 'nine"],
+    [
+        '"',
+        "'",
+        "NEAR(a b)",
+        "terms: shop",
+        "shop*",
+        "shop AND NOT nine",
+        "a & | ! <-> b",
+        "(",
+        "\\",
+        "^shop",
+        "-shop",
+        "shop:*",
+        "{shop}",
+        "'; DROP TABLE chunk_terms; --",
+        "\x00",
+        "%",
+        ":t0",
+        "shop' | 'nine",
+    ],
     ids=repr,
-)  # fmt: skip
+)
 def test_no_question_is_a_query(app, session, question):
     """Its words are looked for, and nothing else in it means anything."""
     add_and_ingest(app, HOURS)

@@ -148,12 +148,14 @@ def test_an_inactive_document_is_ingested_and_never_found(app, embedder):
 @pytest.mark.parametrize(
     ("data", "name", "code"),
     [
-        (make_pdf(""), "scan.pdf", "no_text"), (b"%PDF-1.7 nothing", "a.pdf", "damaged"),
+        (make_pdf(""), "scan.pdf", "no_text"),
+        (b"%PDF-1.7 nothing", "a.pdf", "damaged"),
         (make_pdf("secret", password="pw"), "a.pdf", "encrypted"),
         (rezipped(make_docx(HOURS), {"word/document.xml": b"<broken"}), "a.docx", "damaged"),
-        (b"<html><script>1</script></html>", "a.html", "no_text"), ("\u200b\u2060".encode(), "a.txt", "no_text"),
+        (b"<html><script>1</script></html>", "a.html", "no_text"),
+        ("\u200b\u2060".encode(), "a.txt", "no_text"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_read_fails_with_its_reason(app, embedder, data, name, code):
     """H5, H8"""
     id_ = add(app, data, name)

@@ -65,9 +65,16 @@ def at_once(app: Flask, lease: float = 60) -> int:
 
 # These say when, by whom or in which order something was done.
 OF_THE_WAY = {
-    "id", "document_id", "version_id", "collection_id", "uploaded_at", "updated_at", "created_at", "next_attempt_at",
+    "id",
+    "document_id",
+    "version_id",
+    "collection_id",
+    "uploaded_at",
+    "updated_at",
+    "created_at",
+    "next_attempt_at",
     "added_revision",
-}  # fmt: skip
+}
 
 
 def all_rows(app: Flask) -> list[tuple[Any, ...]]:

@@ -56,9 +56,21 @@ def built(app, *args, threads: int = 1, **kwargs) -> int:
 
 
 COLUMNS = (
-    "document_id", "version_id", "version", "ordinal", "char_start", "char_end", "page", "headings", "text", "tokens",
-    "text_hash", "embedding", "added_revision", "removed_revision",
-)  # fmt: skip
+    "document_id",
+    "version_id",
+    "version",
+    "ordinal",
+    "char_start",
+    "char_end",
+    "page",
+    "headings",
+    "text",
+    "tokens",
+    "text_hash",
+    "embedding",
+    "added_revision",
+    "removed_revision",
+)
 
 
 def rows(app, generation_id: int, *without: str) -> list[list[Any]]:
@@ -144,9 +156,15 @@ def test_another_embedder_embeds_everything_itself(app, embedder):
 
 
 STEPS = [
-    (reindex, "embed_missing"), (ingestion, "new_chunk"), (ingestion, "fill_vectors"), (ingestion, "_report"),
-    (reindex, "show"), (reindex, "held"), (reindex, "_finished"), (reindex, "_next_round"),
-]  # fmt: skip
+    (reindex, "embed_missing"),
+    (ingestion, "new_chunk"),
+    (ingestion, "fill_vectors"),
+    (ingestion, "_report"),
+    (reindex, "show"),
+    (reindex, "held"),
+    (reindex, "_finished"),
+    (reindex, "_next_round"),
+]
 
 
 @pytest.mark.parametrize("call", [1, 3])

@@ -121,12 +121,17 @@ def spoil_a_vector(app, ids):
 @pytest.mark.parametrize(
     ("damage", "check"),
     [
-        (lose_a_chunk, verify.DOCUMENTS), (lose_all_chunks, verify.DOCUMENTS), (miscount, verify.DOCUMENTS),
-        (shift_an_offset, verify.OFFSETS), (lose_the_text, verify.OFFSETS), (change_the_text, verify.OFFSETS),
-        (cut_a_vector, verify.VECTORS), (spoil_a_vector, verify.VECTORS),
+        (lose_a_chunk, verify.DOCUMENTS),
+        (lose_all_chunks, verify.DOCUMENTS),
+        (miscount, verify.DOCUMENTS),
+        (shift_an_offset, verify.OFFSETS),
+        (lose_the_text, verify.OFFSETS),
+        (change_the_text, verify.OFFSETS),
+        (cut_a_vector, verify.VECTORS),
+        (spoil_a_vector, verify.VECTORS),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
-)  # fmt: skip
+)
 def test_a_damaged_document_is_found_and_ingested_again(app, other, ids, damage, check):
     before = [(c.document_id, c.ordinal, c.text) for c in visible(app)]
     found(other, QUESTION)

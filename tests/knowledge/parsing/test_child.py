@@ -39,14 +39,22 @@ def code_of(limits: Limits = DEFAULT) -> str:
 @pytest.mark.parametrize(
     "script",
     [
-        "import os; os._exit(0)", "import os; os._exit(3)", "import os; os.abort()", "raise SystemExit(1)",
-        "import os; os.kill(os.getpid(), 9)", "import ctypes; ctypes.string_at(0)",
-        "print('{\"text\": ')", "print('[]')", "print('{}')", "print('3')",
-        "print('{\"error\": \"made up\"}')",
-        "print('{\"error\": []}')", "import sys; sys.stdout.buffer.write(b'\\xff')",
-        "print('{\"text\": 1, \"title\": null, \"pages\": []}')",
+        "import os; os._exit(0)",
+        "import os; os._exit(3)",
+        "import os; os.abort()",
+        "raise SystemExit(1)",
+        "import os; os.kill(os.getpid(), 9)",
+        "import ctypes; ctypes.string_at(0)",
+        "print('{\"text\": ')",
+        "print('[]')",
+        "print('{}')",
+        "print('3')",
+        'print(\'{"error": "made up"}\')',
+        "print('{\"error\": []}')",
+        "import sys; sys.stdout.buffer.write(b'\\xff')",
+        'print(\'{"text": 1, "title": null, "pages": []}\')',
     ],
-)  # fmt: skip
+)
 def test_a_child_that_ends_without_an_answer_has_crashed(monkeypatch, script):
     """H14"""
     play(monkeypatch, script)
@@ -139,11 +147,12 @@ def test_the_answer_holds_what_the_format_extracted():
 @pytest.mark.parametrize(
     ("trouble", "code"),
     [
-        (ParseError("encrypted"), "encrypted"), (MemoryError(), "too_complex"),
+        (ParseError("encrypted"), "encrypted"),
+        (MemoryError(), "too_complex"),
         (RecursionError(), "too_complex"),
         (ValueError("/etc/passwd"), "damaged"),
     ],
-)  # fmt: skip
+)
 def test_trouble_becomes_a_code_and_nothing_else(monkeypatch, trouble, code):
     def extract(data, limits):
         raise trouble

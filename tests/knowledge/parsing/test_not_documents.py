@@ -55,24 +55,33 @@ def test_a_redirect_to_a_form_is_told_by_the_form():
     ("title", "body"),
     [
         ("Opening hours", f"<header>{FORM}</header><h1>Opening hours</h1><p>{HOURS}</p>"),
-        ("Signing in", "<h1>Signing in</h1><p>Type the number of your card and your password. Whoever has forgotten "
-         "it asks at the desk.</p><form><input name=q><button>Search</button></form>"),
+        (
+            "Signing in",
+            "<h1>Signing in</h1><p>Type the number of your card and your password. Whoever has forgotten "
+            "it asks at the desk.</p><form><input name=q><button>Search</button></form>",
+        ),
         ("What 404 means", f"<h1>The status 404</h1><p>A page not found has the status 404. {HOURS}</p>"),
         ("Cookies", f"<p>We bake cookies every day. {HOURS}</p><button>Order</button>"),
         ("Hours", "<p>Open from nine to five.</p><script src=/stats.js></script>"),
         ("図書館", "<p>図書館は午前九時に開きます。</p><script src=/stats.js></script>"),
     ],
     ids=["login-box", "about-login", "about-404", "about-cookies", "short", "japanese"],
-)  # fmt: skip
+)
 def test_a_document_is_no_page_in_place_of_one(title, body):
     assert judged(title, body) is None
 
 
 @pytest.mark.parametrize(
     ("text", "encoding"),
-    [("Książnica w święta", "iso-8859-2"), ("ห้องสมุดเปิด", "tis-620"), ("図書館は九時", "shift_jis"),
-     ("Библиотека", "koi8-r"), ("図書館", "iso-2022-jp"), ("Tür", "utf-8")],
-)  # fmt: skip
+    [
+        ("Książnica w święta", "iso-8859-2"),
+        ("ห้องสมุดเปิด", "tis-620"),
+        ("図書館は九時", "shift_jis"),
+        ("Библиотека", "koi8-r"),
+        ("図書館", "iso-2022-jp"),
+        ("Tür", "utf-8"),
+    ],
+)
 def test_a_declared_encoding_comes_before_a_guess(text, encoding):
     assert decode(as_utf8(text.encode(encoding), encoding)) == text
 

@@ -112,8 +112,9 @@ def test_the_score_can_be_followed() -> None:
     found = signs(f"{HOURS} {ORDER}")
 
     assert [(sign.name, sign.weight) for sign in found] == [
-        ("tells to ignore instructions", 0.6), ("asks for the system prompt", 0.5),
-    ]  # fmt: skip
+        ("tells to ignore instructions", 0.6),
+        ("asks for the system prompt", 0.5),
+    ]
     assert found[0].quote == "Ignore all previous instructions"
     assert score(found) == 0.8
     assert all(len(sign.quote) <= LONGEST_QUOTE for sign in signs("Human: " + "x" * 500 + "\nAssistant: y"))

@@ -14,13 +14,22 @@ PAGE = b"<!DOCTYPE html>\n<html><p>hi</p></html>"
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("a.txt", "text/plain"), ("a.LOG", "text/plain"), ("README", "text/plain"), (".hidden", "text/plain"),
-        ("", "text/plain"), ("a.md", "text/markdown"), ("a.tar.Markdown", "text/markdown"),
-        ("C:\\dir.pdf\\a.htm", "text/html"), ("日本語.html", "text/html"), ("a.csv", "text/csv"),
-        ("a.TSV", "text/tab-separated-values"), ("a.json", "application/json"), ("a.ndjson", "application/jsonl"),
+        ("a.txt", "text/plain"),
+        ("a.LOG", "text/plain"),
+        ("README", "text/plain"),
+        (".hidden", "text/plain"),
+        ("", "text/plain"),
+        ("a.md", "text/markdown"),
+        ("a.tar.Markdown", "text/markdown"),
+        ("C:\\dir.pdf\\a.htm", "text/html"),
+        ("日本語.html", "text/html"),
+        ("a.csv", "text/csv"),
+        ("a.TSV", "text/tab-separated-values"),
+        ("a.json", "application/json"),
+        ("a.ndjson", "application/jsonl"),
         ("a.eml", "message/rfc822"),
     ],
-)  # fmt: skip
+)
 def test_text_is_named_by_its_extension(name, kind):
     assert sniff(b"Some words.", name) == kind
 
@@ -74,14 +83,26 @@ EXE = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff" + bytes(60)
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (PNG, "a.png"), (PNG, "a.txt"), (EXE, "a.exe"), (EXE, "a.pdf"), (EXE, "a.txt"),
+        (PNG, "a.png"),
+        (PNG, "a.txt"),
+        (EXE, "a.exe"),
+        (EXE, "a.pdf"),
+        (EXE, "a.txt"),
         (b"\x7fELF\1", "a.md"),
-        (b"{\\rtf1 x}", "a.txt"), (EXE, "a.csv"), (PNG, "a.json"), (EXE, "a.eml"), (PNG, "a.xlsx"), (EXE, "a.pptx"),
-        (b"<svg/>", "a.svg"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "a.doc"),
+        (b"{\\rtf1 x}", "a.txt"),
+        (EXE, "a.csv"),
+        (PNG, "a.json"),
+        (EXE, "a.eml"),
+        (PNG, "a.xlsx"),
+        (EXE, "a.pptx"),
+        (b"<svg/>", "a.svg"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "a.doc"),
         (b"words", "a.unknown"),
-        (b"PK\x03\x04 cut off", "a.docx"), (b"PK\x05\x06" + bytes(18), "a.docx"), (b"\1\2\3\4\5\6", "a.txt"),
+        (b"PK\x03\x04 cut off", "a.docx"),
+        (b"PK\x05\x06" + bytes(18), "a.docx"),
+        (b"\1\2\3\4\5\6", "a.txt"),
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_unsupported(data, name):
     """H2"""
     with pytest.raises(ParseError) as caught:

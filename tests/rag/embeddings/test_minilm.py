@@ -184,8 +184,10 @@ def test_tokens_are_counted_beyond_the_limit_and_without_special_ones(model: Min
 # What the tokenizer treats each in its own way: blanks of all kinds, controls, accents, marks, scripts, its own names.
 PARTS = [
     *"ab I.,'_-\n\t\r\x0b\x01\x1c\x85\u2028\u200b\xa0\u3000é\u0300ßΣςİ字漢か가\U0001f600\ud800",
-    "[CLS]", "##", "un",
-]  # fmt: skip
+    "[CLS]",
+    "##",
+    "un",
+]
 
 
 @given(words=st.lists(st.sampled_from(PARTS), max_size=60).map("".join) | st.text(max_size=80))

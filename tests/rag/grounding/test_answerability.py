@@ -166,10 +166,15 @@ def test_an_embedder_without_a_trained_classifier_has_none():
 @pytest.mark.parametrize(
     ("text", "known"),
     [
-        ("Where is the shop?", 1.0), ("Κλείνει το κατάστημα;", 0.0), ("पुस्तकालय सुबह खुलता है", 0.0), ("ห้องสมุดเปิด", 0.0),
-        ("shop 図書館", 0.5), ("12 34 --- !?", 0.0), ("", 0.0),
+        ("Where is the shop?", 1.0),
+        ("Κλείνει το κατάστημα;", 0.0),
+        ("पुस्तकालय सुबह खुलता है", 0.0),
+        ("ห้องสมุดเปิด", 0.0),
+        ("shop 図書館", 0.5),
+        ("12 34 --- !?", 0.0),
+        ("", 0.0),
     ],
-)  # fmt: skip
+)
 def test_the_part_of_known_words_is_that_of_latin_words_of_one_token(text, known):
     assert known_part(text, lambda _word: 1) == known
 

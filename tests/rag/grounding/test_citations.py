@@ -74,11 +74,13 @@ def test_a_citation_that_fits_and_proves_nothing_is_kept_unverified_and_counted(
         ("The shop opens at ten [1].", "The shop opens at ten."),
         ("The shop does not open at nine [1].", "The shop does not open at nine."),
         ("Goods can be returned within 14 days [2].", "Goods can be returned within 14 days."),
-        ('They say "all the refund is paid in gold" [2] to the card that was used.',
-         'They say "all the refund is paid in gold" to the card that was used.'),
+        (
+            'They say "all the refund is paid in gold" [2] to the card that was used.',
+            'They say "all the refund is paid in gold" to the card that was used.',
+        ),
         ("Refunds are paid with docs_url to the card [2].", "Refunds are paid with docs_url to the card."),
     ],
-)  # fmt: skip
+)
 def test_a_marker_whose_passage_does_not_support_the_sentence_is_taken_out_and_counted(answer, shown):
     cited, citations = follow(answer)
     assert (cited.text, citations, cited.checked().removed_markers) == (shown, [], 1)
@@ -86,9 +88,21 @@ def test_a_marker_whose_passage_does_not_support_the_sentence_is_taken_out_and_c
 
 @pytest.mark.parametrize(
     "marker",
-    ["[0]", "[3]", "[999]", "[doc:9]", "[-1]", "[1234]", "[ 9 ]", "[^7]", "【8†source】", "[Passage 5]", "[7, 8]",
-     "[Quelle 9]"],
-)  # fmt: skip
+    [
+        "[0]",
+        "[3]",
+        "[999]",
+        "[doc:9]",
+        "[-1]",
+        "[1234]",
+        "[ 9 ]",
+        "[^7]",
+        "【8†source】",
+        "[Passage 5]",
+        "[7, 8]",
+        "[Quelle 9]",
+    ],
+)
 def test_a_forged_marker_is_taken_out(marker):
     """J8"""
     cited, citations = follow(f"The shop opens at nine {marker}.")
@@ -106,10 +120,38 @@ def test_however_a_marker_is_written_it_is_shown_in_one_way(marker):
 
 # What the check of 26 shapes found unfollowed, and others.
 SHAPES = [
-    "(1)", "(Passage 1)", "(Source: 1)", "[1-2]", "[1–2]", "[1 2]", "【1:0†source】", "【1†L3-L5】", "[p1]", "[note 1]",
-    "[citation 1]", "[cite: 1]", "[citation:1]", "[1: T]", "[T, 1]", "[1, §2]", "¹", "\\[1\\]", "［1］", "`[1]`",
-    "[one]", "{1}", "**[1]**", "[[1]]", "([1])", "(see [1])", "[1] and [2]", "[1], [2]", "^1^", "[S1]", "[Source: T]",
-]  # fmt: skip
+    "(1)",
+    "(Passage 1)",
+    "(Source: 1)",
+    "[1-2]",
+    "[1–2]",
+    "[1 2]",
+    "【1:0†source】",
+    "【1†L3-L5】",
+    "[p1]",
+    "[note 1]",
+    "[citation 1]",
+    "[cite: 1]",
+    "[citation:1]",
+    "[1: T]",
+    "[T, 1]",
+    "[1, §2]",
+    "¹",
+    "\\[1\\]",
+    "［1］",
+    "`[1]`",
+    "[one]",
+    "{1}",
+    "**[1]**",
+    "[[1]]",
+    "([1])",
+    "(see [1])",
+    "[1] and [2]",
+    "[1], [2]",
+    "^1^",
+    "[S1]",
+    "[Source: T]",
+]
 
 
 @pytest.mark.parametrize("marker", SHAPES)
@@ -140,9 +182,17 @@ def test_number_that_may_be_something_else_stays(answer):
 
 @pytest.mark.parametrize(
     "answer",
-    ["```py\nshop[1] = nine[9]\n```\n", "Use `opens[1]` for it.", "A list [] and [see below].", "Open [",
-     "[1](/hours) is a link", "[a, b]", "[2024-01-01T00:00]", "As R v Smith [2019] UKSC 7 has it."],
-)  # fmt: skip
+    [
+        "```py\nshop[1] = nine[9]\n```\n",
+        "Use `opens[1]` for it.",
+        "A list [] and [see below].",
+        "Open [",
+        "[1](/hours) is a link",
+        "[a, b]",
+        "[2024-01-01T00:00]",
+        "As R v Smith [2019] UKSC 7 has it.",
+    ],
+)
 def test_a_bracket_that_is_no_marker_stays(answer):
     cited, citations = follow(answer)
     assert (cited.text, citations) == (answer, [])
@@ -170,8 +220,9 @@ def test_of_several_markers_in_a_row_those_stay_that_support_the_sentence_once()
 def test_each_marker_is_about_the_words_since_the_one_before():
     answer = "The shop opens at nine. [1] The refund is paid to the card that was used. [2]"
     assert [answer[c.answer_start : c.answer_end] for c in cite(answer)] == [
-        "The shop opens at nine.", "The refund is paid to the card that was used.",
-    ]  # fmt: skip
+        "The shop opens at nine.",
+        "The refund is paid to the card that was used.",
+    ]
 
 
 def test_a_marker_speaks_for_the_last_sentence_of_a_longer_claim():
@@ -228,11 +279,29 @@ def test_what_no_passage_supports_is_counted(answer, claims, unsupported):
 
 ANSWER = st.lists(
     st.sampled_from(
-        ["The shop opens at nine.", " It closes at five", "[1]", "[2]", " ", "\n", ". ", "[7]", "👋", "[", "]", "12",
-         "(", "`", "```", "[doc:", "Refunds go to the card that was used",
-         "The shop opens at nine. It closes at five on weekdays."]
-    ), max_size=12,
-).map("".join)  # fmt: skip
+        [
+            "The shop opens at nine.",
+            " It closes at five",
+            "[1]",
+            "[2]",
+            " ",
+            "\n",
+            ". ",
+            "[7]",
+            "👋",
+            "[",
+            "]",
+            "12",
+            "(",
+            "`",
+            "```",
+            "[doc:",
+            "Refunds go to the card that was used",
+            "The shop opens at nine. It closes at five on weekdays.",
+        ]
+    ),
+    max_size=12,
+).map("".join)
 
 
 @given(ANSWER, st.data())

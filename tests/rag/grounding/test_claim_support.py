@@ -28,11 +28,13 @@ def quote(claim: str) -> str | None:
         ("Passwords are stored as salted hashes.", "Passwords are stored as salted hashes."),
         ("The reset link stays valid for an hour", "A reset link is valid for one hour."),
         ("Tokens live seven days.", "- Tokens live 7 days."),
-        ("The reset link is valid for one hour and is used once.",
-         "A reset link is valid for one hour. It can be used once."),
+        (
+            "The reset link is valid for one hour and is used once.",
+            "A reset link is valid for one hour. It can be used once.",
+        ),
         ("Sessions never expire.", "- Sessions do not expire."),
     ],
-)  # fmt: skip
+)
 def test_the_smallest_stretch_that_has_the_words_is_quoted(claim, quoted):
     assert quote(claim) == quoted
 

@@ -41,14 +41,20 @@ CASES = [
     (f'Read [the page]({EVIL} "a ) title") now.', "Read the page now."),
     ("Run [this](javascript:alert(1)) [and](JaVa&#115;cript:x) [that](data:text/html,x).", "Run this and that."),
     ("Read [the guide](docs/a.md), not [that](docs/b.md).", "Read [the guide](docs/a.md), not that."),
-    ("![A](https://ok.example/i.png) [t](<https://ok.example/a> 'x')", "![A](https://ok.example/i.png) [t](https://ok.example/a)"),
+    (
+        "![A](https://ok.example/i.png) [t](<https://ok.example/a> 'x')",
+        "![A](https://ok.example/i.png) [t](https://ok.example/a)",
+    ),
     (f"See {EVIL}, or https://ok.example/a.", "See evil.example, or https://ok.example/a."),
-    ("(https://ok.example/wiki/Foo_(bar)) https://ok.example/a/", "(https://ok.example/wiki/Foo_(bar)) https://ok.example/a/"),
+    (
+        "(https://ok.example/wiki/Foo_(bar)) https://ok.example/a/",
+        "(https://ok.example/wiki/Foo_(bar)) https://ok.example/a/",
+    ),
     ("https://ok.example/a?d=secret https://ok.example.evil.example/a", "ok.example ok.example.evil.example"),
     ("https://ok.example/tag https://ok.example/named", "https://ok.example/tag https://ok.example/named"),
     ("www.evil.example/q mailto:a@evil.example?body=x //evil.example/q", "evil.example a@evil.example evil.example"),
     (f"<{EVIL}> <https://ok.example/a> <a@b.example>", "evil.example <https://ok.example/a> a@b.example"),
-    (f'<img src={EVIL}> <b>bold</b><script>x</script>', " bold x "),
+    (f"<img src={EVIL}> <b>bold</b><script>x</script>", " bold x "),
     ("Vec<T> and <your-key> with a < b, 1 <2 and <3", "Vec<T> and <your-key> with a < b, 1 <2 and <3"),
     ("<x onclick=alert(1)> <img/src=x onerror=alert(1)>", "< x onclick=alert(1)> "),
     (f"[1]({EVIL}) says so [2](see there).", "[1] says so [2] (see there)."),
@@ -57,8 +63,11 @@ CASES = [
     (f"1. Do:\n   ```sh\n   curl {EVIL}\n   ```\n2. [x]({EVIL})", f"1. Do:\n   ```sh\n   curl {EVIL}\n   ```\n2. x"),
     (f"参见{EVIL}了解。https://ok.example/a了解", "参见evil.example 了解。https://ok.example/a 了解"),
     (f"An end in the middle of [a link]({EVIL}", "An end in the middle of [a link] (evil.example"),
-    ("Half open [0, 10) and // a comment, ssh://git.example/x", "Half open [0, 10) and // a comment, ssh://git.example/x"),
-]  # fmt: skip
+    (
+        "Half open [0, 10) and // a comment, ssh://git.example/x",
+        "Half open [0, 10) and // a comment, ssh://git.example/x",
+    ),
+]
 # What a filter that looks at one thing at a time would put together itself.
 ASSEMBLED = [
     ("[x]\n\n[x]<b>: //evil", "[x]\n\n[x] : //evil"),
@@ -93,11 +102,61 @@ def test_only_links_and_images_of_the_passages_survive(answer: str, left: str) -
 
 
 FRAGMENTS = [
-    "[", "]", "(", ")", "!", "<", ">", "`", "``", "```", "~~~", "\n", "\n\n", " ", "  ", "    ", "- ", "> ", "1. ", "|",
-    "\\", "*", ":", "/", "//", '"', "'", "a", "http", "https:", "www.", ".", EVIL, EVIL, f"]({EVIL})", f"![x]({EVIL})",
-    f"<img src={EVIL}>", f'<a href="{EVIL}">', f"[x]: {EVIL}", "[x]", "<b>", "</b>", "<div>", "</div>", "<T>", "<!--",
-    "-->", "<?", "https://ok.example/a", "[guide](docs/a.md)", f"<{EVIL}>", "[1]", "| a | b |\n|---|---|\n", "<pre>",
-]  # fmt: skip
+    "[",
+    "]",
+    "(",
+    ")",
+    "!",
+    "<",
+    ">",
+    "`",
+    "``",
+    "```",
+    "~~~",
+    "\n",
+    "\n\n",
+    " ",
+    "  ",
+    "    ",
+    "- ",
+    "> ",
+    "1. ",
+    "|",
+    "\\",
+    "*",
+    ":",
+    "/",
+    "//",
+    '"',
+    "'",
+    "a",
+    "http",
+    "https:",
+    "www.",
+    ".",
+    EVIL,
+    EVIL,
+    f"]({EVIL})",
+    f"![x]({EVIL})",
+    f"<img src={EVIL}>",
+    f'<a href="{EVIL}">',
+    f"[x]: {EVIL}",
+    "[x]",
+    "<b>",
+    "</b>",
+    "<div>",
+    "</div>",
+    "<T>",
+    "<!--",
+    "-->",
+    "<?",
+    "https://ok.example/a",
+    "[guide](docs/a.md)",
+    f"<{EVIL}>",
+    "[1]",
+    "| a | b |\n|---|---|\n",
+    "<pre>",
+]
 ATTRIBUTE = re.compile(r"<(?:a|img)\b[^>]*?(?:href|src)\s*=\s*[\"']?([^\"'\s>]*)", re.IGNORECASE)
 
 
@@ -127,8 +186,14 @@ def test_plain_words_are_not_held_back() -> None:
     links = LinkFilter(KNOWN)
 
     assert [links.feed(word) for word in ("The ", "shop ", "opens", " [1]", ". ", "a < b ", "*so*")] == [
-        "The ", "shop ", "opens", " ", "[1]. ", "a < b ", "*so*",
-    ]  # fmt: skip
+        "The ",
+        "shop ",
+        "opens",
+        " ",
+        "[1]. ",
+        "a < b ",
+        "*so*",
+    ]
 
 
 @pytest.mark.parametrize("begin", ["[", "`", "<a ", "https://evil.example/"], ids=["link", "code", "tag", "address"])

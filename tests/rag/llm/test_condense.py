@@ -60,9 +60,16 @@ def test_a_very_long_earlier_question_is_cut() -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["What is Redis?", "Who is Napoleon?", "What is the capital of France?", "Is there a moon base?",
-     "How do I delete my account?", "How do I make a backup?", "Does this product have a webhook?"],
-)  # fmt: skip
+    [
+        "What is Redis?",
+        "Who is Napoleon?",
+        "What is the capital of France?",
+        "Is there a moon base?",
+        "How do I delete my account?",
+        "How do I make a backup?",
+        "Does this product have a webhook?",
+    ],
+)
 def test_a_short_question_that_stands_alone_is_not_joined_with_the_one_before(question):
     assert not leans_on_history(question)
 

@@ -118,10 +118,13 @@ STEPS = (
 )
 
 
-@pytest.mark.parametrize(("question", "row"), [
-    ("What is the winter price for a horse?", "| Horse | 95 crowns | 70 crowns |"),
-    ("How much is it for a cart in summer?", "| Cart | 45 crowns | 20 crowns |"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("question", "row"),
+    [
+        ("What is the winter price for a horse?", "| Horse | 95 crowns | 70 crowns |"),
+        ("How much is it for a cart in summer?", "| Cart | 45 crowns | 20 crowns |"),
+    ],
+)
 def test_a_row_is_shown_below_the_header_of_its_table(embedder, question, row):
     said = "".join(answer(question, passages(FERRY), embedder))
     assert said.startswith(f"| Ticket | Summer price | Winter price |\n|---|---|---|\n{row}\n\n[1]")

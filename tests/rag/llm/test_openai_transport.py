@@ -92,9 +92,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def model(provider: Provider) -> ChatOpenAI:
-    return model_with(
-        model="m", api_key="sk-test", base_url=provider.url, max_retries=0, http_client=provider_client()
-    )  # fmt: skip
+    return model_with(model="m", api_key="sk-test", base_url=provider.url, max_retries=0, http_client=provider_client())
 
 
 def texts(model: ChatOpenAI, taken: Callable[[], object]) -> Iterator[str]:

@@ -36,10 +36,13 @@ def test_the_table_says_of_when_it_is_and_agrees_with_its_source() -> None:
 @pytest.mark.parametrize(
     ("model", "cost"),
     [
-        ("gpt-4o-mini", "0.000750"), ("openai:gpt-4o-mini", "0.000750"), ("extractive", "0.000000"),
-        ("our-own-model", None), ("anthropic:claude", None),
+        ("gpt-4o-mini", "0.000750"),
+        ("openai:gpt-4o-mini", "0.000750"),
+        ("extractive", "0.000000"),
+        ("our-own-model", None),
+        ("anthropic:claude", None),
     ],
-)  # fmt: skip
+)
 def test_a_model_that_is_nowhere_has_no_price(model: str, cost: str | None) -> None:
     assert load_prices(None).cost(model, 1000, 1000) == cost
 
@@ -58,13 +61,17 @@ def test_the_operators_own_prices_come_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "", "[]", "{}", '{"models": []}', '{"models": {"m": {"prompt": 1}}}',
+        "",
+        "[]",
+        "{}",
+        '{"models": []}',
+        '{"models": {"m": {"prompt": 1}}}',
         '{"models": {"m": {"prompt": "canary", "completion": 1}}}',
         '{"models": {"m": {"prompt": -1, "completion": 1}}}',
         '{"models": {"m": {"prompt": NaN, "completion": 1}}}',
         '{"models": {"m": {"prompt": true, "completion": 1}}}',
     ],
-)  # fmt: skip
+)
 def test_a_file_of_another_shape_stops_the_start(tmp_path: Path, content: str) -> None:
     """P11"""
     with pytest.raises(ConfigError) as refused:

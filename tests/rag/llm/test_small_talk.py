@@ -30,7 +30,7 @@ from chatbot.translations import LANGUAGES, translated
         ("शुक्रिया", module.GREETING, None),
         ("Dzień dobry", module.GREETING, None),
     ],
-)  # fmt: skip
+)
 def test_small_talk_gets_the_sentence_of_its_kind_and_language(message, answer, language):
     assert small_talk(message) == (answer, language)
 
@@ -38,11 +38,22 @@ def test_small_talk_gets_the_sentence_of_its_kind_and_language(message, answer, 
 @pytest.mark.parametrize(
     "message",
     [
-        "Hello, when do you open?", "Thanks, and how much is the room?", "What can you do about a broken lamp?",
-        "hours", "Who are your partners?", "How are you paid?", "Is there help for beginners?", "Hilfe für Anfänger",
-        "👍", "?", "", "hi " * 60, "谢谢，几点开门？", "Danke für nichts, wo ist mein Paket?",
+        "Hello, when do you open?",
+        "Thanks, and how much is the room?",
+        "What can you do about a broken lamp?",
+        "hours",
+        "Who are your partners?",
+        "How are you paid?",
+        "Is there help for beginners?",
+        "Hilfe für Anfänger",
+        "👍",
+        "?",
+        "",
+        "hi " * 60,
+        "谢谢，几点开门？",
+        "Danke für nichts, wo ist mein Paket?",
     ],
-)  # fmt: skip
+)
 def test_a_question_is_not_small_talk_even_behind_a_greeting(message):
     assert small_talk(message) is None
 

@@ -75,8 +75,10 @@ def test_a_model_that_writes_the_closing_tag_only_is_held_back_until_it_comes() 
     thoughts = Thoughts(unopened=True)
 
     assert [thoughts.feed(text) for text in ("Let me", " see.", "\n</think>\n\nAt")] == [
-        (False, ""), (False, ""), (False, "At"),
-    ]  # fmt: skip
+        (False, ""),
+        (False, ""),
+        (False, "At"),
+    ]
     assert thoughts.feed(" nine.") == (False, " nine.")
 
 

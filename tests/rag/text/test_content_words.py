@@ -12,11 +12,17 @@ from chatbot.rag.text.content_words import content_words, coverage
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("OPENING Hours", "opening hours"), ("refunds", "refund"), ("boxes", "box"), ("opened", "opening"),
-        ("the shop's", "shop"), ("Straße", "STRASSE"), ("ﬁle", "file"), ("don't stop", "stop don't"),
+        ("OPENING Hours", "opening hours"),
+        ("refunds", "refund"),
+        ("boxes", "box"),
+        ("opened", "opening"),
+        ("the shop's", "shop"),
+        ("Straße", "STRASSE"),
+        ("ﬁle", "file"),
+        ("don't stop", "stop don't"),
         ("all about the shops", "shop"),
     ],
-)  # fmt: skip
+)
 def test_words_that_mean_the_same_are_the_same(one, other):
     assert content_words(one) == content_words(other)
 

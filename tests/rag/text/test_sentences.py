@@ -9,9 +9,25 @@ from hypothesis import strategies as st
 from chatbot.rag.text.sentences import is_code, units
 
 PIECE = st.sampled_from(
-    ["One here. ", "Two e.g. this! ", "# Head\n", "- item\n", "| a | b |\n", "```\n", "code = 1.5\n", "\n", "\n\n",
-     "第一句。第二句！", "Dr. Who? ", "x", " ", "1. first\n", "\r\n", "\u2028"]
-)  # fmt: skip
+    [
+        "One here. ",
+        "Two e.g. this! ",
+        "# Head\n",
+        "- item\n",
+        "| a | b |\n",
+        "```\n",
+        "code = 1.5\n",
+        "\n",
+        "\n\n",
+        "第一句。第二句！",
+        "Dr. Who? ",
+        "x",
+        " ",
+        "1. first\n",
+        "\r\n",
+        "\u2028",
+    ]
+)
 
 
 def cut(text: str) -> list[str]:
@@ -93,8 +109,11 @@ def test_a_month_that_is_cut_short_ends_no_sentence():
     "sentences",
     [
         ["Die Frist endet am 15. Januar um zwölf.", "Die Kantine ist neu."],
-        ["Das Büro ist im 3. Stock, nach Art. 13 Abs. 2 der Satzung.", "Es kostet rund 2 Mio. Euro.",
-         "Der Chor singt."],
+        [
+            "Das Büro ist im 3. Stock, nach Art. 13 Abs. 2 der Satzung.",
+            "Es kostet rund 2 Mio. Euro.",
+            "Der Chor singt.",
+        ],
         ["Fragen Sie Hr. Lindner oder Fr. Dr. Weber.", "Sie antworten z. B. Montags."],
         ["Der Verein besteht seit 1998.", "Kinder zahlen nichts."],
         ["Sie kam am 15.", "Der Verein feierte.", "Es war kalt."],
@@ -102,10 +121,17 @@ def test_a_month_that_is_cut_short_ends_no_sentence():
         ["See Sec. 4 and Fig. 2.", "It begins at 9 a.m. Monday.", "We met at 5 p.m.", "The hall was full."],
         ["It is sold by Harbor Inc.", "Nobody else has it.", "The U.S. Senate met in St. Louis.", "Prices rose."],
         ["The hall seats 80.", "Doors open at six.", "Bring pens, paper, etc.", "Nothing else is needed."],
-        ["Adressez-vous à Mme. Le Goff au bureau no. 4.", "Le parc est fermé.",
-         "Il vient de M. Roussel, p. ex. Lundi."],
-        ["Hable con el Sr. Gómez o la Sra. Ruiz en la Avda. Mayor.", "Hay sombra.", "Abre a las 9 a. m.",
-         "El cine cierra."],
+        [
+            "Adressez-vous à Mme. Le Goff au bureau no. 4.",
+            "Le parc est fermé.",
+            "Il vient de M. Roussel, p. ex. Lundi.",
+        ],
+        [
+            "Hable con el Sr. Gómez o la Sra. Ruiz en la Avda. Mayor.",
+            "Hay sombra.",
+            "Abre a las 9 a. m.",
+            "El cine cierra.",
+        ],
         ["Chieda al Sig. Rossi o alla Dott.ssa Bianchi in via Roma n. 5.", "Il parco è chiuso."],
         ["Ga naar kamer nr. 12 bij dhr. De Vries.", "Het park is open.", "Het kost ca. 5 euro.", "De zaal is vol."],
         ["Fale com o Sr. Costa ou a Dra. Lima na sala n. 3.", "O parque fecha cedo."],
@@ -116,10 +142,29 @@ def test_a_month_that_is_cut_short_ends_no_sentence():
         ["Πότε ανοίγει η βιβλιοθήκη;", "Στις εννέα."],
         ["Խանութը բաց է։", "Այն փակ է։"],
     ],
-    ids=["ordinal", "units", "titles", "year", "day-ends", "street", "english", "company", "numbers", "french",
-         "spanish",
-         "italian", "dutch", "portuguese", "polish", "russian", "japanese", "chinese", "greek", "armenian"],
-)  # fmt: skip
+    ids=[
+        "ordinal",
+        "units",
+        "titles",
+        "year",
+        "day-ends",
+        "street",
+        "english",
+        "company",
+        "numbers",
+        "french",
+        "spanish",
+        "italian",
+        "dutch",
+        "portuguese",
+        "polish",
+        "russian",
+        "japanese",
+        "chinese",
+        "greek",
+        "armenian",
+    ],
+)
 def test_a_full_stop_ends_a_sentence_where_a_person_would_end_it(sentences):
     joined = "" if any("\u3040" <= c <= "\u9fff" for c in sentences[0]) else " "
     assert cut(joined.join(sentences)) == sentences
@@ -131,6 +176,9 @@ def test_the_number_of_a_step_belongs_to_it():
 
 def test_the_number_of_an_item_is_no_sentence():
     assert cut("1. Close the valve. Wait.\n2. Open it.\n10) Done.") == [
-        "1. Close the valve.", "Wait.", "2. Open it.", "10) Done.",
-    ]  # fmt: skip
+        "1. Close the valve.",
+        "Wait.",
+        "2. Open it.",
+        "10) Done.",
+    ]
     assert cut("It was 1994. Then it rained.") == ["It was 1994.", "Then it rained."]

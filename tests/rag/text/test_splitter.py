@@ -14,13 +14,31 @@ from chatbot.rag.text.splitter import Chunk, split
 
 LINE = st.sampled_from(
     [
-        "# One", "## Two", "###### Six ######", "#no heading", "####### seven", "```python", "```", "~~~~", "~~~",
-        "# comment", "", "   ", "\t", "Plain words stand here, and more of them follow. Then the next sentence!",
-        "這是一個沒有空格的句子，它很長。第二句在這裡！", "नमस्ते दुनिया e\u0301 👩‍👩‍👧 🇩🇪",
-        "x" * 70, "- an item; and another",
-        "a\u2028b", "a\x0cb", "\x1c", "a\x85", "0 1 2 3 4 5 6 7 8 9",
+        "# One",
+        "## Two",
+        "###### Six ######",
+        "#no heading",
+        "####### seven",
+        "```python",
+        "```",
+        "~~~~",
+        "~~~",
+        "# comment",
+        "",
+        "   ",
+        "\t",
+        "Plain words stand here, and more of them follow. Then the next sentence!",
+        "這是一個沒有空格的句子，它很長。第二句在這裡！",
+        "नमस्ते दुनिया e\u0301 👩‍👩‍👧 🇩🇪",
+        "x" * 70,
+        "- an item; and another",
+        "a\u2028b",
+        "a\x0cb",
+        "\x1c",
+        "a\x85",
+        "0 1 2 3 4 5 6 7 8 9",
     ]
-)  # fmt: skip
+)
 TEXTS = st.one_of(
     st.lists(st.tuples(LINE, st.sampled_from(["\n", "\r\n", "\n\n", "\r"])), max_size=25).map(
         lambda lines: "".join(a + b for a, b in lines)
@@ -84,9 +102,13 @@ def test_a_chunk_knows_the_headings_above_it_outermost_first():
     chunks = split(text, 100, words)
 
     assert [(text[c.start : c.end].split("\n")[-1], c.headings) for c in chunks] == [
-        ("Before.", ()), ("In A.", ("A",)), ("In B.", ("A", "B")), ("In C.", ("A", "B", "C")),
-        ("In D.", ("A", "D")), ("In E.", ("E",)),
-    ]  # fmt: skip
+        ("Before.", ()),
+        ("In A.", ("A",)),
+        ("In B.", ("A", "B")),
+        ("In C.", ("A", "B", "C")),
+        ("In D.", ("A", "D")),
+        ("In E.", ("E",)),
+    ]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\u2028"])

@@ -11,11 +11,19 @@ from chatbot.rag.text.surrogates import WellFormed, well_formed
 HORSE, HIGH, LOW = "\N{HORSE FACE}", "\ud83d", "\udc34"
 
 
-@pytest.mark.parametrize(("text", "whole"), [
-    ("", ""), ("K\u00f6ln " + HORSE, "K\u00f6ln " + HORSE), (HIGH + LOW, HORSE), (HIGH, "\ufffd"), (LOW, "\ufffd"),
-    (LOW + HIGH, "\ufffd\ufffd"), ("a\x00b", "a\ufffdb"),
-    (f"{HORSE}{HIGH}{LOW}\x00{HIGH}", f"{HORSE}{HORSE}\ufffd\ufffd"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("", ""),
+        ("K\u00f6ln " + HORSE, "K\u00f6ln " + HORSE),
+        (HIGH + LOW, HORSE),
+        (HIGH, "\ufffd"),
+        (LOW, "\ufffd"),
+        (LOW + HIGH, "\ufffd\ufffd"),
+        ("a\x00b", "a\ufffdb"),
+        (f"{HORSE}{HIGH}{LOW}\x00{HIGH}", f"{HORSE}{HORSE}\ufffd\ufffd"),
+    ],
+)
 def test_halves_of_a_character_are_put_together_and_a_half_alone_is_replaced(text: str, whole: str) -> None:
     assert well_formed(text) == whole
 

@@ -55,9 +55,19 @@ def test_every_operation_has_a_name_of_its_own_and_a_summary(spec):
 def test_what_is_limited_says_so_in_the_document(spec):
     limited = {o["operationId"]: o["responses"] for _, _, o in operations(spec) if "429" in o["responses"]}
     assert limited.keys() == {
-        "signup", "login", "resend", "forgot_password", "reset_password", "change_password", "delete_profile", "send",
-        "export_account", "create_completion", "regenerate", "add_chat_member",
-    }  # fmt: skip
+        "signup",
+        "login",
+        "resend",
+        "forgot_password",
+        "reset_password",
+        "change_password",
+        "delete_profile",
+        "send",
+        "export_account",
+        "create_completion",
+        "regenerate",
+        "add_chat_member",
+    }
     for responses in limited.values():
         assert all({"RateLimit", "RateLimit-Policy"} <= response["headers"].keys() for response in responses.values())
 
@@ -98,8 +108,15 @@ def test_every_error_is_told_as_a_problem(spec):
                 kinds = ["application/json"] if path.startswith("/v1/") else kinds
                 assert list(response["content"]) == kinds, path
     assert set(spec["components"]["schemas"]["Problem"]["properties"]) == {
-        "type", "title", "status", "detail", "instance", "code", "request_id", "errors",
-    }  # fmt: skip
+        "type",
+        "title",
+        "status",
+        "detail",
+        "instance",
+        "code",
+        "request_id",
+        "errors",
+    }
 
 
 def test_answers_seen_over_http_are_in_the_document(app, ada, bob, spec):
@@ -107,18 +124,21 @@ def test_answers_seen_over_http_are_in_the_document(app, ada, bob, spec):
     client = app.test_client()
     missing = "/api/chat/sessions/6f0b1f0e-0a5e-4a4e-9a53-0d2f0a5b8f11/"
     calls = [
-        ("post", "/api/users/signup/", {"json": {}}), ("post", "/api/users/signup/", {"data": "{"}),
+        ("post", "/api/users/signup/", {"json": {}}),
+        ("post", "/api/users/signup/", {"data": "{"}),
         ("post", "/api/users/signup/", {"data": "{", "content_type": "application/json"}),
         ("post", "/api/users/login/", {"json": {"email": "a@b.de", "password": "x"}}),
         ("post", "/api/users/token/refresh/", {"json": {"refresh": "x"}}),
         ("post", "/api/users/verify-email/", {"json": {"token": "x"}}),
         ("post", "/api/users/verify-email/resend/", {"json": {"email": "x"}}),
-        ("get", "/api/users/profile/", {}), ("get", "/api/users/profile/", {"headers": ada.headers}),
+        ("get", "/api/users/profile/", {}),
+        ("get", "/api/users/profile/", {"headers": ada.headers}),
         ("patch", "/api/users/profile/", {"json": {"username": "bob"}, "headers": ada.headers}),
         ("delete", "/api/users/profile/", {"json": {"password": "x"}, "headers": ada.headers}),
-        ("get", "/api/chat/history/", {"headers": ada.headers}), ("get", missing, {"headers": ada.headers}),
+        ("get", "/api/chat/history/", {"headers": ada.headers}),
+        ("get", missing, {"headers": ada.headers}),
         ("get", "/api/knowledge/stats/", {"headers": ada.headers}),
-    ]  # fmt: skip
+    ]
     for method, path, kwargs in calls:
         status = str(client.open(path, method=method.upper(), **kwargs).status_code)
         documented = re.sub(r"[0-9a-f-]{36}", "{session_id}", path)

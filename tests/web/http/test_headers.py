@@ -110,12 +110,23 @@ def test_an_allowed_origin_may_read_answers(browser, origin):
 @pytest.mark.parametrize(
     "origin",
     [
-        None, "", "null", "*", "https://evil.example", ORIGIN + ".evil.example",
-        "https://evil" + ORIGIN[8:], ORIGIN + "/",
-        ORIGIN + "/path", ORIGIN.upper(), "http://app.example.com", ORIGIN + ":443", "https://sub.app.example.com",
-        ORIGIN + ", https://evil.example", "https://appXexample.com",
+        None,
+        "",
+        "null",
+        "*",
+        "https://evil.example",
+        ORIGIN + ".evil.example",
+        "https://evil" + ORIGIN[8:],
+        ORIGIN + "/",
+        ORIGIN + "/path",
+        ORIGIN.upper(),
+        "http://app.example.com",
+        ORIGIN + ":443",
+        "https://sub.app.example.com",
+        ORIGIN + ", https://evil.example",
+        "https://appXexample.com",
     ],
-)  # fmt: skip
+)
 def test_no_other_origin_may(browser, origin):
     """P5: exact matches only."""
     answer = browser.get("/healthz", headers={} if origin is None else {"Origin": origin})
@@ -176,13 +187,21 @@ def test_a_post_is_not_redirected(sqlite_app, path):
 @pytest.mark.parametrize(
     "path",
     [
-        "//api/knowledge/documents/", "/api//knowledge/documents/", "/api/knowledge/documents;x",
+        "//api/knowledge/documents/",
+        "/api//knowledge/documents/",
+        "/api/knowledge/documents;x",
         "/API/knowledge/documents/",
-        "/%2e%2e/api/knowledge/documents/", "/api/./knowledge/documents/", "/api/users/../knowledge/documents/",
-        "/api/knowledge/documents/.", "/api/knowledge/documents%2f", "/static/../app.py", "/static/%2e%2e/app.py",
-        "/swagger/../app.py", "/swagger/index.html",
+        "/%2e%2e/api/knowledge/documents/",
+        "/api/./knowledge/documents/",
+        "/api/users/../knowledge/documents/",
+        "/api/knowledge/documents/.",
+        "/api/knowledge/documents%2f",
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/swagger/../app.py",
+        "/swagger/index.html",
     ],
-)  # fmt: skip
+)
 def test_tricks_with_the_path_bypass_nothing(sqlite_app, path):
     """F12: the same guard as the plain address, or 404; never a redirect."""
     assert sqlite_app.test_client().open("http://localhost" + path).status_code in (401, 404)

@@ -43,10 +43,20 @@ def assert_problem(answer, status: int, code: str | None = None) -> None:
 
 
 KINDS = [
-    errors.BadRequest, errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Conflict, errors.TooLarge,
-    errors.UnsupportedMedia, errors.Invalid, errors.TooMany, errors.BadGateway, errors.Unavailable,
-    errors.GatewayTimeout, ChatbotError,
-]  # fmt: skip
+    errors.BadRequest,
+    errors.Unauthorized,
+    errors.Forbidden,
+    errors.NotFound,
+    errors.Conflict,
+    errors.TooLarge,
+    errors.UnsupportedMedia,
+    errors.Invalid,
+    errors.TooMany,
+    errors.BadGateway,
+    errors.Unavailable,
+    errors.GatewayTimeout,
+    ChatbotError,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -192,9 +202,11 @@ def test_nested_messages_become_pointers():
         "json": {"a": {0: {"b": ["Bad.", "Worse."]}}},
     }
     assert field_errors(messages) == [
-        FieldError("/limit", "Not an integer."), FieldError("/", "Odd."),
-        FieldError("/a/0/b", "Bad."), FieldError("/a/0/b", "Worse."),
-    ]  # fmt: skip
+        FieldError("/limit", "Not an integer."),
+        FieldError("/", "Odd."),
+        FieldError("/a/0/b", "Bad."),
+        FieldError("/a/0/b", "Worse."),
+    ]
 
 
 def test_a_problem_object_names_its_fields_only_where_there_are_some():
@@ -202,9 +214,14 @@ def test_a_problem_object_names_its_fields_only_where_there_are_some():
     plain = problem(errors.NotFound("No such chat.", code="chat_not_found"), instance=None, request_id=None)
     with_field = problem(errors.Invalid(errors=[FieldError("/a", "Bad.")]), instance="/x", request_id="1")
     assert plain == {
-        "type": "about:blank", "title": "Not Found", "status": 404, "detail": "No such chat.", "instance": None,
-        "code": "chat_not_found", "request_id": None,
-    }  # fmt: skip
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "No such chat.",
+        "instance": None,
+        "code": "chat_not_found",
+        "request_id": None,
+    }
     assert with_field["errors"] == [{"pointer": "/a", "detail": "Bad."}]
 
 
@@ -225,9 +242,14 @@ def _quiet():
 @pytest.mark.parametrize(
     ("status", "title"),
     [
-        (404, "Not Found"), (405, "Method Not Allowed"), (413, "Content Too Large"), (414, "URI Too Long"),
-        (416, "Range Not Satisfiable"), (422, "Unprocessable Content"), (429, "Too Many Requests"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (416, "Range Not Satisfiable"),
+        (422, "Unprocessable Content"),
+        (429, "Too Many Requests"),
     ],
-)  # fmt: skip
+)
 def test_titles_are_those_of_rfc_9110_with_every_python(status: int, title: str) -> None:
     assert errors.title_of(status) == title

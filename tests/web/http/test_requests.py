@@ -21,16 +21,44 @@ def sent(client, body: bytes, content_type: str = "application/json"):
 @pytest.mark.parametrize(
     "body",
     [
-        b"{", b"", b"{'a': 1}", b'{"a": 1,}', b'\xef\xbb\xbf{"a": 1}', b'{"username": "\xe9"}', b'{"a": 1} x', b"nul",
-        b'{"a": NaN}', b'{"a": Infinity}', b'{"a": -Infinity}', b'{"a": 1e999}', b'{"a": -1e999}',
-        b'{"a": ' + b"9" * 5000 + b"}", b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000,
+        b"{",
+        b"",
+        b"{'a': 1}",
+        b'{"a": 1,}',
+        b'\xef\xbb\xbf{"a": 1}',
+        b'{"username": "\xe9"}',
+        b'{"a": 1} x',
+        b"nul",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": -Infinity}',
+        b'{"a": 1e999}',
+        b'{"a": -1e999}',
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
         b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     ],
     ids=[
-        "cut", "empty", "quotes", "comma", "bom", "latin1-bytes", "rest", "word", "nan", "infinity", "minus-infinity",
-        "1e999", "minus-1e999", "5000-digits", "100k-open", "100k-arrays", "100k-objects",
+        "cut",
+        "empty",
+        "quotes",
+        "comma",
+        "bom",
+        "latin1-bytes",
+        "rest",
+        "word",
+        "nan",
+        "infinity",
+        "minus-infinity",
+        "1e999",
+        "minus-1e999",
+        "5000-digits",
+        "100k-open",
+        "100k-arrays",
+        "100k-objects",
     ],
-)  # fmt: skip
+)
 def test_a_body_that_is_not_strict_json_is_malformed(sqlite_app, body):
     """G1 G3 G4"""
     answer = sent(sqlite_app.test_client(), body)
@@ -172,10 +200,20 @@ def test_odd_text_is_kept_as_it_was_sent(app, name):
 @pytest.mark.parametrize(
     "query",
     [
-        "limit=0", "limit=-1", "limit=101", "limit=1e9", "limit=999999999999999999999", "limit=", "limit=x",
-        "limit=1&limit=2", "unknown=1", "cursor=", "limit=1.5", "limit=%F0%9F%98%80",
+        "limit=0",
+        "limit=-1",
+        "limit=101",
+        "limit=1e9",
+        "limit=999999999999999999999",
+        "limit=",
+        "limit=x",
+        "limit=1&limit=2",
+        "unknown=1",
+        "cursor=",
+        "limit=1.5",
+        "limit=%F0%9F%98%80",
     ],
-)  # fmt: skip
+)
 def test_a_query_that_makes_no_sense_is_refused_or_ignored_by_rule(app, ada, query):
     """G11"""
     answer = app.test_client().get(f"/api/chat/history/?{query}", headers=ada.headers)

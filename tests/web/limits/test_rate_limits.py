@@ -124,14 +124,22 @@ def test_letters_of_one_client_to_many_are_limited(app):
 @pytest.mark.parametrize(
     ("address", "counted"),
     [
-        ("192.0.2.7", "192.0.2.7"), ("192.0.2.7:4711", "192.0.2.7"), (" 192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("[2001:db8:1:2::1]:443", "2001:db8:1:2::/64"), ("[2001:db8:1:2::1]", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::/64"), ("::ffff:192.0.2.7", "192.0.2.7"), ("fe80::1%eth0", "fe80::/64"),
-        ("::1", "::/64"), ("unknown", "unknown"), ("", ""),
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        (" 192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::1]:443", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::1]", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("unknown", "unknown"),
+        ("", ""),
     ],
     ids=lambda text: text or "empty",
-)  # fmt: skip
+)
 def test_an_address_counts_for_the_network_of_one_client(address, counted):
     """B5"""
     assert network(address) == counted
@@ -150,13 +158,16 @@ SPOOFED = [f"203.0.113.{n}" for n in range(3)]
 @pytest.mark.parametrize(
     ("hops", "chain", "passes"),
     [
-        (0, "{spoofed}", [200, 200, 429]), (0, "{spoofed}, 198.51.100.1", [200, 200, 429]),
-        (1, "{spoofed}, 198.51.100.1", [200, 200, 429]), (1, "{spoofed}", [200, 200, 200]),
+        (0, "{spoofed}", [200, 200, 429]),
+        (0, "{spoofed}, 198.51.100.1", [200, 200, 429]),
+        (1, "{spoofed}, 198.51.100.1", [200, 200, 429]),
+        (1, "{spoofed}", [200, 200, 200]),
         (2, "{spoofed}, 198.51.100.1, 198.51.100.9", [200, 200, 429]),
-        (2, "198.51.100.1, {spoofed}", [200, 200, 429]), (2, "{spoofed}", [200, 200, 429]),
+        (2, "198.51.100.1, {spoofed}", [200, 200, 429]),
+        (2, "{spoofed}", [200, 200, 429]),
         (2, "198.51.100.1, {spoofed}, 198.51.100.9", [200, 200, 200]),
     ],
-)  # fmt: skip
+)
 def test_what_a_client_writes_into_x_forwarded_for_is_ignored(make_app, hops, chain, passes):
     """B5: only the address that the n-th proxy from the right has written counts, and none without such proxies."""
     client = with_view(make_app(ratelimit_enabled=True, trusted_proxy_hops=hops), narrow(2))
@@ -206,8 +217,10 @@ def test_no_address_and_no_name_lies_in_redis(make_app, redis_server):
     assert ask(client, "192.0.2.77").status_code == 200
     written = {key.decode() for key in set(server.keys("*")) - before}
     assert {key.rpartition(":")[0] for key in written} == {
-        "limits:letter:account", "limits:letter:ip", "limits:letter:global",
-    }  # fmt: skip
+        "limits:letter:account",
+        "limits:letter:ip",
+        "limits:letter:global",
+    }
     assert not any(secret in key for key in written for secret in ("ada@", "example", "192.0.2"))
     assert all(0 < server.ttl(key) <= 6 * 3600 for key in written)
 

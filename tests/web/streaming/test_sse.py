@@ -124,17 +124,21 @@ def test_a_reader_who_may_not_go_on_is_told_and_the_work_is_stopped():
     closed, ended, go = threading.Event(), threading.Event(), threading.Event()
     answers = [None, None, Unauthorized(code="session_ended")]
     response = stream(
-        endless(go, closed), on_end=ended.set, still_allowed=lambda: answers.pop(0), check_seconds=0.01,
+        endless(go, closed),
+        on_end=ended.set,
+        still_allowed=lambda: answers.pop(0),
+        check_seconds=0.01,
         as_problem=lambda error: {"code": error.code},
-    )  # fmt: skip
+    )
 
     parts = list(response.response)
 
     # Nothing came but the first token: a silent stream is asked for as well.
     assert parts == [
-        b": hello\n\n", b'event: token\nid: 1\ndata: {"n": 0}\n\n',
+        b": hello\n\n",
+        b'event: token\nid: 1\ndata: {"n": 0}\n\n',
         b'event: error\nid: 2\ndata: {"code": "session_ended"}\n\n',
-    ]  # fmt: skip
+    ]
     assert answers == []
     go.set()
     assert closed.wait(WAIT)

@@ -20,15 +20,66 @@ _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([\w.:-
 _XML: Final = re.compile(rb"\s*+<\?xml\b[^>]{0,200}?\bencoding\s*+=\s*+[\"']([\w.:-]{2,40})[\"']")
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 # These have no end tag, or a parser closes them by itself: they do not nest however many there are.
-_FLAT: Final = frozenset((
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
-    "wbr", "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "rt",
-    "rp", "colgroup", "html", "head", "body",
-))  # fmt: skip
-_SILENT: Final = frozenset((
-    "head", "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas",
-    "audio", "video", "datalist", "noembed", "noframes", "rt", "rp", "rtc", "annotation", "annotation-xml",
-))  # fmt: skip
+_FLAT: Final = frozenset(
+    (
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "dt",
+        "dd",
+        "tr",
+        "td",
+        "th",
+        "thead",
+        "tbody",
+        "tfoot",
+        "option",
+        "optgroup",
+        "rt",
+        "rp",
+        "colgroup",
+        "html",
+        "head",
+        "body",
+    )
+)
+_SILENT: Final = frozenset(
+    (
+        "head",
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "iframe",
+        "object",
+        "embed",
+        "svg",
+        "canvas",
+        "audio",
+        "video",
+        "datalist",
+        "noembed",
+        "noframes",
+        "rt",
+        "rp",
+        "rtc",
+        "annotation",
+        "annotation-xml",
+    )
+)
 _HIDING: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(font-size|opacity)\s*:\s*0(\.0+)?(?![.\d])", re.I
 )
@@ -36,12 +87,44 @@ _HIDING: Final = re.compile(
 _COLOUR: Final = re.compile(r"(?:^|;)\s*(background(?:-color)?|color)\s*:\s*([^;]+)", re.I)
 _COLOURED_PAGE: Final = re.compile(r"<style|<link[^<>]+stylesheet|background|bgcolor", re.I)
 _WHITE: Final = frozenset(("white", "#fff", "#ffffff", "#fffffe", "#fefefe", "rgb(255,255,255)"))
-_BLOCKS: Final = frozenset((
-    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
-    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html",
-    "legend", "main", "nav", "ol", "option", "p", "section", "summary", "table", "tbody", "tfoot", "thead",
-    "ul",
-))  # fmt: skip
+_BLOCKS: Final = frozenset(
+    (
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "hr",
+        "html",
+        "legend",
+        "main",
+        "nav",
+        "ol",
+        "option",
+        "p",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "ul",
+    )
+)
 _HEADINGS: Final = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _MARKED: Final = {"sup": "superscript", "sub": "subscript", "s": "", "del": "", "strike": ""}
 _KINDS: Final = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}

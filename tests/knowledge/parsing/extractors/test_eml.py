@@ -87,11 +87,13 @@ def test_the_encoding_of_the_text_is_found(encoding, transfer):
     ("raw", "shown"),
     [
         (b"=?utf-8?Q?Gr=C3=B6=C3=9Fe?= plain =?iso-8859-1?B?/A==?=", "Größe plain ü"),
-        ("Größe".encode(), "Größe"), ("Größe".encode("cp1252"), "Größe"),
+        ("Größe".encode(), "Größe"),
+        ("Größe".encode("cp1252"), "Größe"),
         (b"folded\r\n  over lines", "folded over lines"),
-        (b"=?utf-8?B?a?=", "=?utf-8?B?a?="), (b"=?no-such?Q?x?=", "x"),
+        (b"=?utf-8?B?a?=", "=?utf-8?B?a?="),
+        (b"=?no-such?Q?x?=", "x"),
     ],
-)  # fmt: skip
+)
 def test_a_subject_is_decoded_and_a_careless_one_does_no_harm(raw, shown):
     parsed = extract(b"Subject: " + raw + b"\r\n\r\nbody\r\n", DEFAULT)
     assert parsed.text == f"Subject: {shown}\n\nbody"

@@ -35,18 +35,26 @@ def test_without_a_title_the_first_heading_is_the_title():
 @pytest.mark.parametrize(
     "hidden",
     [
-        "<script>secret()</script>", "<style>secret{}</style>",
+        "<script>secret()</script>",
+        "<style>secret{}</style>",
         "<noscript>secret</noscript>",
-        "<template>secret</template>", "<!-- secret -->", "<p hidden>secret</p>",
+        "<template>secret</template>",
+        "<!-- secret -->",
+        "<p hidden>secret</p>",
         "<svg><text>secret</text></svg>",
         '<div style="color:red; Display : none"><p>secret</p></div>',
         '<b style="visibility:hidden">secret</b>',
-        '<b style="font-size:0px">secret</b>', '<b style="opacity: 0">secret</b>', "<iframe>secret</iframe>",
-        "<meta http-equiv=refresh content='0;url=http://secret'>", "<base href='http://secret/'>",
-        '<b style="color:#FFF">secret</b>', '<b style="color : white">secret</b>',
-        '<b style="color:transparent">secret</b>', '<p style="color:#123; background-color: #123">secret</p>',
+        '<b style="font-size:0px">secret</b>',
+        '<b style="opacity: 0">secret</b>',
+        "<iframe>secret</iframe>",
+        "<meta http-equiv=refresh content='0;url=http://secret'>",
+        "<base href='http://secret/'>",
+        '<b style="color:#FFF">secret</b>',
+        '<b style="color : white">secret</b>',
+        '<b style="color:transparent">secret</b>',
+        '<p style="color:#123; background-color: #123">secret</p>',
     ],
-)  # fmt: skip
+)
 def test_nothing_invisible_comes_out(hidden):
     """H6 J6"""
     assert text_of(f"<body><p>before</p>{hidden}<p>after</p>") == "before\n\nafter"
@@ -58,9 +66,10 @@ def test_nothing_invisible_comes_out(hidden):
         '<div style="background:#000"><b style="color:white">x</b></div>',
         '<style>body{background:black}</style><b style="color:white">x</b>',
         '<link rel="stylesheet" href="a.css"><b style="color:white">x</b>',
-        '<b style="color:white;background:navy">x</b>', '<b style="background-color:white">x</b>',
+        '<b style="color:white;background:navy">x</b>',
+        '<b style="background-color:white">x</b>',
     ],
-)  # fmt: skip
+)
 def test_white_text_on_another_colour_is_visible(page):
     """J6"""
     assert text_of(page) == "x"
@@ -138,8 +147,13 @@ def test_cells_over_rows_and_columns_keep_the_others_in_their_columns():
         "<tr><td colspan=2>All<td>10<tr><td>South<td><td>4<tr><td rowspan=x>East<td>Bulb</table>"
     )
     assert text_of(body).split("\n") == [
-        "Region | Article | Units", "North | Box | 7", "North | Fuse | 3", "All | | 10", "South | | 4", "East | Bulb",
-    ]  # fmt: skip
+        "Region | Article | Units",
+        "North | Box | 7",
+        "North | Fuse | 3",
+        "All | | 10",
+        "South | | 4",
+        "East | Bulb",
+    ]
 
 
 def test_endless_spans_cost_no_memory():
@@ -192,8 +206,15 @@ def test_items_of_ordered_lists_have_their_numbers():
         "<ol reversed><li>last<li>first</ol><ol start=-x><li>z</ol>"
     )
     assert text_of(body).split("\n") == [
-        "3. Fill in", "4. Sign", "- here", "a. x", "e. y", "2. last", "1. first", "1. z",
-    ]  # fmt: skip
+        "3. Fill in",
+        "4. Sign",
+        "- here",
+        "a. x",
+        "e. y",
+        "2. last",
+        "1. first",
+        "1. z",
+    ]
 
 
 def test_encoding_of_an_xml_declaration_is_used():

@@ -21,9 +21,10 @@ def code_of(data: bytes, limits: Limits = DEFAULT, name: str = "a.json") -> str:
 
 def test_each_value_stands_behind_its_path():
     document = {
-        "title": "Opening hours", "shop": {"open": True, "days": ["Monday", "Tuesday"], "note": None, "e": ""},
+        "title": "Opening hours",
+        "shop": {"open": True, "days": ["Monday", "Tuesday"], "note": None, "e": ""},
         "people": [{"name": "Ada"}, {"name": "Bob", "full name": "B."}],
-    }  # fmt: skip
+    }
 
     parsed = parse(json.dumps(document).encode(), "a.json")
 

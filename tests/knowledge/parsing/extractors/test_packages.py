@@ -38,16 +38,23 @@ KINDS = [
         id="docx",
     ),
     pytest.param(
-        Kind(PPTX, make_pptx("kept"), "## kept", "ppt/slides/slide1.xml", "ppt/slides/_rels/slide1.xml.rels",
-             b"<p:sld "),
+        Kind(
+            PPTX, make_pptx("kept"), "## kept", "ppt/slides/slide1.xml", "ppt/slides/_rels/slide1.xml.rels", b"<p:sld "
+        ),
         id="pptx",
     ),
     pytest.param(
-        Kind(XLSX, make_xlsx(s=[["kept"]]), "## s\n\nkept", "xl/worksheets/sheet1.xml",
-             "xl/worksheets/_rels/sheet1.xml.rels", b"<worksheet"),
+        Kind(
+            XLSX,
+            make_xlsx(s=[["kept"]]),
+            "## s\n\nkept",
+            "xl/worksheets/sheet1.xml",
+            "xl/worksheets/_rels/sheet1.xml.rels",
+            b"<worksheet",
+        ),
         id="xlsx",
     ),
-]  # fmt: skip
+]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -154,9 +161,10 @@ def test_an_external_entity_is_not_read(kind, target, tmp_path, door):
     secret.write_text("root:x:0:0")
     address = secret.as_uri() if target == "file" else f"http://127.0.0.1:{door}/x"
     for doctype in (
-        f'<!DOCTYPE x [<!ENTITY e SYSTEM "{address}">]>', f'<!DOCTYPE x SYSTEM "{address}" [<!ENTITY e "ha">]>',
+        f'<!DOCTYPE x [<!ENTITY e SYSTEM "{address}">]>',
+        f'<!DOCTYPE x SYSTEM "{address}" [<!ENTITY e "ha">]>',
         f'<!DOCTYPE x [<!ENTITY % p SYSTEM "{address}"> %p; <!ENTITY e "ha">]>',
-    ):  # fmt: skip
+    ):
         result = outcome(with_entity(kind, doctype, "e"))
         assert "root" not in result
         assert result in (kind.text, kind.text + "ha", "damaged")

@@ -128,13 +128,15 @@ def pdf_of_objects(*more: bytes, contents: str = "5 0 R", font: str = "", resour
     """A PDF that lists its one page `pages` times; object 5 and those after it are given."""
     kids = " ".join(["4 0 R"] * pages)
     resources = f"/Resources << /Font << /F1 3 0 R >> {resources} >>"
-    return with_xref([
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>".encode(),
-        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica {font} >>".encode(),
-        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents {contents} {resources} >>".encode(),
-        *more,
-    ])  # fmt: skip
+    return with_xref(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>".encode(),
+            f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica {font} >>".encode(),
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents {contents} {resources} >>".encode(),
+            *more,
+        ]
+    )
 
 
 def huge_size() -> bytes:
@@ -161,9 +163,17 @@ FORM = (
         (pdf_of_streams(KEPT + b" BI /W 9 /H 9 ID " + b"x" * 999), "damaged"),
         (pdf_of_streams(KEPT + b"[" * 100_000), "too_complex"),
     ],
-    ids=["outline loop", "JavaScript", "embedded file", "huge size", "huge count", "form in itself",
-         "inline image without end", "arrays in arrays"],
-)  # fmt: skip
+    ids=[
+        "outline loop",
+        "JavaScript",
+        "embedded file",
+        "huge size",
+        "huge count",
+        "form in itself",
+        "inline image without end",
+        "arrays in arrays",
+    ],
+)
 def test_known_traps_end_soon_with_text_or_a_reason(data, result):
     """H5"""
     assert outcome(data) == result

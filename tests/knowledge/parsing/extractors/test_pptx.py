@@ -153,9 +153,14 @@ def test_chart_tells_its_title_and_each_value_with_its_category():
 def test_diagram_is_a_list_in_the_order_of_its_links():
     points = "".join(
         f"<dgm:pt modelId='{key}' type='{kind}'><dgm:t><a:p><a:r><a:t>{text}</a:t></a:r></a:p></dgm:t></dgm:pt>"
-        for key, kind, text in [(1, "doc", ""), (2, "node", "Second"), (3, "node", "First"), (4, "node", "Below"),
-                                (5, "pres", "drawn")]
-    )  # fmt: skip
+        for key, kind, text in [
+            (1, "doc", ""),
+            (2, "node", "Second"),
+            (3, "node", "First"),
+            (4, "node", "Below"),
+            (5, "pres", "drawn"),
+        ]
+    )
     links = "".join(
         f"<dgm:cxn srcId='{at}' destId='{to}' srcOrd='{order}'/>"
         for at, to, order in [(1, 2, 1), (1, 3, 0), (3, 4, 0), (4, 3, 0)]

@@ -8,8 +8,9 @@ from chatbot.knowledge.parsing.limits import Limits
 GERMAN = "Größe: 3 €\nÜbermut tut selten gut.\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be",
-                                      "utf-32-le", "utf-32-be", "cp1252"])  # fmt: skip
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp1252"]
+)
 def test_text_comes_out_the_same_in_every_common_encoding(encoding):
     parsed = parse(GERMAN.encode(encoding), "notes.txt")
 

@@ -47,8 +47,18 @@ def test_values_come_out_as_excel_shows_them():
     sheet = book.active
     sheet.title = "v"
     book.properties.title = "Prices"
-    for value in [0.1 + 0.2, 10**15, 2.0, True, False, date(2024, 5, 1), datetime(2024, 5, 1, 9, 30), time(9, 30),
-                  "#N/A", "two\nlines"]:  # fmt: skip
+    for value in [
+        0.1 + 0.2,
+        10**15,
+        2.0,
+        True,
+        False,
+        date(2024, 5, 1),
+        datetime(2024, 5, 1, 9, 30),
+        time(9, 30),
+        "#N/A",
+        "two\nlines",
+    ]:
         sheet.append([value])
     for value in (0.19, 0.075):
         sheet.append([value])
@@ -58,10 +68,20 @@ def test_values_come_out_as_excel_shows_them():
 
     assert parsed.title == "Prices"
     assert parsed.text.split("\n")[2:] == [
-        "0.3", "1000000000000000", "2", "TRUE", "FALSE", "2024-05-01", "2024-05-01 09:30:00", "09:30:00",
+        "0.3",
+        "1000000000000000",
+        "2",
+        "TRUE",
+        "FALSE",
+        "2024-05-01",
+        "2024-05-01 09:30:00",
+        "09:30:00",
         # The error is nothing, and what follows an empty row stands apart.
-        "", "two lines", "19.0%", "7.5%",
-    ]  # fmt: skip
+        "",
+        "two lines",
+        "19.0%",
+        "7.5%",
+    ]
 
 
 def test_a_formula_gives_the_value_saved_with_it_and_never_itself():
@@ -176,9 +196,13 @@ def test_dates_show_what_their_format_shows():
     book = Workbook()
     sheet = book.active
     for value, number_format in [
-        (datetime(2026, 1, 1), "mmm-yy"), (1.5, "h:mm"), (0.75, "h:mm AM/PM"), (1.5, "[h]:mm"), (3.5, "Standard"),
+        (datetime(2026, 1, 1), "mmm-yy"),
+        (1.5, "h:mm"),
+        (0.75, "h:mm AM/PM"),
+        (1.5, "[h]:mm"),
+        (3.5, "Standard"),
         (datetime(2026, 1, 5), "dd.mm.yyyy"),
-    ]:  # fmt: skip
+    ]:
         sheet.append([value])
         sheet.cell(sheet.max_row, 1).number_format = number_format
     found = extract(saved(book), DEFAULT).text.split("\n")[2:]
@@ -199,8 +223,10 @@ def test_hidden_rows_and_columns_are_left_out():
     sheet.row_dimensions[3].hidden = True
     sheet.column_dimensions["B"].hidden = True
     assert extract(saved(book), DEFAULT).text.split("\n")[2:] == [
-        "Article | Price", "Article: Lamp; Price: 12", "Article: Rope; Price: 7",
-    ]  # fmt: skip
+        "Article | Price",
+        "Article: Lamp; Price: 12",
+        "Article: Rope; Price: 7",
+    ]
 
 
 def test_value_merged_over_rows_stands_in_each_of_them():
@@ -211,8 +237,12 @@ def test_value_merged_over_rows_stands_in_each_of_them():
     sheet.merge_cells("A2:A4")
     sheet.merge_cells("A6:A8")
     assert extract(saved(book), DEFAULT).text.split("\n")[3:] == [
-        "Room: Blue; Day: Mon", "Room: Blue; Day: Tue", "Room: Blue; Day: Wed", "Room: Red; Day: Thu", "Room: Notes",
-    ]  # fmt: skip
+        "Room: Blue; Day: Mon",
+        "Room: Blue; Day: Tue",
+        "Room: Blue; Day: Wed",
+        "Room: Red; Day: Thu",
+        "Room: Notes",
+    ]
 
 
 def test_groups_above_the_names_of_columns_are_part_of_them():
