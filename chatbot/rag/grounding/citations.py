@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from chatbot.rag.grounding.claim_support import Claimed, Embed, claims, support, supported_by
 from chatbot.rag.grounding.markers import LONGEST, LONGEST_GROUP, OPENING, Group, read_markers
-from chatbot.rag.grounding.number_words import SMALL
+from chatbot.rag.grounding.notation.number_words import SMALL
 from chatbot.rag.text.sentences import Span
 from chatbot.rag.types import Checked, Citation, Passage
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from chatbot.rag.grounding.value_words import Words
+from chatbot.rag.grounding.notation.value_words import Words
 
 # What turns a sentence around: each side of a pair, in English, German, French, Spanish, Italian, Portuguese, Dutch,
 # Polish and Russian where it is one word.

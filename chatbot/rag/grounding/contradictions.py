@@ -7,8 +7,8 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from chatbot.rag.grounding.concepts import concept, modes, negated
+from chatbot.rag.grounding.notation.values import Value, opposed, same
 from chatbot.rag.grounding.statements import Statement
-from chatbot.rag.grounding.values import Value, opposed, same
 
 # The part of the words from which two sentences are about the same thing.
 SAME_THING = 0.5

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chatbot.rag.grounding.number_words import SMALL
+from chatbot.rag.grounding.notation.number_words import SMALL
 
 # The longest marker that is waited for, and the longest group of them.
 LONGEST = 60

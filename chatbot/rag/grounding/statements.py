@@ -13,10 +13,10 @@ from functools import cached_property
 from itertools import pairwise
 
 from chatbot.rag.grounding.concepts import concept, is_logic, modes, sides
-from chatbot.rag.grounding.number_words import ARTICLES, SCALES, SMALL
-from chatbot.rag.grounding.value_scanner import values
-from chatbot.rag.grounding.value_words import HEDGES, MONTHS, ORDINALS, UNITS, WEEKDAYS
-from chatbot.rag.grounding.values import Value
+from chatbot.rag.grounding.notation.number_words import ARTICLES, SCALES, SMALL
+from chatbot.rag.grounding.notation.value_scanner import values
+from chatbot.rag.grounding.notation.value_words import HEDGES, MONTHS, ORDINALS, UNITS, WEEKDAYS
+from chatbot.rag.grounding.notation.values import Value
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.text.language_detection import likely_language, little_words
 from chatbot.rag.text.sentences import units

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.rag.grounding.value_scanner import values
-from chatbot.rag.grounding.values import same
+from chatbot.rag.grounding.notation.value_scanner import values
+from chatbot.rag.grounding.notation.values import same
 
 
 def agrees(claim: str, passage: str, language: str = "en") -> bool:

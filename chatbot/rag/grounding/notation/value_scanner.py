@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from chatbot.rag.grounding import value_words as vw
-from chatbot.rag.grounding.figures import Token, date_readings, figures, tokens_of
-from chatbot.rag.grounding.number_words import ARTICLES, CJK_DIGITS, SCALES, SMALL, read_cjk, read_words
-from chatbot.rag.grounding.values import Readings, Value
+from chatbot.rag.grounding.notation import value_words as vw
+from chatbot.rag.grounding.notation.figures import Token, date_readings, figures, tokens_of
+from chatbot.rag.grounding.notation.number_words import ARTICLES, CJK_DIGITS, SCALES, SMALL, read_cjk, read_words
+from chatbot.rag.grounding.notation.values import Readings, Value
 
 MINUTES = 1_440
 # Words that may stand between the parts of a date or a time: "9 de marzo de 2025", "in the afternoon".

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from chatbot.rag.grounding import value_words as vw
+from chatbot.rag.grounding.notation import value_words as vw
 
 # Numbers, days as (year, month, day), minutes of the day, or text.
 Readings = frozenset[Any]
