@@ -149,7 +149,7 @@ def test_a_promise_that_is_broken_on_purpose_is_noticed(house, check):
 def test_what_outlives_its_deletion_is_noticed(house):
     keep = replaced("chat.delete_session", user_required(lambda **_path: ("", 204)))
     names = ["send", "get_session", "delete_session"]
-    report = fuzz(house, "user", 10, only=names, phases=("stateful",), and_then=lambda: keep(house))
+    report = fuzz(house, "user", 30, only=names, phases=("stateful",), and_then=lambda: keep(house))
     assert report.checks == {"use_after_free"}, report.summary()
 
 
