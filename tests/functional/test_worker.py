@@ -34,13 +34,13 @@ def test_a_worker_killed_in_the_middle_leaves_nothing_undone_and_nothing_twice(
     quoted = ", ".join(f"'{title}'" for title in TITLES)
     of_ours = f"FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.title IN ({quoted})"
     half_done = f"SELECT 1 {of_ours} AND d.status = 'processing'"
-    wait_for(lambda: halted(house, half_done), 30, "the first chunks of a document")
+    wait_for(lambda: halted(house, half_done), 90, "the first chunks of a document")
 
     house.kill("worker")
     house.start("worker")
 
     ready = f"SELECT count(*) FROM documents WHERE title IN ({quoted}) AND status = 'ready'"
-    wait_for(lambda: house.rows(ready)[0][0] == len(TITLES), 60, "all documents are ready")
+    wait_for(lambda: house.rows(ready)[0][0] == len(TITLES), 180, "all documents are ready")
     seen = "c.removed_revision IS NULL AND c.added_revision IS NOT NULL"
     columns = "d.title, c.ordinal, c.char_start, c.char_end, c.text_hash"
     disturbed = house.rows(f"SELECT {columns} {of_ours} AND {seen} ORDER BY 1, 2")
