@@ -34,7 +34,7 @@ REQUEST_SECONDS = Histogram(
     registry=OURS,
 )
 STREAMS = Gauge("chatbot_streams", "Answers under way.", multiprocess_mode="livesum", registry=OURS)
-STREAM_PLACES = Gauge(
+STREAM_SLOTS = Gauge(
     "chatbot_stream_slots", "How many answers may be under way at once.", multiprocess_mode="livesum", registry=OURS
 )
 STREAMS_REFUSED = Counter("chatbot_streams_refused", "Answers refused as too many were under way.", registry=OURS)

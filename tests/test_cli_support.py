@@ -142,7 +142,7 @@ def without_pgvector(postgres_server: str, make_app: MakeApp) -> Iterator[Flask]
 
 
 def test_who_has_no_pgvector_is_told_what_to_do(without_pgvector: Flask) -> None:
-    for command in ("index vectors", "index verify", "knowledge search hours", "index activate 2"):
+    for command in ("index migrate-to-pgvector", "index verify", "knowledge search hours", "index activate 2"):
         assert told(without_pgvector, command).output == (
             "Error: Install pgvector on the PostgreSQL server and run CREATE EXTENSION vector. "
             'It says: permission denied to create extension "vector".\n'

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from kombu.transport import redis as transport
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis, ResponseError
 
 from chatbot.db import utcnow
@@ -91,6 +92,16 @@ class Channel(TolerantChannel, transport.Channel):
         if self.connection is None or self.connection.client is None:
             raise ConnectionError("the channel is closed")
         return super()._connparams(asynchronous=asynchronous)
+
+    def basic_ack(self, delivery_tag: Any, multiple: bool = False) -> None:
+        """Acknowledges a message. Without a connection it comes again, and a task may run twice.
+
+        kombu would log a critical error with its traceback for each task that was in hand.
+        """
+        try:
+            super().basic_ack(delivery_tag, multiple=multiple)
+        except (OSError, RedisConnectionError) as error:
+            log.debug("message_not_acknowledged", tag=delivery_tag, error=type(error).__name__)
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         if "_publish_batch" in kwargs or queue in self._expires:

@@ -97,9 +97,7 @@ def test_worker_and_beat_outlive_redis_and_say_each_change_once(
         wait_for(lambda: noted(house, "second") or not house.running("worker"), 60, "a message is handled")
     assert house.running("worker"), house.log("worker")[-3000:]
     assert house.running("beat")
-    # A worker that acknowledges its task while the connection is taken down logs what kombu met, once.
-    of_worker, of_beat = lines(house, "Traceback")
-    assert (of_worker <= 4, of_beat) == (True, 0), house.log("worker")[-9000:]
+    assert lines(house, "Traceback") == [0, 0], house.log("worker")[-9000:]
 
 
 def put(folder: Path, raw: bytes) -> None:

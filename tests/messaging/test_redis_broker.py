@@ -152,7 +152,7 @@ def test_use_of_a_closed_channel_counts_as_a_lost_connection(connection, redis):
     put(connection, "a")
     lost = connection.channel()
     lost.close()
-    for use in (lambda: lost.basic_ack("tag"), lambda: lost.qos.restore_visible(num=10, interval=1)):
+    for use in (lambda: lost.qos.ack("tag"), lambda: lost.qos.restore_visible(num=10, interval=1)):
         with pytest.raises(connection.connection_errors, match="closed"):
             use()
 
@@ -163,4 +163,15 @@ def test_use_of_a_channel_of_a_closed_connection_counts_as_a_lost_connection(con
     lost._pool = lost._client = None
     lost.connection.client = None
     with pytest.raises(connection.connection_errors, match="closed"):
-        lost.basic_ack("tag")
+        lost.qos.ack("tag")
+
+
+def test_acknowledgement_over_lost_connection_raises_nothing_and_message_comes_again(connection, redis):
+    put(connection, "a")
+    channel = connection.default_channel
+    message = channel.basic_get("mail")
+    channel._pool = channel._client = None
+    client, channel.connection.client = channel.connection.client, None
+    channel.basic_ack(message.delivery_tag)
+    channel.connection.client = client
+    assert redis.hlen("unacked") == 1

@@ -98,8 +98,8 @@ def activate(generation_id: int) -> None:
     click.echo(f"Generation {generation_id} answers now. `flask index rollback` goes back.")
 
 
-@index_cli.command("vectors")
-def put_vectors() -> None:
+@index_cli.command("migrate-to-pgvector")
+def migrate_to_pgvector() -> None:
     """Bring pgvector up to the rows, and build its index: once, before VECTOR_STORE=pgvector is set.
 
     Afterwards the workers do both. It can be run at any time, while questions are answered.

@@ -27,7 +27,7 @@ from chatbot.rag.grounding.answerability import FEATURES, Gate, features, fit
 
 ANSWERABLE = "answerable"
 UNANSWERABLE = "unanswerable"
-# What belongs to another subject altogether; the questions of `--far` are only measured, never learnt from.
+# What belongs to another subject altogether; the questions of `--off-topic` are only measured, never learnt from.
 FAR = "far"
 PASSAGES = 8
 

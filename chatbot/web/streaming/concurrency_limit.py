@@ -37,7 +37,7 @@ class ConcurrencyLimit:
     def __init__(self, count: int) -> None:
         self.count = count
         self._free = threading.Semaphore(count)
-        metrics.STREAM_PLACES.set(count)
+        metrics.STREAM_SLOTS.set(count)
 
     def take(self) -> Permit:
         """A place.

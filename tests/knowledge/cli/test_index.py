@@ -231,7 +231,7 @@ def test_two_generations_are_compared_with_a_stored_set(run, sqlite_app):
 def test_vectors_are_put_into_pgvector_before_it_is_the_setting(app, make_app, database_url):
     add_and_ingest(app, HOURS)
     before = make_app(database_url=database_url, vector_store="faiss")
-    result = before.test_cli_runner().invoke(args=["index", "vectors"])
+    result = before.test_cli_runner().invoke(args=["index", "migrate-to-pgvector"])
     if database_url is None:
         needs = "Error: pgvector is a part of PostgreSQL, and DATABASE_URL names none.\n"
         assert (result.exit_code, result.output) == (1, needs)

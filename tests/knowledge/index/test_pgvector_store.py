@@ -154,7 +154,7 @@ def test_moving_from_faiss_is_a_setting_and_a_command(make_app: MakeApp, databas
     add_and_ingest(before, HOURS)
     after = make_app(database_url=database_url, instance_path=tmp_path / "other")
 
-    told = after.test_cli_runner().invoke(args=["index", "vectors"])
+    told = after.test_cli_runner().invoke(args=["index", "migrate-to-pgvector"])
 
     assert (told.exit_code, told.output) == (0, "1 vector(s) of generation 1 in pgvector.\n")
     assert found(after, "When does the shop open?", mode="dense") == found(
