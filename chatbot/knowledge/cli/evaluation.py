@@ -127,9 +127,7 @@ class PartsType(click.ParamType[tuple[str, ...]]):
 @click.option("--chunk-size", type=click.IntRange(1), help="Tokens a chunk, for a set with a corpus.")
 @click.option("--fresh", is_flag=True, help="Ingest the set's corpus anew.")
 @click.option("--part", "parts", type=PartsType(), default=",".join(PARTS), show_default=True)
-@click.option(
-    "--off-topic", "far", type=FILE, help="Questions on other subjects: a file as queries.jsonl."
-)
+@click.option("--off-topic", "far", type=FILE, help="Questions on other subjects: a file as queries.jsonl.")
 @click.option("--model", help="The chat model that answers, if not the default one.")
 def run(
     name: Path | str,
@@ -370,9 +368,7 @@ def export(name: str, folder: Path) -> None:
 @eval_cli.command("calibrate")
 @click.argument("folder", metavar="SET", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--generation", "generation_id", type=click.IntRange(1), help="Another one than the active.")
-@click.option(
-    "--off-topic", "far", type=FILE, help="Questions on other subjects: a file as queries.jsonl."
-)
+@click.option("--off-topic", "far", type=FILE, help="Questions on other subjects: a file as queries.jsonl.")
 @click.option("--forget", is_flag=True, help="Forget what was learnt: the threshold decides again.")
 @click.option("--dry-run", is_flag=True, help="Measure only, and store nothing.")
 def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget: bool, dry_run: bool) -> None:

@@ -117,6 +117,10 @@ def _utf16_by_nul(even: float, odd: float) -> str | None:
     return None
 
 
+# These are no encodings of documents; some of them take seconds, or change what stands there.
+_NO_CHARSETS = ("punycode", "idna", "unicode", "raw")
+
+
 def _usable(declared: str | None) -> str | None:
     """The codec a declaration names. UTF-7 hides markup and UTF-16 would have shown itself: both ignored."""
     try:
@@ -124,7 +128,7 @@ def _usable(declared: str | None) -> str | None:
         "".encode(name)
     except (LookupError, ValueError, TypeError):
         return None
-    return None if name.startswith(("utf-7", "utf-16", "utf-32")) else _SUPERSETS.get(name, name)
+    return None if name.startswith(("utf-7", "utf-16", "utf-32", *_NO_CHARSETS)) else _SUPERSETS.get(name, name)
 
 
 def _narrow(data: bytes, declared: str | None) -> str:

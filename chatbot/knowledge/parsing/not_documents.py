@@ -25,7 +25,10 @@ _TAG = re.compile(r"<[^<>]*+>")
 _NO_SCRIPT = re.compile(r"<noscript\b[^<]{0,5}>[^<]{0,300}(?:javascript|cookies)", re.IGNORECASE)
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
 _BUTTON = re.compile(r"<button\b|type\s*+=\s*+[\"']?+(?:submit|button)", re.IGNORECASE)
-_REFRESH = re.compile(r"<meta\b[^<>]{0,200}?http-equiv\s*+=\s*+[\"']?+refresh[^<>]{0,200}?url\s*+=", re.IGNORECASE)
+_META = re.compile(r"<meta\b[^<>]{0,400}>", re.IGNORECASE)
+_REFRESH = re.compile(r"http-equiv\s*+=\s*+[\"']?+refresh", re.IGNORECASE)
+# After some seconds a page that is read loads itself again.
+_AT_ONCE = re.compile(r"content\s*+=\s*+[\"']?+\s*+[0-5](?:\.\d*+)?\s*+[;,]\s*+url", re.IGNORECASE)
 _SIGN_IN = re.compile(
     r"sign(?:ing)?[ -]?in|log(?:ging)?[ -]?(?:in|on)|members only|anmelde|anmeldung|einloggen|connexion|connecter|"
     r"iniciar sesi[oó]n|acced[ei]|accesso|entrar|inloggen|aanmelden|logga in|log ind|zaloguj|logowanie|přihl[aá]|"
@@ -33,17 +36,24 @@ _SIGN_IN = re.compile(
 )
 _CHECK = re.compile(
     r"just a moment|checking (?:that|if|your)|verify (?:that )?you are|are you (?:a )?(?:human|robot)|not a robot|"
-    r"you are (?:a )?(?:human|person)|captcha|security check|access denied|attention required|ddos protection|"
+    r"you are (?:a )?(?:human|person)|ddos protection|"
     r"kein roboter|pas un robot|no (?:eres|soy) un robot|не робот|ロボットではありません|人机验证"
 )
+# A page may be about these, but is not called so.
+_TITLE_OF_A_CHECK = re.compile(r"captcha|security check|access denied|attention required")
 _NOT_FOUND = re.compile(
-    r"\b404\b|(?:page|site|document|file) (?:was |could )?not (?:be )?found|no such page|does(?: not|n't) exist|"
+    r"(?m)^\W{0,3}404\W{0,3}$|404 (?:error|(?:page )?not found)|(?:error|fehler|erreur) 404|"
+    r"(?:page|site|document|file) (?:(?:was |could )?not (?:be )?found|does(?: not|n't) exist)|no such page|"
     r"seite (?:wurde )?nicht gefunden|page (?:non trouvée|introuvable)|página no encontrada|pagina non trovata|"
     r"página não encontrada|pagina niet gevonden|sidan (?:kunde inte hittas|hittades inte)|nie znaleziono|"
     r"stránka nenalezena|страница не найдена|sayfa bulunamadı|页面不存在|找不到(?:页面|网页)|ページが見つかりません|"
     r"페이지를 찾을 수 없습니다|الصفحة غير موجودة"
 )
 _COOKIES = re.compile(r"cookie|クッキー")
+_CONSENT = re.compile(
+    r"accept|agree|allow|consent|reject|akzept|zustimm|ablehn|autoris|refus|acept|rechaz|accett|rifiut|aceit|godk|"
+    r"zgadzam|akcept|souhlas|согла|принять|kabul|同意|接受|許可|동의|موافق"
+)
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff]{1,3}|[^\W_\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff]+")
 
 LOGIN: Final = "A login form came instead of the page."
@@ -62,28 +72,33 @@ def why_no_document(source: str, title: str, text: str, redirected: bool) -> str
     source = source[:_SAMPLE]
     outside = _TAG.sub(" ", _FORM.sub(" ", _UNSEEN.sub(" ", source)))
     said = f"{title}\n{text}".casefold()
-    short = len(_words(text)) <= MAX_WORDS
-    asks_to_sign_in = _PASSWORD.search(source) and (_SIGN_IN.search(said) or redirected)
-    if asks_to_sign_in and (len(_words(outside)) <= FEW_WORDS or (redirected and short)):
-        return LOGIN
-    if not short:
+    if len(_words(text)) > MAX_WORDS:
         return None
+    asks_to_sign_in = _PASSWORD.search(source) and (_SIGN_IN.search(said) or redirected)
+    if asks_to_sign_in and (len(_words(outside)) <= FEW_WORDS or redirected):
+        return LOGIN
     return _short_page(source, title, text)
 
 
 def _short_page(source: str, title: str, text: str) -> str | None:
     """Why a page with little text is no document."""
-    said, words = f"{title}\n{text}".casefold(), len(_words(text))
+    title, words = title.casefold(), len(_words(text))
+    said = f"{title}\n{text.casefold()}"
     scripted = _SCRIPT.search(source) or _NO_SCRIPT.search(source)
-    if _CHECK.search(said) and scripted:
+    if scripted and (_CHECK.search(said) or (_TITLE_OF_A_CHECK.search(title) and words <= FEW_WORDS)):
         return CHECK
-    if _NOT_FOUND.search(said) and words <= 2 * FEW_WORDS:
+    if words <= 2 * FEW_WORDS and _NOT_FOUND.search(said if words <= FEW_WORDS else title):
         return MISSING
-    if _REFRESH.search(source) and words <= FEW_WORDS:
+    if words <= FEW_WORDS and _sends_on(source):
         return MOVED
-    if _COOKIES.search(said) and _BUTTON.search(source) and words <= 2 * FEW_WORDS:
+    asks_for_consent = _COOKIES.search(said) and _CONSENT.search(said) and _BUTTON.search(source)
+    if asks_for_consent and words <= 2 * FEW_WORDS:
         return CONSENT
     return SHELL if scripted and words <= 1 else None
+
+
+def _sends_on(source: str) -> bool:
+    return any(_REFRESH.search(tag) and _AT_ONCE.search(tag) for tag in _META.findall(source))
 
 
 def _words(text: str) -> list[str]:

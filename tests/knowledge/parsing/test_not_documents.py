@@ -64,11 +64,41 @@ def test_a_redirect_to_a_form_is_told_by_the_form():
         ("Cookies", f"<p>We bake cookies every day. {HOURS}</p><button>Order</button>"),
         ("Hours", "<p>Open from nine to five.</p><script src=/stats.js></script>"),
         ("図書館", "<p>図書館は午前九時に開きます。</p><script src=/stats.js></script>"),
+        (
+            "Manual",
+            f"<form id=page>Sign in <input type=password name=p>{'<p>The pump has a filter that is rinsed.</p>' * 30}"
+            "</form>",
+        ),
+        ("Rooms", "<p>Room 404 seats twelve people and has a projector. Book it at the reception.</p>"),
+        ("Statuses", "<p>404 Not Found is the status for a resource that is not there, which an error page names.</p>"),
+        ("Unicorns", "<p>The unicorn does not exist. It is a beast of legends.</p>"),
+        ("Oat cookies", "<p>Mix oats, butter and sugar, form small cookies, and bake them.</p><button>Search</button>"),
+        ("Airport", "<p>The security check at terminal 2 opens at 04:30.</p><script src=/stats.js></script>"),
+        ("Contact", "<p>We use a captcha on the contact form since March.</p><script src=/stats.js></script>"),
     ],
-    ids=["login-box", "about-login", "about-404", "about-cookies", "short", "japanese"],
+    ids=[
+        "login-box",
+        "about-login",
+        "about-404",
+        "about-cookies",
+        "short",
+        "japanese",
+        "all-in-one-form",
+        "room-404",
+        "status-404",
+        "does-not-exist",
+        "recipe",
+        "airport",
+        "captcha",
+    ],
 )
 def test_a_document_is_no_page_in_place_of_one(title, body):
     assert judged(title, body) is None
+
+
+def test_a_page_that_loads_itself_again_is_a_document():
+    refresh = "<meta http-equiv=refresh content='60; url=/status'>"
+    assert judged("Status", "All systems are running. Next maintenance 4 May.", head=refresh) is None
 
 
 @pytest.mark.parametrize(
@@ -97,3 +127,10 @@ def test_an_xml_declaration_names_the_encoding():
     page = '<?xml version="1.0" encoding="ISO-8859-2"?><html><body><p>Książnica w święta.</p></body></html>'
     assert declared_encoding(page.encode("iso-8859-2")) == "ISO-8859-2"
     assert extract(page.encode("iso-8859-2"), DEFAULT).text == "Książnica w święta."
+
+
+@pytest.mark.parametrize("name", ["punycode", "idna", "unicode_escape", "raw_unicode_escape"])
+def test_codecs_that_are_no_encodings_of_documents_are_not_used(name):
+    data = b"Path C:\\temp\\x41 costs \xe9"
+    assert as_utf8(data, name) == data
+    assert decode(data, name) == decode(data)
