@@ -74,8 +74,10 @@ class Answer:
         unproven = checked.unsupported or checked.unverified_markers
         if self.found and self.found.unsure:
             # The model was told that the passages may not answer; what it cites tells whether they did.
-            supported = "partial" if unproven else "grounded"
-            self.grounding = supported if self.citations else "fallback"
+            if self.citations:
+                self.grounding = "partial" if unproven else "grounded"
+            else:
+                self.grounding = "partial" if checked.claims > checked.unsupported else "fallback"
             return
         if self.grounding == "grounded" and (unproven or not (checked.claims or self.citations)):
             nothing = 0 < checked.claims == checked.unsupported and not self.citations

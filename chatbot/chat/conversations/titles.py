@@ -11,6 +11,7 @@ from chatbot.chat.models import ChatSession, Message, Owner
 from chatbot.db import begin_write
 from chatbot.errors import ChatbotError
 from chatbot.rag.llm.answerers import ChatModels
+from chatbot.rag.llm.small_talk import small_talk
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,9 @@ def make_title(session: Session, models: ChatModels, session_id: str) -> None:
         session.rollback()
         return
     question, answer = said
+    if small_talk(question.content) is not None:
+        session.rollback()
+        return
     old, owner = chat.title, Owner(chat.user_id, chat.visitor)
     session.expunge_all()
     session.rollback()

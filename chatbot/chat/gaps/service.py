@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -25,8 +26,9 @@ Status = Literal["open", "resolved", "all"]
 
 # Questions this near each other in the embedder's space (cosine) count as the same.
 NEAR = 0.75
-# The newest of them are looked at.
+# The newest of them are looked at; greetings among them are passed over.
 MOST_READ = 500
+MOST_LOOKED_AT = 10 * MOST_READ
 MOST_SHOWN = 5
 
 
@@ -106,12 +108,11 @@ def _unanswered(session: Session) -> list[Asked]:
         .where(or_(status == "fallback", Message.rating == "down"))
         .order_by(Message.created_at.desc(), Message.id)
     )
-    rows = session.execute(query.limit(MOST_READ)).all()
+    # No document is missing where somebody says hello.
+    rows = (row for row in session.execute(query.limit(MOST_LOOKED_AT)) if small_talk(row.content) is None)
     return [
         Asked(shown_question(searched or said), grounding == "fallback", rating == "down", at)
-        for said, searched, grounding, rating, at in rows
-        # No document is missing where somebody says hello.
-        if rating == "down" or small_talk(said) is None
+        for said, searched, grounding, rating, at in islice(rows, MOST_READ)
     ]
 
 

@@ -232,7 +232,7 @@ def _classified(
     lowest = classifier.lowest(signals) if signals else classifier.low
     written = any("curated" in passage.scores for passage in candidates.passages)
     reached = score or 0.0
-    fit = candidates if written or reached >= lowest else candidates.above(math.inf)
+    fit = candidates if reached >= lowest else candidates.above(math.inf)
     searched = replace(searched, signals=asdict(signals) if signals else {})
     found = _decided(candidates, fit, k, score, classifier.high, searched)
     unsure = bool(found.passages) and not written and not (signals and classifier.is_sure(signals))

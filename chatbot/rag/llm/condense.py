@@ -15,6 +15,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from chatbot.rag.llm.prompts import in_turns
+from chatbot.rag.llm.small_talk import small_talk
 from chatbot.rag.llm.thoughts import without_thoughts
 from chatbot.rag.text.follow_ups import leans_on_history, own_words
 from chatbot.rag.types import Condensed, HistoryMessage
@@ -38,8 +39,8 @@ CONDENSE_PROMPT = ChatPromptTemplate.from_messages(
 
 
 def join_with_last(question: str, history: Sequence[HistoryMessage]) -> str:
-    """The question with the newest question before it that stood alone."""
-    earlier = [message.text for message in history if message.is_user]
+    """The question with the newest question before it that stood alone; a greeting or thanks are none."""
+    earlier = [message.text for message in history if message.is_user and small_talk(message.text) is None]
     base = next((text for text in reversed(earlier) if not leans_on_history(text)), earlier[-1] if earlier else "")
     return f"{base[:_LONGEST]} {question}".strip()
 

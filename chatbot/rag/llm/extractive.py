@@ -27,8 +27,13 @@ NEARLY_ROW = 0.92
 SHORT = 25
 SHORT_SENTENCE = 140
 LONGEST_QUOTE = 700
-# Who asks how to do something wants all steps, in their order.
-_HOW = re.compile(r"\b(?:how (?:do|does|can|to|should|would|could)|steps?|wie|cómo|comment)\b|怎么|如何")
+# Who asks how to do something wants all steps, in their order; who asks how much or how long wants one sentence.
+_HOW = re.compile(
+    r"\b(?:how (?:do|does|can|to|should|would|could)|steps?|schritte?|étapes?|pasos?"
+    r"|wie(?! (?:viel|lange?|hoch|weit|oft|teuer|groß|alt|spät|früh|schnell|schwer|warm|heiß|ist|sind|war|laute|nenn))"
+    r"|comment(?! (?:s|t|est|sont|va|vas)\b)|cómo(?! (?:se llama|te llama|es|está|son)))\b|怎么|如何"
+)
+_HEADING = re.compile(r"^#{1,6} ++(\S.*)", re.MULTILINE)
 # A short line without a figure, a colon or a full stop.
 _TITLE = re.compile(r"[^\W\d_][^\n\d:.!?;,|`*#]{1,58}[^\W\d_]")
 _REFERRING = re.compile(
@@ -151,7 +156,12 @@ def _quotable(text: str, question: str) -> list[tuple[Span, str]]:
         else:
             begin = spans[n - 1][0] if _refers_back(text, spans, n) else start
             found.append(((begin, _end(text, spans, n)), ""))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)) or _headings(text)
+
+
+def _headings(text: str) -> list[tuple[Span, str]]:
+    """The headings of a passage that has nothing else."""
+    return [(match.span(1), "") for match in _HEADING.finditer(text)]
 
 
 def _names_columns(row: str, below: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from chatbot.rag.text.folding import fold, words_of
+
 # What is said, by kind and by language: a whole message, folded, without punctuation and apostrophes.
 _SAID = {
     "greeting": {
@@ -18,6 +20,15 @@ _SAID = {
         "es": "hola|buenas|buenos días|buenas (tardes|noches)|hola qué tal",
         "fr": "bonjour|bonsoir|salut|coucou|bonjour à tous",
         "zh": "你好|您好|嗨|哈喽|早上好|下午好|晚上好|大家好",
+        # Languages in which the software has no sentences of its own.
+        "": "ciao|salve|buongiorno|buonasera|olá|oi|bom dia|boa (tarde|noite)|hallo|goede(morgen|middag|navond)|hej"
+        "|hejsan"
+        "|god (morgon|dag)|hei|moi|cześć|dzień dobry|ahoj|dobrý den|merhaba|selam|xin chào|chào( bạn)?|halo"
+        "|selamat pagi"
+        "|привет|здравствуй(те)?|добр(ый день|ое утро|ый вечер)|привіт|γεια( σας| σου)?|καλημέρα|καλησπέρα"
+        "|bună( ziua| dimineața)?|salut|szia|jó napot|こんにちは|こんばんは|おはよう(ございます)?"
+        "|안녕(하세요|하십니까)?"
+        "|नमस्ते|नमस्कार|مرحبا|السلام عليكم|أهلا|שלום|สวัสดี(ครับ|ค่ะ)?",
     },
     "thanks": {
         "en": "(thanks|thank you|thx|ty|cheers)( a lot| so much| very much| a million)?( for (the|your) help)?"
@@ -27,10 +38,17 @@ _SAID = {
         "es": "(muchas |mil )?gracias|gracias por (tu|su|la) ayuda|adiós|hasta luego",
         "fr": "merci( beaucoup| bien)?|merci pour (ton|votre) aide|au revoir|à bientôt",
         "zh": "谢谢|谢谢你|谢谢您|多谢|非常感谢|感谢|再见",
+        "": "(muito )?obrigad[oa]|grazie( mille)?|arrivederci|dank (je|u)( wel)?|bedankt|tack( så mycket)?|tak"
+        "|mange tak|takk"
+        "|kiitos|dziękuję|dzięki|do widzenia|děkuji|na shledanou|teşekkür(ler| ederim)|sağ ol|cảm ơn( bạn)?"
+        "|terima kasih"
+        "|спасибо( большое)?|до свидания|дякую|ευχαριστώ( πολύ)?|mulțumesc|köszönöm|ありがとう(ございます)?"
+        "|感謝します"
+        "|감사합니다|고마워요?|धन्यवाद|शुक्रिया|شكرا( جزيلا)?|תודה( רבה)?|ขอบคุณ(ครับ|ค่ะ)?",
     },
     "about": {
-        "en": "(who|what) are you|what is your name|what( is|s) this|are you (a )?(human|bot|robot|person|real|ai)"
-        "|(what|how) can you (do|help)( for me| me( with)?)?|what do you do|how do you work|can you help( me)?"
+        "en": "(who|what) are you|what is your name|are you (a )?(human|bot|robot|person|real|ai)"
+        "|(what|how) can you (do|help)( for me| me( with)?)?|how do you work|can you help( me)?"
         "|i need( some)? help|help( me)?|what can i ask( you)?",
         "de": "wer (bist du|sind sie)|was (bist du|sind sie)|was (kannst du|können sie)( alles| für mich tun)?"
         "|wie heißt du|wie (kannst du|können sie) (mir )?helfen|bist du ein (mensch|bot|roboter)|hilfe",
@@ -39,6 +57,12 @@ _SAID = {
         "fr": "qui (es tu|êtes vous)|que (peux tu|pouvez vous|sais tu) faire|tu fais quoi|comment tu tappelles"
         "|comment (peux tu|pouvez vous) maider|aide",
         "zh": "你是谁|您是谁|你叫什么(名字)?|你(能|会|可以)(做|干)(什么|啥)|你能帮我(做)?什么|帮助",
+        "": "chi sei|cosa (puoi|sai) fare|quem (é você|és tu)|o que (você )?(pode|sabe) fazer|wie ben je"
+        "|wat kun je( doen)?"
+        "|kim jesteś|co (umiesz|potrafisz)|kdo jsi|co umíš|sen kimsin|ne yapabilirsin|кто ты|кто вы|что ты умеешь"
+        "|хто ти"
+        "|ποιος είσαι|τι μπορείς να κάνεις|あなたは誰ですか|何ができますか|누구세요|무엇을 할 수 있나요|आप कौन हैं"
+        "|من أنت|מי אתה",
     },
     "how are you": {
         "en": "how are you( doing)?( today)?|how( is|s) it going( today)?|what( is|s) up|how do you do",
@@ -46,47 +70,39 @@ _SAID = {
         "es": "cómo (estás|está|te va|le va)( hoy)?|qué tal( estás)?",
         "fr": "(comment )?ça va|comment (vas tu|allez vous)",
         "zh": "你好吗|最近怎么样|你怎么样",
-    },
-    # Languages in which the software has no sentences of its own: what is said, whichever kind it is.
-    "other": {
-        "": "ciao|salve|buongiorno|buonasera|grazie( mille)?|come (stai|sta)|olá|oi|bom dia|boa (tarde|noite)"
-        "|(muito )?obrigad[oa]|hallo|goede(morgen|middag|navond)|dank (je|u)( wel)?|bedankt|hej|hejsan"
-        "|tack( så mycket)?"
-        "|god (morgon|dag)|tak|mange tak|takk|hei|kiitos|moi|cześć|dzień dobry|dziękuję|dzięki|ahoj|dobrý den|děkuji"
-        "|merhaba|selam|teşekkür(ler| ederim)|sağ ol|nasılsın|xin chào|chào( bạn)?|cảm ơn( bạn)?|halo|terima kasih"
-        "|привет|здравствуй(те)?|добр(ый день|ое утро|ый вечер)|спасибо( большое)?|как дела|кто ты|привіт|дякую"
-        "|γεια( σας| σου)?|καλημέρα|καλησπέρα|ευχαριστώ( πολύ)?|τι κάνεις|bună( ziua| dimineața)?|mulțumesc|salut"
-        "|szia|köszönöm|jó napot"
-        "|こんにちは|こんばんは|おはよう(ございます)?|ありがとう(ございます)?|안녕(하세요)?|감사합니다|고마워요?"
-        "|नमस्ते|नमस्कार|धन्यवाद|शुक्रिया|مرحبا|السلام عليكم|شكرا( جزيلا)?|أهلا|שלום|תודה( רבה)?|สวัสดี(ครับ|ค่ะ)?|ขอบคุณ(ครับ|ค่ะ)?"
+        "": "come (stai|sta|va)|tudo bem|como (vai|está)|hoe gaat het( met je)?|hur mår du|jak się masz|jak se máš"
+        "|nasılsın"
+        "|как дела|як справи|τι κάνεις|お元気ですか|잘 지내세요|आप कैसे हैं|كيف حالك|מה שלומך",
     },
 }
 GREETING = "Hello! Ask me anything about the documents."
 THANKS = "You are welcome. Ask whenever there is more."
 ABOUT = "I am an assistant that answers questions from the documents here and shows where each answer comes from."
 HOW_ARE_YOU = "Thank you, all is well. What would you like to know from the documents?"
-_ANSWERS = {"greeting": GREETING, "thanks": THANKS, "about": ABOUT, "how are you": HOW_ARE_YOU, "other": GREETING}
+_ANSWERS = {"greeting": GREETING, "thanks": THANKS, "about": ABOUT, "how are you": HOW_ARE_YOU}
 # Nothing longer is small talk.
 LONGEST = 80
+_APOSTROPHES = re.compile("['\u2019]")
+# Of Latin letters; those of other scripts make other words.
+_ACCENTS = re.compile("(?<=[a-z])[\u0300-\u036f]+")
 
 
 def small_talk(message: str) -> tuple[str, str | None] | None:
     """The sentence that answers a message of nothing but small talk, in English, and the language it was said in, where
-    that is one of the software's; None for everything else."""
+    that is the only one of the software's in which it is said so; None for everything else."""
     if len(message) > LONGEST:
         return None
-    said = _folded(message)
-    found = (answer for pattern, answer in _PATTERNS if pattern.fullmatch(said))
-    answer = next(found, None)
-    return (answer[0], answer[1] or None) if answer else None
+    said = _folded(" ".join(words_of(_APOSTROPHES.sub("", message))))
+    found = [(answer, language) for pattern, answer, language in _PATTERNS if pattern.fullmatch(said)]
+    if not found:
+        return None
+    languages = {language for _, language in found if language}
+    return found[0][0], languages.pop() if len(languages) == 1 else None
 
 
-def _folded(message: str) -> str:
-    """On one line, in small letters, marks kept with their letters, anything but letters and digits as a space."""
-    folded = unicodedata.normalize("NFKC", message).casefold()
-    folded = folded.replace("'", "").replace("\u2019", "")
-    kept = "".join(char if unicodedata.category(char)[0] in "LNMZ" else " " for char in folded)
-    return " ".join(kept.split())
+def _folded(text: str) -> str:
+    """As words are compared, and without the accents that many leave out."""
+    return _ACCENTS.sub("", unicodedata.normalize("NFD", fold(text)))
 
 
 def _after_a_greeting(kind: str, language: str) -> str:
@@ -96,10 +112,7 @@ def _after_a_greeting(kind: str, language: str) -> str:
 
 
 _PATTERNS = [
-    (
-        re.compile(unicodedata.normalize("NFKC", _after_a_greeting(kind, language)).casefold()),
-        (_ANSWERS[kind], language),
-    )
+    (re.compile(_folded(_after_a_greeting(kind, language))), _ANSWERS[kind], language)
     for kind, by_language in _SAID.items()
     for language in by_language
 ]

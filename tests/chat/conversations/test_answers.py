@@ -12,7 +12,13 @@ CITED = Citation(1, 0, 3, "d", 1, 1, None, 0, 3, "Yes", verified=True)
 
 @pytest.mark.parametrize(
     ("citations", "claims", "unsupported", "status"),
-    [([], 0, 0, "fallback"), ([], 2, 2, "fallback"), ([CITED], 1, 0, "grounded"), ([CITED], 2, 1, "partial")],
+    [
+        ([], 0, 0, "fallback"),
+        ([], 2, 2, "fallback"),
+        ([], 2, 1, "partial"),
+        ([CITED], 1, 0, "grounded"),
+        ([CITED], 2, 1, "partial"),
+    ],
 )
 def test_what_a_model_cites_decides_where_the_passages_may_not_answer(citations, claims, unsupported, status):
     answer = Answer("m", found=Found((), 0.4, 0.6, unsure=True, lower_threshold=0.2), grounding="partial")

@@ -40,8 +40,8 @@ def work(app: Flask, chat: str) -> None:
         make_title(chat)
 
 
-def begin(app: Flask, person: Person, **body: Any) -> str:
-    answer = ask(app, person, QUESTION, **body)
+def begin(app: Flask, person: Person, question: str = QUESTION, **body: Any) -> str:
+    answer = ask(app, person, question, **body)
     assert answer.status_code == 200
     return str(answer.json["chat_session_id"])  # type: ignore[index]
 
@@ -73,6 +73,14 @@ def test_the_model_words_the_title_from_question_and_answer(
     assert "in the language of its question" in asked.messages[0][1]
     assert QUESTION in asked.messages[1][1]
     assert "opens at nine" in asked.messages[1][1]
+
+
+def test_a_conversation_that_begins_with_a_greeting_asks_no_model(
+    app: Flask, ada: Person, openai_server: OpenAIServer
+) -> None:
+    chat = begin(app, ada, "Hello!")
+    work(app, chat)
+    assert (titles(app, ada), openai_server.plains()) == (["Hello!"], [])
 
 
 def test_a_title_is_written_once(app: Flask, ada: Person, openai_server: OpenAIServer) -> None:

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from chatbot.chat.gaps import service
 from chatbot.chat.gaps.service import MOST_SHOWN
 from chatbot.db import begin_write
 from chatbot.knowledge.documents.curated import LONGEST_QUESTION
@@ -42,6 +43,17 @@ def test_questions_that_found_nothing_are_grouped_by_meaning(
     ]
     assert found[0]["questions"] == ["Can you ship parcels to Iceland?", "Do you ship parcels to Iceland?"]
     assert len(gaps(client, root, "?limit=1")) == 1
+
+
+def test_greetings_are_no_gaps_and_hide_none(
+    app: Flask, client: FlaskClient, ada: Person, root: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_READ", 2)
+    ask(app, ada, "Do you ship parcels to Iceland?")
+    for greeting in ("Hello!", "Thank you!", "Hi"):
+        message = ask(app, ada, greeting).json["message"]  # type: ignore[index]
+        client.post(f"/api/chat/messages/{message['id']}/feedback/", json={"rating": "down"}, headers=ada.headers)
+    assert [gap["question"] for gap in gaps(client, root)] == ["Do you ship parcels to Iceland?"]
 
 
 def test_an_answer_that_was_voted_down_is_a_gap_and_one_that_was_not_is_none(

@@ -13,6 +13,7 @@ from chatbot.knowledge.documents.curated import add_case, curate
 from chatbot.knowledge.documents.service import delete_document
 from chatbot.knowledge.evaluation.cases import stored_set
 from chatbot.knowledge.evaluation.retrieval_eval import BadSet
+from chatbot.rag.grounding.answerability import Classifier
 from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import ingest_now
 
@@ -82,6 +83,17 @@ def test_two_questions_with_the_same_answer_are_two_documents(app: Flask) -> Non
     with app.extensions["sessions"]() as session:
         ids = {curate(session, question, "Yes.")[1].id for question in (OPEN, BACK, f" {OPEN.upper()}")}
     assert len(ids) == 2
+
+
+def test_a_curated_answer_brings_no_passage_that_the_gate_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_and_ingest(app, "Bread is baked at night.", title="Bakery")
+    with app.extensions["sessions"]() as session:
+        curated = curate(session, "What is the capital of France?", "Paris, of course.")[1].id
+    ingest_now(app, curated)
+    refusing = Classifier((0.0,) * 10, 0.0, 0.9, 0.9, 0.9)
+    monkeypatch.setattr("chatbot.knowledge.retrieval.retriever.trained", lambda _: refusing)
+    found = app.extensions["retriever"].find("What is the capital of France?", 5)
+    assert [p.document_id for p in found.passages] == [curated]
 
 
 def test_nothing_is_answered_from_what_was_curated_for_another_question(app: Flask) -> None:

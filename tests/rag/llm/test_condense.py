@@ -48,6 +48,12 @@ def test_where_no_question_stood_alone_the_newest_one_is_taken() -> None:
     assert join_with_last("And then?", said("Why?", "So.", "What about it?", "Well.")) == "What about it? And then?"
 
 
+def test_greetings_and_thanks_are_no_earlier_questions() -> None:
+    history = said("How do customers return goods?", "So.", "Thank you!", "You are welcome.")
+    assert join_with_last("And on Saturdays?", history) == "How do customers return goods? And on Saturdays?"
+    assert join_with_last("And on Saturdays?", said("Hello!", "Hello.")) == "And on Saturdays?"
+
+
 def test_without_an_earlier_question_the_question_stays() -> None:
     assert join_with_last("And then?", []) == "And then?"
 

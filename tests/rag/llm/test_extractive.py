@@ -57,6 +57,33 @@ def test_everything_said_stands_in_the_passages_and_is_cited_as_verified(embedde
     assert len(said) == sum(len(re.sub(r"^\s+", "", text[c.answer_start : c.answer_end])) for c in citations)
 
 
+def test_a_passage_of_headings_alone_is_quoted_by_them(embedder):
+    found = passages("# Open from nine to five\n\n## Closed on Sundays")
+    assert answer("When is it closed?", found, embedder)[0] == "Closed on Sundays"
+
+
+RENEWING = "Renewing a card takes two days.\n\n1. Fill in the form.\n2. Pay five euros.\n3. Collect the card."
+
+
+@pytest.mark.parametrize(
+    ("question", "how"),
+    [
+        ("How do I renew a card?", True),
+        ("Wie verlängere ich die Karte?", True),
+        ("Comment renouveler la carte ?", True),
+        ("¿Cómo se renueva la tarjeta?", True),
+        ("How long does it take?", False),
+        ("Wie viele Tage dauert es?", False),
+        ("Wie lange dauert es?", False),
+        ("Comment s'appelle la carte ?", False),
+        ("¿Cómo se llama la tarjeta?", False),
+    ],
+)
+def test_all_steps_are_shown_to_who_asks_how_to_do_something(question, how):
+    quotable = [RENEWING[start:end] for (start, end), _ in extractive._quotable(RENEWING, question)]
+    assert any(text.startswith("1.") and "3." in text for text in quotable) == how
+
+
 def test_code_is_said_with_the_line_that_introduces_it(embedder):
     said = "".join(answer("What is the command to install the tool?", passages(INSTALL), embedder))
     assert "```sh\npip install tool\n```" in said
@@ -68,7 +95,7 @@ def test_the_same_sentence_in_two_passages_is_said_once(embedder):
     assert said.count("opens at nine") == 1
 
 
-@pytest.mark.parametrize("found", [[], ["# Only a heading"]])
+@pytest.mark.parametrize("found", [[], ["| Only | a header |\n|---|---|"]])
 def test_where_there_is_nothing_to_say_nothing_is_said(embedder, found):
     assert answer("Anything?", passages(*found), embedder) == []
 
