@@ -342,6 +342,12 @@ def test_setting_with_old_name_is_read(monkeypatch, tmp_path, old, place):
     assert renamed(file) == {old: field.upper()}
 
 
+def test_old_name_that_is_set_to_nothing_gets_no_warning(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("PASSAGES=\n")
+    monkeypatch.setenv("AUDIT_DAYS", "")
+    assert renamed(tmp_path / ".env") == {}
+
+
 def test_current_name_wins_over_old_name(monkeypatch, tmp_path):
     monkeypatch.setenv("PASSAGES", "7")
     monkeypatch.setenv("RETRIEVAL_TOP_K", "8")

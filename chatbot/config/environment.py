@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -33,9 +33,9 @@ def current_value(value: str) -> str:
     return OLD_VALUES.get(value, value)
 
 
-def renamed(env_file: Path, variables: Iterable[str] = os.environ) -> dict[str, str]:
-    """The old names that the environment or the `.env` file still uses, each with the current name."""
-    found = {name.lower() for name in (*variables, *dotenv_values(env_file))}
+def renamed(env_file: Path, variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The old names that the environment or the `.env` file still sets to something, each with the current name."""
+    found = {name.lower() for name, value in {**dotenv_values(env_file), **variables}.items() if value}
     return {old.upper(): new.upper() for new, old in OLD_NAMES.items() if old in found}
 
 

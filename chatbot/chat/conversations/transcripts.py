@@ -147,7 +147,8 @@ def _quoted(citation: dict[str, Any], metadata: dict[str, Any]) -> str:
         citation["document_id"],
     )
     page = f", page {citation['page']}" if citation.get("page") else ""
-    return f"{_line(title)}, version {citation['version']}{page}: “{_line(citation['quote'])}”"
+    unproven = "" if citation.get("verified", True) else " (not verified)"
+    return f"{_line(title)}, version {citation['version']}{page}: “{_line(citation['quote'])}”{unproven}"
 
 
 def _line(text: str) -> str:

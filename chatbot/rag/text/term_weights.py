@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.folding import words_of
 from chatbot.rag.text.language_detection import is_little_word
 from chatbot.rag.text.stemming import terms_by_word
 
@@ -29,7 +30,8 @@ MOST_OF_A_TERM = 1.2
 WHOLE = 2.0
 # What questions are made of in other languages, which no list of English words has.
 _ASKING = frozenset(
-    """
+    words_of(
+        """
     was wer wie wo wann warum welche welcher welches woher wohin kann kannst können könnte muss müssen darf dürfen gibt
     ihr euch mir mich dich bei bekomme habe haben hallo danke bitte
     qué quién quiénes cómo dónde cuándo cuánto cuánta cuántos cuántas cuál cuáles por puedo puede pueden tengo tiene
@@ -39,7 +41,8 @@ _ASKING = frozenset(
     cosa chi come dove quando quanto quale perché posso può ciao grazie quem onde quanto qual posso pode obrigado olá
     wat wie waar wanneer waarom welke hoeveel kan mag heb hoe hallo dank
     что кто как где когда почему сколько какой какая какие можно могу есть ли τι ποιος πού πότε πώς γιατί
-    """.split()
+    """
+    )
 )
 
 

@@ -75,6 +75,13 @@ def test_only_the_marker_of_a_citation_becomes_a_footnote() -> None:
     assert text.startswith("# A \\# B\n")
 
 
+def test_a_citation_that_is_not_verified_says_so() -> None:
+    cited = {"marker": 1, "answer_end": 4, "document_id": "d", "version": 3, "quote": "It opens.", "verified": False}
+    metadata = {"model": "m", "citations": [cited], "retrieved_docs": []}
+    text = as_markdown({"title": "A", "messages": [message(1, content="Open [1].", metadata=metadata)]})
+    assert "[^1-1]: d, version 3: “It opens.” (not verified)" in text
+
+
 def test_a_branch_says_where_it_begins() -> None:
     talk = [
         message(1, is_user=True, author="ada"),
