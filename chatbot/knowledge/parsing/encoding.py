@@ -4,7 +4,7 @@ import codecs
 import re
 from typing import Final
 
-from charset_normalizer import CharsetMatch, from_bytes
+import chardet
 
 _BOMS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is the beginning of this one
@@ -13,7 +13,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Only encodings that people still meet; the detector otherwise prefers cp1250 or cp1125 for short texts.
+# Only encodings that people still meet; among equals the first.
 _CANDIDATES: Final = (
     "cp1252",
     "cp1250",
@@ -23,17 +23,20 @@ _CANDIDATES: Final = (
     "cp1255",
     "cp1256",
     "cp1257",
+    "cp874",
     "cp866",
-    "koi8_r",
+    "koi8-r",
     "cp932",
-    "euc_jp",
+    "euc-jp",
     "gb18030",
     "big5",
     "cp949",
     "cp437",
     "cp850",
-    "mac_roman",
+    "mac-roman",
 )
+# A Latin letter and one of another alphabet in one word.
+_MIXED_WORD: Final = re.compile("[a-zA-Z][\u0370-\u06ff\u0e00-\u0e7f]|[\u0370-\u06ff\u0e00-\u0e7f][a-zA-Z]")
 # A page that says Latin-1 means its superset (https://encoding.spec.whatwg.org/#names-and-labels).
 _SUPERSETS: Final = {
     "iso8859-1": "cp1252",
@@ -178,17 +181,14 @@ def _sparse_utf16(data: bytes) -> str | None:
 
 
 def _guessed(data: bytes) -> str:
-    """The most plausible of the candidates; cp1252 among equals and when nothing fits."""
-    found = list(from_bytes(_sample(data), cp_isolation=list(_CANDIDATES)))
-    if not found:
-        return _cp1252(data)
-    least = min(match.chaos for match in found)
-    close = [match for match in found if match.chaos <= least + 0.01]
-    return data.decode(max(close, key=_plausibility).encoding, "replace")
-
-
-def _plausibility(match: CharsetMatch) -> tuple[float, bool]:
-    return match.coherence, match.encoding == "cp1252"
+    """The most plausible of the candidates that mixes no alphabets in a word; cp1252 when nothing fits."""
+    sample = _sample(data)
+    found = chardet.detect_all(
+        sample, ignore_threshold=True, compat_names=False, include_encodings=_CANDIDATES, max_bytes=_SAMPLE
+    )
+    names = [match["encoding"] or "cp1252" for match in found]
+    whole = (name for name in names if not _MIXED_WORD.search(sample.decode(name, "replace")))
+    return data.decode(next(whole, names[0] if names else "cp1252"), "replace")
 
 
 def _sample(data: bytes) -> bytes:

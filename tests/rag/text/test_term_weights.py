@@ -26,7 +26,10 @@ def test_a_large_base_decides_by_its_own_counts():
     assert found["valv"] > 10 * found["gasket"]
 
 
-@pytest.mark.parametrize("question", ["Wie kann ich das machen?", "¿Cómo puedo hacerlo?", "Comment puis-je faire ?", "Πώς μπορώ; Γιατί; Πού;"])
+@pytest.mark.parametrize(
+    "question",
+    ["Wie kann ich das machen?", "¿Cómo puedo hacerlo?", "Comment puis-je faire ?", "Πώς μπορώ; Γιατί; Πού;"],
+)
 def test_words_of_asking_say_little_in_other_languages_too(question):
     assert weights(question).possible < weights("Zahnkrone Dichtung Pumpe").possible / 2
 

@@ -43,6 +43,28 @@ def test_decimal_commas_and_commas_in_quotes_do_not_separate():
     assert text_of("sep=;\na,b;c,d\n") == "a,b | c,d"
 
 
+@pytest.mark.parametrize(
+    ("source", "rows"),
+    [
+        ('name, note\n"Lamp", "red, small"\n', ["name: Lamp; note: red, small"]),
+        ('name,note\nBell,"says \\"ding\\", twice"\n', ['name: Bell; note: says "ding", twice']),
+        ('name,path\nLamp,"C:\\files\\"\n', ["name: Lamp; path: C:\\files\\"]),
+        ('name,note\nLamp, "red" they say\n', ['name: Lamp; note: "red" they say']),
+        ("Artikel, Farbe;Fach\nSeil, rot;A 12\n", ["Artikel, Farbe: Seil, rot; Fach: A 12"]),
+        ("Apfel;1,20;0,50\nBirne;2,40;0,75\n", ["Birne | 2,40 | 0,75"]),
+        ("Ware|Farben\nSeil|rot, blau; grün\n", ["Ware: Seil; Farben: rot, blau; grün"]),
+    ],
+)
+def test_cells_are_cut_as_the_program_meant_that_wrote_them(source, rows):
+    assert text_of(source).split("\n")[1:] == rows
+
+
+def test_a_comma_in_a_file_of_tabs_separates_nothing():
+    source = "Article, colour\tShelf, row\nRope, red\tA12, 1\n"
+    assert parse(source.encode(), "a.tsv").text.split("\n")[1] == "Article, colour: Rope, red; Shelf, row: A12, 1"
+    assert parse(b"a,b\n1,2\n", "a.tsv").text == "a | b\na: 1; b: 2"
+
+
 def test_years_are_a_header_and_other_numbers_are_not():
     assert text_of(",2023,2024\nNorth,5,6") == "2023 | 2024\nNorth; 2023: 5; 2024: 6"
     assert text_of("Leafs,13\nBlues,1") == "Leafs | 13\nBlues | 1"
