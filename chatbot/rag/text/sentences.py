@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from chatbot.rag.text.headings import open_fence
 from chatbot.rag.text.sentence_words import (
     BEFORE_NUMBERS,
     BEFORE_ORDINALS,
@@ -91,22 +92,21 @@ def is_struck_out(unit: str) -> bool:
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     """Paragraphs, single list items and whole code fences."""
     start = offset = 0
-    in_code = False
+    fence = ""
     for line in text.splitlines(keepends=True):
         after = offset + len(line)
-        if _FENCE.match(line):
-            if not in_code:
-                yield start, offset, False
-                start = offset
-            else:
-                yield start, after, True
-                start = after
-            in_code = not in_code
-        elif not in_code and (not line.strip() or is_item(line) or _HEADING.match(line)):
+        was, (fence, is_fence) = fence, open_fence(fence, line.lstrip())
+        if is_fence and was:
+            yield start, after, True
+            start = after
+        elif is_fence:
+            yield start, offset, False
+            start = offset
+        elif not fence and (not line.strip() or is_item(line) or _HEADING.match(line)):
             yield start, offset, False
             start = after if not line.strip() or _HEADING.match(line) else offset
         offset = after
-    yield start, offset, in_code
+    yield start, offset, bool(fence)
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[Span]:

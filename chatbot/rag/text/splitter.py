@@ -14,12 +14,11 @@ from functools import lru_cache, partial
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from chatbot.rag.text.headings import without_anchor
+from chatbot.rag.text.headings import heading_words, open_fence
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++")
 # A longer line is a text, whatever stands in front of it: a heading goes with every chunk below it.
 MOST_HEADING = 500
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 SHORT_SECTION_TOKENS = 60
 SCRAP_TOKENS = 24
 # No token stands for more characters, on the average.
@@ -103,36 +102,20 @@ def _sections(text: str) -> Iterator[_Section]:
     """The stretches between Markdown headings, each with the headings above it; code fences are not looked into."""
     path: list[tuple[int, str]] = []
     start = offset = 0
-    fence: str | None = None
+    fence = ""
     for line in text.splitlines(keepends=True):
-        fence, was_fence = _fence_after(fence, line)
-        prose = fence or was_fence or len(line) > MOST_HEADING
+        fence, is_fence = open_fence(fence, line)
+        prose = fence or is_fence or len(line) > MOST_HEADING
         match = None if prose else _HEADING.match(line)
         if match:
             if text[start:offset].strip():
                 yield _Section(start, offset, tuple(title for _, title in path))
                 start = offset
             level = len(match[1])
-            path = [item for item in path if item[0] < level] + [(level, _title(line[match.end() :]))]
+            path = [item for item in path if item[0] < level] + [(level, heading_words(line[match.end() :]))]
         offset += len(line)
     if offset > start:
         yield _Section(start, offset, tuple(title for _, title in path))
-
-
-def _title(rest: str) -> str:
-    """A heading's words: without the number signs and blanks at the end of its line."""
-    return without_anchor(rest.splitlines()[0].rstrip(" \t").rstrip("#").rstrip(" \t") if rest else "")
-
-
-def _fence_after(fence: str | None, line: str) -> tuple[str | None, bool]:
-    """The fence that is open after a line, and whether the line is a fence itself."""
-    match = _FENCE.match(line)
-    if match is None:
-        return fence, False
-    if fence is None:
-        return match[1], True
-    closes = match[1][0] == fence[0] and len(match[1]) >= len(fence)
-    return (None if closes else fence), True
 
 
 def _joined(sections: list[_Section], text: str, limit: int, count_tokens: Callable[[str], int]) -> Iterator[_Section]:
