@@ -19,6 +19,7 @@ TSV: Final = "text/tab-separated-values"
 JSON: Final = "application/json"
 JSONL: Final = "application/jsonl"
 EML: Final = "message/rfc822"
+ICS: Final = "text/calendar"
 
 
 class Extractor(Protocol):
@@ -58,6 +59,7 @@ TABLE: Final = (
     Format(JSON, (".json",), "json", textual=True),
     Format(JSONL, (".jsonl", ".ndjson"), "jsonl", textual=True),
     Format(EML, (".eml",), "eml", textual=True),
+    Format(ICS, (".ics",), "ics", textual=True),
 )
 BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
 BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.extensions}

@@ -43,6 +43,9 @@ MAKERS = {
     "application/json": lambda text: json.dumps({"a": text}).encode(),
     "application/jsonl": lambda text: json.dumps({"a": text}).encode(),
     "message/rfc822": letter,
+    "text/calendar": lambda text: (
+        f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:{text}\nEND:VEVENT\nEND:VCALENDAR\n".encode()
+    ),
 }
 
 

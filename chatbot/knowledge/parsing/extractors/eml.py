@@ -10,13 +10,15 @@ from typing import Any, Final, TypeAlias
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors import html
+from chatbot.knowledge.parsing.extractors import html, ics
+from chatbot.knowledge.parsing.formats import ICS
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 
 # Header values stay text: the newer policies parse addresses, and raise over those of careless programs.
 Letter: TypeAlias = "Message[str, str]"
 
+_READ: Final = ("text/plain", "text/html", ICS)
 _SHOWN: Final = ("From", "To", "Subject", "Date")
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 
@@ -65,9 +67,13 @@ def _parts(letter: Letter) -> list[Letter]:
 def _texts(letter: Letter, limits: Limits) -> Iterator[str]:
     parts = _parts(letter)
     if letter.get_content_type() == "multipart/alternative":
-        # The same text in several forms: the plain one, unless it is empty.
+        # The same text in several forms: the plain one, unless it is empty; an invitation says more than that.
         forms = sorted(parts, key=lambda part: part.get_content_type() != "text/plain")
-        yield from next(filter(None, (list(_texts(form, limits)) for form in forms)), [])
+        invitations = [form for form in forms if form.get_content_type() == ICS]
+        texts = (list(_texts(form, limits)) for form in forms if form not in invitations)
+        yield from next(filter(None, texts), [])
+        for invitation in invitations:
+            yield from _texts(invitation, limits)
     elif parts:
         for part in parts:
             yield from _texts(part, limits)
@@ -80,15 +86,49 @@ def _texts(letter: Letter, limits: Limits) -> Iterator[str]:
 def _body(letter: Letter, limits: Limits) -> str:
     kind = letter.get_content_type()
     payload: Any = letter.get_payload(decode=True)
-    if kind not in ("text/plain", "text/html") or not payload:
+    if kind not in _READ or not payload:
         return ""
     text = decode(payload, letter.get_content_charset())
-    return text if kind == "text/plain" else html.extract(_UTF8_MARK + text.encode("utf-8", "replace"), limits).text
+    if kind == "text/plain":
+        flowed = str(letter.get_param("format", "")).lower() == "flowed"
+        return _unflowed(text, str(letter.get_param("delsp", "")).lower() == "yes") if flowed else text
+    if kind == ICS:
+        return _invitation(text, limits)
+    return html.extract(_UTF8_MARK + text.encode("utf-8", "replace"), limits).text
+
+
+def _invitation(text: str, limits: Limits) -> str:
+    try:
+        return ics.extract(text.encode("utf-8", "replace"), limits).text
+    except ParseError:
+        return ""
+
+
+def _unflowed(text: str, joined: bool) -> str:
+    """A text of `format=flowed` (RFC 3676): a line that ends in a blank goes on in the next one of its quotation,
+    without the blank where `joined`. The mark of a signature is a line of its own."""
+    lines: list[str] = []
+    goes_on, depth = False, 0
+    for line in text.splitlines():
+        bare = line.lstrip(">")
+        quoted = len(line) - len(bare)
+        bare = bare.removeprefix(" ")
+        is_signature = bare == "-- "
+        if goes_on and quoted == depth and not is_signature:
+            lines[-1] += bare
+        else:
+            lines.append(("> " if quoted else "") + bare)
+        goes_on, depth = bare.endswith(" ") and not is_signature, quoted
+        if goes_on and joined:
+            lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
 
 
 def _is_attached(letter: Letter) -> bool:
-    named = letter.get_filename() is not None or letter.get_content_disposition() == "attachment"
-    return named or letter.get_content_maintype() == "message"
+    """Whether a part is only named: what is sent as an attachment, an e-mail, and what is no text and has a name."""
+    if letter.get_content_disposition() == "attachment" or letter.get_content_maintype() == "message":
+        return True
+    return letter.get_filename() is not None and letter.get_content_type() not in _READ
 
 
 def _attached(letter: Letter) -> Iterator[str]:

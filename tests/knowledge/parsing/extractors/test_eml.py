@@ -125,3 +125,34 @@ def test_parts_within_parts_without_end_are_too_complex():
     with pytest.raises(ParseError) as caught:
         parse(f"Subject: x\n{parts}\nend".encode(), "a.eml")
     assert caught.value.code == "too_complex"
+
+
+def flowed(body: str, delsp: str = "no") -> str:
+    source = f"Subject: s\nContent-Type: text/plain; charset=utf-8; format=flowed; delsp={delsp}\n\n{body}"
+    return extract(source.encode(), DEFAULT).text.removeprefix("Subject: s\n\n")
+
+
+def test_flowed_lines_are_joined_within_their_quotation():
+    assert flowed("The boats \nare out.\n> Who \n> knows?\nWe do.\n-- \nOffice \n") == (
+        "The boats are out.\n> Who knows?\nWe do.\n-- \nOffice"
+    )
+    assert flowed("会議室は午前九 \n時から", "yes") == "会議室は午前九時から"
+    assert flowed(" From here \n on") == "From here on"
+
+
+def test_an_invitation_is_shown_beside_the_text():
+    event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20270105T090000Z\nSUMMARY:Budget\nEND:VEVENT\nEND:VCALENDAR\n"
+    message = EmailMessage()
+    message["Subject"] = "s"
+    message.set_content("You are invited.")
+    message.add_alternative(event, subtype="calendar")
+    assert extract(message.as_bytes(), DEFAULT).text.endswith("You are invited.\n\nBudget\nWhen: 2027-01-05 09:00 UTC")
+    damaged = message.as_bytes().replace(b"BEGIN:VEVENT", b"BEGIN:\x00")
+    assert "You are invited." in extract(damaged, DEFAULT).text
+
+
+@pytest.mark.parametrize("disposition", ["inline", None])
+def test_a_text_with_a_name_that_is_not_attached_is_the_text(disposition):
+    said = f'Content-Disposition: {disposition}; filename="body.txt"\n' if disposition else ""
+    source = f'Subject: s\nContent-Type: text/plain; name="body.txt"\n{said}\nThe key hangs behind the door.\n'
+    assert "The key hangs" in extract(source.encode(), DEFAULT).text
