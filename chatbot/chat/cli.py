@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
-from flask import current_app
 
 from chatbot.cli_support import Commands, show_table, silence_logs
+from chatbot.current import services
 from chatbot.errors import ChatbotError, FieldError, Invalid
 from chatbot.knowledge.cli.documents import knowledge_cli
 from chatbot.knowledge.cli.index import told
@@ -32,7 +32,7 @@ def print_gaps(limit: int, status: Status) -> None:
     from chatbot.extensions import db
 
     try:
-        found = list_gaps(db.session(), current_app.extensions["retriever"].embedder(), limit, status)
+        found = list_gaps(db.session(), services().retriever.embedder(), limit, status)
     except ChatbotError as error:
         raise click.ClickException(str(error)) from None
     table = Table("asked", "nothing found", "voted down", "question", "resolved")
@@ -102,16 +102,15 @@ def replay(message_id: UUID, generation_id: int | None, model: str | None, as_js
     from chatbot.chat.replies.replay import ReplayRefused
     from chatbot.knowledge.retrieval.retriever import Index
 
-    parts = current_app.extensions
     with told(ReplayRefused), silence_logs():
         index, missing = None, 0
-        with parts["sessions"]() as session:
+        with services().sessions() as session:
             before = replaying.recall(session, str(message_id))
             if generation_id is not None:
                 generation, missing = replaying.searchable(session, generation_id)
-                index = Index(parts["sessions"], parts["embedders"], generation)
+                index = Index(services().sessions, services().embedders, generation)
         try:
-            answer = replaying.replay(parts["retriever"], parts["settings"], index, before, model)
+            answer = replaying.replay(services().retriever, services().settings, index, before, model)
         except Invalid as error:
             raise click.ClickException(_sentences(error)) from None
     found = replaying.difference(before, answer) | {"notes": replaying.notes(before, missing)}

@@ -10,10 +10,11 @@ from chatbot.auth.guard import admin_required
 from chatbot.background import enqueue
 from chatbot.chat.gaps.schemas import GapArgs, GapListSchema, ResolvedSchema, ResolveSchema
 from chatbot.chat.gaps.service import list_gaps
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge.documents import curated, queue_status
 from chatbot.knowledge.models import DEFAULT_COLLECTION
-from chatbot.knowledge.routes.blueprint import blp, retriever, waited
+from chatbot.knowledge.routes.blueprint import blp, waited
 from chatbot.knowledge.schemas import WaitArgs
 from chatbot.knowledge.tasks import ingest_document
 
@@ -29,7 +30,7 @@ def gaps(args: dict[str, Any]) -> Any:
     who asked nothing is told. The newest 500 are looked at. One that somebody has dealt with is there with
     `status=resolved`; when it is asked again without success it is open again.
     """
-    return {"items": list_gaps(db.session(), retriever().embedder(), args["limit"], args["status"])}
+    return {"items": list_gaps(db.session(), services().retriever.embedder(), args["limit"], args["status"])}
 
 
 @blp.route("/gaps/resolve/", methods=["POST"])

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from chatbot.chat.gaps.service import MOST_SHOWN
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents.curated import LONGEST_QUESTION
 from chatbot.knowledge.ingestion import ingest
@@ -121,8 +122,8 @@ def resolve(app: Flask, person: Person, **body: Any) -> Any:
     """POST gaps/resolve/, and what a worker does then."""
     answer = app.test_client().post("/api/knowledge/gaps/resolve/", json=body, headers=person.headers)
     if answer.status_code == 202:
-        with app.app_context(), app.extensions["sessions"]() as session:
-            ingest.ingest(session, app.extensions["embedders"], answer.json["document"]["id"], 60)  # type: ignore[index]
+        with app.app_context(), services(app).sessions() as session:
+            ingest.ingest(session, services(app).embedders, answer.json["document"]["id"], 60)  # type: ignore[index]
     return answer
 
 
@@ -222,7 +223,7 @@ def test_a_language_model_gets_the_curated_answer_first_and_past_a_gate_that_wou
     near_documents(app)
     resolve(app, root, question=ICELAND, answer=ANSWER)
     never = answerability.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         session.scalars(select(Generation)).one().gate = never.as_json()
         session.commit()

@@ -8,6 +8,7 @@ import logging
 import pytest
 from sqlalchemy import delete, select, text, update
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.rag.errors import EmbedderUnavailable
@@ -105,7 +106,7 @@ def test_verifying_tells_by_its_exit_status_and_mends_when_asked(run, sqlite_app
     add_and_ingest(sqlite_app, long_text(2))
     clean = run(command, "verify")
     assert (clean.exit_code, clean.stderr) == (0, "")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         session.execute(delete(ChunkRow).where(ChunkRow.ordinal == 0))
         id_ = session.scalars(select(Document.id)).one()
@@ -119,7 +120,7 @@ def test_verifying_tells_by_its_exit_status_and_mends_when_asked(run, sqlite_app
 
 def test_what_cannot_be_mended_keeps_the_exit_status(run, sqlite_app):
     add_and_ingest(sqlite_app, HOURS)
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).values(content=b"other"))
         session.commit()
@@ -237,5 +238,5 @@ def test_vectors_are_put_into_pgvector_before_it_is_the_setting(app, make_app, d
         assert (result.exit_code, result.output) == (1, needs)
         return
     assert (result.exit_code, result.output) == (0, "1 vector(s) of generation 1 in pgvector.\n")
-    with before.extensions["sessions"]() as session:
+    with services(before).sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM chunk_vectors")) == 1
