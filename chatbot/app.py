@@ -7,13 +7,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatbot import __version__
 from chatbot.auth import guard
-from chatbot.auth import tasks as auth_tasks
 from chatbot.auth.credentials import jwts, passwords
 from chatbot.auth.routes import blp as users_blueprint
-from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.api.messages import blp as chat_blueprint
 from chatbot.chat.api.websocket import blp as socket_blueprint
-from chatbot.chat.gaps import routes as gap_routes
+from chatbot.chat.gaps.routes import blp as gaps_blueprint
 from chatbot.chat.openai.routes import blp as openai_blueprint
 from chatbot.commands import add_commands
 from chatbot.config import Settings
@@ -26,10 +24,6 @@ from chatbot.web.http import docs, headers, home, problems, requests
 from chatbot.web.http.blueprint import Api
 from chatbot.web.limits import rate_limits
 from chatbot.web.streaming import websockets
-
-# The tasks that no route wakes have to be imported by somebody, or a worker does not know them; so do routes and
-# commands that one package gives to another.
-__all__ = ["auth_tasks", "chat_tasks", "create_app", "gap_routes"]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -71,7 +65,7 @@ def _init_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"info": {"description": API_DESCRIPTION}})
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     api.spec.components.schema("Problem", schema=ProblemSchema)
-    for blueprint in (users_blueprint, chat_blueprint, openai_blueprint, knowledge_blueprint):
+    for blueprint in (users_blueprint, chat_blueprint, openai_blueprint, knowledge_blueprint, gaps_blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(socket_blueprint)
     if settings.api_docs:

@@ -68,7 +68,7 @@ def test_every_endpoint_wears_a_guard(sqlite_app):
 
 def own_tasks(app) -> dict:
     celery = services(app).celery
-    celery.finalize()
+    celery.loader.import_default_modules()
     return {n: t for n, t in celery.tasks.items() if not n.startswith(("celery.", "tests."))}
 
 

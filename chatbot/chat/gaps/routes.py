@@ -14,12 +14,19 @@ from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge.documents import curated, queue_status
 from chatbot.knowledge.models import DEFAULT_COLLECTION
-from chatbot.knowledge.routes.blueprint import blp, waited
+from chatbot.knowledge.routes.blueprint import waited
 from chatbot.knowledge.schemas import WaitArgs
 from chatbot.knowledge.tasks import ingest_document
+from chatbot.web.http.blueprint import Blueprint
+from chatbot.web.http.request_resources import release
+
+blp = Blueprint("gaps", __name__, url_prefix="/api/knowledge/gaps")
+blp.teardown_request(release)
+# The OpenAPI document lists them with the other operations on what is known.
+TAGS = ["knowledge"]
 
 
-@blp.route("/gaps/", methods=["GET"])
+@blp.route("/", methods=["GET"], tags=TAGS)
 @admin_required
 @blp.arguments(GapArgs, location="query")
 @blp.response(200, GapListSchema)
@@ -33,7 +40,7 @@ def gaps(args: dict[str, Any]) -> Any:
     return {"items": list_gaps(db.session(), services().retriever.embedder(), args["limit"], args["status"])}
 
 
-@blp.route("/gaps/resolve/", methods=["POST"])
+@blp.route("/resolve/", methods=["POST"], tags=TAGS)
 @admin_required
 @blp.arguments(WaitArgs, location="query")
 @blp.arguments(ResolveSchema)

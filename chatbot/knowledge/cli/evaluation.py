@@ -19,7 +19,7 @@ from flask import Flask
 from chatbot import __version__
 from chatbot.cli_support import Commands, progress_bar, show_table, silence_logs
 from chatbot.current import services
-from chatbot.knowledge.cli.index import index_cli, told
+from chatbot.knowledge.cli.index import told
 
 if TYPE_CHECKING:
     from chatbot.db import Sessions
@@ -397,11 +397,11 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
         click.echo(f"Generation {generation.id} {'has forgotten its gate' if forget else 'is calibrated'}.")
 
 
-@index_cli.command("compare")
+@eval_cli.command("compare")
 @click.argument("first", type=int)
 @click.argument("second", type=int)
 @click.option(
-    "--eval",
+    "--set",
     "set_name",
     metavar="SET",
     required=True,

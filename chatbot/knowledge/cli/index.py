@@ -16,7 +16,7 @@ from chatbot.knowledge.cli.documents import report_checks
 if TYPE_CHECKING:
     from chatbot.knowledge.models import Generation
 
-index_cli = Commands("index", help="Generations of the index: build, compare, activate, go back.")
+index_cli = Commands("index", help="Generations of the index: build, activate, go back.")
 
 
 @contextmanager

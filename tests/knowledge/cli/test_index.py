@@ -209,23 +209,23 @@ def test_two_generations_are_compared_side_by_side(run, sqlite_app, tmp_path):
     add_and_ingest(sqlite_app, RETURNS, title="The returns")
     run("index", "build", "--chunk-size", 60)
     folder, written = write_set(tmp_path / "set", "q1\thours.md\t1\nq2\tThe returns\t1\n"), tmp_path / "c.json"
-    result = run("index", "compare", 1, 2, "--eval", folder, "--json", written)
+    result = run("eval", "compare", 1, 2, "--set", folder, "--json", written)
     assert result.exit_code == 0, result.output
     (line,) = [line for line in result.stdout.splitlines() if "hybrid ndcg@10" in line]
     assert [cell.strip() for cell in line.split("│")[1:-1]] == ["hybrid ndcg@10", "1.0000", "1.0000", "+0.0000"]
     report = json.loads(written.read_text())
     assert [g["generation"] for g in report["generations"]] == [1, 2]
     assert report["difference"]["dense recall@100"] == 0
-    assert run("index", "compare", 1, 9, "--eval", folder).exit_code == 1
+    assert run("eval", "compare", 1, 9, "--set", folder).exit_code == 1
 
 
 def test_two_generations_are_compared_with_a_stored_set(run, sqlite_app):
     id_ = add_and_ingest(sqlite_app, HOURS).id
-    run("knowledge", "curate", "When is the shop open?", "--relevant", id_)
+    run("gaps", "resolve", "When is the shop open?", "--relevant", id_)
     run("index", "build", "--chunk-size", 60)
-    result = run("index", "compare", 1, 2, "--eval", "gaps")
+    result = run("eval", "compare", 1, 2, "--set", "gaps")
     assert (result.exit_code, "hybrid ndcg@10" in result.stdout) == (0, True), result.stderr
-    unknown = run("index", "compare", 1, 2, "--eval", "no-such-set")
+    unknown = run("eval", "compare", 1, 2, "--set", "no-such-set")
     assert (unknown.exit_code, "the stored sets are gaps" in unknown.stderr) == (1, True)
 
 
