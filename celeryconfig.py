@@ -32,6 +32,15 @@ worker_enable_prefetch_count_reduction = False
 worker_hijack_root_logger = False
 timezone = "UTC"
 
+# The modules whose tasks a worker knows. Some of those tasks are sent by beat alone, so nothing else imports them.
+imports = (
+    "chatbot.background",
+    "chatbot.auth.tasks",
+    "chatbot.chat.tasks",
+    "chatbot.knowledge.tasks",
+    "chatbot.mail.tasks",
+)
+
 # Mail must not wait behind documents. `default` takes the short upkeep tasks.
 task_default_queue = "default"
 task_queues = None

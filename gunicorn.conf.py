@@ -10,6 +10,8 @@ from __future__ import annotations
 # Before anything else is imported: what has the blocking functions already keeps them.
 from gevent import monkey
 
+from chatbot.current import services
+
 monkey.patch_all()
 
 import errno
@@ -85,7 +87,7 @@ class Worker(GeventWorker):
         if not hasattr(self, "wsgi"):
             # Told to end before it has loaded the application: there is nothing to bring to an end.
             return
-        replies = self.wsgi.extensions["replies"]
+        replies = services(self.wsgi).replies
         gevent.spawn_later(max(0.0, self.cfg.graceful_timeout - LAST_WORDS_SECONDS), replies.running.shut_down)
 
 
@@ -198,10 +200,10 @@ def post_worker_init(worker: Any) -> None:
     """Loads the models and the vectors after the fork, before the first question."""
     app = worker.wsgi
     tracing.start(_settings)
-    app.extensions["sockets"].leaving = lambda: not worker.alive
+    services(app).sockets.leaving = lambda: not worker.alive
     try:
-        app.extensions["replies"].models.get(None)
-        app.extensions["retriever"].warm_up()
+        services(app).replies.models.get(None)
+        services(app).retriever.warm_up()
     except Exception as error:
         app.logger.warning("warm-up failed: %s", type(error).__name__)
     # What was loaded stays: to look through it for garbage again and again would stop every stream each time.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chatbot.app import create_app
+from chatbot.current import services
 from chatbot.system import private_files
 
 private_files.umask()
 app = create_app()
-celery_app = app.extensions["celery"]
+celery_app = services(app).celery

@@ -24,6 +24,7 @@ from bench.questions import ingest
 from bench.temp_app import temp_app
 from chatbot.app import create_app
 from chatbot.config import ROOT
+from chatbot.current import services
 from chatbot.knowledge.cli.evaluation import own_index
 from chatbot.knowledge.evaluation import retrieval_eval
 from chatbot.knowledge.retrieval.retriever import BESIDE, Index
@@ -78,7 +79,7 @@ def pages(app: Flask, folder: Path) -> dict[str, float]:
         with tarfile.open(folder / "fastapi-docs-en.tar.gz") as archive:
             archive.extractall(unpacked, filter="data")
         ingest(app, Path(unpacked))
-    index = app.extensions["retriever"].index()
+    index = services(app).retriever.index()
 
     def hits(way: Way) -> float:
         found = [list(dict.fromkeys(p.source for p in search(index, way(t, r), 30)))[:5] for t, r, _ in asked]

@@ -23,6 +23,7 @@ from flask import Flask
 from bench.temp_app import PASSWORD, gunicorn, quantiles, temp_app
 from chatbot.auth.credentials import jwts, passwords
 from chatbot.auth.models import TokenFamily, User
+from chatbot.current import services
 from chatbot.db import begin_write, new_id, utcnow
 
 LOGINS, FAMILIES, EVERY, IDLE_SECONDS = 50, 200, 0.02, 5.0
@@ -30,10 +31,10 @@ LOGINS, FAMILIES, EVERY, IDLE_SECONDS = 50, 200, 0.02, 5.0
 
 def fill(app: Flask) -> list[str]:
     """Puts in as many accounts as there are families, each with a session; gives their refresh tokens."""
-    settings = app.extensions["settings"]
+    settings = services(app).settings
     stored = passwords.hash_password(PASSWORD, settings.password_iterations)
     now, issued = utcnow(), []
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         for n in range(FAMILIES):
             user = User(

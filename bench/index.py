@@ -30,6 +30,7 @@ from bench.search import DIMENSION
 from bench.temp_app import quantiles, temp_app
 from chatbot.app import create_app
 from chatbot.config import load_settings
+from chatbot.current import services
 from chatbot.db import begin_write, new_id
 from chatbot.knowledge.index.generations import active_generation
 from chatbot.knowledge.models import ChunkRow, Collection, Document, DocumentVersion, Generation
@@ -105,8 +106,8 @@ def store_of(folder: Path, app: Flask | None, with_file: bool) -> FaissStore:
         files = folder / "index"
         shelf = SnapshotStore(files, SnapshotHeader(1, "bench", DIMENSION), AllKnown(files)) if with_file else None
         return FaissStore(_Nothing(), ArrayRows(folder), shelf)
-    retriever = app.extensions["retriever"]
-    with app.extensions["sessions"]() as session:
+    retriever = services(app).retriever
+    with services(app).sessions() as session:
         generation = active_generation(session)
     if not with_file:
         retriever._files = None
@@ -116,7 +117,7 @@ def store_of(folder: Path, app: Flask | None, with_file: bool) -> FaissStore:
 
 def fill(app: Flask, rows: np.ndarray) -> None:
     """Puts the vectors in as visible chunks, 10 to a document, a twentieth of them in a collection of their own."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         few = Collection(name="few")
         collections = [session.scalars(select(Collection)).one(), few]
@@ -272,7 +273,7 @@ def measure(count: int) -> None:
     if count <= IN_SQL:
         with temp_app() as app:
             fill(app, rows)
-            with app.extensions["sessions"]() as session:
+            with services(app).sessions() as session:
                 few = session.scalars(select(Collection.id).where(Collection.name == "few")).one()
             _measure(count, Path(app.instance_path), app, few)
         return

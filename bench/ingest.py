@@ -34,6 +34,7 @@ from sqlalchemy.orm import Session
 
 from bench.temp_app import temp_app
 from chatbot.config import ROOT
+from chatbot.current import services
 from chatbot.knowledge.documents.service import NewDocument, sync_file
 from chatbot.knowledge.documents.sync import MOST, sync_files
 from chatbot.knowledge.index.generations import ensure_generation
@@ -226,8 +227,8 @@ def main(given: Sequence[str] = ()) -> None:
     arguments = parser.parse_args(given)
     with temp_app() as app:
         print("\nIngestion, one thread, rows durable")
-        with app.extensions["sessions"]() as session:
-            embedders = app.extensions["embedders"]
+        with services(app).sessions() as session:
+            embedders = services(app).embedders
             if arguments.small:
                 with blind(embedders):
                     small(session, embedders, arguments.small)

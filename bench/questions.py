@@ -19,6 +19,7 @@ from flask import Flask
 
 from bench.temp_app import temp_app
 from chatbot.config import ROOT
+from chatbot.current import services
 
 ARCHIVE = ROOT.parent / "shared" / "data" / "docs-fastapi" / "fastapi-docs-en.tar.gz"
 PASSAGES = 20
@@ -54,7 +55,7 @@ QUESTIONS = (
 
 def documents_found(app: Flask, question: str) -> list[str]:
     """The sources of the documents that the passages come from, best first, each once."""
-    passages, _ = app.extensions["retriever"].search(question, PASSAGES)
+    passages, _ = services(app).retriever.search(question, PASSAGES)
     return list(dict.fromkeys(passage.source for passage in passages))
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import insert, select
 
 from bench.temp_app import quantiles, temp_app
 from chatbot.config import LOCAL_EMBEDDER
+from chatbot.current import services
 from chatbot.db import begin_write, new_id
 from chatbot.knowledge.index import keywords
 from chatbot.knowledge.models import ChunkRow, Collection, Document, DocumentVersion, Generation
@@ -44,7 +45,7 @@ def words(rng: np.random.Generator, count: int) -> str:
 def fill(app: Flask, rows: np.ndarray, embedder: str = LOCAL_EMBEDDER) -> None:
     """Puts the vectors in as visible chunks of an embedder, 20 to a document, without embedding anything."""
     rng = np.random.default_rng(11)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         collection = session.scalars(select(Collection)).one()
         generation = Generation(
@@ -115,7 +116,7 @@ def main(count: int = 10_000) -> None:
     flat.add(rows)
     with temp_app() as app:
         fill(app, rows)
-        retriever = app.extensions["retriever"]
+        retriever = services(app).retriever
         retriever.warm_up()
         index = retriever.index()
         store, rng = index.store, np.random.default_rng(13)

@@ -23,6 +23,7 @@ from chatbot.app import create_app
 from chatbot.auth import accounts
 from chatbot.auth.credentials import jwts, sessions
 from chatbot.config import ROOT, load_settings
+from chatbot.current import services
 from chatbot.extensions import db
 
 PASSWORD = "correct horse battery 9"
@@ -50,9 +51,9 @@ def temp_app(**overrides: Any) -> Iterator[Flask]:
 
 def access_token(app: Flask, *, admin: bool = False) -> str:
     """The access token of a new account, or of an administrator's."""
-    settings = app.extensions["settings"]
+    settings = services(app).settings
     name, email = "bench", "bench@example.com"
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         if admin:
             accounts.create_admin(session, settings, email, name, PASSWORD)
         else:

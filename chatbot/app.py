@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatbot import __version__
-from chatbot.auth import export, guard
-from chatbot.auth import tasks as auth_tasks
+from chatbot.auth import guard
 from chatbot.auth.credentials import jwts, passwords
 from chatbot.auth.routes import blp as users_blueprint
-from chatbot.chat import tasks as chat_tasks
 from chatbot.chat.api.messages import blp as chat_blueprint
 from chatbot.chat.api.websocket import blp as socket_blueprint
-from chatbot.chat.conversations import export as chat_export
-from chatbot.chat.gaps import routes as gap_routes
+from chatbot.chat.gaps.routes import blp as gaps_blueprint
 from chatbot.chat.openai.routes import blp as openai_blueprint
 from chatbot.commands import add_commands
 from chatbot.config import Settings
-from chatbot.core import create_core
-from chatbot.knowledge.documents import export as knowledge_export
-from chatbot.knowledge.maintenance import health as knowledge_health
+from chatbot.core import bind_migrations, create_core
+from chatbot.current import services
 from chatbot.knowledge.routes import blp as knowledge_blueprint
-from chatbot.mail import health as mail_health
 from chatbot.web import health, metrics
 from chatbot.web.fields import ProblemSchema
 from chatbot.web.http import docs, headers, home, problems, requests
 from chatbot.web.http.blueprint import Api
 from chatbot.web.limits import rate_limits
 from chatbot.web.streaming import websockets
-from chatbot.web.streaming.broadcast import Broadcast
-from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
-
-# The tasks that no route wakes have to be imported by somebody, or a worker does not know them; so do routes and
-# commands that one package gives to another.
-__all__ = ["auth_tasks", "chat_tasks", "create_app", "gap_routes"]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -46,10 +33,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         ConfigError: naming every setting that cannot be used.
     """
     app = create_core(settings)
-    settings = app.extensions["settings"]
-    _init_web(app, settings)
-    app.extensions.build()  # type: ignore[attr-defined]
-    _init_answers(app, settings)
+    bind_migrations(app)
+    _init_web(app, services(app).settings)
+    services(app).build()
     _init_api(app)
     add_commands(app)
     return app
@@ -63,38 +49,28 @@ def _init_web(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=0)  # type: ignore[method-assign]
     problems.init_app(app)
     requests.init_app(app, settings.max_upload_mb * 1024 * 1024)
-    rate_limits.init_app(app, settings)
+    rate_limits.init_app(app)
     headers.init_app(app, settings.cors_origins)
-    health.init_app(app, settings)
+    health.init_app(app)
     metrics.init_app(app)
-
-
-def _init_answers(app: Flask, settings: Settings) -> None:
-    """How answers travel, and what each package tells of itself at /metrics and /readyz."""
-    retriever = app.extensions["retriever"]
-    app.extensions.update(slots=ConcurrencyLimit(settings.web_streams), feeds=Broadcast())
-    websockets.init_app(app, app.extensions["slots"])
-    app.extensions["readings"] = (partial(knowledge_health.readings, retriever=retriever), mail_health.readings)
-    app.extensions["checks"] = (partial(knowledge_health.checks, retriever=retriever), mail_health.checks)
+    websockets.init_app(app)
 
 
 def _init_api(app: Flask) -> None:
-    settings: Settings = app.extensions["settings"]
-    jwts.init_app(app, settings)
+    settings = services(app).settings
+    jwts.init_app(app)
     passwords.bound_hashing(settings.web_threads, settings.web_concurrency)
-    guard.init_app(app, app.extensions["sessions"], settings.require_verified_email)
+    guard.init_app(app, services(app).sessions, settings.require_verified_email)
     app.config.update(API_TITLE="Chatbot", API_VERSION=__version__, OPENAPI_VERSION="3.0.3")
     api = Api(app, spec_kwargs={"info": {"description": API_DESCRIPTION}})
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     api.spec.components.schema("Problem", schema=ProblemSchema)
-    for blueprint in (users_blueprint, chat_blueprint, openai_blueprint, knowledge_blueprint):
+    for blueprint in (users_blueprint, chat_blueprint, openai_blueprint, knowledge_blueprint, gaps_blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(socket_blueprint)
     if settings.api_docs:
         docs.init_app(app, api)
     home.init_app(app, api_docs=settings.api_docs)
-    # What a person's export consists of; each package adds what it has stored about them.
-    app.extensions["exports"] = (export.account_parts, chat_export.conversations, knowledge_export.memberships)
 
 
 API_DESCRIPTION = (

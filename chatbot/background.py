@@ -19,13 +19,13 @@ from celery.signals import (
     worker_shutdown,
 )
 from flask import Flask, has_app_context
-from flask import current_app as current_flask_app
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import OperationalError as DatabaseError
 
 import celeryconfig
 from chatbot import nightly, tracing
 from chatbot.config import Settings
+from chatbot.current import services
 from chatbot.db import utcnow
 from chatbot.extensions import db
 from chatbot.logs import Outage
@@ -60,7 +60,7 @@ class Outages:
 def create_celery(app: Flask, settings: Settings) -> Celery:
     """A Celery application whose tasks run inside the Flask application's context."""
 
-    outages = app.extensions["outages"] = Outages()
+    outages = Outages()
 
     class ContextTask(Task):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -90,7 +90,6 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
     celery.conf.update(celeryconfig.broker(settings), beat_schedule=celeryconfig.schedule(settings))
     celery.flask_settings = settings
     celery.set_default()
-    app.extensions["celery"] = celery
     return celery
 
 
@@ -154,7 +153,7 @@ def enqueue(task: Any, row_id: str) -> None:
     """
     # A command has no Celery before it needs one. A thread of a web process has no application context, and has one.
     if has_app_context():
-        current_flask_app.extensions["celery"]
+        _bound = services().celery
     try:
         asked_by = structlog.contextvars.get_contextvars().get("request_id")
         headers = {"asked_by": asked_by, tracing.TRACEPARENT: tracing.traceparent()}

@@ -23,7 +23,7 @@ def create_app() -> Flask:
     app = Flask("chatbot")
     app.extensions[FACTORY] = _application
     add_commands(app)
-    app.cli.add_command(LazyCommand("db", "Perform database migrations.", _migrations))
+    app.cli.add_command(LazyCommand("db", "Perform database migrations.", _migrations, bind=_bind_migrations))
     app.cli.add_command(LazyCommand("openapi", "OpenAPI commands.", _openapi, web=True))
     return app
 
@@ -44,6 +44,12 @@ def _migrations() -> click.Command:
 
     group: click.Command = db
     return group
+
+
+def _bind_migrations(app: Flask) -> None:
+    from chatbot.core import bind_migrations
+
+    bind_migrations(app)
 
 
 def _openapi() -> click.Command:

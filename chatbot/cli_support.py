@@ -66,13 +66,24 @@ class Commands(AppGroup):
 class LazyCommand(click.Command):
     """A command of a library, which is imported when it runs, or when its own help is asked for."""
 
-    def __init__(self, name: str, short_help: str, load: Callable[[], click.Command], *, web: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        short_help: str,
+        load: Callable[[], click.Command],
+        *,
+        web: bool = False,
+        bind: Callable[[Flask], None] | None = None,
+    ) -> None:
+        """`bind` prepares the application for the library."""
         super().__init__(name, short_help=short_help)
-        self._load, self._web = load, web
+        self._load, self._web, self._bind = load, web, bind
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
         context = self._load().make_context(info_name, args, parent, **extra)
         enter_application(context, web=self._web)
+        if self._bind is not None:
+            self._bind(current_app._get_current_object())  # type: ignore[attr-defined]
         return context
 
 

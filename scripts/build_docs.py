@@ -35,7 +35,7 @@ SECTIONS = {
     "retention_days": "Retention and maintenance",
     "web_concurrency": "Processes and logs",
 }
-GROUPS = ("users", "knowledge", "index", "eval", "chat", "backup", "mail")
+GROUPS = ("users", "knowledge", "gaps", "index", "eval", "chat", "backup", "mail")
 
 
 def pages() -> dict[Path, str]:

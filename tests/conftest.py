@@ -27,6 +27,7 @@ from chatbot.auth import accounts
 from chatbot.auth.credentials import jwts, sessions
 from chatbot.config import Settings, load_settings
 from chatbot.config.environment import OLD_NAMES
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.extensions import db
 from chatbot.knowledge.documents.service import NewDocument, add_document, get_document
@@ -157,7 +158,7 @@ def _migrated(settings: Settings) -> None:
     with app.app_context():
         upgrade()
         if settings.vector_store == "pgvector":
-            with app.extensions["sessions"]() as session:
+            with services(app).sessions() as session:
                 begin_write(session)
                 pgvector_store.make(session)
                 session.commit()
@@ -312,7 +313,7 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def session(app: Flask) -> Iterator[Session]:
     """A session of the application's database."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         yield session
 
 
@@ -332,10 +333,10 @@ class Person:
 
 def sign_up(app: Flask, name: str, *, admin: bool = False) -> Person:
     """A new account, signed in."""
-    settings = app.extensions["settings"]
+    settings = services(app).settings
     email = f"{name}@example.com"
     fields = {"username": name, "email": email, "password": PASSWORD, "password2": PASSWORD}
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         if admin:
             accounts.create_admin(session, settings, email, name, PASSWORD)
         else:
@@ -365,10 +366,10 @@ def root(app: Flask) -> Person:
 
 def add_and_ingest(app: Flask, content: str, title: str = "A document", **kwargs: Any) -> Document:
     """A document, added and ingested as a worker would."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         new = NewDocument(content.encode(), title=title, media_type="text/markdown", **kwargs)
         document, _ = add_document(session, new)
-        ingest.ingest(session, app.extensions["embedders"], document.id, 60)
+        ingest.ingest(session, services(app).embedders, document.id, 60)
         return get_document(session, document.id)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 import celeryconfig
 from chatbot.background import enqueue
+from chatbot.current import services
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail
 from tests.conftest import sign_up
@@ -25,7 +26,7 @@ def look() -> tuple[str, dict]:
 
 
 def queued(app) -> list[str]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return list(session.scalars(select(Mail.status)))
 
 
@@ -41,13 +42,11 @@ def test_a_signup_goes_on_while_redis_is_away(make_app, capsys):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     app = make_app()
-    app.extensions["celery"].conf.update(
+    services(app).celery.conf.update(
         celeryconfig.broker(
-            app.extensions["settings"].model_copy(
+            services(app).settings.model_copy(
                 update={
-                    "redis_url": type(app.extensions["settings"])(
-                        redis_url=f"redis://:canary@127.0.0.1:{port}/0"
-                    ).redis_url
+                    "redis_url": type(services(app).settings)(redis_url=f"redis://:canary@127.0.0.1:{port}/0").redis_url
                 }
             )
         )
@@ -82,7 +81,7 @@ def test_redis_carries_the_message(make_app, redis_server):
         redis.flushdb()
         enqueue(deliver_mail, "the-id")
         message = json.loads(redis.lpop("mail"))
-    app.extensions["celery"].close()
+    services(app).celery.close()
     assert message["content-type"] == "application/json"
     assert message["headers"]["argsrepr"] == "('the-id',)"
 
@@ -102,7 +101,7 @@ def test_a_task_is_done_before_it_is_acknowledged_and_waits_for_nobody():
 
 def test_the_broker_is_a_folder_without_redis_and_redis_with_it(make_app, tmp_path):
     """N14"""
-    settings = make_app(instance_path=tmp_path).extensions["settings"]
+    settings = services(make_app(instance_path=tmp_path)).settings
     folder = celeryconfig.broker(settings)
     redis = celeryconfig.broker(type(settings)(_env_file=None, redis_url="redis://127.0.0.1:1/0"))
     assert folder["broker_url"].startswith("folder://")

@@ -23,7 +23,7 @@ COMMANDS = (
     "knowledge search x",
     "knowledge stats",
     "knowledge verify",
-    "knowledge gaps",
+    "gaps list",
     "index list",
     "index verify",
     "index activate 1",

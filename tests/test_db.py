@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from chatbot.auth.models import TokenFamily, User
+from chatbot.current import services
 from chatbot.db import begin_write, detached, engine_options, for_writing, new_id, utcnow
 from chatbot.extensions import db
 
@@ -71,7 +72,7 @@ def test_ids_are_random():
 @pytest.mark.parametrize("make", [lambda: insert(User), lambda: update(User).values(email="x"), lambda: delete(User)])
 def test_sqlite_refuses_a_write_that_was_not_announced(sqlite_app, make):
     """M3: it would fail under load only."""
-    with sqlite_app.extensions["sessions"]() as session, pytest.raises(RuntimeError, match="begin_write"):
+    with services(sqlite_app).sessions() as session, pytest.raises(RuntimeError, match="begin_write"):
         session.execute(make(), [vars_of(person())] if make().is_insert else None)
 
 
@@ -102,7 +103,7 @@ def test_a_detached_row_opens_no_transaction(session):
 
 def test_many_writers_wait_for_each_other(app):
     """M3: no lost update and no error."""
-    sessions, start = app.extensions["sessions"], threading.Barrier(8)
+    sessions, start = services(app).sessions, threading.Barrier(8)
     with sessions() as session:
         add(session, person(first_name="0"))
 
@@ -134,7 +135,7 @@ def hurried(monkeypatch, make_app):
 
 def test_a_second_writer_of_the_same_thread_is_told_that_the_database_is_busy(hurried):
     """M3: it cannot wait for itself; the first one goes on, and after it there is room again."""
-    sessions = hurried.extensions["sessions"]
+    sessions = services(hurried).sessions
     with sessions() as first, sessions() as second:
         begin_write(first)
         first.add(person())
@@ -165,7 +166,7 @@ ENDINGS = {
 @pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
 def test_a_writer_gives_its_turn_back_however_it_ends(hurried, end):
     """M3: a turn that was kept would stop every writer of the process for good."""
-    sessions = hurried.extensions["sessions"]
+    sessions = services(hurried).sessions
     for _ in range(2):
         with sessions() as session:
             begin_write(session)
@@ -189,7 +190,7 @@ def test_a_bare_connection_may_write_twice(hurried):
 def test_writers_of_two_databases_do_not_wait_for_each_other(hurried, make_app, tmp_path):
     """M3"""
     other = make_app(instance_path=tmp_path / "other")
-    with hurried.extensions["sessions"]() as mine, other.extensions["sessions"]() as theirs:
+    with services(hurried).sessions() as mine, services(other).sessions() as theirs:
         begin_write(mine)
         add(theirs, person())
         mine.commit()
@@ -198,7 +199,7 @@ def test_writers_of_two_databases_do_not_wait_for_each_other(hurried, make_app, 
 def test_a_turn_does_not_keep_other_processes_out_or_let_them_in(hurried, make_app):
     """M3: another engine of the same file stands for another process; SQLite's own lock is between them."""
     other = make_app()
-    with hurried.extensions["sessions"]() as mine, other.extensions["sessions"]() as theirs:
+    with services(hurried).sessions() as mine, services(other).sessions() as theirs:
         begin_write(mine)
         with pytest.raises(OperationalError, match="locked"):
             begin_write(theirs)
@@ -224,10 +225,10 @@ def test_a_writer_waits_for_other_processes_as_long_as_they_get_on(hurried, monk
     """M3: each of them holds the lock for less than anybody waits, all together for much longer."""
     # On a busy machine 0.03 s may become some tenths.
     monkeypatch.setattr("chatbot.db.sqlite_writer.BUSY_TIMEOUT_MS", 500)
-    database = hurried.extensions["sessions"].kw["bind"].url.database
+    database = services(hurried).sessions.kw["bind"].url.database
     with subprocess.Popen([sys.executable, "-c", OTHERS, database], stdout=subprocess.PIPE) as others:
         assert others.stdout.readline() == b"begun\n"
-        with hurried.extensions["sessions"]() as session:
+        with services(hurried).sessions() as session:
             add(session, person())
     assert others.returncode == 0
 

@@ -24,6 +24,7 @@ from sqlalchemy import select
 
 from chatbot.app import create_app
 from chatbot.config import Settings, load_settings
+from chatbot.current import services
 from chatbot.errors import ChatbotError
 from chatbot.extensions import db
 from chatbot.knowledge.ingestion import ingest
@@ -234,7 +235,7 @@ def assert_cited(app: Flask, message: dict[str, Any]) -> None:
     """Every citation is verified, and its offsets hold in the text of the document."""
     citations = message["metadata"]["citations"]
     assert citations
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         for citation in citations:
             which = (DocumentVersion.document_id == citation["document_id"],)
             text = session.scalar(
@@ -273,11 +274,11 @@ def worker(sample: Flask) -> Iterator[None]:
 
     def work() -> None:
         while not done.wait(0.1):
-            with sample.extensions["sessions"]() as session:
+            with services(sample).sessions() as session:
                 due = ingest.due_documents(session)
                 session.rollback()
                 for document_id in due:
-                    ingest.ingest(session, sample.extensions["embedders"], document_id, 60)
+                    ingest.ingest(session, services(sample).embedders, document_id, 60)
 
     thread = threading.Thread(target=work)
     thread.start()

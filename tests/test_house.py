@@ -18,6 +18,7 @@ from sqlalchemy import inspect, text
 import celeryconfig
 from chatbot.auth.guard import guard_of
 from chatbot.config import Settings
+from chatbot.current import services
 from chatbot.extensions import db
 from tests.conftest import HOURS, ROOT, add_and_ingest
 
@@ -32,11 +33,25 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def test_rooms_import_downwards_only():
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+def check_imports(config: Path) -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--config", str(config)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
+
+
+def test_packages_import_downwards_only():
+    check_imports(ROOT / "pyproject.toml")
+
+
+def test_of_types_only_services_is_imported_upwards(tmp_path):
+    lenient = "exclude_type_checking_imports = true\n"
+    exception = 'ignore_imports = ["chatbot.** -> chatbot.services"]\nunmatched_ignore_imports_alerting = "none"\n'
+    config = (ROOT / "pyproject.toml").read_text()
+    assert lenient in config
+    config = re.sub(r"^type = .*\n", rf"\g<0>{exception}", config.replace(lenient, ""), flags=re.MULTILINE)
+    (tmp_path / "pyproject.toml").write_text(config)
+    check_imports(tmp_path / "pyproject.toml")
 
 
 def test_the_contracts_have_no_exceptions():
@@ -52,8 +67,8 @@ def test_every_endpoint_wears_a_guard(sqlite_app):
 
 
 def own_tasks(app) -> dict:
-    celery = app.extensions["celery"]
-    celery.finalize()
+    celery = services(app).celery
+    celery.loader.import_default_modules()
     return {n: t for n, t in celery.tasks.items() if not n.startswith(("celery.", "tests."))}
 
 
@@ -75,7 +90,7 @@ def test_every_task_goes_to_a_queue_that_a_worker_consumes(sqlite_app):
 
 
 def test_the_clock_starts_only_tasks_that_exist(sqlite_app):
-    schedule = celeryconfig.schedule(sqlite_app.extensions["settings"])
+    schedule = celeryconfig.schedule(services(sqlite_app).settings)
     assert {entry["task"] for entry in schedule.values()} | set(celeryconfig.NIGHTLY) <= set(own_tasks(sqlite_app))
 
 

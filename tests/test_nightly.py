@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 import celeryconfig
 from chatbot import background, nightly
 from chatbot.auth import tasks as auth_tasks
+from chatbot.current import services
 
 JOBS = {"late": time(2, 30), "early": time(2, 0)}
 NIGHT = datetime(2026, 3, 10, 2, 0, 5, tzinfo=UTC)
@@ -65,7 +66,7 @@ def test_claims_at_the_same_moment_are_won_by_one(app, session, has_run):
     barrier, won = threading.Barrier(6), []
 
     def claim() -> None:
-        with app.extensions["sessions"]() as own:
+        with services(app).sessions() as own:
             barrier.wait()
             won.append(nightly.claim(own, "early", JOBS["early"], NIGHT))
 
@@ -102,5 +103,5 @@ def test_outage_of_the_database_ends_the_look_without_a_traceback(sqlite_app, mo
     background.run_nightly()
     background.run_nightly()
     assert (caplog.text.count("'database_unavailable'"), caplog.text.count("Traceback")) == (1, 0)
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         assert rows(session) == dict.fromkeys(celeryconfig.NIGHTLY, True) | {"auth.forget_dead_families": False}

@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from chatbot.auth import accounts
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge.tasks import sweep_documents
 from tests.conftest import ROOT, MakeApp
@@ -211,7 +212,7 @@ def test_collection_runs_green_on_a_fresh_server(committed: Json, make_app: Make
     variables = {v["key"]: v["value"] for v in committed["variable"]}
     with app.app_context():
         email, password = variables["admin_email"], variables["admin_password"]
-        accounts.create_admin(db.session(), app.extensions["settings"], email, "boss", password)
+        accounts.create_admin(db.session(), services(app).settings, email, "boss", password)
     runner = Runner(app, committed)
 
     runner.run()

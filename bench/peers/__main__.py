@@ -28,6 +28,7 @@ from bench.peers import ingestion, inside, serving
 from bench.peers.report import Figures
 from bench.peers.servers import TEAM, Failed, FastApi, Ours, Txtai, installed
 from bench.temp_app import access_token, temp_app
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.models import ChunkRow, Document
 
@@ -70,7 +71,7 @@ def ours(texts: Sequence[Text], parts: Sequence[str], model_port: int, folder: P
 def name_teams(target: Ours, texts: Sequence[Text]) -> int:
     """Gives what came as files the metadata that a filter needs; how many passages there are."""
     titles = [text.title for text in texts if text.team == TEAM]
-    with target.app.extensions["sessions"]() as session:
+    with services(target.app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).where(Document.title.in_(titles)).values(extra={"team": TEAM}))
         session.execute(update(Document).where(Document.title.not_in(titles)).values(extra={"team": "sales"}))

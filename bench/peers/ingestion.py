@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from bench.corpus import Text
 from bench.peers.servers import Failed, FastApi, Ours, Txtai, started
 from chatbot.config import ROOT
+from chatbot.current import services
 from chatbot.knowledge.models import Document
 
 # So many clients send documents to this project, which takes one a request.
@@ -68,7 +69,7 @@ def _send(ours: Ours, port: int, texts: Sequence[Text]) -> None:
 
 
 def _count(ours: Ours) -> int:
-    with ours.app.extensions["sessions"]() as session:
+    with services(ours.app).sessions() as session:
         return int(session.scalars(select(func.count(Document.id)).where(Document.status == "ready")).one())
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from bench.peers.report import Figures
 from bench.search import DIMENSION, fill, timed, vectors
 from bench.temp_app import temp_app
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.models import Collection, Document
 
@@ -80,8 +81,8 @@ def _langchain(rows: np.ndarray, few: np.ndarray) -> tuple[float, Search, Search
 
 def _ours(app: Flask) -> tuple[float, Search, Search]:
     """What is added comes from the rows, and a search ends with passages from them."""
-    index = app.extensions["retriever"].index()
-    with app.extensions["sessions"]() as session:
+    index = services(app).retriever.index()
+    with services(app).sessions() as session:
         begin_write(session)
         collection = Collection(name="few")
         session.add(collection)

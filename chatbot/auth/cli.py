@@ -8,6 +8,7 @@ import click
 
 from chatbot.auth.client_info import ClientInfo
 from chatbot.cli_support import Commands, show_table
+from chatbot.current import settings
 
 if TYPE_CHECKING:
     from chatbot.auth.models import User
@@ -25,7 +26,7 @@ PAGE = 100
 def create_admin(email: str, username: str, password: str) -> None:
     """Create an administrator. The password is asked for, or taken from ADMIN_PASSWORD."""
     from chatbot.auth import accounts
-    from chatbot.extensions import db, settings
+    from chatbot.extensions import db
 
     user = accounts.create_admin(db.session(), settings(), email, username, password, FROM_HERE)
     click.echo(f"{_called(user)} is an administrator now.")

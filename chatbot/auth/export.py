@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,9 @@ from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.models import ApiKey, SecurityEvent, TokenFamily, User
 from chatbot.db import Base, begin_write
 from chatbot.mail.models import Mail
+
+# What a package has stored about the account of that id, as (file name, content).
+Export = Callable[[Session, str], Iterator[tuple[str, Any]]]
 
 # What would let somebody in, or is of no meaning outside.
 _KEPT_BACK = {

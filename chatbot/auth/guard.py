@@ -28,7 +28,13 @@ from chatbot.errors import Forbidden, Unauthorized
 View = TypeVar("View", bound=Callable[..., Any])
 
 # What an API key needs for the calls of a package: to read, and to write.
-_ROOM_SCOPES = {"chat": (keys.CHAT, keys.CHAT), "openai": (keys.CHAT, keys.CHAT), "knowledge": (keys.READ, keys.WRITE)}
+# What a key needs to read and to write, by blueprint.
+_SCOPES = {
+    "chat": (keys.CHAT, keys.CHAT),
+    "openai": (keys.CHAT, keys.CHAT),
+    "knowledge": (keys.READ, keys.WRITE),
+    "gaps": (keys.READ, keys.WRITE),
+}
 
 
 class EmailNotVerified(Forbidden):
@@ -137,8 +143,8 @@ def scope_of(app: Flask, endpoint: str, method: str) -> str | None:
     view = app.view_functions[endpoint]
     if getattr(view, "needs_session", False):
         return None
-    room = endpoint.partition(".")[0]
-    reads, writes = _ROOM_SCOPES.get(room, (keys.EVERYTHING, keys.EVERYTHING))
+    blueprint = endpoint.partition(".")[0]
+    reads, writes = _SCOPES.get(blueprint, (keys.EVERYTHING, keys.EVERYTHING))
     scope: str = getattr(view, "key_scope", reads if method in ("GET", "HEAD") else writes)
     return scope
 

@@ -15,8 +15,9 @@ from flask import request
 from chatbot.auth.accounts import AccountNotFound
 from chatbot.auth.credentials import passwords
 from chatbot.auth.credentials.email_addresses import canonical_email
+from chatbot.current import services
 from chatbot.errors import Invalid, Unauthorized
-from chatbot.web.limits.rate_limits import HOUR, MINUTE, Limit, Limits, by_address, by_all, by_caller, current_limits
+from chatbot.web.limits.rate_limits import HOUR, MINUTE, Limit, Limits, by_address, by_all, by_caller
 
 # Failures, and the seconds in which they count. An account's limit holds wherever the guesses come from.
 SECONDS = 5 * MINUTE
@@ -59,7 +60,7 @@ def attempt(account: str) -> Iterator[None]:
         TooMany: there were too many failures; nothing was counted.
     """
     with passwords.reserve():
-        bound = current_limits()
+        bound = services().rate_limits
         with _counted(bound, account) if bound else nullcontext():
             yield
 
@@ -92,7 +93,7 @@ def naming() -> Iterator[None]:
     Raises:
         TooMany: there were too many such names; nothing was looked for.
     """
-    bound = current_limits()
+    bound = services().rate_limits
     if bound is None:
         yield
         return

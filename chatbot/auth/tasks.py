@@ -6,7 +6,8 @@ from celery import shared_task
 
 from chatbot.auth import events
 from chatbot.auth.credentials import sessions
-from chatbot.extensions import db, settings
+from chatbot.current import settings
+from chatbot.extensions import db
 
 
 @shared_task(name="auth.forget_dead_families", ignore_result=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from flask import current_app
 
 from chatbot.cli_support import Commands, progress_bar, silence_logs
+from chatbot.current import services, settings
 
 if TYPE_CHECKING:
     from chatbot.backup.service import Told
@@ -54,7 +54,7 @@ def create(file: Path | None, with_secret: bool) -> None:
 
     path = file or Path(f"chatbot-backup-{utcnow():%Y%m%d-%H%M%S}.zip")
     secret = _secret() if with_secret else None
-    with _told(), silence_logs(), current_app.extensions["sessions"]() as session, _progress() as told:
+    with _told(), silence_logs(), services().sessions() as session, _progress() as told:
         damaged = service.create(session, path, secret, told)
     with reading(path) as archive:
         made = archive.manifest
@@ -69,7 +69,6 @@ def create(file: Path | None, with_secret: bool) -> None:
 
 def _secret() -> bytes:
     from chatbot.config.signing_secrets import SECRET_FILE
-    from chatbot.extensions import settings
 
     if settings().secret_key is not None:
         raise click.ClickException("SECRET_KEY is a setting here and in no file; keep it where your settings are.")
@@ -96,7 +95,7 @@ def restore(file: Path, replace: bool) -> None:
     from chatbot.backup import service
     from chatbot.backup.archive import SECRET, reading
 
-    with _told(), silence_logs(), reading(file) as archive, current_app.extensions["sessions"]() as session:
+    with _told(), silence_logs(), reading(file) as archive, services().sessions() as session:
         with _progress() as told:
             service.restore(session, archive, replace=replace, told=told)
         made = archive.manifest
@@ -108,7 +107,6 @@ def restore(file: Path, replace: bool) -> None:
 def _put_secret(secret: bytes) -> None:
     from chatbot.config.signing_secrets import SECRET_FILE
     from chatbot.db import new_id
-    from chatbot.extensions import settings
 
     if settings().secret_key is not None:
         click.echo("SECRET_KEY is a setting here; the backup's secret was not used.", err=True)

@@ -1,89 +1,19 @@
-"""`flask chat ...`, and what `flask knowledge` tells of conversations."""
+"""`flask chat ...`"""
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import click
-from flask import current_app
 
 from chatbot.cli_support import Commands, show_table, silence_logs
-from chatbot.errors import ChatbotError, FieldError, Invalid
-from chatbot.knowledge.cli.documents import knowledge_cli
+from chatbot.current import services
 from chatbot.knowledge.cli.index import told
 
-if TYPE_CHECKING:
-    from chatbot.chat.gaps.service import Gap, Status
-
 chat_cli = Commands("chat", help="Conversations.")
-
-
-@knowledge_cli.command("gaps")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--status", type=click.Choice(["open", "resolved", "all"]), default="open", show_default=True)
-def print_gaps(limit: int, status: Status) -> None:
-    """List questions that found nothing or were voted down, grouped by meaning."""
-    from rich.table import Table
-
-    from chatbot.chat.gaps.service import list_gaps
-    from chatbot.extensions import db
-
-    try:
-        found = list_gaps(db.session(), current_app.extensions["retriever"].embedder(), limit, status)
-    except ChatbotError as error:
-        raise click.ClickException(str(error)) from None
-    table = Table("asked", "nothing found", "voted down", "question", "resolved")
-    for gap in found:
-        table.add_row(str(gap.count), str(gap.fell_back), str(gap.voted_down), gap.question, _done(gap))
-    show_table(table)
-
-
-def _done(gap: Gap) -> str:
-    if gap.resolved is None:
-        return ""
-    what = gap.resolved.document_id or f"set {gap.resolved.evaluation_set}"
-    return f"{gap.resolved.at:%Y-%m-%d} {what}"
-
-
-@knowledge_cli.command("curate")
-@click.argument("question")
-@click.option("--answer", help="The answer, which comes first wherever the question is asked.")
-@click.option("--collection", help="Where the answer goes.  [default: default]")
-@click.option("--relevant", multiple=True, metavar="ID", help="A document that answers it; may be given several times.")
-@click.option("--set", "set_name", help="The stored set that the question goes to.  [default: gaps]")
-def curate(
-    question: str, answer: str | None, collection: str | None, relevant: tuple[str, ...], set_name: str | None
-) -> None:
-    """Close a gap: answer a QUESTION, or say which documents are to be found for it."""
-    from chatbot.background import enqueue
-    from chatbot.extensions import db
-    from chatbot.knowledge.documents import curated
-    from chatbot.knowledge.models import DEFAULT_COLLECTION
-    from chatbot.knowledge.tasks import ingest_document
-
-    if (answer is None) == (not relevant):
-        raise click.UsageError("Give either --answer or --relevant.")
-    if (collection and not answer) or (set_name and not relevant):
-        raise click.UsageError("--collection goes with --answer, and --set with --relevant.")
-    try:
-        if answer is None:
-            case = curated.add_case(db.session(), question, relevant, set_name or curated.GAPS_SET)
-            click.echo(f"The question is in the set {case.set_name}; `flask eval run {case.set_name}` asks it.")
-            return
-        outcome, document, to_ingest = curated.curate(db.session(), question, answer, collection or DEFAULT_COLLECTION)
-    except Invalid as error:
-        raise click.ClickException(_sentences(error)) from None
-    if to_ingest:
-        enqueue(ingest_document, document.id)
-    click.echo(f"{outcome}: {document.id}, version {document.version}")
-
-
-def _sentences(error: Invalid) -> str:
-    errors: list[FieldError] = list(error.errors or ())
-    return " ".join(f"{e.pointer.removeprefix('/')}: {e.detail}" for e in errors) or str(error)
 
 
 @chat_cli.command("replay")
@@ -102,18 +32,14 @@ def replay(message_id: UUID, generation_id: int | None, model: str | None, as_js
     from chatbot.chat.replies.replay import ReplayRefused
     from chatbot.knowledge.retrieval.retriever import Index
 
-    parts = current_app.extensions
     with told(ReplayRefused), silence_logs():
         index, missing = None, 0
-        with parts["sessions"]() as session:
+        with services().sessions() as session:
             before = replaying.recall(session, str(message_id))
             if generation_id is not None:
                 generation, missing = replaying.searchable(session, generation_id)
-                index = Index(parts["sessions"], parts["embedders"], generation)
-        try:
-            answer = replaying.replay(parts["retriever"], parts["settings"], index, before, model)
-        except Invalid as error:
-            raise click.ClickException(_sentences(error)) from None
+                index = Index(services().sessions, services().embedders, generation)
+        answer = replaying.replay(services().retriever, services().settings, index, before, model)
     found = replaying.difference(before, answer) | {"notes": replaying.notes(before, missing)}
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
-from flask import current_app
 
 from chatbot.chat.conversations import leases, service, titles
-from chatbot.extensions import db, settings
+from chatbot.current import services, settings
+from chatbot.extensions import db
 from chatbot.web.idempotency import service as idempotency
 
 
@@ -31,4 +31,4 @@ def forget_idempotency_keys() -> None:
 @shared_task(name="chat.make_title", ignore_result=True)
 def make_title(session_id: str) -> None:
     """Has a language model word a conversation's title."""
-    titles.make_title(db.session(), current_app.extensions["replies"].models, session_id)
+    titles.make_title(db.session(), services().replies.models, session_id)

@@ -10,9 +10,9 @@ from typing import Any
 import structlog
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
-from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge.documents import queue_status, service
 from chatbot.knowledge.ingestion import ingest
@@ -37,15 +37,14 @@ def ingest_document(document_id: str) -> None:
         return
     while _ingest_together():
         pass
-    lease = current_app.extensions["settings"].ingest_lease_seconds
-    limits = current_app.extensions["fetch_limits"]
-    ingest.ingest(db.session(), current_app.extensions["embedders"], document_id, lease, limits)
-    current_app.extensions["retriever"].keep_up()
+    lease = services().settings.ingest_lease_seconds
+    limits = services().fetch_limits
+    ingest.ingest(db.session(), services().embedders, document_id, lease, limits)
+    services().retriever.keep_up()
 
 
 def _ingest_together() -> int:
-    parts = current_app.extensions
-    return ingest_batch(db.session(), parts["embedders"], parts["settings"].ingest_lease_seconds)
+    return ingest_batch(db.session(), services().embedders, services().settings.ingest_lease_seconds)
 
 
 @shared_task(name="knowledge.sweep", ignore_result=True)
@@ -63,7 +62,7 @@ def sweep_documents() -> None:
         if not due:
             break
         ingest_document.run(*due)
-    current_app.extensions["retriever"].keep_up(build=True)
+    services().retriever.keep_up(build=True)
 
 
 @shared_task(name="knowledge.purge", ignore_result=True)

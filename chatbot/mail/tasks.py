@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
-from flask import current_app
 
-from chatbot.extensions import db, settings
+from chatbot.current import services, settings
+from chatbot.extensions import db
 from chatbot.mail import service
 from chatbot.mail.transport import OUTBOX
 
@@ -13,8 +13,8 @@ from chatbot.mail.transport import OUTBOX
 @shared_task(name="mail.deliver", ignore_result=True)
 def deliver_mail(mail_id: str) -> None:
     """Sends one e-mail."""
-    mail_room = current_app.extensions["mail_room"]
-    service.deliver(db.session(), mail_id, mail_room.builders, mail_room.transport)
+    mailer = services().mailer
+    service.deliver(db.session(), mail_id, mailer.builders, mailer.transport)
 
 
 @shared_task(name="mail.sweep", ignore_result=True)

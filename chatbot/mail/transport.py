@@ -6,6 +6,7 @@ import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate, make_msgid
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from flask_mail import Connection, _Mail
 
-from chatbot.mail.emails import Email
+from chatbot.mail.emails import Email, LetterBuilders
 from chatbot.system.private_files import make_folder, open_private
 
 TIMEOUT_SECONDS = 10.0
@@ -22,6 +23,14 @@ TIMEOUT_SECONDS = 10.0
 OUTBOX = "outbox"
 
 Transport = Callable[[str, Email, str], None]
+
+
+@dataclass(frozen=True)
+class Mailer:
+    """Who writes which e-mail, and the way out."""
+
+    builders: LetterBuilders
+    transport: Transport
 
 
 class Refused(Exception):

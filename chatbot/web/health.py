@@ -2,7 +2,7 @@
 
 Without the database and its schema nothing works: 503. What else is wrong is told with 200 and `degraded`, for no
 other process would do better, and questions are still answered. The packages tell their states as functions in
-`app.extensions["checks"]`.
+`Services.health_checks`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chatbot.config import Settings
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.system.disk_space import disk_of
 
@@ -29,12 +30,11 @@ UNAVAILABLE = "unavailable"
 REDIS_SECONDS = 1.0
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """Registers both addresses; they are public and tell nothing but states."""
     for rule, view in (("/healthz", healthz), ("/readyz", readyz)):
         view.guard = "public"  # type: ignore[attr-defined]
         app.add_url_rule(rule, view.__name__, view, methods=["GET"])
-    app.extensions["redis_probe"] = _probe(settings)
 
 
 def healthz() -> ResponseReturnValue:
@@ -48,8 +48,9 @@ def readyz() -> ResponseReturnValue:
     ready = all(states[name] == "ok" for name in NEEDED)
     if ready:
         states |= {"disk": disk_of(db.session()).state()} | _rooms()
-    if current_app.extensions["redis_probe"] is not None:
-        states["redis"] = _redis(current_app.extensions["redis_probe"])
+    probe = services().redis_probe
+    if probe is not None:
+        states["redis"] = _redis(probe)
     well = all(state == "ok" for state in states.values())
     status = "ok" if well else "degraded" if ready else UNAVAILABLE
     return {"status": status, "checks": states}, 200 if ready else 503
@@ -81,13 +82,13 @@ def _newest(folder: str) -> set[str]:
 
 def _rooms() -> dict[str, str]:
     states: dict[str, str] = {}
-    for check in current_app.extensions["checks"]:
+    for check in services().health_checks:
         states |= check(db.session())
     return states
 
 
-def _probe(settings: Settings) -> redis.Redis | None:
-    """Nothing connects here; None without REDIS_URL."""
+def redis_probe(settings: Settings) -> redis.Redis | None:
+    """A client that connects when it is first used; None without REDIS_URL."""
     if settings.redis_url is None:
         return None
     url = settings.redis_url.get_secret_value()

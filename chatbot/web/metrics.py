@@ -1,7 +1,7 @@
 """/metrics, for Prometheus. With METRICS_TOKEN it asks for that token; without, only a laptop's own programs get it.
 
 What the processes have counted comes from chatbot.metrics, what the database knows is read for each answer. The
-packages tell what they know as functions in `app.extensions["readings"]`.
+packages tell what they know as functions in `Services.metrics_readers`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chatbot import metrics
+from chatbot.current import services, settings
 from chatbot.errors import NotFound, Unauthorized
-from chatbot.extensions import settings
 from chatbot.metrics import Reading
 
 log = structlog.get_logger(__name__)
@@ -71,8 +71,8 @@ def _readings() -> list[Reading]:
     """What the packages read from the database, which may be away."""
     found: list[Reading] = []
     try:
-        with current_app.extensions["sessions"]() as session:
-            for read in current_app.extensions["readings"]:
+        with services().sessions() as session:
+            for read in services().metrics_readers:
                 found += read(session)
     except SQLAlchemyError as error:
         log.warning("metrics_without_database", error=type(error).__name__)

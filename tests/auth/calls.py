@@ -12,6 +12,7 @@ from chatbot.auth import recovery
 from chatbot.auth.credentials import jwts
 from chatbot.auth.models import User
 from chatbot.chat.models import ChatMember, Message, MessageTrace
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents.collections import add_member, create_collection
 from chatbot.knowledge.documents.service import NewDocument, add_document
@@ -70,9 +71,9 @@ def _refresh_of(world: AuthActors, user: User) -> Call:
 
 
 def _by_letter(world: AuthActors, token_for: Callable[..., str]) -> dict[str, str]:
-    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+    with world.app.app_context(), services(world.app).sessions() as session:
         user = session.scalars(select(User).where(User.id == world.owner.id)).one()
-        return {"token": token_for(world.app.extensions["settings"], user)}
+        return {"token": token_for(services(world.app).settings, user)}
 
 
 def _verify(world: AuthActors, who: Who) -> Call:
@@ -118,7 +119,7 @@ def _with_a_member(*, in_body: bool) -> Build:
 def _an_answer(**more: Any) -> Build:
     def build(world: AuthActors, who: Who) -> Call:
         chat = world.conversation(world.owner, "anna" if who.visitor else "")
-        with world.app.extensions["sessions"]() as session:
+        with services(world.app).sessions() as session:
             answers = select(Message.id).where(Message.chat_session_id == chat.id, ~Message.is_user)
             return {"ids": {"message_id": session.scalars(answers).one()}, **more}
 
@@ -128,7 +129,7 @@ def _an_answer(**more: Any) -> Build:
 def _a_traced_answer(world: AuthActors, who: Who) -> Call:
     call = _an_answer()(world, who)
     id_ = call["ids"]["message_id"]
-    with world.app.extensions["sessions"]() as session:
+    with services(world.app).sessions() as session:
         begin_write(session)
         session.get_one(Message, id_).extra = NO_METADATA
         session.add(MessageTrace(message_id=id_, trace=NO_TRACE))
@@ -137,7 +138,7 @@ def _a_traced_answer(world: AuthActors, who: Who) -> Call:
 
 
 def _a_document(world: AuthActors, who: Who) -> Call:
-    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+    with world.app.app_context(), services(world.app).sessions() as session:
         document, _ = add_document(
             session, NewDocument(uuid.uuid4().hex.encode(), title="A", media_type="text/markdown")
         )
@@ -151,7 +152,7 @@ def _a_changed_document(world: AuthActors, who: Who) -> Call:
 def _its_version(world: AuthActors, who: Who) -> Call:
     """Of a document that was read."""
     call = _a_document(world, who)
-    with world.app.extensions["sessions"]() as session:
+    with services(world.app).sessions() as session:
         begin_write(session)
         mine = DocumentVersion.document_id == call["ids"]["document_id"]
         session.execute(update(DocumentVersion).where(mine).values(text="A text."))
@@ -162,7 +163,7 @@ def _its_version(world: AuthActors, who: Who) -> Call:
 def _a_ready_version(world: AuthActors, who: Who) -> Call:
     """Of a document that answers."""
     call = _its_version(world, who)
-    with world.app.extensions["sessions"]() as session:
+    with services(world.app).sessions() as session:
         begin_write(session)
         session.get_one(Document, call["ids"]["document_id"]).status = "ready"
         session.commit()
@@ -175,7 +176,7 @@ def _new_content(world: AuthActors, who: Who) -> Call:
 
 def _a_failed_document(world: AuthActors, who: Who) -> Call:
     call = _a_document(world, who)
-    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+    with world.app.app_context(), services(world.app).sessions() as session:
         begin_write(session)
         session.get_one(Document, call["ids"]["document_id"]).mark_failed("damaged", "It is broken.")
         session.commit()
@@ -198,7 +199,7 @@ def _a_collection(**more: Any) -> Build:
 
 
 def _new_collection(world: AuthActors) -> str:
-    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+    with world.app.app_context(), services(world.app).sessions() as session:
         return create_collection(session, uuid.uuid4().hex, "everyone").id
 
 
@@ -207,7 +208,7 @@ def _new_member(world: AuthActors, who: Who) -> Call:
 
 
 def _a_member(world: AuthActors, who: Who) -> Call:
-    with world.app.app_context(), world.app.extensions["sessions"]() as session:
+    with world.app.app_context(), services(world.app).sessions() as session:
         made = _new_collection(world)
         member, _ = add_member(session, made, world.other.username)
         return {"ids": {"collection_id": made, "user_id": member.user_id}}

@@ -17,6 +17,7 @@ from chatbot.auth import accounts
 from chatbot.auth.credentials import jwts
 from chatbot.auth.models import ApiKey, TokenFamily, User
 from chatbot.chat.models import ChatSession
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.errors import ChatbotError
 from tests.auth.calls import CALLS
@@ -240,7 +241,7 @@ def test_a_form_sets_nothing_more_than_json(world):
 
 
 def change(app: Flask, act, *args) -> None:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         act(session, *args)
 
 
@@ -275,7 +276,7 @@ def test_a_disabled_account_is_refused_from_the_next_request(app, ada):
 
 def signed(app: Flask, **claims) -> dict[str, str]:
     """A token that this application has signed, with other claims than it would."""
-    secrets = app.extensions["jwt_secrets"]
+    secrets = services(app).jwt_secrets
     now = utcnow().timestamp()
     fixed = {
         "iat": int(now) - 5,
@@ -307,7 +308,7 @@ def test_what_a_token_says_of_roles_is_not_believed(world):
 @pytest.mark.parametrize("kind", ["access", "visitor"])
 def test_a_token_is_of_one_account_and_one_session(world, kind):
     """D7 D13: somebody's id with somebody else's session or key opens nothing, nor does a session in a key's place."""
-    with world.app.extensions["sessions"]() as session:
+    with services(world.app).sessions() as session:
         # Keys that may sign for visitors, so that only the mixing can be what is wrong.
         rows = session.scalars(select(ApiKey).where(ApiKey.user_id.in_([world.owner.id, world.boss.id]))).all()
         key_ids = {row.user_id: row.id for row in rows if "admin" in row.scopes and row.expires_at is None}
@@ -372,7 +373,7 @@ def test_of_the_last_two_administrators_who_leave_at_once_one_stays(app, ways):
         thread.start()
     for thread in threads:
         thread.join()
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         left = session.scalars(select(User).where(User.is_admin, User.is_active)).all()
     assert (sorted(said), len(left)) == (["done", "last_admin"], 1)
 
@@ -381,7 +382,7 @@ def test_a_new_administrator_who_is_deleted_meanwhile_was_the_last_one(app):
     """F9: what is decided is decided on the rows as they are, not as they were when they were read."""
     one, two = sign_up(app, "one", admin=True), sign_up(app, "two")
     said = []
-    with app.extensions["sessions"]() as slow, app.app_context():
+    with services(app).sessions() as slow, app.app_context():
         begin_write(slow)
         slow.execute(update(User).where(User.id == two.id).values(is_admin=True))
         slow.execute(update(User).where(User.id == one.id).values(is_admin=False))
@@ -399,7 +400,7 @@ def test_a_new_administrator_who_is_deleted_meanwhile_was_the_last_one(app):
 @pytest.mark.parametrize("name", ["ADA@example.com", " ada@example.com", "ada@EXAMPLE.com", "ADA", "\uff21da", "ada"])
 def test_the_command_line_finds_an_account_however_it_is_written(app, ada, name):
     """A6"""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         assert accounts.find_user(session, name).id == ada.id
 
 
@@ -418,7 +419,7 @@ def test_an_unconfirmed_administrator_of_a_strict_house_administers_nothing(make
     """C16"""
     app = make_app(require_verified_email=True)
     root = sign_up(app, "root", admin=True)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(User).values(is_verified=False))
         session.commit()
@@ -435,7 +436,7 @@ def test_a_session_that_ran_out_while_its_token_lives_is_over(world):
     with world.app.app_context():
         mine = shown(world.owner, jwts.issue_access(world.owner.id, family.id, timedelta(days=30)))
     assert get(world.app, PROFILE, mine.headers).status_code == 200
-    with world.app.extensions["sessions"]() as session:
+    with services(world.app).sessions() as session:
         begin_write(session)
         session.execute(update(TokenFamily).where(TokenFamily.id == family.id).values(expires_at=utcnow()))
         session.commit()

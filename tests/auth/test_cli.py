@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from chatbot.auth.models import SecurityEvent, User
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from tests.auth.world import dump
 from tests.conftest import PASSWORD
@@ -107,7 +108,7 @@ def test_the_list_is_searched_by_a_part_of_a_name_or_address(app, ada, bob, quer
 
 def test_the_list_has_everybody(app):
     """More than one page, and those who signed up in one moment."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         now = utcnow()
         session.add_all(
@@ -238,7 +239,7 @@ HOSTILE = [
 def test_a_name_does_nothing_to_a_terminal(sqlite_app, name):
     """P2: no such name can be signed up with; a row may come from elsewhere."""
     run(sqlite_app)
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         session.add(
             User(username=name, username_key="evil", email=f"{name}@example.com", password_hash="", is_active=False)
@@ -256,7 +257,7 @@ def test_a_name_does_nothing_to_a_terminal(sqlite_app, name):
 def test_a_long_name_is_whole_in_a_pipe(sqlite_app):
     """What is cut off cannot be copied."""
     name, email = "n" * 150, "e" * 300 + "@example.com"
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         session.add(User(username=name, username_key=name, email=email, password_hash=""))
         session.commit()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth import recovery
 from chatbot.auth.models import SecurityEvent, User
 from chatbot.chat.models import ChatMember, ChatSession, DailyUsage
+from chatbot.current import services
 from chatbot.db import Base, begin_write, new_id, utcnow
 from chatbot.knowledge.models import Collection, CollectionMember
 from chatbot.web.idempotency.model import IdempotencyKey
@@ -70,7 +71,7 @@ def live(app: Flask, name: str) -> tuple[Person, dict[str, str]]:
 
 def _fill(app: Flask, user_id: str) -> None:
     """What the calls above leave to others."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.merge(DailyUsage(user_id=user_id, visitor="anna", day=utcnow().date(), answers=1, tokens=1))
         session.add(IdempotencyKey(user_id=user_id, key="by hand", request_hash="0" * 64))
@@ -145,8 +146,8 @@ def test_the_record_keeps_what_happened_and_forgets_to_whom(app, session):
 def test_nobody_gets_in_with_what_a_deleted_account_had(app, how):
     """F14 D7: nor when somebody else takes the address and the name."""
     person, shows = live(app, NAME)
-    settings = app.extensions["settings"]
-    with app.app_context(), app.extensions["sessions"]() as session:
+    settings = services(app).settings
+    with app.app_context(), services(app).sessions() as session:
         user = session.scalars(select(User).where(User.id == person.id)).one()
         letters = (recovery.verification_token(settings, user), recovery.reset_token(settings, user))
     delete(app, person, how)
@@ -215,7 +216,7 @@ def test_a_second_deletion_that_waited_for_the_first_finds_nothing(app, session,
     def run():
         said.append(app.test_client().delete(PROFILE, json={"password": PASSWORD}, headers=ada.headers).status_code)
 
-    with app.extensions["sessions"]() as slow:
+    with services(app).sessions() as slow:
         begin_write(slow)
         slow.execute(update(User).where(User.id == ada.id).values(first_name="Ada"))
         thread = threading.Thread(target=run)
@@ -236,7 +237,7 @@ def test_a_profile_that_is_deleted_while_it_is_changed_is_gone(app, ada, fields)
     def run():
         said.append(app.test_client().patch(PROFILE, json=fields, headers=ada.headers))
 
-    with app.extensions["sessions"]() as slow:
+    with services(app).sessions() as slow:
         begin_write(slow)
         slow.execute(USERS.delete().where(USERS.c.id == ada.id))
         thread = threading.Thread(target=run)

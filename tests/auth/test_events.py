@@ -15,6 +15,7 @@ from chatbot.auth import events, recovery
 from chatbot.auth.client_info import ClientInfo
 from chatbot.auth.models import EVENT_KINDS, ApiKey, SecurityEvent, TokenFamily, User
 from chatbot.auth.tasks import forget_old_events
+from chatbot.current import services
 from chatbot.db import Base, begin_write, utcnow
 from tests.conftest import PASSWORD, sign_up
 
@@ -46,11 +47,11 @@ class Actor:
         return self.app.test_cli_runner().invoke(args=["users", *args], env={"ADMIN_PASSWORD": PASSWORD})
 
     def token(self, make) -> str:
-        with self.app.extensions["sessions"]() as session:
-            return make(self.app.extensions["settings"], session.get(User, self.who.id))
+        with services(self.app).sessions() as session:
+            return make(services(self.app).settings, session.get(User, self.who.id))
 
     def change(self, model, **values) -> None:
-        with self.app.extensions["sessions"]() as session:
+        with services(self.app).sessions() as session:
             begin_write(session)
             session.execute(update(model).values(values))
             session.commit()
@@ -86,7 +87,7 @@ def an_admin(actor):
 
 
 def the_session(actor) -> str:
-    with actor.app.extensions["sessions"]() as session:
+    with services(actor.app).sessions() as session:
         return session.scalar(select(TokenFamily.id))
 
 
@@ -316,7 +317,7 @@ def test_one_session_too_many_is_written_down(make_app):
     app = make_app(max_sessions=1)
     ada = sign_up(app, "ada")
     Actor(app, ada).log_in()
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         told = {row.kind: (row.user_id, row.actor_id, row.network, row.detail) for row in newest(session, set())}
     assert told["sessions_capped"] == (ada.id, ada.id, "203.0.113.0/24", {"ended": 1})
 
@@ -480,7 +481,7 @@ def test_old_events_are_forgotten_and_younger_ones_kept(app, session, rows):
 def test_events_are_kept_as_long_as_the_setting_says(make_app, database_url):
     app = make_app(database_url=database_url, audit_log_retention_days=2)
     ada = sign_up(app, "ada")
-    with app.extensions["sessions"]() as session, app.app_context():
+    with services(app).sessions() as session, app.app_context():
         for age, left in ((timedelta(days=2, minutes=-1), True), (timedelta(days=2, minutes=1), False)):
             begin_write(session)
             session.execute(update(SecurityEvent).values(created_at=utcnow() - age))

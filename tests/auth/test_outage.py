@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from chatbot.auth import callers, guard, recovery
 from chatbot.auth.credentials import jwts, keys
 from chatbot.auth.models import User
+from chatbot.current import services
 from chatbot.extensions import db
 from tests.conftest import PASSWORD, _sql, sign_up
 
@@ -29,7 +30,7 @@ def close_connections(app) -> None:
 def no_file(app) -> Iterator[None]:
     """A folder where the SQLite file should be, as on a disk that was not mounted."""
     close_connections(app)
-    file = app.extensions["settings"].instance_path / "chatbot.db"
+    file = services(app).settings.instance_path / "chatbot.db"
     away = file.rename(file.with_name("away"))
     file.mkdir()
     try:
@@ -66,7 +67,7 @@ def ask(app, method: str, url: str, **kwargs):
 
 def test_without_the_database_nobody_is_let_in(app, ada, root, away):
     """E10: neither a person nor a key nor a visitor, wherever a guard stands; the 503 says when to come back."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         key, secret = keys.create_key(session, ada.id, "x", ["admin", "visitors"], None)
         visitor = jwts.sign_visitor(ada.id, key.id, "customer-1", timedelta(hours=1))
     asked = 0
@@ -91,11 +92,11 @@ def test_without_the_database_nobody_is_let_in(app, ada, root, away):
 
 def test_without_the_database_a_stream_is_not_trusted_either(app, ada, away):
     """E10 K14"""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         who = guard.identify(session, ada.access)
-    assert callers.still_allowed(app.extensions["sessions"], who) is None
+    assert callers.still_allowed(services(app).sessions, who) is None
     with away():
-        assert callers.still_allowed(app.extensions["sessions"], who).status == 503
+        assert callers.still_allowed(services(app).sessions, who).status == 503
 
 
 def test_what_no_key_opens_is_refused_without_asking_the_database(app, ada, away):
@@ -169,7 +170,7 @@ def test_a_damaged_database_is_told_from_a_busy_one(make_app, capsys, damage):
     app = make_app()
     ada = sign_up(app, "ada")
     close_connections(app)
-    file = app.extensions["settings"].instance_path / "chatbot.db"
+    file = services(app).settings.instance_path / "chatbot.db"
     file.write_bytes(damage(file.read_bytes()))
     body = {"email": ada.email, "password": PASSWORD}
     answers = [ask(app, "GET", PROFILE, headers=ada.headers), ask(app, "POST", "/api/users/login/", json=body)]
@@ -185,9 +186,9 @@ def test_a_damaged_database_is_told_from_a_busy_one(make_app, capsys, damage):
 @pytest.mark.parametrize("url", ["/api/users/verify-email/", "/api/users/password/reset/"], ids=["verify", "reset"])
 def test_somebody_at_a_form_is_told_on_a_page_that_the_database_is_away(app, ada, away, url):
     """C10 E10: and sends the form again later."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         make = recovery.verification_token if "verify" in url else recovery.reset_token
-        token = make(app.extensions["settings"], session.get(User, ada.id))
+        token = make(services(app).settings, session.get(User, ada.id))
     fields = {} if "verify" in url else {"password": "a lighthouse in the fog", "password2": "a lighthouse in the fog"}
     form = {"query_string": {"token": token}, "data": fields, "content_type": "application/x-www-form-urlencoded"}
     with away():

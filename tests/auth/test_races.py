@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from chatbot.auth import recovery
 from chatbot.auth.credentials import jwts, passwords, sessions
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.mail.models import Mail
 from tests.auth.crowd import at_once
@@ -40,8 +41,8 @@ def command(app, *args: str) -> None:
 
 
 def link_to(app, who) -> str:
-    with app.extensions["sessions"]() as session:
-        return recovery.reset_token(app.extensions["settings"], session.get(User, who.id))
+    with services(app).sessions() as session:
+        return recovery.reset_token(services(app).settings, session.get(User, who.id))
 
 
 def living(session) -> int:

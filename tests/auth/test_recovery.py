@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from chatbot.auth import recovery
 from chatbot.auth.credentials import passwords, tokens
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail
@@ -29,8 +30,8 @@ NEW, NEWER = "a lighthouse in the fog", "two lighthouses in the fog"
 
 def link_to(app, who) -> str:
     """The token of a reset link, as the e-mail's builder makes it."""
-    with app.extensions["sessions"]() as session:
-        return recovery.reset_token(app.extensions["settings"], session.get(User, who.id))
+    with services(app).sessions() as session:
+        return recovery.reset_token(services(app).settings, session.get(User, who.id))
 
 
 def reset(app, token: str, password: str = NEW, **kwargs):
@@ -65,12 +66,12 @@ def count(session, *which) -> int:
 
 def letters(app, kind: str) -> list[str]:
     """The texts of the e-mails of a kind, after a worker has run."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         ids = session.scalars(select(Mail.id).where(Mail.kind == kind).order_by(Mail.created_at)).all()
         session.rollback()
         for mail_id in ids:
             deliver_mail(mail_id)
-    folder = app.extensions["settings"].instance_path / "outbox"
+    folder = services(app).settings.instance_path / "outbox"
     files = [path for mail_id in ids for path in folder.glob("*.eml") if mail_id in path.read_text()]
     parsed = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
     return [message.get_body(("plain",)).get_content() for message in parsed]
@@ -150,7 +151,7 @@ def test_of_twenty_who_use_one_link_one_wins(make_app, database_url):
     assert sorted(a.status_code for a in answers) == [200] + [401] * 19
     (won,) = [password for password, answer in zip(tried, answers, strict=True) if answer.status_code == 200]
     assert log_in(app, ada, won).status_code == 200
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert count(session, Mail.kind == recovery.CHANGED_MAIL) == 1
         assert count(session, SecurityEvent.kind == "password_reset") == 1
 
@@ -241,8 +242,8 @@ def test_a_tampered_link_resets_nothing(sqlite_app, spoil):
 
 def test_a_link_signed_with_another_secret_resets_nothing(sqlite_app):
     """C5: with the secret of the JWTs, or for another purpose."""
-    ada, settings = sign_up(sqlite_app, "ada"), sqlite_app.extensions["settings"]
-    with sqlite_app.extensions["sessions"]() as session:
+    ada, settings = sign_up(sqlite_app, "ada"), services(sqlite_app).settings
+    with services(sqlite_app).sessions() as session:
         state = recovery._reset_state(session.get(User, ada.id))
     sign = partial(tokens.sign, user_id=ada.id, state=state)
     assert reset(sqlite_app, sign(settings.jwt_secrets(), tokens.RESET_PASSWORD)).status_code == 401

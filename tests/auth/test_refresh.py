@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth.credentials import jwts, sessions
 from chatbot.auth.models import SecurityEvent, TokenFamily
+from chatbot.current import services
 from chatbot.db import begin_write, detached, new_id, utcnow
 from tests.auth.crowd import at_once
 from tests.conftest import PASSWORD, sign_up
@@ -304,7 +305,7 @@ def test_two_hundred_refreshes_of_two_hundred_sessions_at_once(make_app, databas
     """E3 Q6: all succeed, and no id is given twice; 32 are served at a time, as a server's threads would."""
     app = make_app(database_url=database_url, web_threads=32, max_sessions=1_000)
     ada, now, threads = sign_up(app, "ada"), utcnow(), threading.BoundedSemaphore(32)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         made = [
             TokenFamily(id=new_id(), user_id=ada.id, current_jti=new_id(), expires_at=now + timedelta(days=9))
             for _ in range(200)
@@ -325,7 +326,7 @@ def test_two_hundred_refreshes_of_two_hundred_sessions_at_once(make_app, databas
     assert len({claims["jti"] for claims in old + new}) == 400
     assert [claims["family"] for claims in new] == [claims["family"] for claims in old]
     assert len({claims_of(a.json["access"])["jti"] for a in answers}) == 200
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         mine = select(TokenFamily).where(TokenFamily.id.in_([family.id for family in made]))
         rows = {row.id: row for row in session.scalars(mine)}
     assert {(row.rotations, row.revoked_at) for row in rows.values()} == {(1, None)}
@@ -338,7 +339,7 @@ def ada_of():
     opened = []
 
     def sign_up_there(app):
-        opened.append(app.extensions["sessions"]())
+        opened.append(services(app).sessions())
         return sign_up(app, "ada"), opened[-1]
 
     yield sign_up_there

@@ -11,6 +11,7 @@ from chatbot.auth import recovery
 from chatbot.auth.credentials import jwts, keys
 from chatbot.auth.models import ApiKey, User
 from chatbot.config.signing_secrets import Secrets
+from chatbot.current import services
 from chatbot.db import utcnow
 from tests.conftest import PASSWORD, sign_up
 
@@ -57,7 +58,7 @@ def resigned(token: str, key: str, **header) -> str:
 
 
 def visitor_of(app, who) -> str:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         key, _ = keys.create_key(session, who.id, "x", ["visitors"], None)
         return jwts.sign_visitor(who.id, key.id, "customer-1", timedelta(hours=1))
 
@@ -88,8 +89,8 @@ def test_new_tokens_carry_the_new_key(make_app, database_url, rotation):
     pair = refresh(new, ada.refresh).json
     login = new.test_client().post(LOGIN, json={"email": ada.email, "password": PASSWORD}).json
     fresh = [pair["access"], pair["refresh"], login["access"], login["refresh"], visitor_of(new, ada)]
-    assert {kid(token) for token in fresh} == {jwts.kid_of(new.extensions["settings"].jwt_secrets().current)}
-    assert kid(ada.access) == kid(ada.refresh) == jwts.kid_of(old.extensions["settings"].jwt_secrets().current)
+    assert {kid(token) for token in fresh} == {jwts.kid_of(services(new).settings.jwt_secrets().current)}
+    assert kid(ada.access) == kid(ada.refresh) == jwts.kid_of(services(old).settings.jwt_secrets().current)
     assert {kid(token) for token in fresh} != {kid(ada.access)}
     assert status(retired, pair["access"]) == status(retired, fresh[-1]) == 200
     assert refresh(retired, pair["refresh"]).status_code == 200
@@ -121,7 +122,7 @@ def test_a_token_is_checked_with_the_key_it_names_and_no_other(make_app):
     """D3 D8"""
     ada = sign_up(make_app(secret_key=OLD), "ada")
     app = make_app(secret_key=NEW, secret_key_previous=OLD, secrets_retire_at=TOMORROW)
-    secrets = app.extensions["settings"].jwt_secrets()
+    secrets = services(app).settings.jwt_secrets()
     new, old = secrets.current, secrets.previous
     passes = {(new, jwts.kid_of(new)), (new, None), (old, jwts.kid_of(old))}
     for key in (new, old, OTHER, ""):
@@ -154,7 +155,7 @@ def test_an_api_key_is_signed_with_no_secret(make_app):
     body = {"name": "x", "scopes": ["chat"]}
     key = old.test_client().post("/api/users/api-keys/", json=body, headers=ada.headers).json["key"]
     assert status(make_app(secret_key=NEW), key) == 200
-    with old.extensions["sessions"]() as session:
+    with services(old).sessions() as session:
         assert session.query(ApiKey).count() == 1
 
 
@@ -165,8 +166,8 @@ LINKS = {
 
 
 def link(app, kind: str) -> str:
-    with app.extensions["sessions"]() as session:
-        return LINKS[kind][1](app.extensions["settings"], session.query(User).one())
+    with services(app).sessions() as session:
+        return LINKS[kind][1](services(app).settings, session.query(User).one())
 
 
 def follow(app, kind: str, token: str) -> int:

@@ -15,6 +15,7 @@ from chatbot.auth.credentials import sessions
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
 from chatbot.auth.tasks import forget_dead_families
 from chatbot.chat.models import ChatSession
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.mail.models import Mail
 from tests.auth.crowd import at_once
@@ -60,8 +61,8 @@ def command(app, *args: str) -> None:
 
 
 def reset(app, who) -> None:
-    with app.extensions["sessions"]() as session:
-        token = recovery.reset_token(app.extensions["settings"], session.get(User, who.id))
+    with services(app).sessions() as session:
+        token = recovery.reset_token(services(app).settings, session.get(User, who.id))
     body = {"token": token, "password": ANOTHER, "password2": ANOTHER}
     assert app.test_client().post("/api/users/password/reset/", json=body).status_code == 200
 
@@ -283,7 +284,7 @@ def test_one_session_too_many_ends_the_one_unused_for_longest(make_app, database
     app = make_app(database_url=database_url, max_sessions=3)
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
     pairs = [{"access": ada.access, "refresh": ada.refresh}, log_in(app).json, log_in(app).json]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         idle = dict(zip([family_of(pair["access"]) for pair in pairs], (20, 30, 10), strict=True))
         unused_for(session, idle)
         pairs.append(log_in(app).json)
@@ -300,7 +301,7 @@ def test_using_a_session_counts_as_using_it(make_app, database_url):
     app = make_app(database_url=database_url, max_sessions=2)
     ada = sign_up(app, "ada")
     other = log_in(app).json
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         unused_for(session, {family_of(ada.access): 30, family_of(other["access"]): 20})
     assert passes(app, ada.access)
     log_in(app)
@@ -331,7 +332,7 @@ def test_of_twenty_five_logins_at_once_twenty_sessions_are_left(make_app, databa
     ada = sign_up(app, "ada")
     answers = at_once([partial(log_in, app)] * 25)
     assert {a.status_code for a in answers} == {200}
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert len(alive(session, ada.id)) == 20
     assert sum(passes(app, a.json["access"]) for a in answers) == 20
 
@@ -364,7 +365,7 @@ def test_the_list_of_sessions_comes_in_pages_the_last_used_first(make_app):
     app = make_app()
     ada = sign_up(app, "ada")
     made = [family_of(ada.access)] + [family_of(log_in(app).json["access"]) for _ in range(4)]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         # Less than a minute, so that asking does not count as a use.
         unused_for(session, dict.fromkeys(made, 0))
         begin_write(session)

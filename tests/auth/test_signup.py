@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from chatbot.auth import accounts
 from chatbot.auth.models import User
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.errors import Conflict
 from chatbot.mail.models import Mail
@@ -293,7 +294,7 @@ def test_a_conflict_that_is_gone_again_is_still_a_conflict(app, monkeypatch, ada
 
 def test_a_rename_to_a_name_that_was_taken_meanwhile_is_a_conflict(app, ada):
     """Two at once: the one who comes second is told so; on no database is it a 500."""
-    other = app.extensions["sessions"]()
+    other = services(app).sessions()
 
     begin_write(other)
     other.add(User(username="carol", username_key="carol", email="carol@example.com", password_hash=""))
@@ -301,7 +302,7 @@ def test_a_rename_to_a_name_that_was_taken_meanwhile_is_a_conflict(app, ada):
     found = []
 
     def rename():
-        with app.extensions["sessions"]() as mine:
+        with services(app).sessions() as mine:
             try:
                 accounts.change_profile(mine, ada.id, {"username": "Carol"})
             except Conflict as error:

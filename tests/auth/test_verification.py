@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from chatbot.auth import guard, recovery
 from chatbot.auth.credentials import tokens
 from chatbot.auth.models import SecurityEvent, TokenFamily, User
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.mail.models import Mail
 from chatbot.mail.tasks import deliver_mail, sweep_mails
@@ -29,7 +30,7 @@ def letters(app) -> list[str]:
     with app.app_context():
         for mail_id in app_due(app):
             deliver_mail(mail_id)
-    folder = app.extensions["settings"].instance_path / "outbox"
+    folder = services(app).settings.instance_path / "outbox"
     parsed = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in sorted(folder.glob("*.eml"))]
     return [message.get_body(("plain",)).get_content() for message in parsed]
 
@@ -37,7 +38,7 @@ def letters(app) -> list[str]:
 def app_due(app) -> list[str]:
     from chatbot.mail.service import due_mails
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return due_mails(session)
 
 
@@ -143,7 +144,7 @@ def test_a_tampered_token_confirms_nothing(sqlite_app, change):
 
 def test_a_token_signed_with_the_secret_of_the_jwts_confirms_nothing(sqlite_app):
     """C5"""
-    ada, settings = sign_up(sqlite_app, "ada"), sqlite_app.extensions["settings"]
+    ada, settings = sign_up(sqlite_app, "ada"), services(sqlite_app).settings
     state, purpose = tokens.fingerprint(ada.email), tokens.VERIFY_EMAIL
     assert verify(sqlite_app, tokens.sign(settings.jwt_secrets(), purpose, ada.id, state)).status_code == 401
     assert verify(sqlite_app, tokens.sign(settings.mail_secrets(), "reset", ada.id, state)).status_code == 401
@@ -160,9 +161,9 @@ def test_a_link_has_an_end(sqlite_app, monkeypatch, ago, status):
     """C3: after three days; and one from the future has not begun."""
     ada = sign_up(sqlite_app, "ada")
     then = int(utcnow().timestamp()) - ago
-    with monkeypatch.context() as patched, sqlite_app.extensions["sessions"]() as session:
+    with monkeypatch.context() as patched, services(sqlite_app).sessions() as session:
         patched.setattr(TimestampSigner, "get_timestamp", lambda _: then)
-        token = recovery.verification_token(sqlite_app.extensions["settings"], session.get(User, ada.id))
+        token = recovery.verification_token(services(sqlite_app).settings, session.get(User, ada.id))
     answer = verify(sqlite_app, token)
     assert answer.status_code == status
     assert answer.json.get("code") == (None if status == 200 else "invalid_or_expired_token")
@@ -247,7 +248,7 @@ def session_of():
     opened = []
 
     def open_session(app):
-        opened.append(app.extensions["sessions"]())
+        opened.append(services(app).sessions())
         return opened[-1]
 
     yield open_session
@@ -318,7 +319,7 @@ def test_an_administrator_who_is_not_confirmed_is_told_so(make_app):
     """C16"""
     app = make_app(require_verified_email=True)
     root = sign_up(app, "root", admin=True)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(User).values(is_verified=False))
         session.commit()

@@ -18,6 +18,7 @@ from chatbot.auth.credentials import jwts
 from chatbot.auth.guard import identify
 from chatbot.auth.models import ApiKey
 from chatbot.chat.models import ChatSession
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from tests.auth.test_matrix import LINES
 from tests.auth.world import HOUR, AuthActors, empty
@@ -51,7 +52,7 @@ def claims_of(token: str) -> dict:
 
 
 def caller_of(app: Flask, token: str) -> Caller:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return identify(session, token)
 
 
@@ -183,7 +184,7 @@ def test_a_name_that_looks_dangerous_is_a_name(world, name):
     assert (answer.status_code, answer.json["user_message"]["author"]) == (200, name)
     listed = world.app.test_client().get(HISTORY, headers=headers).json["items"]
     assert [item["id"] for item in listed] == [answer.json["chat_session_id"]]
-    with world.app.extensions["sessions"]() as session:
+    with services(world.app).sessions() as session:
         assert session.scalars(select(ChatSession.visitor)).all() == [name]
 
 
@@ -309,7 +310,7 @@ def test_a_visitor_of_a_strict_house_needs_an_owner_who_is_confirmed(module_app)
 
 
 def change(app: Flask, statement) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(statement)
         session.commit()
@@ -339,10 +340,10 @@ def test_a_token_dies_with_its_key_in_every_process(make_app, database_url):
 def test_a_token_dies_when_its_key_expires_or_may_not_any_more(app, values):
     _, _, token = prepared(app)
     who = caller_of(app, token)
-    assert still_allowed(app.extensions["sessions"], who) is None
+    assert still_allowed(services(app).sessions, who) is None
     change(app, update(ApiKey).values(values))
     assert get(app, HISTORY, token) == 401
-    assert isinstance(still_allowed(app.extensions["sessions"], who), SessionEnded), "and so does its stream"
+    assert isinstance(still_allowed(services(app).sessions, who), SessionEnded), "and so does its stream"
 
 
 def test_a_token_sleeps_while_its_owner_is_disabled_and_dies_with_them(app):
@@ -350,14 +351,14 @@ def test_a_token_sleeps_while_its_owner_is_disabled_and_dies_with_them(app):
     _, _, token = prepared(app)
     who = caller_of(app, token)
     for active, status in ((False, 401), (True, 200)):
-        with app.app_context(), app.extensions["sessions"]() as session:
+        with app.app_context(), services(app).sessions() as session:
             accounts.set_active(session, "ada", active)
         assert get(app, HISTORY, token) == status
-        assert (still_allowed(app.extensions["sessions"], who) is None) is active
-    with app.app_context(), app.extensions["sessions"]() as session:
+        assert (still_allowed(services(app).sessions, who) is None) is active
+    with app.app_context(), services(app).sessions() as session:
         accounts.delete_user(session, "ada")
     assert get(app, HISTORY, token) == 401
-    assert isinstance(still_allowed(app.extensions["sessions"], who), SessionEnded)
+    assert isinstance(still_allowed(services(app).sessions, who), SessionEnded)
 
 
 def test_signing_out_does_not_end_visitors(app):
@@ -371,7 +372,7 @@ def test_signing_out_does_not_end_visitors(app):
 
 def forged(world: AuthActors, **changes) -> str:
     """A visitor's token with other claims, signed as this application signs."""
-    secrets = world.app.extensions["jwt_secrets"]
+    secrets = services(world.app).jwt_secrets
     claims = {k: v for k, v in (claims_of(world.who["visitor"].shows) | changes).items() if v is not ...}
     return pyjwt.encode(claims, secrets.current, "HS256", {"kid": jwts.kid_of(secrets.current)})
 
@@ -444,7 +445,7 @@ def test_a_visitors_token_is_no_other_kind_of_token(world):
 def test_a_claim_of_a_visitor_in_an_access_token_means_nothing(world):
     """D13: a session is its person's."""
     claims = claims_of(world.who["owner"].shows)
-    secrets = world.app.extensions["jwt_secrets"]
+    secrets = services(world.app).jwt_secrets
     mixed = pyjwt.encode(claims | {"visitor": "anna", "daily_tokens": 1}, secrets.current, "HS256")
     who = caller_of(world.app, mixed)
     assert (who.via, who.visitor, who.daily_tokens) == ("session", "", None)
@@ -452,7 +453,7 @@ def test_a_claim_of_a_visitor_in_an_access_token_means_nothing(world):
 
 def test_a_token_names_the_key_that_signed_it(world):
     """D13: another key's id, a session's id, or somebody else's key will not do."""
-    with world.app.extensions["sessions"]() as session:
+    with services(world.app).sessions() as session:
         boss = session.scalars(select(ApiKey.id).where(ApiKey.user_id == world.boss.id)).first()
     session_id = claims_of(world.who["owner"].shows)["family"]
     for family in (boss, session_id, str(uuid.uuid4())):

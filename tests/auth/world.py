@@ -13,6 +13,7 @@ from sqlalchemy import delete, select, update
 from chatbot.auth.credentials import jwts, keys, passwords
 from chatbot.auth.models import SCOPES, ApiKey, TokenFamily, User
 from chatbot.chat.models import ChatSession, Message
+from chatbot.current import services
 from chatbot.db import Base, begin_write, new_id, utcnow
 from tests.conftest import PASSWORD
 
@@ -137,7 +138,7 @@ class AuthActors:
         self._without_scope = taken.id
 
     def _kill(self) -> None:
-        with self.app.extensions["sessions"]() as session:
+        with services(self.app).sessions() as session:
             begin_write(session)
             session.execute(delete(ApiKey).where(ApiKey.key_hash == keys.digest(self.who["key_deleted"].shows)))
             session.execute(update(ApiKey).where(ApiKey.id == self._without_scope).values(scopes=["chat"]))
@@ -182,7 +183,7 @@ class AuthActors:
 
     def add(self, *rows: Base) -> None:
         """Stores rows."""
-        with self.app.extensions["sessions"]() as session:
+        with services(self.app).sessions() as session:
             begin_write(session)
             # Accounts first: the models know no relationships by which the session could order them.
             for row in sorted(rows, key=lambda row: not isinstance(row, User)):
@@ -191,7 +192,7 @@ class AuthActors:
             session.commit()
 
     def _row(self, model: Any, **values: Any) -> Any:
-        with self.app.extensions["sessions"]() as session:
+        with services(self.app).sessions() as session:
             return session.scalars(select(model).filter_by(**values)).one()
 
     def conversation(self, user: User, visitor: str = "", title: str = "A talk") -> ChatSession:
@@ -238,7 +239,7 @@ def key_of(user: User, scopes: list[str], **values: Any) -> tuple[ApiKey, str]:
 
 def dump(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, but for the time at which something was used last."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return {
             table.name: sorted(
                 (tuple(row) for row in session.execute(select(*(c for c in table.c if c.name != "last_used_at")))),
@@ -250,7 +251,7 @@ def dump(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
 
 def empty(app: Flask) -> None:
     """Deletes every row."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(delete(table))

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from chatbot.backup import service
 from chatbot.backup.archive import BackupRefused, Manifest, reading, writing
 from chatbot.chat.models import Message
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.extensions import db
 from chatbot.knowledge.documents.blobs import content_of, forget
@@ -27,7 +28,7 @@ from tests.conftest import HOURS, PASSWORD, RETURNS, Person, add_and_ingest, sig
 def rows(app: Flask) -> dict[str, list[str]]:
     """Every row of what a backup has, in an order that no database decides; revisions count on by themselves."""
     found = {}
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         for table in service.tables():
             kept = [column for column in table.columns if column.name not in ("revision", "purged_revision")]
             found[table.name] = sorted(str(tuple(row)) for row in session.execute(select(*kept)))
@@ -35,20 +36,20 @@ def rows(app: Flask) -> dict[str, list[str]]:
 
 
 def back_up(app: Flask, path: Path, **kwargs) -> Path:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert service.create(session, path, **kwargs) == []
     return path
 
 
 def restore(app: Flask, path: Path, **kwargs) -> None:
-    with reading(path) as archive, app.extensions["sessions"]() as session:
+    with reading(path) as archive, services(app).sessions() as session:
         service.restore(session, archive, **kwargs)
 
 
 def is_whole(app: Flask) -> bool:
     """What `flask knowledge verify` and `flask index verify` say."""
-    held = verify.vectors_held(app.extensions["retriever"])
-    with app.extensions["sessions"]() as session:
+    held = verify.vectors_held(services(app).retriever)
+    with services(app).sessions() as session:
         results = list(verify.verify(session, (*verify.KNOWLEDGE, held)))
     assert results
     return not any(result.open for result in results)
@@ -64,7 +65,7 @@ def lived_in(app: Flask) -> Person:
     ask(app, ada, "And on Saturdays?", chat_session_id=first["chat_session_id"])
     regenerate = f"/api/chat/messages/{first['message']['id']}/regenerate/"
     assert app.test_client().post(regenerate, json={}, headers=ada.headers).status_code == 200
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         delete_document(session, gone.id)
     return ada
 
@@ -105,7 +106,7 @@ def test_a_restore_replaces_only_when_it_is_asked_to(app, tmp_path):
     before = rows(app)
     later = add_and_ingest(app, "The cellar holds four hundred bottles.", "Cellar")
     sign_up(app, "bob")
-    retriever = app.extensions["retriever"]
+    retriever = services(app).retriever
     assert later.id in {p.document_id for p in retriever.search("bottles in the cellar", 5)[0]}
     with pytest.raises(BackupRefused, match="not empty"):
         restore(app, path)
@@ -149,7 +150,7 @@ def test_a_backup_under_writes_is_one_moment(app, other, tmp_path):
             if answer.status_code != 200:
                 troubles.append(answer.json)
             if number % 2:
-                with app.app_context(), app.extensions["sessions"]() as session:
+                with app.app_context(), services(app).sessions() as session:
                     delete_document(session, document.id)
 
     thread = threading.Thread(target=live)
@@ -163,7 +164,7 @@ def test_a_backup_under_writes_is_one_moment(app, other, tmp_path):
     for path in paths:
         restore(other, path, replace=True)
         assert is_whole(other)
-        with other.extensions["sessions"]() as session:
+        with services(other).sessions() as session:
             odd = select(func.count()).select_from(Message).where(Message.is_user.is_(False), Message.content == "")
             assert session.scalar(odd) == 0
 
@@ -174,7 +175,7 @@ def test_originals_in_files_come_along(make_app, other, tmp_path):
     document = add_and_ingest(app, HOURS)
     path = back_up(app, tmp_path / "b.zip")
     restore(other, path)
-    with other.extensions["sessions"]() as session:
+    with services(other).sessions() as session:
         version = session.scalars(select(DocumentVersion)).one()
         assert version.in_file
         assert content_of(session, version) == HOURS.encode()
@@ -187,7 +188,7 @@ def test_an_original_that_is_missing_is_told(make_app, tmp_path):
     add_and_ingest(app, HOURS)
     (file,) = (tmp_path / "originals").glob("??/*")
     file.unlink()
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert service.create(session, tmp_path / "b.zip") == [file.name]
 
 
@@ -201,7 +202,7 @@ def test_a_document_that_goes_meanwhile_is_in_no_backup(make_app, other, tmp_pat
     def delete_after_the_snapshot(session):
         revision = real(session)
         if not moments:
-            with app.app_context(), app.extensions["sessions"]() as another:
+            with app.app_context(), services(app).sessions() as another:
                 delete_document(another, document.id)
                 forget(another, [file.name for file in (tmp_path / "originals").glob("??/*")])
         moments.append(revision)
@@ -219,7 +220,7 @@ def test_a_backup_of_another_schema_is_refused_with_what_to_do(app, tmp_path):
     """O6"""
     path = back_up(app, tmp_path / "b.zip")
     for revision, what in (("0001", "Install the version that made it"), ("9999", "with the version that made it")):
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             begin_write(session)
             session.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
             session.commit()
@@ -227,7 +228,7 @@ def test_a_backup_of_another_schema_is_refused_with_what_to_do(app, tmp_path):
             restore(app, path)
         assert revision in str(refused.value)
         assert what in str(refused.value)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         with reading(path) as archive:
             session.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": archive.manifest.revision})
@@ -255,10 +256,10 @@ def test_revisions_go_on_after_a_restore(app, tmp_path):
     path = back_up(app, tmp_path / "b.zip")
     add_and_ingest(app, RETURNS)
     add_and_ingest(app, "More.")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         newest = session.scalars(select(Generation.revision)).one()
     restore(app, path, replace=True)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         generation = session.scalars(select(Generation)).one()
         assert generation.revision == generation.purged_revision == newest + 1
         assert session.scalars(select(func.count(ChunkRow.id))).one() == 1

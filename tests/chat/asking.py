@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from chatbot.auth.credentials import jwts, keys
 from chatbot.chat.models import Message
+from chatbot.current import services
 from chatbot.extensions import db
 from tests.conftest import MakeApp, Person
 from tests.openai_server import OpenAIServer
@@ -32,7 +33,7 @@ def with_model(make_app: MakeApp, server: OpenAIServer, **settings: Any) -> Flas
 
 def visitor(app: Flask, owner: Person, name: str, lifetime: timedelta = timedelta(minutes=5), **limits: Any) -> Person:
     """A visitor of a person's product; `limits` are collections and daily_tokens."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         key, _ = keys.create_key(session, owner.id, "Shop", [keys.VISITORS], None)
         token = jwts.sign_visitor(owner.id, key.id, name, lifetime, **limits)
     return Person(owner.id, "", token, "")
@@ -80,7 +81,7 @@ def text_of(events: Iterable[Event]) -> str:
 
 def stored(app: Flask) -> list[Message]:
     """Every message there is, in the order of the places."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return list(session.scalars(select(Message).order_by(Message.created_at, Message.position)))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
 from chatbot.chat.models import Message
+from chatbot.current import services
 from chatbot.db import begin_write
 from tests.chat.asking import ask, events_of, stored, visitor, with_model
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
@@ -138,7 +139,7 @@ def test_a_question_goes_below_an_answer(app: Flask, ada: Person) -> None:
         assert (told["status"], [error["pointer"] for error in told["errors"]]) == (422, ["/parent_id"])
     assert len(stored(app)) == 2
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(delete(Message).where(Message.id == answer))
         session.commit()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from chatbot.chat import tasks
 from chatbot.chat.conversations import service
 from chatbot.chat.models import ChatSession, DailyUsage, Message
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from tests.chat.asking import ask, stored
 from tests.conftest import Person, sign_up
@@ -84,7 +85,7 @@ def test_an_answer_whose_question_is_forgotten_meanwhile_is_stored_all_the_same(
 
 def test_the_daily_task_takes_the_days_from_the_settings(sqlite_app: Flask) -> None:
     ask(sqlite_app, sign_up(sqlite_app, "ada"), "Old")
-    with sqlite_app.app_context(), sqlite_app.extensions["sessions"]() as session:
+    with sqlite_app.app_context(), services(sqlite_app).sessions() as session:
         age(session, Message, 31)
 
     tasks.cleanup()

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.knowledge.models import DocumentVersion
 from tests.chat.asking import ask, stored, stream, text_of, with_model
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
@@ -35,7 +36,7 @@ def eve(shop: Flask) -> Person:
 
 
 def text_of_document(app: Flask) -> str:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return session.scalars(select(DocumentVersion.text)).one() or ""
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, select, text
 from chatbot.auth import accounts
 from chatbot.chat.conversations import titles
 from chatbot.chat.models import Message, MessageTrace
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.extensions import db
 from chatbot.knowledge.models import Document, EvaluationCase
@@ -109,15 +110,15 @@ def live(app: Flask, bob: Person, root: Person) -> tuple[Person, str]:
     case = {"question": GROUP, "relevant": [_document(app)]}
     answer = app.test_client().post("/api/knowledge/gaps/resolve/", json=case, headers=root.headers)
     assert answer.status_code == 201
-    with app.app_context(), app.extensions["sessions"]() as session:
-        room = app.extensions["mail_room"]
+    with app.app_context(), services(app).sessions() as session:
+        mailer = services(app).mailer
         for mail_id in mail.due_mails(session):
-            mail.deliver(session, mail_id, room.builders, room.transport)
+            mail.deliver(session, mail_id, mailer.builders, mailer.transport)
     return person, chat
 
 
 def _document(app: Flask) -> str:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.scalars(select(Document.id)).one()
 
 
@@ -133,7 +134,7 @@ def rows_with(app: Flask, words: list[str]) -> list[tuple[str, str]]:
 
 def files_with(app: Flask, words: list[str]) -> list[tuple[str, str]]:
     """The same for the files of the instance folder; the database's own were read as rows."""
-    folder: Path = app.extensions["settings"].instance_path
+    folder: Path = services(app).settings.instance_path
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("chatbot.db")]
     return sorted(
         (str(path.relative_to(folder).parts[0]), word)
@@ -159,7 +160,7 @@ def test_deleted_account_leaves_none_of_its_words(app: Flask, bob: Person, root:
     unused = {WORDS["agent"], WORDS["search"], WORDS["device"]}
     assert set(words) - unused - {person.id if person.id not in before else person.id.replace("-", "")} <= before
     assert ("outbox", NAME) in files_with(app, words)
-    kept = app.extensions["answer_cache"]._cache._store._kept
+    kept = services(app).answer_cache._cache._store._kept
     assert any(word.encode() in value for _, value in kept.values() for word in words)
     bobs = {message.content for message in stored(app) if message.author == "bob"}
 
@@ -202,7 +203,7 @@ def test_conversation_of_others_keeps_its_structure(app: Flask, bob: Person, roo
     assert after[1]["metadata"] == before[1]["metadata"]
     assert after[6]["metadata"] == before[6]["metadata"] | {"question": None}
     assert after[6]["feedback"] is None
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert set(session.scalars(select(MessageTrace.message_id))) == {after[1]["id"]}
 
 
@@ -232,7 +233,7 @@ def test_case_that_others_have_asked_too_stays(app: Flask, bob: Person, root: Pe
 
     delete_account(app, person, "http")
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalars(select(EvaluationCase.question)).all() == [GROUP]
 
 
@@ -245,7 +246,7 @@ def test_words_of_former_members_go_as_well(app: Flask, bob: Person) -> None:
     # They were called something else then.
     client.patch("/api/users/profile/", json={"username": "somebody"}, headers=person.headers)
 
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         accounts.delete_user(session, "somebody")
 
     assert rows_with(app, [NAME, WORDS["group"]]) == []
@@ -284,7 +285,7 @@ def test_answer_repeating_the_question_is_emptied(
     assert ask(app, person, GROUP, chat_session_id=chat).status_code == 200
     openai_server.say(MODEL, "Fine.")
     ask(app, bob, "Which river is long?", chat_session_id=chat)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(Message.__table__.update().where(Message.position < 2).values(content="Kept."))
         session.commit()
@@ -333,7 +334,7 @@ def test_answer_under_way_at_the_deletion_keeps_no_words(
     last = stored(app)[-1]
     assert (last.content == "") is (whose == "theirs")
     assert last.extra["question"] is None
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.get(MessageTrace, last.id) is None
 
 
@@ -363,10 +364,10 @@ def test_answers_kept_in_redis_are_forgotten(
 
 def test_outbox_forgets_what_has_no_row(sqlite_app: Flask) -> None:
     """As of an e-mail that was written while its account was deleted, or that is older than RETENTION_DAYS."""
-    outbox = sqlite_app.extensions["settings"].instance_path / "outbox"
+    outbox = services(sqlite_app).settings.instance_path / "outbox"
     outbox.mkdir()
     ada = sign_up(sqlite_app, "ada")
-    with sqlite_app.app_context(), sqlite_app.extensions["sessions"]() as session:
+    with sqlite_app.app_context(), services(sqlite_app).sessions() as session:
         alive = session.scalars(select(Mail.id)).one()
     dead = "3f0b6a52-1111-4222-8333-444455556666"
     names = (f"{alive}.eml", f"{dead}.eml", f".{dead}.tmp", "notes.eml", "notes.txt")
@@ -398,8 +399,8 @@ def test_title_of_a_conversation_is_not_made_from_what_is_gone(app: Flask, bob: 
     person, chat = live(app, bob, root)
     delete_account(app, person, "http")
 
-    with app.app_context(), app.extensions["sessions"]() as session:
-        titles.make_title(session, app.extensions["replies"].models, chat)
+    with app.app_context(), services(app).sessions() as session:
+        titles.make_title(session, services(app).replies.models, chat)
 
     assert rows_with(app, list(WORDS.values())) == []
 
@@ -416,5 +417,5 @@ def test_key_of_another_caller_replays_a_deleted_answer_as_empty(app: Flask, bob
 
     assert again.headers["Idempotency-Replayed"] == "true"
     assert WORDS["group"] not in again.text
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalars(select(IdempotencyKey.key)).all() == ["bobs-key"]

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from chatbot.chat.models import ChatSession
 from chatbot.chat.replies import reply as replies
+from chatbot.current import services
 from chatbot.rag.types import Found
 from tests.chat.asking import KEY, ask, events_of, open_stream, stored, stream, text_of, with_model
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
@@ -165,7 +166,7 @@ def test_a_mistake_of_ours_is_a_plain_500_and_a_failed_answer(
     def broken(*_args: Any) -> Found:
         raise KeyError("a secret detail")
 
-    monkeypatch.setattr(app.extensions["retriever"], "find", broken)
+    monkeypatch.setattr(services(app).retriever, "find", broken)
 
     answer = ask(app, ada)
     events = stream(app, ada)
@@ -185,7 +186,7 @@ def test_a_conversation_that_is_deleted_meanwhile_gets_no_answer(
     response = open_stream(app, ada)
     events = events_of(response.response)
     first = next(events)
-    with app.app_context(), app.extensions["sessions"].begin() as session:
+    with app.app_context(), services(app).sessions.begin() as session:
         session.connection(execution_options={"chatbot_writes": True})
         session.execute(delete(ChatSession).where(ChatSession.id == first[1]["chat_session_id"]))
 

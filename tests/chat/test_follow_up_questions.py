@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask
 
+from chatbot.current import services
 from chatbot.knowledge.documents.collections import create_collection
 from tests.chat.asking import ask, stream
 from tests.conftest import HOURS, Person, add_and_ingest
@@ -63,7 +64,7 @@ def test_where_there_is_nothing_near_nothing_is_suggested(app: Flask, ada: Perso
 
 def test_nothing_is_suggested_from_what_one_may_not_read(app: Flask, ada: Person) -> None:
     """J1"""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         create_collection(session, "staff", "members")
     add_and_ingest(app, GUIDE.replace("museum", "museum of Oslo"), title="For staff", collection="staff")
     add_and_ingest(app, "The museum opens at nine and closes at six.", title="For all")

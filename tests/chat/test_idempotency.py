@@ -15,6 +15,7 @@ from chatbot.auth.callers import Caller
 from chatbot.chat import tasks
 from chatbot.chat.models import DailyUsage
 from chatbot.chat.replies.turns import begin_turn
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.rag.llm.prompts import NOT_FROM_DOCUMENTS
 from chatbot.web.idempotency import service as idempotency
@@ -57,12 +58,12 @@ def age_of_keys(session: Session, **values: Any) -> None:
 
 
 def kept(app: Flask) -> list[IdempotencyKey]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return list(session.scalars(select(IdempotencyKey)))
 
 
 def spent(app: Flask) -> tuple[int, int]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         sums = select(func.coalesce(func.sum(DailyUsage.answers), 0), func.coalesce(func.sum(DailyUsage.tokens), 0))
         answers, tokens = session.execute(sums).one()
         return int(answers), int(tokens)
@@ -210,10 +211,10 @@ def test_an_error_frees_the_key(app: Flask, ada: Person, body: dict[str, Any], s
 
 
 def test_a_refusal_for_want_of_a_slot_frees_the_key(app: Flask, ada: Person) -> None:
-    slots = [app.extensions["slots"].take() for _ in range(app.extensions["slots"].count)]
+    permits = [services(app).concurrency_limit.take() for _ in range(services(app).concurrency_limit.count)]
     assert ask(app, ada, key=KEY).status_code == 503
-    for slot in slots:
-        slot.release()
+    for permit in permits:
+        permit.release()
 
     assert not is_replay(ask(app, ada, key=KEY))
     assert is_replay(ask(app, ada, key=KEY))
@@ -225,7 +226,7 @@ def test_an_answer_is_told_again_when_all_slots_and_tokens_are_gone(
     app = with_model(make_app, openai_server, database_url=database_url, daily_tokens=1)
     ada = sign_up(app, "ada")
     first = ask(app, ada, key=KEY)
-    taken = [app.extensions["slots"].take() for _ in range(app.extensions["slots"].count)]
+    taken = [services(app).concurrency_limit.take() for _ in range(services(app).concurrency_limit.count)]
 
     assert ask(app, ada, key=KEY).json == first.json
     assert ask(app, ada, key="another").status_code == 503
@@ -345,10 +346,10 @@ def died(app: Flask, ada: Person, *, after_the_question: bool) -> None:
     who = Caller(ada.id, "family", "ada", False, True)
     with app.test_request_context("/api/chat/send/", method="POST", json=body):
         digest = fingerprint(request)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         key = idempotency.take(session, who, KEY, digest)
         if after_the_question:
-            begin_turn(session, who, QUESTION, None, None, key=Held(app.extensions["sessions"], key))
+            begin_turn(session, who, QUESTION, None, None, key=Held(services(app).sessions, key))
 
 
 @pytest.mark.parametrize("after_the_question", [True, False])
@@ -362,7 +363,7 @@ def test_the_key_of_a_process_that_died_is_soon_free(
     (row,) = kept(app)
     assert row.lease_until is not None
     assert timedelta() < row.lease_until - utcnow() <= timedelta(seconds=60)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         age_of_keys(session, lease_until=utcnow() - timedelta(seconds=1))
 
     reply = ask(app, ada, key=KEY).json
@@ -377,7 +378,7 @@ def test_the_key_of_a_process_that_died_is_soon_free(
 def test_of_many_who_find_a_dead_ones_key_one_gets_it(app: Flask, ada: Person, openai_server: OpenAIServer) -> None:
     """M16"""
     died(app, ada, after_the_question=True)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         age_of_keys(session, lease_until=utcnow() - timedelta(seconds=1))
 
     answers = run_concurrently(6, lambda _: ask(app, ada, key=KEY))
@@ -388,7 +389,7 @@ def test_of_many_who_find_a_dead_ones_key_one_gets_it(app: Flask, ada: Person, o
 
 
 def test_whoever_has_lost_the_key_cannot_ask_with_it(app: Flask, ada: Person) -> None:
-    who, sessions = Caller(ada.id, "family", "ada", False, True), app.extensions["sessions"]
+    who, sessions = Caller(ada.id, "family", "ada", False, True), services(app).sessions
     with sessions() as session:
         lost = idempotency.take(session, who, KEY, "digest")
         age_of_keys(session, lease_until=utcnow() - timedelta(seconds=1))
@@ -443,7 +444,7 @@ def test_old_keys_are_forgotten(sqlite_app: Flask) -> None:
     """N10"""
     ada = sign_up(sqlite_app, "ada")
     ask(sqlite_app, ada, key="old")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         age_of_keys(session, created_at=utcnow() - timedelta(hours=24, minutes=1))
     ask(sqlite_app, ada, key="young")
 

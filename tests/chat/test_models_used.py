@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from chatbot.chat.models import DailyUsage
 from chatbot.config import ConfigError, load_settings
+from chatbot.current import services
 from tests.chat.asking import ask, events_of, open_stream, stored, stream, text_of, with_model
 from tests.conftest import HOURS, MakeApp, add_and_ingest, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
@@ -24,7 +25,7 @@ def metadata_of(response: Any) -> dict[str, Any]:
 
 
 def account(app: Flask) -> tuple[int, int, int, int]:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         row = session.scalars(select(DailyUsage)).one()
     return row.answers, row.tokens, row.cost_micros, row.unpriced
 

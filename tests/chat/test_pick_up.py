@@ -12,6 +12,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from chatbot.chat.models import DailyUsage
+from chatbot.current import services
 from tests.chat.asking import Event, ask, events_of, open_stream, stored, text_of, visitor, with_model
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 from tests.openai_server import OpenAIServer
@@ -63,10 +64,11 @@ def test_a_stream_that_broke_goes_on_where_it_was(app: Flask, ada: Person, opena
     assert rest[-1][1]["message"]["status"] == "complete"
     assert [message.status for message in stored(app)] == ["complete", "complete"]
     assert len(openai_server.streams()) == 1
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalars(select(DailyUsage.answers)).all() == [1]
-    openai_server.wait_for(lambda: app.extensions["slots"]._free._value == app.extensions["slots"].count)
-    openai_server.wait_for(lambda: app.extensions["feeds"]._feeds == {})
+    limit = services(app).concurrency_limit
+    openai_server.wait_for(lambda: limit._free._value == limit.count)
+    openai_server.wait_for(lambda: services(app).broadcast._feeds == {})
 
 
 def test_the_events_that_come_again_have_the_same_numbers(app: Flask, ada: Person) -> None:
@@ -189,7 +191,7 @@ def test_picking_up_takes_a_slot_while_it_reads(
     openai_server.say(MODEL, WORDS)
     events = events_of(open_stream(app, ada).response)
     message_id = heard_until(events, 1)[0][1]["message_id"]
-    taken = [app.extensions["slots"].take() for _ in range(app.extensions["slots"].count - 1)]
+    taken = [services(app).concurrency_limit.take() for _ in range(services(app).concurrency_limit.count - 1)]
 
     refused = pick_up(app, ada, message_id)
 

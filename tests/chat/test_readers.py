@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from chatbot.auth.credentials import keys
+from chatbot.current import services
 from chatbot.knowledge.documents import collections, service
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import Collection
@@ -42,13 +43,13 @@ def app(make_app: MakeApp, openai_server: OpenAIServer, database_url: str | None
 @pytest.fixture
 def other(make_app: MakeApp, app: Flask, openai_server: OpenAIServer, database_url: str | None) -> Flask:
     """Another process on the same database."""
-    instance = app.extensions["settings"].instance_path
+    instance = services(app).settings.instance_path
     return with_model(make_app, openai_server, database_url=database_url, instance_path=instance)
 
 
 def closed(app: Flask, name: str, *members: str) -> str:
     """A collection for members only; gives its id."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         made = collections.create_collection(session, name, "members")
         for member in members:
             collections.add_member(session, made.id, member)
@@ -91,7 +92,7 @@ def reads(server: OpenAIServer, app: Flask, person: Person, **body: Any) -> bool
 
 
 def key_of(app: Flask, owner: Person, *scopes: str) -> Person:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         _, shown = keys.create_key(session, owner.id, "A key", list(scopes), None)
     return Person(owner.id, "", shown, "")
 
@@ -259,7 +260,7 @@ def test_a_lost_role_counts_from_the_next_question_on(app: Flask, openai_server:
     sign_up(app, "second", admin=True)
     secret(app)
     assert reads(openai_server, app, root)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         accounts.set_admin(session, "root", False)
     assert not reads(openai_server, app, root)
 
@@ -271,17 +272,17 @@ def test_a_document_is_gone_at_once_when_it_is_deleted_replaced_or_failed(
     board = secret(app, "ada")
     assert reads(openai_server, app, ada)
     assert reads(openai_server, other, ada)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         (document,) = service.list_documents(session, {"collection": "board"}, 1, None).items
         id_ = document.id
         session.rollback()
         new = service.NewDocument(RETURNS.encode(), media_type="text/markdown")
         service.put_content(session, id_, new)
-        ingest.ingest(session, app.extensions["embedders"], id_, 60)
+        ingest.ingest(session, services(app).embedders, id_, 60)
     for process in (app, other):
         assert not reads_text(openai_server, process, ada)
         assert RETURNS in texts(process, ada, "refund", mode="keyword")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         service.delete_document(session, id_)
     for process in (app, other):
         for mode in ("hybrid", "dense", "keyword"):
@@ -366,8 +367,8 @@ def test_a_visitor_loses_what_the_owner_loses(
     board = secret(app, "ada")
     guest = visitor(app, ada, "anna", collections=["board"])
     assert reads(openai_server, app, guest)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         collections.remove_member(session, board, ada.id)
     assert not reads(openai_server, app, guest)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.get_one(Collection, board).visibility == "members"

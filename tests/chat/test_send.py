@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from chatbot.chat.conversations.titles import title_of
 from chatbot.chat.gaps.service import list_gaps
+from chatbot.current import services
 from chatbot.knowledge.documents.service import delete_document
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.rag.grounding.answerability import Classifier
@@ -26,7 +27,7 @@ def text_of_version(app: Flask, document_id: str, version: int) -> str:
     query = select(DocumentVersion.text).where(
         DocumentVersion.document_id == document_id, DocumentVersion.version == version
     )
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return session.scalars(query).one() or ""
 
 
@@ -173,8 +174,8 @@ def test_small_talk_is_answered_in_its_language_and_searches_nothing(app: Flask,
     assert message["content"] == answer
     assert message["metadata"]["grounding"]["status"] == "fallback"
     assert message["metadata"]["retrieved_docs"] == message["metadata"]["nearest_docs"] == []
-    with app.app_context(), app.extensions["sessions"]() as session:
-        assert list_gaps(session, app.extensions["retriever"].embedder(), 10) == []
+    with app.app_context(), services(app).sessions() as session:
+        assert list_gaps(session, services(app).retriever.embedder(), 10) == []
 
 
 def test_a_question_behind_a_greeting_is_answered(app: Flask, ada: Person) -> None:
@@ -203,7 +204,7 @@ def test_a_deleted_document_is_in_no_further_answer(app: Flask, ada: Person) -> 
     """J3"""
     document = add_and_ingest(app, HOURS)
     assert ask(app, ada).json["message"]["metadata"]["context_used"] is True  # type: ignore[index]
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         delete_document(session, document.id)
 
     assert ask(app, ada).json["message"]["metadata"]["context_used"] is False  # type: ignore[index]

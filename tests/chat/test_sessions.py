@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chatbot.chat.models import ChatSession
+from chatbot.current import services
 from tests.chat.asking import ask, stored
 from tests.conftest import Person, sign_up
 
@@ -143,7 +144,7 @@ def test_a_conversation_can_be_renamed(app: Flask, client: FlaskClient, ada: Per
 
     assert (renamed.status_code, renamed.json["title"]) == (200, "Zwei 二")  # type: ignore[index]
     assert history(client, ada)["items"][0]["title"] == "Zwei 二"
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.get_one(ChatSession, chat).titled_by_person
 
 

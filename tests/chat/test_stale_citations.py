@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event
 
+from chatbot.current import services
 from chatbot.knowledge.documents import service, updates
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.retrieval.stale_citations import outdated
@@ -16,7 +17,7 @@ QUESTION = "When does the shop open on Saturdays?"
 
 
 def replace(app, id_: str, text: str, *, ingested: bool = True) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         updates.replace_content(session, id_, NewDocument(text.encode()))
     if ingested:
         ingest_now(app, id_)
@@ -61,7 +62,7 @@ def test_a_version_that_is_not_ready_outdates_nothing_yet(app, ada, asked):
 
 def test_a_version_that_failed_outdates_nothing(app, ada, asked):
     id_, chat_id = asked
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         updates.replace_content(session, id_, NewDocument(b"%PDF-1.7 nothing", filename="a.pdf"))
     assert ingest_now(app, id_) == "failed"
     assert flags(app, ada, chat_id) == [[False]]
@@ -70,7 +71,7 @@ def test_a_version_that_failed_outdates_nothing(app, ada, asked):
 def test_going_back_to_the_cited_version_makes_it_good_again(app, ada, asked):
     id_, chat_id = asked
     replace(app, id_, RETURNS)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         updates.restore(session, id_, 1)
     ingest_now(app, id_)
     assert flags(app, ada, chat_id) == [[False]]
@@ -79,17 +80,17 @@ def test_going_back_to_the_cited_version_makes_it_good_again(app, ada, asked):
 def test_what_a_deleted_document_said_is_outdated(app, ada, asked):
     """J3"""
     id_, chat_id = asked
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         service.delete_document(session, id_)
     assert flags(app, ada, chat_id) == [[True]]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         service.purge(session)
     assert flags(app, ada, chat_id) == [[True]]
 
 
 def test_an_inactive_document_with_a_new_version_on_its_way_is_taken_at_its_word(app, ada, asked):
     id_, chat_id = asked
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         updates.edit_document(session, id_, {"is_active": False})
     replace(app, id_, RETURNS, ingested=False)
     assert flags(app, ada, chat_id) == [[False]]
@@ -102,7 +103,7 @@ def test_many_citations_are_looked_up_together(app, ada, asked):
     replace(app, id_, RETURNS)
     statements: list[str] = []
     with app.app_context():
-        engine = app.extensions["sessions"].kw["bind"]
+        engine = services(app).sessions.kw["bind"]
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     assert flags(app, ada, chat_id) == [[True]] * 4
     looked = [s for s in statements if "document_versions" in s or "FROM documents" in s]

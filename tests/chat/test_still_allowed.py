@@ -15,6 +15,7 @@ from chatbot.auth.models import ApiKey, User
 from chatbot.chat.conversations import members
 from chatbot.chat.models import ChatSession, DailyUsage, Owner
 from chatbot.config import EXTRACTIVE
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.web.streaming import sse
 from tests.chat.asking import events_of, open_stream, stored, stream, text_of, visitor, with_model
@@ -39,7 +40,7 @@ def app(
 
 
 def do(app: Flask, *statements: Any) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         for statement in statements:
             session.execute(statement)
@@ -83,10 +84,10 @@ def _is_stopped(app: Flask, openai_server: OpenAIServer) -> None:
     partial = stored(app)[1]
     assert partial.status == "interrupted"
     assert 0 < partial.content.count("word") < 1000
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalars(select(DailyUsage.tokens)).one() == partial.extra["usage"]["total_tokens"] > 0
-    slots = app.extensions["slots"]
-    openai_server.wait_for(lambda: slots._free._value == slots.count)
+    limit = services(app).concurrency_limit
+    openai_server.wait_for(lambda: limit._free._value == limit.count)
 
 
 def test_a_visitors_stream_ends_with_the_key(app: Flask, openai_server: OpenAIServer) -> None:
@@ -110,7 +111,7 @@ def remove(app: Flask, owner: Person, chat: str) -> None:
 
 
 def delete_account(app: Flask, _owner: Person, _chat: str) -> None:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         accounts.delete_user(session, "bob")
 
 
@@ -118,7 +119,7 @@ def group(app: Flask) -> tuple[Person, Person, str]:
     """Ada's conversation in which bob takes part."""
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
     chat = stream(app, ada, model=EXTRACTIVE)[0][1]["chat_session_id"]
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         members.add_member(session, Owner(ada.id), chat, "bob")
     return ada, bob, chat
 

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from chatbot.chat.api.sse_events import _frame, drain
+from chatbot.current import services
 from chatbot.errors import ChatbotError
 from chatbot.web.streaming import sse
 from tests.chat.asking import (
@@ -191,7 +192,7 @@ def test_beyond_the_slots_a_caller_is_told_to_come_back_and_all_else_goes_on(
     ada = sign_up(app, "ada")
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, LONG)
-    under_way = [open_stream(app, ada) for _ in range(app.extensions["slots"].count)]
+    under_way = [open_stream(app, ada) for _ in range(services(app).concurrency_limit.count)]
     for response in under_way:
         next(events_of(response.response))
 
@@ -216,15 +217,15 @@ def test_every_way_out_gives_the_slot_back(make_app: MakeApp, body: dict[str, ob
     """K15"""
     app = make_app(web_streams=2)
     ada = sign_up(app, "ada")
-    slots = app.extensions["slots"]
+    limit = services(app).concurrency_limit
 
-    for _ in range(slots.count + 2):
+    for _ in range(limit.count + 2):
         response = ask(app, ada, **body)
         assert response.status_code in (200, 404)
         assert response.data
         response.close()
 
-    assert [slots.take() for _ in range(slots.count)]
+    assert [limit.take() for _ in range(limit.count)]
 
 
 def test_a_silent_model_is_bridged_with_pings() -> None:

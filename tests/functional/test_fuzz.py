@@ -18,6 +18,7 @@ import pytest
 from flask import Flask, Response
 
 from chatbot.auth.guard import admin_required, public, user_required
+from chatbot.current import services
 from chatbot.errors import Invalid, NotFound
 from tests.conftest import HOURS, MakeApp, add_and_ingest
 from tests.functional.fuzzing import closing, fuzz
@@ -57,8 +58,8 @@ def away(host: str) -> list[str]:
 def house(make_app: MakeApp) -> Flask:
     """The application on a file, with a document in it. What a worker would do is done at once."""
     app = make_app(log_level="ERROR")
-    app.extensions["celery"].conf.task_always_eager = True
-    app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], resolve=away)
+    services(app).celery.conf.task_always_eager = True
+    services(app).fetch_limits = replace(services(app).fetch_limits, resolve=away)
     app.wsgi_app = closing(app.wsgi_app)
     add_and_ingest(app, HOURS)
     return app

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.knowledge.models import ChunkRow, Document
 from tests.conftest import MakeApp, add_and_ingest
 from tests.functional.house import ProcessFleet, wait_for
@@ -64,7 +65,7 @@ def undisturbed(make_app: MakeApp) -> list[tuple[object, ...]]:
         add_and_ingest(app, long_text(title), title=title)
     columns = (Document.title, ChunkRow.ordinal, ChunkRow.char_start, ChunkRow.char_end, ChunkRow.text_hash)
     query = select(*columns).join(Document, Document.id == ChunkRow.document_id).order_by(*columns[:2])
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return [tuple(row) for row in session.execute(query)]
 
 

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.knowledge.documents.collections import Reader, readable
 from chatbot.knowledge.documents.service import NewDocument, add_document
 from chatbot.knowledge.ingestion import ingest
@@ -36,8 +37,8 @@ class CountingEmbedder(LocalEmbedder):
 
 def counting(app: Flask) -> CountingEmbedder:
     """Puts a counting embedder into an application."""
-    embedders = app.extensions["embedders"]
-    embedders._made[embedders.default] = CountingEmbedder(app.extensions["settings"])
+    embedders = services(app).embedders
+    embedders._made[embedders.default] = CountingEmbedder(services(app).settings)
     return embedders._made[embedders.default]
 
 
@@ -53,10 +54,10 @@ def worker(app: Flask) -> Iterator[None]:
 
     def work() -> None:
         while not stop.is_set():
-            with app.extensions["sessions"]() as session:
+            with services(app).sessions() as session:
                 for document_id in ingest.due_documents(session):
                     session.rollback()
-                    ingest.ingest(session, app.extensions["embedders"], document_id, 60, app.extensions["fetch_limits"])
+                    ingest.ingest(session, services(app).embedders, document_id, 60, services(app).fetch_limits)
             stop.wait(0.02)
 
     thread = threading.Thread(target=work)
@@ -69,33 +70,33 @@ def worker(app: Flask) -> Iterator[None]:
 def add(app: Flask, content: str | bytes, filename: str = "a.md", **fields: Any) -> str:
     """Stores and queues a document; gives its id."""
     data = content.encode() if isinstance(content, str) else content
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         document, _ = add_document(session, NewDocument(data, filename=filename, **fields))
         return document.id
 
 
 def ingest_now(app: Flask, document_id: str, lease: float = 60) -> str | None:
     """Ingests a document here and now."""
-    with app.extensions["sessions"]() as session:
-        return ingest.ingest(session, app.extensions["embedders"], document_id, lease, app.extensions["fetch_limits"])
+    with services(app).sessions() as session:
+        return ingest.ingest(session, services(app).embedders, document_id, lease, services(app).fetch_limits)
 
 
 def visible(app: Flask) -> list[ChunkRow]:
     """The chunks that answer, in order."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         query = select(ChunkRow).where(ChunkRow.added_revision.is_not(None), ChunkRow.removed_revision.is_(None))
         return list(session.scalars(query.order_by(ChunkRow.document_id, ChunkRow.ordinal)))
 
 
 def found(app: Flask, question: str, k: int = 5, **kwargs: Any) -> list[str]:
     """The texts that the application finds for a question."""
-    passages, _ = app.extensions["retriever"].search(question, k, **kwargs)
+    passages, _ = services(app).retriever.search(question, k, **kwargs)
     return [passage.text for passage in passages]
 
 
 def collections_of(app: Flask, *names: str) -> frozenset[str]:
     """The ids of collections, as an administrator searches them."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return readable(session, Reader("", is_admin=True), frozenset(names))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents import collections
 from chatbot.knowledge.index import keywords
@@ -21,11 +22,11 @@ NEARER = "When is the shop open on Saturdays? The shop is open on Saturdays."
 
 def crowd(app, collection: str, count: int) -> None:
     """Fills a collection with chunks all but equal to the question, in meaning and in words."""
-    question = app.extensions["retriever"].embedder().embed([QUESTION])[0]
+    question = services(app).retriever.embedder().embed([QUESTION])[0]
     rows = question + np.random.default_rng(7).normal(scale=0.002, size=(count, len(question)))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype("<f4")
     assert float((rows @ question).min()) > 0.99
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         document = Document(collection_id=collection, title="Theirs", content_hash="x", status="ready", language="en")
         session.add(document)
@@ -59,7 +60,7 @@ def crowd(app, collection: str, count: int) -> None:
 def crowded(app, ada, bob) -> None:
     """ada's ten thousand passages, and one that everybody may read."""
     add_and_ingest(app, HOURS, title="Hours", extra={"team": "shop"})
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         theirs = collections.create_collection(session, "theirs", "members").id
         collections.add_member(session, theirs, "ada")
     crowd(app, theirs, MANY)

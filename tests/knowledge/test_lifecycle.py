@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.knowledge.documents import service, updates, versions
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.ingestion import ingest
@@ -35,7 +36,7 @@ def put(client: Any, person: Any, id_: str, content: str, **query: Any) -> Any:
 
 
 def revision(app: Any) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.scalars(select(Generation.revision)).one()
 
 
@@ -117,7 +118,7 @@ def test_a_change_of_who_finds_it_is_a_revision_that_every_process_pulls(client,
     id_ = add_and_ingest(app, long_text(3)).id
     before = revision(app)
     patch(client, root, id_, **change)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         rows = session.execute(select(ChunkRow.document_id, ChunkRow.added_revision, ChunkRow.removed_revision)).all()
     assert revision(app) == before + 1
     assert {row.added_revision for row in rows if row.document_id == id_} == {before + 1}
@@ -242,7 +243,7 @@ def history(app) -> str:
     """A document of three versions; the third is not ready."""
     id_ = add_and_ingest(app, HOURS).id
     for text in (LATER, RETURNS):
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             updates.replace_content(session, id_, NewDocument(text.encode(), filename=f"{len(text)}.md"))
         if text == LATER:
             ingest_now(app, id_)
@@ -354,7 +355,7 @@ def test_the_text_that_citations_quote_outlives_the_nightly_purge(client, app, r
     id_ = add_and_ingest(app, HOURS).id
     put(client, root, id_, LATER)
     ingest_now(app, id_)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert service.purge(session) == 1
     assert call(client, root, "GET", f"{id_}/versions/1/").json["text"] == HOURS
     assert call(client, root, "GET", f"{id_}/content/", query_string={"version": 1}).data == HOURS.encode()
@@ -497,7 +498,7 @@ def test_adding_changing_moving_and_deleting_at_once_never_lock_each_other_out(a
 
     def work(step: Any) -> Any:
         def run() -> None:
-            with app.extensions["sessions"]() as session:
+            with services(app).sessions() as session:
                 step(session)
 
         return run
@@ -508,11 +509,11 @@ def test_adding_changing_moving_and_deleting_at_once_never_lock_each_other_out(a
             work(lambda s, n=n: service.add_document(s, NewDocument(f"{LATER} {n}".encode()))),
             work(lambda s, n=n, i=id_: updates.replace_content(s, i, NewDocument(f"{LATER} {n}".encode()))),
             work(lambda s, i=id_: updates.edit_document(s, i, {"collection": "internal", "is_active": False})),
-            work(lambda s, i=id_: ingest.ingest(s, app.extensions["embedders"], i, 60)),
+            work(lambda s, i=id_: ingest.ingest(s, services(app).embedders, i, 60)),
             work(lambda s, i=id_: service.delete_document(s, i)),
         )
         assert {type(error) for error in raised} <= {updates.SameContent, service.DocumentNotFound}
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             left = select(ChunkRow.id).where(ChunkRow.document_id == id_, ChunkRow.removed_revision.is_(None))
             assert session.scalars(left).all() == []
             texts = select(DocumentVersion.text).where(DocumentVersion.document_id == id_)

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import event
 
+from chatbot.current import services
 from chatbot.knowledge.documents import service
 from tests.conftest import HOURS, add_and_ingest
 from tests.knowledge.conftest import add, found, ingest_now, long_text
@@ -28,7 +29,7 @@ def plans(app: Flask) -> Iterator[list[str]]:
             rows.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
             seen.extend(f"{row[3]}   {statement}" for row in rows.fetchall())
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         engine = session.get_bind()
     event.listen(engine, "before_cursor_execute", explain)
     try:
@@ -54,7 +55,7 @@ def test_a_deletion_reads_the_chunks_of_its_own_document(sqlite_app: Flask) -> N
     document_id = add_and_ingest(sqlite_app, HOURS).id
 
     def delete() -> None:
-        with sqlite_app.extensions["sessions"]() as session:
+        with services(sqlite_app).sessions() as session:
             service.delete_document(session, document_id)
 
     assert whole_generation(sqlite_app, delete) == []

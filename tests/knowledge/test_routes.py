@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge.ingestion import ingest
 from tests.conftest import HOURS, RETURNS, add_and_ingest, sign_up
@@ -485,7 +486,7 @@ def test_a_bad_question_is_pointed_at(client, ada, query, pointer):
 def test_stats_count_what_is_stored(app, client, root):
     empty = get(client, root, "stats/").json
     assert (empty["documents"], empty["chunks"], empty["embedder"], empty["revision"]) == ({}, 0, None, 0)
-    kind = app.extensions["retriever"].kind
+    kind = services(app).retriever.kind
     assert empty["index"] == {
         "kind": "flat" if kind == "faiss" else kind,
         "vectors": 0,

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.db import new_id, utcnow
 from chatbot.mail import service
 from chatbot.mail.cli import masked
@@ -93,7 +94,7 @@ def test_the_list_shows_no_address(app, session):
 def test_a_failed_letter_gets_all_its_attempts_again(make_app, box):
     """C14"""
     app = make_app(**smtp(box.port))
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         add_mail(session, add_user(session).id)
         box.to_recipient = "550 No"
         assert run(app, session).status == "failed"
@@ -110,7 +111,7 @@ def test_a_failed_letter_gets_all_its_attempts_again(make_app, box):
 
 def test_a_retry_wakes_the_worker_with_the_id(make_app, tmp_path):
     app = make_app(instance_path=tmp_path)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         mail = add_mail(session, add_user(session).id, status="failed")
     invoke(app, "retry", mail.id)
     (message,) = messages(tmp_path)

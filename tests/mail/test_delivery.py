@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 import pytest
 from sqlalchemy import select, update
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.mail import service, transport
 from chatbot.mail.emails import Email
@@ -85,7 +86,7 @@ def test_a_server_that_is_not_there_is_tried_again(make_app, capsys):
         port = gone.getsockname()[1]
     app = make_app(**smtp(port))
     ada = sign_up(app, "ada")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         mail = run(app, session)
     assert (mail.status, mail.error) == ("queued", "ConnectionRefusedError")
     log = capsys.readouterr().err
@@ -99,7 +100,7 @@ def test_a_server_that_says_nothing_is_left_after_a_while(make_app, monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         app = make_app(**smtp(silent.getsockname()[1]))
         sign_up(app, "ada")
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             mail = run(app, session)
     assert (mail.status, mail.error) == ("queued", "SMTPServerDisconnected")
 
@@ -115,7 +116,7 @@ def test_a_server_without_what_we_ask_for_gets_nothing(make_app, box, settings, 
     """No e-mail and no password over a line that is not what was asked for."""
     app = make_app(**smtp(box.port) | settings)
     sign_up(app, "ada")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         mail = run(app, session)
     assert (mail.status, mail.error, box.letters) == ("queued", error, [])
 
@@ -150,7 +151,7 @@ def test_a_letter_whose_worker_died_is_due_again(app, session, ada, box):
         raise Died
 
     with pytest.raises(Died):
-        service.deliver(session, mail_id, app.extensions["mail_room"].builders, die)
+        service.deliver(session, mail_id, services(app).mailer.builders, die)
     session.rollback()
     assert service.due_mails(session) == []
     session.rollback()
@@ -163,7 +164,7 @@ def test_no_transaction_is_open_while_the_server_is_spoken_to(app, session, ada)
     seen = []
     mail_id = the_mail(session).id
     session.rollback()
-    builders = app.extensions["mail_room"].builders
+    builders = services(app).mailer.builders
     service.deliver(session, mail_id, builders, lambda *_: seen.append(session.in_transaction()))
     assert seen == [False]
 
@@ -173,41 +174,41 @@ def test_whatever_goes_wrong_is_counted_and_given_up(app, session, ada):
     mail_id = the_mail(session).id
     for _ in range(service.MAX_ATTEMPTS):
         make_due(session)
-        service.deliver(session, mail_id, {}, app.extensions["mail_room"].transport)
+        service.deliver(session, mail_id, {}, services(app).mailer.transport)
     mail = the_mail(session)
     assert (mail.status, mail.attempts, mail.error) == ("failed", service.MAX_ATTEMPTS, "KeyError")
 
 
 def test_what_was_sent_stays_sent_whatever_a_slow_worker_finds_later(app, session, ada, box):
     """N6: one worker is slower than the time for which it has taken the e-mail."""
-    room, mail_id = app.extensions["mail_room"], the_mail(session).id
+    mailer, mail_id = services(app).mailer, the_mail(session).id
     session.rollback()
 
     def slow(*_):
-        with app.extensions["sessions"]() as other:
+        with services(app).sessions() as other:
             make_due(other)
-            assert service.deliver(other, mail_id, room.builders, room.transport) == "sent"
+            assert service.deliver(other, mail_id, mailer.builders, mailer.transport) == "sent"
         raise OSError
 
-    service.deliver(session, mail_id, room.builders, slow)
+    service.deliver(session, mail_id, mailer.builders, slow)
     assert (the_mail(session).status, len(box.letters)) == ("sent", 1)
     assert service.due_mails(session) == []
 
 
 def test_a_late_success_ends_the_attempts_of_others(app, session, ada):
     """N6: the slow worker is the one that got through."""
-    room, mail_id = app.extensions["mail_room"], the_mail(session).id
+    mailer, mail_id = services(app).mailer, the_mail(session).id
     session.rollback()
 
     def refuse(*_):
         raise OSError
 
     def slow(*_):
-        with app.extensions["sessions"]() as other:
+        with services(app).sessions() as other:
             make_due(other)
-            assert service.deliver(other, mail_id, room.builders, refuse) == "queued"
+            assert service.deliver(other, mail_id, mailer.builders, refuse) == "queued"
 
-    service.deliver(session, mail_id, room.builders, slow)
+    service.deliver(session, mail_id, mailer.builders, slow)
     assert the_mail(session).status == "sent"
 
 
@@ -242,7 +243,7 @@ def test_a_signup_stands_and_its_refused_letter_becomes_a_dead_one(
     vars(box).update(says)
     answer = app.test_client().post("/api/users/signup/", json=NEW)
     states = []
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         while not states or states[-1] == "queued":
             states.append(run(app, session).status)
         assert service.due_mails(session) == []
@@ -260,7 +261,7 @@ def test_a_signup_stands_when_the_mail_server_says_nothing(make_app, monkeypatch
     with socket.create_server(("127.0.0.1", 0)) as silent:
         app = make_app(**smtp(silent.getsockname()[1]))
         answer = app.test_client().post("/api/users/signup/", json=NEW)
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             states = [run(app, session).status for _ in range(service.MAX_ATTEMPTS)]
     assert (answer.status_code, states[0], states[-1]) == (201, "queued", "failed")
 
@@ -302,7 +303,7 @@ def test_a_full_outbox_is_tried_again(make_app, tmp_path):
     app = make_app(instance_path=tmp_path)
     (tmp_path / "outbox").write_text("in the way")
     sign_up(app, "ada")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert run(app, session).status == "queued"
 
 

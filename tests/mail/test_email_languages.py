@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatbot.auth import recovery
 from chatbot.auth.models import User
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.mail.emails import Email
 from chatbot.mail.models import Mail
@@ -27,7 +28,7 @@ TEMPLATES = sorted((ROOT / "chatbot" / "templates" / "letters").iterdir())
 
 
 def written(app: Flask, session: Session, mail: Mail) -> Email:
-    letter = app.extensions["mail_room"].builders[mail.kind](session, mail)
+    letter = services(app).mailer.builders[mail.kind](session, mail)
     session.rollback()
     assert letter is not None
     return letter
@@ -37,7 +38,7 @@ def written(app: Flask, session: Session, mail: Mail) -> Email:
 @pytest.mark.parametrize("kind", SUBJECTS)
 def test_a_letter_is_wholly_in_its_language(sqlite_app: Flask, language: str, kind: str) -> None:
     ada = sign_up(sqlite_app, "ada")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         mail = add_mail(session, ada.id, kind, recipient=ada.email, language=language)
         with sqlite_app.app_context():
             letter = written(sqlite_app, session, mail)
@@ -85,15 +86,15 @@ def test_each_way_to_a_letter_keeps_the_language_of_its_request(sqlite_app: Flas
     post("signup/", fields, "de-AT,en;q=0.5")
     post("verify-email/resend/", mail, "es")
     post("password/forgot/", mail, "zh-Hans")
-    with sqlite_app.app_context(), sqlite_app.extensions["sessions"]() as session:
+    with sqlite_app.app_context(), services(sqlite_app).sessions() as session:
         user = session.scalars(select(User)).one()
-        token = recovery.reset_token(sqlite_app.extensions["settings"], user)
+        token = recovery.reset_token(services(sqlite_app).settings, user)
     post("password/reset/", {"token": token, "password": PASSWORD + "x", "password2": PASSWORD + "x"}, "fr")
     access = client.post("/api/users/login/", json=mail | {"password": PASSWORD + "x"}).json["access"]  # type: ignore[index]
     change = {"current_password": PASSWORD + "x", "password": PASSWORD, "password2": PASSWORD}
     post("password/change/", change, "pt", Authorization=f"Bearer {access}")
 
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         queued = session.scalars(select(Mail).order_by(Mail.created_at)).all()
     assert [(letter.kind, letter.language) for letter in queued] == [
         (recovery.VERIFY_MAIL, "de"),
@@ -106,7 +107,7 @@ def test_each_way_to_a_letter_keeps_the_language_of_its_request(sqlite_app: Flas
 
 def test_a_name_with_braces_is_a_name(sqlite_app: Flask) -> None:
     ada = sign_up(sqlite_app, "ada")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         session.execute(update(User).values(first_name="{service}{0}"))
         session.commit()

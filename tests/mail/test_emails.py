@@ -14,6 +14,7 @@ from sqlalchemy import inspect, text
 
 from chatbot.auth import emails, recovery
 from chatbot.auth.models import User
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.mail.tasks import sweep_mails
 from tests.conftest import PASSWORD, sign_up
@@ -36,7 +37,7 @@ def app(make_app):
 def write(app, session, kind, user, **fields):
     """The e-mail of that kind as it is at this moment, or None."""
     mail = add_mail(session, user.id, kind, **({"recipient": user.email} | fields))
-    letter = app.extensions["mail_room"].builders[kind](session, mail)
+    letter = services(app).mailer.builders[kind](session, mail)
     session.rollback()
     return letter
 
@@ -81,7 +82,7 @@ def token_in(letter) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_letter_goes_out_as_text_and_as_html(make_app, box, kind):
     app = make_app(**smtp(box.port), public_url=HOME)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         add_mail(session, add_user(session, first_name="Zoë").id, kind)
         assert run(app, session).status == "sent"
     ((_, message),) = box.letters
@@ -95,7 +96,7 @@ def test_every_letter_goes_out_as_text_and_as_html(make_app, box, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_letter_passes_a_server_that_knows_seven_bits_and_short_lines(make_app, box, kind):
     app = make_app(**smtp(box.port), public_url=f"{HOME}/{'long/' * 300}")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         add_mail(session, add_user(session, first_name="Zoë").id, kind)
         run(app, session)
     _, _, parts = box.raw.partition(b"\r\n\r\n")
@@ -249,7 +250,7 @@ def test_the_first_name_is_used_unless_it_is_none_or_could_become_a_link(first_n
 
 
 def test_the_tokens_in_the_letters_are_the_ones_that_work(app, session):
-    user, settings = add_user(session), app.extensions["settings"]
+    user, settings = add_user(session), services(app).settings
     confirm, reset = (token_in(write(app, session, kind, user)) for kind in WITH_LINK)
     user_id = user.id
     session.rollback()
@@ -329,7 +330,7 @@ def ask_for_letters(app, **headers):
 
 
 def outbox(app) -> list:
-    files = sorted((app.extensions["settings"].instance_path / "outbox").glob("*.eml"))
+    files = sorted((services(app).settings.instance_path / "outbox").glob("*.eml"))
     return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
 
 

@@ -8,6 +8,7 @@ from flask_mail import Mail as FlaskMail
 from sqlalchemy import func, select
 
 from chatbot.config import ConfigError, load_settings
+from chatbot.current import services
 from chatbot.mail import service, transport
 from chatbot.mail.emails import Email
 from chatbot.mail.models import Mail
@@ -89,7 +90,7 @@ def test_a_subject_that_is_not_one_line_is_refused_for_good(app, session, box, s
     mail_id = the_mail(session).id
     make_due(session)
     builders = {"verify_email": lambda *_: Email(subject, "x", "x")}
-    service.deliver(session, mail_id, builders, app.extensions["mail_room"].transport)
+    service.deliver(session, mail_id, builders, services(app).mailer.transport)
     mail = the_mail(session)
     assert (mail.status, mail.attempts, mail.error) == ("failed", 1, "the subject cannot stand in a header")
     assert (box.greeted, box.letters) == (0, [])

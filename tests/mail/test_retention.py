@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 import celeryconfig
+from chatbot.current import services
 from chatbot.db import utcnow
 from chatbot.mail import service
 from chatbot.mail.models import Mail
@@ -28,7 +29,7 @@ def test_only_old_letters_that_are_done_with_are_forgotten(app, session, status)
 @pytest.mark.parametrize(("days", "left"), [(1, 0), (3, 1)])
 def test_the_task_follows_the_setting(make_app, days, left):
     app = make_app(retention_days=days)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         add_mail(session, add_user(session).id, status="sent", created_at=utcnow() - timedelta(days=2))
         with app.app_context():
             forget_old_mails()

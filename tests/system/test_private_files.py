@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from chatbot.app import create_app
 from chatbot.background import enqueue
 from chatbot.config import load_settings
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.extensions import db
 from chatbot.knowledge.documents.service import NewDocument, add_document
@@ -48,15 +49,15 @@ def test_create_app_and_its_work_leave_nothing_readable(tmp_path: Path, models_p
     with app.app_context():
         upgrade()
         sign_up(app, "ada")
-        with app.extensions["sessions"]() as session:
-            room = app.extensions["mail_room"]
+        with services(app).sessions() as session:
+            mailer = services(app).mailer
             for mail_id in session.scalars(text("SELECT id FROM mails")).all():
                 session.rollback()
-                assert deliver(session, mail_id, room.builders, room.transport) == "sent"
+                assert deliver(session, mail_id, mailer.builders, mailer.transport) == "sent"
         add_and_ingest(app, "# Hours\n\nThe shop opens at nine.")
         assert app.test_cli_runner().invoke(args=["index", "snapshot"]).exit_code == 0
         enqueue(deliver_mail, "nobody")
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             begin_write(session)
             session.execute(text("UPDATE users SET first_name = 'Ada'"))
             there = {path.name for path in instance.rglob("*")}
@@ -187,7 +188,7 @@ def test_document_added_before_the_first_ingestion_is_private(tmp_path: Path, mo
     app = create_app(_settings(tmp_path / "instance", models_path, file_storage="disk"))
     with app.app_context():
         upgrade()
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             add_document(session, NewDocument(b"The shop opens at nine.", title="Hours", media_type="text/plain"))
         db.engine.dispose()
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.extensions import db
 from chatbot.knowledge.ingestion import ingest
@@ -153,7 +154,7 @@ def test_one_of_many_threads_gets_the_key(app: Flask, who: Who) -> None:
     """M16"""
 
     def one(_: int) -> bool:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             try:
                 return take(session, who, KEY, "digest").status is None
             except IdempotencyInProgress:
@@ -176,7 +177,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_request_works(
     key = take(session, who, KEY, "digest")
     expire(session)
 
-    with Held(app.extensions["sessions"], key):
+    with Held(services(app).sessions, key):
         until = utcnow() + timedelta(seconds=10)
         while not renewed and utcnow() < until:
             pass
@@ -189,7 +190,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_request_works(
 def test_a_database_that_is_away_costs_a_key_only_its_lease(sqlite_app: Flask) -> None:
     """M1: the request has its answer, and its end must not fail."""
     ada = sign_up(sqlite_app, "ada")
-    sessions = sqlite_app.extensions["sessions"]
+    sessions = services(sqlite_app).sessions
     with sessions() as session:
         key = take(session, Who(ada.id), KEY, "digest")
 
@@ -271,7 +272,7 @@ def add(app: Flask, person: Person, key: str | None = KEY, query: str = "", **kw
 
 
 def documents(app: Flask) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.scalar(select(func.count()).select_from(Document)) or 0
 
 
@@ -298,8 +299,8 @@ def test_the_wait_is_no_part_of_the_request(app: Flask, root: Person) -> None:
 
 def test_a_document_that_is_ready_by_now_is_told_as_it_is(app: Flask, root: Person) -> None:
     document_id = add(app, root).json["id"]  # type: ignore[index]
-    with app.app_context(), app.extensions["sessions"]() as session:
-        ingest.ingest(session, app.extensions["embedders"], document_id, 60)
+    with app.app_context(), services(app).sessions() as session:
+        ingest.ingest(session, services(app).embedders, document_id, 60)
 
     again = add(app, root)
 

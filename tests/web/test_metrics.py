@@ -7,6 +7,7 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from chatbot.current import services
 from chatbot.errors import TooMany
 from chatbot.web.limits import rate_limits
 from chatbot.web.limits.rate_limits import HOUR, Limit
@@ -117,7 +118,7 @@ def test_a_limit_that_is_hit_is_counted(make_app):
     app = make_app(ratelimit_enabled=True)
     key = ("chatbot_limits_hit_total", "global", "trial")
     with app.test_request_context():
-        bound, wanted = rate_limits.current_limits(), [Limit("global", 1, HOUR, rate_limits.by_all)]
+        bound, wanted = services().rate_limits, [Limit("global", 1, HOUR, rate_limits.by_all)]
         bound.take("trial", wanted)
         with pytest.raises(TooMany):
             bound.take("trial", wanted)
@@ -128,7 +129,7 @@ def test_limits_counted_without_redis_are_a_number(make_app, tmp_path):
     """B11"""
     app = make_app(ratelimit_enabled=True, redis_url=f"unix://{tmp_path}/nowhere")
     with app.test_request_context():
-        rate_limits.current_limits().take("trial", [Limit("global", 5, HOUR, rate_limits.by_all)])
+        services().rate_limits.take("trial", [Limit("global", 5, HOUR, rate_limits.by_all)])
     assert scrape(app)["chatbot_limits_in_memory",] == 1
 
 

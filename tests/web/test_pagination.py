@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from chatbot.auth.models import User
+from chatbot.current import services
 from chatbot.db import begin_write, new_id, utcnow
 from chatbot.errors import Invalid
 from chatbot.web.pagination import newest_first, oldest_first
@@ -116,7 +117,7 @@ def test_a_tampered_cursor_is_not_valid(app, ada, cursor):
 def test_a_tampered_cursor_of_a_list_in_order_is_not_valid(sqlite_app, cursor):
     from chatbot.chat.models import Message
 
-    with sqlite_app.extensions["sessions"]() as session, pytest.raises(Invalid):
+    with services(sqlite_app).sessions() as session, pytest.raises(Invalid):
         oldest_first(session, select(Message), Message.position, 10, cursor)
 
 

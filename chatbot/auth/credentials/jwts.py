@@ -14,14 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTDecodeError, JWTExtendedException
 from jwt.exceptions import PyJWTError
 
 from chatbot.auth.credentials.tokens import Claims, Grant, InvalidToken, is_visitor
-from chatbot.config import Settings
-from chatbot.config.signing_secrets import Secrets
+from chatbot.current import services
 from chatbot.db import utcnow
 from chatbot.errors import FieldError, Invalid
 
@@ -42,12 +41,11 @@ class TokenPair:
     expires_in: int
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """One algorithm, issuer and audience demanded, no claims taken on trust."""
-    keys = settings.jwt_secrets()
-    app.extensions["jwt_secrets"] = keys
+    settings = services(app).settings
     app.config.update(
-        JWT_SECRET_KEY=keys.current,
+        JWT_SECRET_KEY=services(app).jwt_secrets.current,
         JWT_ALGORITHM="HS256",
         JWT_DECODE_ALGORITHMS=["HS256"],
         JWT_ENCODE_ISSUER=ISSUER,
@@ -74,7 +72,7 @@ def _decode_key(header: dict[str, Any], claims: dict[str, Any]) -> str:
     """The key a token names. What else a header may ask for (`jku`, `x5u`, `jwk`) is never looked at."""
     if "type" not in claims:
         raise JWTDecodeError("no type; the library would take it for an access token")
-    keys: Secrets = current_app.extensions["jwt_secrets"]
+    keys = services().jwt_secrets
     kid = header.get("kid")
     if "crit" in header:
         raise JWTDecodeError("an extension that is not understood")
@@ -87,7 +85,7 @@ def _decode_key(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 
 def _headers() -> dict[str, str]:
-    keys: Secrets = current_app.extensions["jwt_secrets"]
+    keys = services().jwt_secrets
     return {"kid": kid_of(keys.current)}
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from flask import current_app, request, send_file
+from flask import request, send_file
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -17,13 +16,13 @@ from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.login_throttle import attempt
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import enqueue
+from chatbot.current import services, settings
 from chatbot.db import utcnow
-from chatbot.extensions import db, settings
+from chatbot.extensions import db
 from chatbot.mail.tasks import deliver_mail
 from chatbot.system.threadpool import run_in_thread
 from chatbot.web.limits import rate_limits
 
-Parts = Callable[[Session, str], Iterator[tuple[str, Any]]]
 SPOOLED_BYTES = 4 * 1024 * 1024
 # The same bytes; generated clients know the second one only.
 ZIP_TYPES = ("application/zip", "application/octet-stream")
@@ -101,9 +100,8 @@ def export_account() -> ResponseReturnValue:
 
 
 def _write_zip(file: IO[bytes], session: Session, user_id: str) -> None:
-    parts: tuple[Parts, ...] = current_app.extensions["exports"]
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for part in parts:
+        for part in services().account_exports:
             for name, content in part(session, user_id):
                 archive.writestr(name, _as_text(content))
 

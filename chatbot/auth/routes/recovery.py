@@ -16,7 +16,8 @@ from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.login_throttle import attempt, by_account
 from chatbot.auth.routes.blueprint import blp, origin
 from chatbot.background import enqueue
-from chatbot.extensions import db, settings
+from chatbot.current import settings
+from chatbot.extensions import db
 from chatbot.mail.tasks import deliver_mail
 from chatbot.web.http.blueprint import parser
 from chatbot.web.http.content_language import language, name_language

@@ -9,7 +9,8 @@ from chatbot.auth.credentials import jwts, sessions
 from chatbot.auth.guard import caller, public, signed_in
 from chatbot.auth.login_throttle import account_of, attempt
 from chatbot.auth.routes.blueprint import blp, origin
-from chatbot.extensions import db, settings
+from chatbot.current import settings
+from chatbot.extensions import db
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.limits import rate_limits
 from chatbot.web.pagination import Page

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth import login_throttle
 from chatbot.auth.guard import caller, no_visitors, user_required
 from chatbot.chat import schemas
-from chatbot.chat.api.sessions import STREAM, answered, blp, feeds, replies, stream_response, take_slot
+from chatbot.chat.api.sessions import STREAM, answered, blp, stream_response, take_permit
 from chatbot.chat.api.sse_events import done_again
 from chatbot.chat.api.trace_schemas import TraceSchema
 from chatbot.chat.conversations import feedback, members
 from chatbot.chat.conversations.views import events_for, views
 from chatbot.chat.models import Owner
 from chatbot.chat.replies import active_replies, traces
-from chatbot.chat.replies.answer_cache import AnswerCache
 from chatbot.chat.replies.turns import Turn, begin_again
+from chatbot.current import services, settings
 from chatbot.errors import Conflict
-from chatbot.extensions import db, settings
+from chatbot.extensions import db
 from chatbot.knowledge.documents.collections import Reader, asked_for
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
@@ -61,8 +60,7 @@ def give_feedback(body: dict[str, Any], message_id: Any) -> Any:
     id_ = str(message_id)
     rated = feedback.give_feedback(db.session(), Owner.of(caller()), id_, body["rating"], body["comment"])
     if rated.rating == "down":
-        answers: AnswerCache = current_app.extensions["answer_cache"]
-        answers.forget(id_)
+        services().answer_cache.forget(id_)
     return views(db.session(), Reader.of(caller()), [rated])[0]
 
 
@@ -90,7 +88,7 @@ def stop(message_id: Any) -> Any:
     `interrupted`, and whoever reads its stream gets `done` with that. To stop an answer that is stored changes nothing.
     """
     status = active_replies.ask_to_stop(db.session(), Owner.of(caller()), str(message_id))
-    replies().running.stop(str(message_id))
+    services().replies.running.stop(str(message_id))
     return {"message_id": str(message_id), "status": status}
 
 
@@ -134,12 +132,12 @@ def pick_up(headers: dict[str, Any], message_id: Any) -> ResponseReturnValue:
         question, answer = active_replies.stored_reply(session, owner, reader, str(message_id))
         last = EventBuffer(done_again((question, answer)), first=after + 1)
         return stream_response(last, answer.message.chat_session_id, after=after)
-    feed = feeds().get(str(message_id))
+    feed = services().broadcast.get(str(message_id))
     if feed is None:
         raise ReplyElsewhere(retry_after=1)
     session.rollback()
-    take_slot()
-    view = events_for(current_app.extensions["sessions"], reader)
+    take_permit()
+    view = events_for(services().sessions, reader)
     return stream_response(feed, chat_id, after=after, view=view)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Response, current_app, g, jsonify, request
+from flask import Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, user_required
@@ -19,12 +19,12 @@ from chatbot.chat.conversations import service, usage
 from chatbot.chat.conversations.members import still_takes_part
 from chatbot.chat.conversations.transcripts import as_markdown, transcript
 from chatbot.chat.models import Owner
-from chatbot.chat.replies.reply import Replies
 from chatbot.chat.replies.turns import Turn, begin_turn, earlier_answer
 from chatbot.chat.tasks import make_title
 from chatbot.config import EXTRACTIVE
+from chatbot.current import services, settings
 from chatbot.errors import problem
-from chatbot.extensions import db, settings
+from chatbot.extensions import db
 from chatbot.knowledge.documents.collections import Reader, asked_for
 from chatbot.web.fields import PageArgs, page_of
 from chatbot.web.http.blueprint import Blueprint
@@ -35,8 +35,7 @@ from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
 from chatbot.web.limits import rate_limits
 from chatbot.web.streaming import sse
-from chatbot.web.streaming.broadcast import Broadcast, EventBuffer, Frames
-from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
+from chatbot.web.streaming.broadcast import EventBuffer, Frames
 
 blp = Blueprint("chat", __name__, url_prefix="/api/chat", description="Conversations and answers.")
 blp.teardown_request(release)
@@ -83,12 +82,6 @@ _DOWNLOAD = {
 }
 
 
-def replies() -> Replies:
-    """This process's replies."""
-    found: Replies = current_app.extensions["replies"]
-    return found
-
-
 @blp.route("/send/", methods=["POST"])
 @user_required
 @rate_limits.send
@@ -109,15 +102,15 @@ def send(headers: dict[str, Any], body: dict[str, Any]) -> ResponseReturnValue:
 
 def answered(headers: dict[str, Any], body: dict[str, Any], begin: Callable[[Held], Turn]) -> ResponseReturnValue:
     """The answer of a turn that `begin` makes, in the way the caller wants to read it."""
-    answerer = replies().models.get(body["model"])
+    answerer = services().replies.models.get(body["model"])
     key = idempotency.taken(caller(), headers.get("key"))
     earlier = earlier_answer(db.session(), caller(), key)
     if earlier is not None:
         return _again(reply_object(*earlier), body)
-    take_slot()
+    take_permit()
     turn = begin(key)
     turn = replace(turn, ask=replace(turn.ask, language=language()))
-    events = replies().reply(turn, answerer)
+    events = services().replies.reply(turn, answerer)
     afterwards = titled_later(turn, answerer.name)
     if not _wants_stream(body):
         response = jsonify(drain(events))
@@ -128,14 +121,13 @@ def answered(headers: dict[str, Any], body: dict[str, Any], begin: Callable[[Hel
     return stream_response(_feed(turn.answer_id, frames(events, as_problem()), linger, afterwards), turn.session_id)
 
 
-def take_slot() -> None:
+def take_permit() -> None:
     """Holds one of this process's places for answers until the request, or its stream, has ended.
 
     Raises:
         TooManyStreams: all are taken.
     """
-    slots: ConcurrencyLimit = current_app.extensions["slots"]
-    request_resources().callback(slots.take().release)
+    request_resources().callback(services().concurrency_limit.take().release)
 
 
 def new_turn(body: dict[str, Any], key: Held) -> Turn:
@@ -166,14 +158,8 @@ def _feed(answer_id: str, parts: Frames, linger: float, afterwards: Callable[[],
     held.callback(afterwards)
     held.push(request_resources().pop_all())
     feed = EventBuffer(parts, held.close, linger)
-    held.callback(feeds().keep(answer_id, feed))
+    held.callback(services().broadcast.keep(answer_id, feed))
     return feed
-
-
-def feeds() -> Broadcast:
-    """The streams that are under way in this process."""
-    found: Broadcast = current_app.extensions["feeds"]
-    return found
 
 
 def stream_response(
@@ -186,7 +172,7 @@ def stream_response(
 ) -> Response:
     """The response of a stream of a conversation, from behind the event `after` on. `tell` is how it tells an error,
     and `view` what the caller sees of an event that was made for somebody else."""
-    allowed = partial(still_takes_part, current_app.extensions["sessions"], caller(), chat_id)
+    allowed = partial(still_takes_part, services().sessions, caller(), chat_id)
     response = sse.stream(parts, still_allowed=allowed, as_problem=tell or as_problem(), after=after, view=view)
     # Of a stream that is only read here, the request holds something until it has been read.
     response.call_on_close(request_resources().pop_all().close)
@@ -209,7 +195,7 @@ def _wants_stream(body: dict[str, Any]) -> bool:
 @blp.response(200, schemas.ModelListSchema)
 def models() -> Any:
     """List the models a request may name"""
-    names = replies().models.names
+    names = services().replies.models.names
     return {"items": [{"id": name, "default": name == names[0]} for name in names]}
 
 
@@ -264,7 +250,7 @@ def delete_session(session_id: Any) -> None:
     """
     answer_id = service.delete_session(db.session(), Owner.of(caller()), str(session_id))
     if answer_id is not None:
-        replies().running.stop(answer_id)
+        services().replies.running.stop(answer_id)
 
 
 @blp.route("/sessions/<uuid:session_id>/messages/", methods=["GET"])

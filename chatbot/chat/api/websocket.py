@@ -13,23 +13,23 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 from marshmallow import ValidationError
 from simple_websocket import ConnectionClosed, Server
 
 from chatbot.auth.callers import Caller, still_allowed
 from chatbot.auth.guard import authorize_chat_token, public
 from chatbot.chat import schemas
-from chatbot.chat.api.sessions import as_problem, feeds, new_turn, replies, titled_later
+from chatbot.chat.api.sessions import as_problem, new_turn, titled_later
 from chatbot.chat.api.sse_events import frames
 from chatbot.chat.conversations.leases import ReplyInProgress
 from chatbot.chat.conversations.members import still_takes_part
 from chatbot.chat.models import Owner
 from chatbot.chat.replies import active_replies
 from chatbot.chat.replies.turns import Turn
-from chatbot.db import Sessions
+from chatbot.current import services, settings
 from chatbot.errors import ChatbotError, FieldError, Invalid
-from chatbot.extensions import db, settings
+from chatbot.extensions import db
 from chatbot.rag.llm.answerers import Answerer
 from chatbot.web.http.content_language import language
 from chatbot.web.http.problems import from_validation, translated
@@ -60,7 +60,7 @@ class Answering(ReplyInProgress):
 @blp.before_request
 def take_place() -> None:
     """A socket holds a place from its handshake on: with all of them taken, that is refused."""
-    websockets.current().take(request_resources())
+    services().sockets.take(request_resources())
 
 
 # Anybody may open it; who does not say who they are in the first frame is sent away.
@@ -98,7 +98,7 @@ class _Conversation:
 
     def __init__(self, socket: WebSocketSession, token: str) -> None:
         self._socket, self._token = socket, token
-        self._sessions: Sessions = current_app.extensions["sessions"]
+        self._sessions = services().sessions
         self._who = self._let_in()
         self._check_due = time.monotonic() + CHECK_SECONDS
         self._idle_at = time.monotonic() + IDLE_SECONDS
@@ -161,7 +161,7 @@ class _Conversation:
 
     @rate_limits.send
     def _begin(self, body: dict[str, Any]) -> tuple[EventBuffer, str]:
-        answerer = replies().models.get(body["model"])
+        answerer = services().replies.models.get(body["model"])
         turn = new_turn(body, Held(self._sessions, None))
         turn = replace(turn, ask=replace(turn.ask, language=language()))
         return _feed(turn, answerer), turn.session_id
@@ -199,7 +199,7 @@ class _Conversation:
             active_replies.ask_to_stop(db.session(), Owner.of(self._who), message_id)
         finally:
             db.session.remove()
-        replies().running.stop(message_id)
+        services().replies.running.stop(message_id)
 
 
 def _id(frame: dict[str, Any]) -> str:
@@ -213,10 +213,10 @@ def _id(frame: dict[str, Any]) -> str:
 
 def _feed(turn: Turn, answerer: Answerer) -> EventBuffer:
     """An answer that others may join while it is made, and that ends with the socket."""
-    events = frames(replies().reply(turn, answerer), as_problem())
+    events = frames(services().replies.reply(turn, answerer), as_problem())
     over = ExitStack()
     over.callback(titled_later(turn, answerer.name))
-    over.callback(feeds().forget, turn.answer_id)
+    over.callback(services().broadcast.forget, turn.answer_id)
     feed = EventBuffer(events, over.close)
-    feeds().keep(turn.answer_id, feed)
+    services().broadcast.keep(turn.answer_id, feed)
     return feed

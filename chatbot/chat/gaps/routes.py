@@ -10,15 +10,23 @@ from chatbot.auth.guard import admin_required
 from chatbot.background import enqueue
 from chatbot.chat.gaps.schemas import GapArgs, GapListSchema, ResolvedSchema, ResolveSchema
 from chatbot.chat.gaps.service import list_gaps
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge.documents import curated, queue_status
 from chatbot.knowledge.models import DEFAULT_COLLECTION
-from chatbot.knowledge.routes.blueprint import blp, retriever, waited
+from chatbot.knowledge.routes.blueprint import waited
 from chatbot.knowledge.schemas import WaitArgs
 from chatbot.knowledge.tasks import ingest_document
+from chatbot.web.http.blueprint import Blueprint
+from chatbot.web.http.request_resources import release
+
+blp = Blueprint("gaps", __name__, url_prefix="/api/knowledge/gaps")
+blp.teardown_request(release)
+# The OpenAPI document lists them with the other operations on what is known.
+TAGS = ["knowledge"]
 
 
-@blp.route("/gaps/", methods=["GET"])
+@blp.route("/", methods=["GET"], tags=TAGS)
 @admin_required
 @blp.arguments(GapArgs, location="query")
 @blp.response(200, GapListSchema)
@@ -29,10 +37,10 @@ def gaps(args: dict[str, Any]) -> Any:
     who asked nothing is told. The newest 500 are looked at. One that somebody has dealt with is there with
     `status=resolved`; when it is asked again without success it is open again.
     """
-    return {"items": list_gaps(db.session(), retriever().embedder(), args["limit"], args["status"])}
+    return {"items": list_gaps(db.session(), services().retriever.embedder(), args["limit"], args["status"])}
 
 
-@blp.route("/gaps/resolve/", methods=["POST"])
+@blp.route("/resolve/", methods=["POST"], tags=TAGS)
 @admin_required
 @blp.arguments(WaitArgs, location="query")
 @blp.arguments(ResolveSchema)

@@ -13,13 +13,14 @@ from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import caller, user_required
-from chatbot.chat.api.sessions import replies, stream_response, take_slot
+from chatbot.chat.api.sessions import stream_response, take_permit
 from chatbot.chat.api.sse_events import drain, reply_object
 from chatbot.chat.openai import schemas as openai_schemas
 from chatbot.chat.openai import sse_events
 from chatbot.chat.replies.turns import Turn, begin_turn, earlier_answer
+from chatbot.current import services, settings
 from chatbot.errors import NotFound
-from chatbot.extensions import db, settings
+from chatbot.extensions import db
 from chatbot.rag.llm.answerers import Answerer
 from chatbot.web.http.blueprint import Blueprint
 from chatbot.web.http.content_language import language
@@ -65,7 +66,7 @@ class ModelNotFound(NotFound):
 @blp.response(200, openai_schemas.OpenAIModelsSchema)
 def list_models() -> Any:
     """List the models, as OpenAI does"""
-    return {"object": "list", "data": [_model(name) for name in replies().models.names]}
+    return {"object": "list", "data": [_model(name) for name in services().replies.models.names]}
 
 
 @blp.route("/models/<path:model>", methods=["GET"])
@@ -77,7 +78,7 @@ def retrieve_model(model: str) -> Any:
     The names of some models have a slash in them.
     """
     name = model.rstrip("/")
-    if name not in replies().models.names:
+    if name not in services().replies.models.names:
         raise ModelNotFound()
     return _model(name)
 
@@ -107,18 +108,18 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     earlier = earlier_answer(db.session(), caller(), key)
     if earlier is not None:
         return _again(reply_object(*earlier), body)
-    take_slot()
+    take_permit()
     turn, skipped = _turn(body, key), openai_schemas.skipped_parts(body)
-    events = replies().reply(turn, answerer)
+    events = services().replies.reply(turn, answerer)
     if not body["stream"]:
         return jsonify(sse_events.completion(drain(events), settings().public_url, skipped))
     return _stream(sse_events.chunks(events, settings().public_url, _wants_usage(body), skipped), turn.session_id)
 
 
 def _answerer(name: str) -> Answerer:
-    if name not in replies().models.names:
+    if name not in services().replies.models.names:
         raise ModelNotFound()
-    return replies().models.get(name)
+    return services().replies.models.get(name)
 
 
 def _turn(body: dict[str, Any], key: Held) -> Turn:

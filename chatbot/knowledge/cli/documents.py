@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from flask import current_app
 
 from chatbot.cli_support import Commands, progress_bar, show_table, silence_logs
+from chatbot.current import services
 from chatbot.errors import ChatbotError
 
 if TYPE_CHECKING:
     from chatbot.knowledge.documents.service import NewDocument
     from chatbot.knowledge.documents.sync import Synced
     from chatbot.knowledge.maintenance import verify
+    from chatbot.knowledge.retrieval.retriever import Mode
 
 MOST_SHOWN = 20  # What a check names of what it found.
 DEFAULT_COLLECTION = "default"  # As the models have it (a test compares).
@@ -194,7 +195,7 @@ def _read(path: Path, source: str, collection: str, summary: Summary) -> NewDocu
     from chatbot.knowledge.documents.service import FileRefused, NewDocument
 
     try:
-        if path.stat().st_size > current_app.extensions["settings"].max_upload_mb * 1024 * 1024:
+        if path.stat().st_size > services().settings.max_upload_mb * 1024 * 1024:
             summary.count(FileRefused("The file is larger than MAX_UPLOAD_MB.", code="too_large"), source)
             return None
         return NewDocument(path.read_bytes(), filename=path.name, source=source[-500:], collection=collection)
@@ -209,7 +210,7 @@ def _sync_url(url: str, collection: str, summary: Summary) -> None:
     from chatbot.knowledge.documents.sync import Synced
 
     try:
-        checked = urls.check_url(url, current_app.extensions["fetch_limits"])
+        checked = urls.check_url(url, services().fetch_limits)
         outcome, document, to_ingest = urls.sync_url(db.session(), urls.NewUrl(checked, collection=collection))
     except ChatbotError as error:
         summary.count(error, url)
@@ -301,13 +302,13 @@ def retry(document_id: object) -> None:
 @click.option("-k", type=click.IntRange(1, 50), default=5, show_default=True)
 @click.option("--mode", type=click.Choice(["hybrid", "dense", "keyword"]), default="hybrid", show_default=True)
 @click.option("--filter", "only", help="As in GET search/: field:value,-field:value,field:one|other")
-def search(question: str, k: int, mode: str, only: str | None) -> None:
+def search(question: str, k: int, mode: Mode, only: str | None) -> None:
     """Show the best passages and their scores."""
     from rich.table import Table
 
     from chatbot.knowledge.documents.filters import conditions
 
-    retriever, where = current_app.extensions["retriever"], conditions(only)
+    retriever, where = services().retriever, conditions(only)
     passages, threshold = retriever.search(question, k, mode=mode, conditions=where)
     names = ("fused", "dense", "keyword", "evidence")
     table = Table(*names, "source", "passage", title=f"an answer asks for evidence of {threshold:.2f}")
@@ -323,7 +324,7 @@ def stats() -> None:
     from chatbot.extensions import db
     from chatbot.knowledge.documents import service
 
-    for name, value in service.stats(db.session(), current_app.extensions["embedders"].default).items():
+    for name, value in service.stats(db.session(), services().embedders.default).items():
         click.echo(f"{name}: {value}")
 
 
@@ -346,7 +347,7 @@ def report_checks(checks: Sequence[verify.Check], fix: bool) -> None:
     from chatbot.knowledge.maintenance import verify
 
     table = Table("check", "looked at", "found", "done")
-    with current_app.extensions["sessions"]() as session:
+    with services().sessions() as session:
         results = list(verify.verify(session, checks, fix=fix))
     for result in results:
         table.add_row(result.name, str(result.looked_at), str(len(result.findings)), result.done)

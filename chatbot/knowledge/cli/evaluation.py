@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 
 from chatbot import __version__
 from chatbot.cli_support import Commands, progress_bar, show_table, silence_logs
-from chatbot.knowledge.cli.index import index_cli, told
+from chatbot.current import services
+from chatbot.knowledge.cli.index import told
 
 if TYPE_CHECKING:
     from chatbot.db import Sessions
@@ -94,7 +95,7 @@ def read_set(name: Path | str, queries: Path | None = None) -> EvalSet:
         return retrieval_eval.read_set(name, queries)
     if queries is not None:
         raise BadSet("--queries goes with a folder.")
-    with current_app.extensions["sessions"]() as session:
+    with services().sessions() as session:
         return stored_set(session, name)
 
 
@@ -190,9 +191,8 @@ def _answers(
 ) -> answer_eval.Report | None:
     from chatbot.knowledge.cli import evaluation_reports
 
-    parts = current_app.extensions
     return evaluation_reports.answers_report(
-        index, parts["replies"].models, model, questions, names, parts["settings"].retrieval_top_k
+        index, services().replies.models, model, questions, names, services().settings.retrieval_top_k
     )
 
 
@@ -201,15 +201,14 @@ def _live(questions: EvalSet) -> tuple[Index, retrieval_eval.Names]:
     from chatbot.knowledge.evaluation.retrieval_eval import BadSet
     from chatbot.knowledge.index.generations import active_generation
 
-    parts = current_app.extensions
-    with parts["sessions"]() as session:
+    with services().sessions() as session:
         generation = active_generation(session)
         if generation is None:
             raise BadSet("The knowledge base is empty, and the set has no corpus.jsonl.")
         session.expunge(generation)
         session.rollback()
         names = retrieval_eval.live_names(session, questions)
-    return parts["retriever"].index_of(generation), live(names)
+    return services().retriever.index_of(generation), live(names)
 
 
 def live(names: Mapping[str, Sequence[str]]) -> retrieval_eval.Names:
@@ -229,11 +228,10 @@ def own_index(
     from chatbot.knowledge.index.generations import CHUNK_TOKENS, active_generation
     from chatbot.knowledge.retrieval.retriever import Index
 
-    parts = current_app.extensions
-    embedders, entries = parts["embedders"], retrieval_eval.corpus_of(questions, limit)
+    embedders, entries = services().embedders, retrieval_eval.corpus_of(questions, limit)
     embedder, chunk_tokens = model or embedders.default, chunk_tokens or CHUNK_TOKENS
     key = retrieval_eval.fingerprint(entries, embedder, chunk_tokens, __version__)[:16]
-    folder = parts["settings"].instance_path / "eval" / key
+    folder = services().settings.instance_path / "eval" / key
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     sessions = _database(folder)
@@ -280,7 +278,7 @@ def _built(sessions: Sessions, embedder: str, chunk_tokens: int) -> Generation:
     from chatbot.knowledge.index import activation
     from chatbot.knowledge.ingestion import reindex as building
 
-    embedders = current_app.extensions["embedders"]
+    embedders = services().embedders
     with sessions() as session:
         generation, owner = building.begin(session, embedders, embedder, chunk_tokens)
     with progress_bar() as bar:
@@ -382,13 +380,13 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
     from chatbot.knowledge.index import activation
     from chatbot.knowledge.index.generations import active_generation
 
-    sessions = current_app.extensions["sessions"]
+    sessions = services().sessions
     with told(BadSet), silence_logs():
         with sessions() as session:
             found = active_generation(session)
             number = generation_id or (found.id if found else 0)
             generation = activation.get_generation(session, number)
-        index = current_app.extensions["retriever"].index_of(generation)
+        index = services().retriever.index_of(generation)
         gate, report = evaluation_reports.calibrated(index, folder, far)
     evaluation_reports.show(report, None)
     if not dry_run:
@@ -399,11 +397,11 @@ def calibrate(folder: Path, generation_id: int | None, far: Path | None, forget:
         click.echo(f"Generation {generation.id} {'has forgotten its gate' if forget else 'is calibrated'}.")
 
 
-@index_cli.command("compare")
+@eval_cli.command("compare")
 @click.argument("first", type=int)
 @click.argument("second", type=int)
 @click.option(
-    "--eval",
+    "--set",
     "set_name",
     metavar="SET",
     required=True,
@@ -420,15 +418,15 @@ def compare(first: int, second: int, set_name: Path | str, k: int, json_file: Pa
     from chatbot.knowledge.evaluation.retrieval_eval import BadSet
     from chatbot.knowledge.index import activation
 
-    parts, reports, figures = current_app.extensions, [], []
+    reports, figures = [], []
     with told(BadSet), silence_logs():
         questions = read_set(set_name)
-        with parts["sessions"]() as session:
+        with services().sessions() as session:
             names = live(retrieval_eval.live_names(session, questions))
             generations = [activation.get_generation(session, number) for number in (first, second)]
         for generation in generations:
             started = time.perf_counter()
-            outcomes = _ask(parts["retriever"].index_of(generation), questions, names, MODES, k)
+            outcomes = _ask(services().retriever.index_of(generation), questions, names, MODES, k)
             seconds = time.perf_counter() - started
             reports.append(_report_of(questions.folder, questions, generation, outcomes, seconds))
             figures.append({f"{o.mode} {name}": value for o in outcomes for name, value in o.figures.items()})

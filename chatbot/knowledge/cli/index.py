@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from flask import current_app
 
 from chatbot.cli_support import Commands, progress_bar, show_table, silence_logs
+from chatbot.current import services
 from chatbot.knowledge.cli.documents import report_checks
 
 if TYPE_CHECKING:
     from chatbot.knowledge.models import Generation
 
-index_cli = Commands("index", help="Generations of the index: build, compare, activate, go back.")
+index_cli = Commands("index", help="Generations of the index: build, activate, go back.")
 
 
 @contextmanager
@@ -48,14 +48,14 @@ def build(embedding_model: str | None, chunk_size: int | None, generation_id: in
 
     if generation_id and (embedding_model or chunk_size):
         raise click.UsageError("--generation has its embedder and its chunk size already.")
-    parts = current_app.extensions
     with told(), silence_logs():
-        with parts["sessions"]() as session:
-            generation, owner = building.begin(session, parts["embedders"], embedding_model, chunk_size, generation_id)
+        embedders = services().embedders
+        with services().sessions() as session:
+            generation, owner = building.begin(session, embedders, embedding_model, chunk_size, generation_id)
         with progress_bar() as bar:
             task = bar.add_task(f"Generation {generation.id}", total=None)
             progress: Callable[[int, int], None] = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
-            done = building.build(parts["sessions"], parts["embedders"], generation, owner, progress)
+            done = building.build(services().sessions, embedders, generation, owner, progress)
     click.echo(
         f"Generation {generation.id} is built: {done} document(s) put in, {generation.embedder}, chunks of "
         f"{generation.chunk_tokens} tokens. `flask index activate {generation.id}` makes it answer."
@@ -69,7 +69,7 @@ def list_generations() -> None:
 
     from chatbot.knowledge.index import activation
 
-    with current_app.extensions["sessions"]() as session:
+    with services().sessions() as session:
         found = activation.generations(session)
     table = Table("id", "embedder", "chunk size", "chunks", "built", "active", "activated_at")
     for g in found:
@@ -89,12 +89,11 @@ def activate(generation_id: int) -> None:
     """Make a generation the one that answers. Every process follows from its next search on."""
     from chatbot.knowledge.index import activation
 
-    parts: dict[str, Any] = current_app.extensions
-    with told(), parts["sessions"]() as session:
+    with told(), services().sessions() as session:
         generation = activation.get_generation(session, generation_id)
-        if parts["retriever"].kind == "pgvector":
+        if services().retriever.kind == "pgvector":
             _put_in(generation)
-        activation.activate(session, parts["embedders"], generation_id)
+        activation.activate(session, services().embedders, generation_id)
     click.echo(f"Generation {generation_id} answers now. `flask index rollback` goes back.")
 
 
@@ -106,7 +105,7 @@ def migrate_to_pgvector() -> None:
     """
     from chatbot.knowledge.index.generations import active_generation
 
-    with current_app.extensions["sessions"]() as session:
+    with services().sessions() as session:
         if session.get_bind().dialect.name != "postgresql":
             raise click.ClickException("pgvector is a part of PostgreSQL, and DATABASE_URL names none.")
         generation = active_generation(session)
@@ -122,7 +121,7 @@ def _put_in(generation: Generation) -> int:
     from chatbot.knowledge.index import pgvector_store
     from chatbot.knowledge.retrieval.retriever import Index
 
-    sessions, embedders = current_app.extensions["sessions"], current_app.extensions["embedders"]
+    sessions, embedders = services().sessions, services().embedders
     held = Index(sessions, embedders, generation, "pgvector").store.current()
     pgvector_store.build_index(sessions, generation.id)
     return held.size
@@ -138,7 +137,7 @@ def write_snapshot(generation_id: int | None) -> None:
     from chatbot.knowledge.index import activation
     from chatbot.knowledge.index.generations import active_generation
 
-    retriever, sessions = current_app.extensions["retriever"], current_app.extensions["sessions"]
+    retriever, sessions = services().retriever, services().sessions
     if retriever.kind != "faiss":
         raise click.ClickException("The vectors are in pgvector, which all processes share; there is no such file.")
     with told(OSError), silence_logs(), sessions() as session:
@@ -162,7 +161,7 @@ def rollback() -> None:
     """Go back to the generation that answered before."""
     from chatbot.knowledge.index import activation
 
-    with told(), current_app.extensions["sessions"]() as session:
+    with told(), services().sessions() as session:
         generation_id, queued = activation.rollback(session)
     click.echo(f"Generation {generation_id} answers again.")
     if queued:
@@ -175,7 +174,7 @@ def drop(generation_id: int) -> None:
     """Delete the chunks of a generation that does not answer."""
     from chatbot.knowledge.index import activation
 
-    with told(), current_app.extensions["sessions"]() as session:
+    with told(), services().sessions() as session:
         chunks = activation.drop(session, generation_id)
     click.echo(f"Generation {generation_id} is gone: {chunks} chunk(s).")
 
@@ -189,5 +188,4 @@ def verify_index(fix: bool) -> None:
     """
     from chatbot.knowledge.maintenance import verify
 
-    parts = current_app.extensions
-    report_checks((*verify.INDEX, verify.vectors_held(parts["retriever"])), fix)
+    report_checks((*verify.INDEX, verify.vectors_held(services().retriever)), fix)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import time
 
-from flask import current_app
 from sqlalchemy.orm import Session
 
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.models import Document
-from chatbot.knowledge.retrieval.retriever import Retriever
 from chatbot.web.http.blueprint import Blueprint
 from chatbot.web.http.request_resources import release
 
 blp = Blueprint("knowledge", __name__, url_prefix="/api/knowledge", description="Documents and search.")
 blp.teardown_request(release)
-
-
-def retriever() -> Retriever:
-    """This process's retriever."""
-    found: Retriever = current_app.extensions["retriever"]
-    return found
 
 
 def waited(session: Session, document: Document, seconds: float) -> Document:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, jsonify
+from flask import jsonify
 from flask.typing import ResponseReturnValue
 
 from chatbot.auth.guard import admin_required, administers, allow_chat_scope, caller, user_required
 from chatbot.background import enqueue
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge import schemas
 from chatbot.knowledge.documents import dry_run, queue_status, reader_views, service, updates, urls
@@ -55,8 +56,8 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
 def _previewed(new: NewDocument | NewUrl) -> ResponseReturnValue:
     fetched = None
     if isinstance(new, NewUrl):
-        new, fetched = urls.as_it_is_now(new, current_app.extensions["fetch_limits"])
-    found = dry_run.preview(db.session(), current_app.extensions["embedders"], new, fetched)
+        new, fetched = urls.as_it_is_now(new, services().fetch_limits)
+    found = dry_run.preview(db.session(), services().embedders, new, fetched)
     return jsonify(schemas.PreviewSchema().dump(found))
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app
-
 from chatbot.auth.guard import admin_required, caller, user_required
+from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge import schemas
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.collections import Reader, readable
 from chatbot.knowledge.documents.filters import conditions
-from chatbot.knowledge.routes.blueprint import blp, retriever
+from chatbot.knowledge.routes.blueprint import blp
 
 
 @blp.route("/search/", methods=["GET"])
@@ -29,7 +28,7 @@ def search(args: dict[str, Any]) -> Any:
     only = readable(db.session(), Reader.of(caller()), names)
     # No connection is held while the question is embedded.
     db.session.rollback()
-    passages, threshold = retriever().search(
+    passages, threshold = services().retriever.search(
         args["q"], args["k"], only, mode=args["mode"], conditions=where, variety=args["variety"]
     )
     return {"items": passages, "threshold": threshold}
@@ -40,5 +39,5 @@ def search(args: dict[str, Any]) -> Any:
 @blp.response(200, schemas.StatsSchema)
 def stats() -> Any:
     """Read what is stored"""
-    configured = current_app.extensions["embedders"].default
-    return service.stats(db.session(), configured) | {"index": retriever().index_stats()}
+    configured = services().embedders.default
+    return service.stats(db.session(), configured) | {"index": services().retriever.index_stats()}

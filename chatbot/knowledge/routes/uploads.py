@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import marshmallow as ma
-from flask import current_app, request
+from flask import request
 
+from chatbot.current import services
 from chatbot.errors import BadRequest, FieldError, Invalid, TooLarge
 from chatbot.knowledge import schemas
 from chatbot.knowledge.documents import service, urls
@@ -120,7 +121,7 @@ def new_content() -> NewDocument:
 
 def _from_url() -> NewUrl:
     body = parser.parse(schemas.UrlInSchema(), request, location="json")
-    body["url"] = urls.check_url(body["url"], current_app.extensions["fetch_limits"])
+    body["url"] = urls.check_url(body["url"], services().fetch_limits)
     return NewUrl(collection=service.check_collection(body.pop("collection")), extra=body.pop("metadata"), **body)
 
 
@@ -165,7 +166,7 @@ def _refuse_strays() -> None:
 
 
 def _small_enough(new: NewDocument) -> NewDocument:
-    limit = current_app.extensions["settings"].max_upload_mb
+    limit = services().settings.max_upload_mb
     if len(new.data) > limit * 1024 * 1024:
         raise TooLarge(f"The document is larger than {limit} MB.")
     return new

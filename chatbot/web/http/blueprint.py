@@ -91,7 +91,8 @@ class Api(flask_smorest.Api):
             while self._blueprints:
                 blueprint = self._blueprints.pop(0)
                 blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
-                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+                if blueprint.description:
+                    self.spec.tag({"name": blueprint.name, "description": blueprint.description})
             found: dict[str, Any] = self.spec.to_dict()
             return found
 

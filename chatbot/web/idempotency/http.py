@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import marshmallow as ma
-from flask import Request, current_app, request
+from flask import Request, request
 
-from chatbot.db import Sessions
+from chatbot.current import services
 from chatbot.web.http.request_resources import request_resources
 from chatbot.web.idempotency.service import Held, Who, take
 
@@ -43,7 +43,7 @@ def taken(who: Who, name: str | None) -> Held:
     Raises:
         IdempotencyKeyReused, IdempotencyInProgress: as for `take`.
     """
-    sessions: Sessions = current_app.extensions["sessions"]
+    sessions = services().sessions
     if name is None:
         return Held(sessions, None)
     with sessions() as session:

@@ -16,9 +16,10 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 
 from chatbot.config import Settings
+from chatbot.current import services
 from chatbot.errors import TooMany
 from chatbot.metrics import LIMITS_HIT
 from chatbot.web.limits.rate_limit_store import Counts, Hit, Usage, Window
@@ -79,16 +80,9 @@ class Limits:
         return Window(limit.name, f"limits:{what}:{limit.name}:{digest}", amount, limit.seconds)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Binds the limits, unless RATELIMIT_ENABLED is false, and lets answers tell how they stand."""
-    app.extensions["limits"] = Limits(settings) if settings.ratelimit_enabled else None
+def init_app(app: Flask) -> None:
+    """Lets answers tell how the limits stand."""
     app.after_request(_tell)
-
-
-def current_limits() -> Limits | None:
-    """The application's limits; None where nothing is limited."""
-    found: Limits | None = current_app.extensions["limits"]
-    return found
 
 
 def limited(what: str, *wanted: Limit) -> Callable[[View], View]:
@@ -97,7 +91,7 @@ def limited(what: str, *wanted: Limit) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def counted(*args: Any, **kwargs: Any) -> Any:
-            if bound := current_limits():
+            if bound := services().rate_limits:
                 bound.take(what, wanted)
             return view(*args, **kwargs)
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, current_app, json, request
+from flask import Flask, json, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 from simple_websocket import ConnectionError as HandshakeFailed
@@ -25,6 +25,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from chatbot import metrics
 from chatbot.config import Settings
+from chatbot.current import services
 from chatbot.errors import BadRequest
 from chatbot.web.http.problems import respond
 from chatbot.web.http.requests import parse_json
@@ -58,9 +59,9 @@ class CloseRequested(Exception):
 class Sockets:
     """The places for sockets in this process, and whether the server that holds them is about to stop."""
 
-    def __init__(self, slots: ConcurrencyLimit) -> None:
-        self._slots = slots
-        self.count = max(1, slots.count // 2)
+    def __init__(self, limit: ConcurrencyLimit) -> None:
+        self._limit = limit
+        self.count = max(1, limit.count // 2)
         self._free = threading.Semaphore(self.count)
         self.leaving: Callable[[], bool] = lambda: False
 
@@ -74,12 +75,11 @@ class Sockets:
             metrics.STREAMS_REFUSED.inc()
             raise TooManyStreams(retry_after=2)
         held.callback(self._free.release)
-        held.callback(self._slots.take().release)
+        held.callback(self._limit.take().release)
 
 
-def init_app(app: Flask, slots: ConcurrencyLimit) -> None:
-    """Binds the places, and what simple-websocket is to keep to."""
-    app.extensions["sockets"] = Sockets(slots)
+def init_app(app: Flask) -> None:
+    """Binds what simple-websocket is to keep to."""
     app.config["SOCK_SERVER_OPTIONS"] = {
         "ping_interval": PING_SECONDS,
         "max_message_size": LONGEST_FRAME,
@@ -87,12 +87,6 @@ def init_app(app: Flask, slots: ConcurrencyLimit) -> None:
     }
     for error in (RemoteProtocolError, HandshakeFailed):
         app.register_error_handler(error, _no_handshake)
-
-
-def current() -> Sockets:
-    """The sockets of this process."""
-    found: Sockets = current_app.extensions["sockets"]
-    return found
 
 
 def _no_handshake(_error: Exception) -> Any:
@@ -225,7 +219,7 @@ def _object(text: str | None) -> dict[str, Any] | None:
 def talking(server: Server) -> Iterator[WebSocketSession]:
     """A socket, which is closed in every case: as the body asks with `CloseRequested`, and with 1011 when it has
     failed."""
-    talk = WebSocketSession(server, current())
+    talk = WebSocketSession(server, services().sockets)
     code, reason = 1000, ""
     try:
         yield talk

@@ -15,6 +15,7 @@ from chatbot.auth import accounts
 from chatbot.auth.credentials import keys
 from chatbot.auth.credentials.tokens import InvalidToken
 from chatbot.auth.models import SCOPES, ApiKey, SecurityEvent, User
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.extensions import db
 from tests.auth.test_matrix import LINES
@@ -40,12 +41,12 @@ def get(app: Flask, where: str, key: str) -> int:
 
 
 def rows(app: Flask) -> list[ApiKey]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return list(session.scalars(select(ApiKey).order_by(ApiKey.created_at)))
 
 
 def set_values(app: Flask, model, **values) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(model).values(values))
         session.commit()
@@ -154,7 +155,7 @@ def test_a_key_expires_in_utc(app, ada, until, shown):
 def test_making_and_revoking_a_key_is_on_the_record(app, ada):
     made = make(app, ada, "chat").json
     app.test_client().delete(f"{URL}{made['id']}/", headers=ada.headers)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         which = select(SecurityEvent).where(SecurityEvent.kind.startswith("key_")).order_by(SecurityEvent.created_at)
         one, other = session.scalars(which)
     assert (one.kind, one.user_id, one.detail) == ("key_created", ada.id, {"key_id": made["id"], "scopes": ["chat"]})
@@ -290,7 +291,7 @@ def test_the_keys_of_a_disabled_account_sleep(app, ada):
     """F8"""
     key = make(app, ada).json["key"]
     for active, status in ((False, 401), (True, 200)):
-        with app.app_context(), app.extensions["sessions"]() as session:
+        with app.app_context(), services(app).sessions() as session:
             accounts.set_active(session, "ada", active)
         assert get(app, HISTORY, key) == status
 
@@ -298,7 +299,7 @@ def test_the_keys_of_a_disabled_account_sleep(app, ada):
 def test_the_keys_of_a_deleted_account_are_gone(app, ada, bob):
     """F14"""
     hers, his = make(app, ada).json["key"], make(app, bob).json["key"]
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         accounts.delete_user(session, "ada")
     assert [get(app, HISTORY, key) for key in (hers, his)] == [401, 200]
     assert len(rows(app)) == 1
@@ -306,7 +307,7 @@ def test_the_keys_of_a_deleted_account_are_gone(app, ada, bob):
 
 def test_an_account_that_is_deleted_meanwhile_makes_no_key(app, ada):
     """F14: the guard has let it pass, and then it is gone."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         accounts.delete_user(session, "ada")
         with pytest.raises(InvalidToken):
             keys.create_key(session, ada.id, "A key", ["chat"], None)
@@ -316,7 +317,7 @@ def test_an_account_that_is_deleted_meanwhile_makes_no_key(app, ada):
 
 
 def fill(app: Flask, person: Person, number: int) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.add_all(key_of(User(id=person.id), ["chat"])[0] for _ in range(number))
         session.commit()

@@ -11,6 +11,7 @@ from sqlalchemy import event, select, update
 
 from chatbot.auth.credentials import passwords
 from chatbot.auth.models import User
+from chatbot.current import services
 from chatbot.db import begin_write
 from tests.conftest import PASSWORD, sign_up
 
@@ -196,7 +197,7 @@ def test_a_login_hashes_once_whoever_asks(sqlite_app, hashed, known):
     """A4: with today's iterations for nobody's account too, in the first login of a process as in the last."""
     passwords._nobodys_hash.cache_clear()
     ada = sign_up(sqlite_app, "ada")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         change(session, ada.id, is_verified=known != "unverified", is_active="disabled" not in known)
     hashed.clear()
     password = "wrong" if known in ("wrong", "disabled-wrong") else PASSWORD
@@ -365,7 +366,7 @@ def test_a_login_without_a_place_is_refused_before_anything_else_is_done(make_ap
     sign_up(app, "ada")
     places, statements = passwords.Places(inside=1, waiting=0), []
     monkeypatch.setattr(passwords, "_places", places)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         event.listen(session.get_bind(), "before_cursor_execute", lambda *args: statements.append(args[2]))
     with places.enter(), ThreadPoolExecutor(1) as other:
         refused = other.submit(log_in, app, PASSWORD).result()

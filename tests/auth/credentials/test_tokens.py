@@ -18,6 +18,7 @@ from chatbot.auth import guard, recovery
 from chatbot.auth.credentials import jwts, keys, tokens
 from chatbot.auth.models import TokenFamily, User
 from chatbot.config.signing_secrets import Secrets
+from chatbot.current import services
 from chatbot.db import Base, begin_write
 from chatbot.mail.tasks import deliver_mail
 from tests.conftest import PASSWORD, sign_up
@@ -44,7 +45,7 @@ def forge(app, token: str, header: dict | None = None, key: str | None = None, *
     claims = {**pyjwt.decode(token, options={"verify_signature": False}), **changes}
     claims = {name: value for name, value in claims.items() if value is not DROP}
     signed = f"{part({'alg': 'HS256', 'typ': 'JWT', **(header or {})})}.{part(claims)}"
-    secret = (key or app.extensions["settings"].jwt_secrets().current).encode()
+    secret = (key or services(app).settings.jwt_secrets().current).encode()
     signature = hmac.new(secret, signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
@@ -77,7 +78,7 @@ def test_no_other_algorithm_is_taken(sqlite_app, ada, algorithm):
 def test_a_sound_signature_of_another_algorithm_is_not_taken(sqlite_app, ada, algorithm):
     """D2"""
     claims = pyjwt.decode(ada.access, options={"verify_signature": False})
-    key = sqlite_app.extensions["settings"].jwt_secrets().current
+    key = services(sqlite_app).settings.jwt_secrets().current
     assert status(sqlite_app, pyjwt.encode(claims, key, algorithm=algorithm)) == 401
 
 
@@ -329,8 +330,8 @@ NEW = "a lighthouse in the fog"
 
 def all_kinds(app, who) -> dict[str, str]:
     """A good token of each kind, all of one account."""
-    settings = app.extensions["settings"]
-    with app.app_context(), app.extensions["sessions"]() as session:
+    settings = services(app).settings
+    with app.app_context(), services(app).sessions() as session:
         key, secret = keys.create_key(session, who.id, "x", ["chat", "visitors"], None)
         user = session.get(User, who.id)
         return {
@@ -354,7 +355,7 @@ def test_no_token_does_the_work_of_another(sqlite_app, ada, place):
         assert (answer.status_code != 401) == (kind in taken), kind
         if kind not in taken:
             assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="chatbot", error="invalid_')
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         assert session.scalars(select(TokenFamily.revoked_because)).one() in {None, "logout", "password_reset"}
 
 
@@ -386,7 +387,7 @@ def test_no_token_is_in_any_table(app, session):
             session.rollback()
             deliver_mail(mail_id)
     user = session.scalars(select(User)).one()
-    letters = [make(app.extensions["settings"], user) for make in (recovery.verification_token, recovery.reset_token)]
+    letters = [make(services(app).settings, user) for make in (recovery.verification_token, recovery.reset_token)]
     rows = stored(session)
     assert all(word in rows for word in ("ada@example.com", secret[:11], keys.digest(secret), "sent"))
     jwts = [visitor, *(pair[kind] for pair in pairs for kind in ("access", "refresh"))]
@@ -400,7 +401,7 @@ def test_the_row_decides_what_somebody_is(app):
     client = app.test_client()
     token = forge(app, eve.access, is_admin=True, role="admin")
     refused = client.get("/api/knowledge/stats/", headers={"Authorization": f"Bearer {token}"})
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(User).values(is_admin=True))
         session.commit()

@@ -16,6 +16,7 @@ from chatbot.auth.models import User
 from chatbot.chat.api import websocket
 from chatbot.chat.conversations import members
 from chatbot.chat.models import Owner
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.web.streaming.concurrency_limit import ConcurrencyLimit
 from chatbot.web.streaming.websockets import Sockets
@@ -173,7 +174,7 @@ def test_a_client_who_leaves_stops_the_answer(app: Flask, url: str, ada: Person,
     openai_server.wait_for(lambda: len(stored(app)) == 2)
     assert stored(app)[1].status == "interrupted"
     openai_server.wait_for(lambda: connections_in_use(app) == 0)
-    openai_server.wait_for(lambda: app.extensions["sockets"]._free._value == app.extensions["sockets"].count)
+    openai_server.wait_for(lambda: services(app).sockets._free._value == services(app).sockets.count)
 
 
 def test_an_open_socket_holds_no_database_connection(app: Flask, ws: Socket) -> None:
@@ -275,7 +276,7 @@ def log_out(app: Flask, person: Person) -> None:
 
 def change(**values: Any) -> Callable[[Flask, Person], None]:
     def do(app: Flask, person: Person) -> None:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             begin_write(session)
             session.execute(update(User).where(User.id == person.id).values(**values))
             session.commit()
@@ -325,7 +326,7 @@ def test_removed_member_is_told_and_the_socket_stays_open(
     bob = sign_up(app, "bob")
     with talking(url, ada.access) as ws:
         chat = ws.ask(QUESTION)[0][2]["chat_session_id"]
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         members.add_member(session, Owner(ada.id), chat, "bob")
     openai_server.behave(MODEL, "slow")
     openai_server.say(MODEL, "word " * 2000)
@@ -333,7 +334,7 @@ def test_removed_member_is_told_and_the_socket_stays_open(
         ws.send(message=QUESTION, model=MODEL, chat_session_id=chat)
         ws.until("token")
 
-        with app.app_context(), app.extensions["sessions"]() as session:
+        with app.app_context(), services(app).sessions() as session:
             members.remove_member(session, Owner(ada.id), chat, "bob")
 
         assert ws.until("error")[-1][2]["code"] == "chat_session_not_found"
@@ -358,7 +359,7 @@ def test_a_server_that_is_to_stop_finishes_its_answer_and_says_so(
     ws.send(message=QUESTION, model=MODEL)
     ws.until("token")
 
-    app.extensions["sockets"].leaving = lambda: True
+    services(app).sockets.leaving = lambda: True
 
     assert ws.until("done")[-1][2]["message"]["status"] == "complete"
     assert ws.closing() == (1001, "The server is stopping; connect again.")
@@ -369,7 +370,7 @@ def test_a_server_that_is_to_stop_finishes_its_answer_and_says_so(
 
 def by_key(*scopes: str) -> Callable[[Flask, Person], str]:
     def token(app: Flask, person: Person) -> str:
-        with app.app_context(), app.extensions["sessions"]() as session:
+        with app.app_context(), services(app).sessions() as session:
             return keys.create_key(session, person.id, "A program", list(scopes), None)[1]
 
     return token
@@ -411,7 +412,7 @@ def handshake(url: str, **headers: str) -> requests.Response:
 def test_sockets_take_half_of_the_places_and_the_others_stay_for_answers(make_app: MakeApp) -> None:
     """K15"""
     app = make_app()
-    app.extensions["sockets"] = places = Sockets(ConcurrencyLimit(8))
+    services(app).sockets = places = Sockets(ConcurrencyLimit(8))
     ada = sign_up(app, "ada")
     with serving(app) as url:
         sockets = [Socket(url, ada.access) for _ in range(places.count)]

@@ -15,6 +15,7 @@ from chatbot.chat.conversations import leases
 from chatbot.chat.conversations.answers import Answer
 from chatbot.chat.models import ChatSession
 from chatbot.chat.replies.turns import Turn, begin_again, begin_turn, store_answer
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from tests.chat.asking import ask, stored
 from tests.conftest import HOURS, Person, add_and_ingest
@@ -30,14 +31,14 @@ def app(app: Flask) -> Flask:
 
 def lost(app: Flask, person: Person, begin: Any = begin_turn, about: str = "When?", *more: Any) -> Turn:
     """A question whose process was killed before its answer was stored, a lease's time ago."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         turn: Turn = begin(session, Caller(person.id, "family", "ada", False, True), about, *(more or (None, None)))
     run_out(app)
     return turn
 
 
 def run_out(app: Flask) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(ChatSession).values(answering_until=utcnow() - timedelta(seconds=1)))
         session.commit()
@@ -78,7 +79,7 @@ def test_the_next_question_finds_the_lost_answer_in_its_place(app: Flask, ada: P
 
 
 def test_an_answer_that_is_being_made_is_not_lost(app: Flask, ada: Person) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         turn = begin_turn(session, Caller(ada.id, "family", "ada", False, True), "When?", None, None)
 
     sweep(app)
@@ -105,7 +106,7 @@ def test_an_answer_that_comes_late_takes_the_place_of_the_empty_one(app: Flask, 
     turn = lost(app, ada)
     sweep(app)
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         store_answer(session, turn, Answer("extractive", text="From nine to five."), "complete")
 
     assert read(app, ada, turn)[1] == (turn.answer_id, "complete", "From nine to five.")
@@ -113,7 +114,7 @@ def test_an_answer_that_comes_late_takes_the_place_of_the_empty_one(app: Flask, 
 
 def test_an_answer_whose_question_was_deleted_leaves_a_free_conversation(app: Flask, ada: Person) -> None:
     turn = lost(app, ada)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.delete(session.get(type(turn.question), turn.question.id))
         session.commit()
@@ -129,7 +130,7 @@ def test_many_lost_answers_are_stored_batch_by_batch(app: Flask, ada: Person, mo
     for _ in range(5):
         lost(app, ada)
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert leases.recover_abandoned(session) == 5
 
     assert [message.status for message in stored(app) if not message.is_user] == ["interrupted"] * 5

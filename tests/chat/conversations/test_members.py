@@ -9,6 +9,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from chatbot.chat.models import DailyUsage
+from chatbot.current import services
 from tests.chat.asking import ask, stored, visitor
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, sign_up
 
@@ -47,7 +48,7 @@ def test_a_member_reads_and_asks_and_pays_for_it(app: Flask, ada: Person, bob: P
     message = asked.json["message"]["id"]  # type: ignore[index]
     assert call(app, ada, "POST", f"messages/{message}/feedback/", json={"rating": "up"}).status_code == 200
     assert call(app, bob, "GET", f"sessions/{chat}/export/").status_code == 200
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert set(session.execute(select(DailyUsage.user_id, DailyUsage.answers)).all()) == {(ada.id, 1), (bob.id, 1)}
 
 
@@ -99,7 +100,7 @@ def test_each_asks_in_their_own_collections(app: Flask, ada: Person, bob: Person
     """J1"""
     from chatbot.knowledge.documents.collections import add_member, create_collection
 
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         staff = create_collection(session, "staff", "members")
         add_member(session, staff.id, "ada")
     add_and_ingest(app, HOURS)

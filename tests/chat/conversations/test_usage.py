@@ -16,6 +16,7 @@ from chatbot.chat.conversations import usage
 from chatbot.chat.conversations.answers import Answer
 from chatbot.chat.models import DailyUsage, Owner
 from chatbot.chat.replies.turns import begin_turn, store_answer
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.rag.text.tokens import count_tokens
 from chatbot.rag.types import Usage
@@ -50,7 +51,7 @@ def ada(model_app: Flask) -> Person:
 
 def rows(app: Flask) -> dict[str, tuple[int, int]]:
     """Answers and tokens of each visitor, "" for the account's own."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         found = session.scalars(select(DailyUsage)).all()
     assert {row.day for row in found} <= {utcnow().date()}
     return {row.visitor: (row.answers, row.tokens) for row in found}
@@ -63,7 +64,7 @@ def read(app: Flask, person: Person) -> dict[str, Any]:
 
 
 def spend(app: Flask, owner: Owner, tokens: int) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         usage.count(session, owner, taken(tokens))
         session.commit()
@@ -185,7 +186,7 @@ def test_the_answers_of_many_threads_are_all_counted(app: Flask) -> None:
 def test_two_first_answers_of_a_day_are_both_counted(app: Flask) -> None:
     owner = Owner(sign_up(app, "ada").id)
     second = threading.Thread(target=spend, args=(app, owner, 2))
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         usage.count(session, owner, taken(1))
         second.start()
@@ -234,11 +235,11 @@ def test_deleting_the_conversation_meanwhile_does_not_save_its_tokens(
 
 def test_an_account_that_is_deleted_meanwhile_owes_nothing(app: Flask) -> None:
     ada = sign_up(app, "ada")
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         from chatbot.auth.callers import Caller
 
         turn = begin_turn(session, Caller(ada.id, "family", "ada", False, True), "Hello", None, None)
-        accounts.delete_account(session, app.extensions["settings"], ada.id, PASSWORD)
+        accounts.delete_account(session, services(app).settings, ada.id, PASSWORD)
 
         assert store_answer(session, turn, Answer("extractive", "Late."), "complete") is None
 
@@ -303,7 +304,7 @@ def test_a_new_day_has_new_tokens(make_app: MakeApp, database_url: str | None) -
     ada = sign_up(app, "ada")
     spend(app, Owner(ada.id), 10)
     assert ask(app, ada).status_code == 429
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         session.execute(update(DailyUsage).values(day=utcnow().date() - timedelta(days=1)))
         session.commit()

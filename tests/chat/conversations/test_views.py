@@ -16,6 +16,7 @@ from chatbot.auth.credentials import keys
 from chatbot.chat.conversations import views
 from chatbot.chat.conversations.export import conversations
 from chatbot.chat.models import Message
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.extensions import db
 from chatbot.knowledge.documents import collections, service
@@ -44,7 +45,7 @@ MODEL = "gpt-3.5-turbo"
 
 def closed(app: Flask, *members: str, name: str = "vault") -> str:
     """The guide in a collection for members only; gives the collection's id."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         made = collections.create_collection(session, name, "members")
         for member in members:
             collections.add_member(session, made.id, member)
@@ -127,19 +128,19 @@ def test_reader_of_everything_sees_what_the_asker_saw(app: Flask, ada: Person, b
 
 
 def lose_membership(app: Flask, collection: str, person: Person) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         collections.remove_member(session, collection, person.id)
 
 
 def delete_document(app: Flask, _collection: str, _person: Person) -> None:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         id_ = session.scalars(select(Document.id)).one()
         session.rollback()
         service.delete_document(session, id_)
 
 
 def switch_off(app: Flask, _collection: str, _person: Person) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).values(is_active=False))
         session.commit()
@@ -174,7 +175,7 @@ def test_asker_who_may_no_longer_read_a_document_keeps_its_quotes(
 
 
 def _account(app: Flask, person: Person) -> Any:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return list(conversations(session, person.id))
 
 
@@ -190,7 +191,7 @@ def test_replayed_completion_shows_quotes_only_after_membership_is_lost(app: Fla
         assert set(told(first)) == set(HIDDEN)
         assert told(second) == []
         assert QUOTED in second
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             collections.add_member(session, vault, "ada")
 
 
@@ -202,7 +203,7 @@ def _complete(app: Flask, body: dict[str, Any], headers: dict[str, str], before:
 
 
 def test_nearest_documents_are_those_the_reader_may_read(app: Flask, ada: Person, bob: Person) -> None:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         collections.add_member(session, collections.create_collection(session, "staff", "members").id, "ada")
     add_and_ingest(app, RETURNS, title=TITLE, collection="staff")
     add_and_ingest(app, HOURS, title="For all")
@@ -242,13 +243,13 @@ def test_visitor_reads_quotes_only_after_the_token_names_fewer_collections(app: 
 def test_key_of_a_former_administrator_reads_quotes_only(app: Flask, root: Person) -> None:
     sign_up(app, "second", admin=True)
     closed(app)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         _, secret = keys.create_key(session, root.id, "k", [keys.CHAT], None)
     program = Person(root.id, "", secret, "")
     reply = ask(app, program, QUESTION).json
     assert reply is not None
     assert told(json.dumps(reply))
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         accounts.set_admin(session, "root", False)
 
     assert told(call(app, program, f"sessions/{reply['chat_session_id']}/messages/").text) == []
@@ -329,7 +330,7 @@ def test_messages_of_a_page_are_looked_up_with_one_query(app: Flask, ada: Person
     chat = ask(app, ada).json["chat_session_id"]  # type: ignore[index]
     for _ in range(3):
         ask(app, ada, chat_session_id=chat)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert len(session.scalars(select(Message)).all()) == 8
     asked: list[str] = []
     with app.app_context():

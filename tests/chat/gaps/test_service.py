@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from chatbot.chat.gaps import service
 from chatbot.chat.gaps.service import MOST_SHOWN
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents.curated import LONGEST_QUESTION
 from chatbot.knowledge.ingestion import ingest
@@ -117,7 +118,7 @@ def test_a_document_closes_a_gap(app: Flask, client: FlaskClient, ada: Person, r
 def test_the_command_lists_them_too(app: Flask, ada: Person) -> None:
     ask(app, ada, "Do you ship parcels to Iceland?")
 
-    result = app.test_cli_runner().invoke(args=["knowledge", "gaps"])
+    result = app.test_cli_runner().invoke(args=["gaps", "list"])
 
     assert result.exit_code == 0, result.output
     assert "Do you ship parcels to Iceland?" in result.output
@@ -133,8 +134,8 @@ def resolve(app: Flask, person: Person, **body: Any) -> Any:
     """POST gaps/resolve/, and what a worker does then."""
     answer = app.test_client().post("/api/knowledge/gaps/resolve/", json=body, headers=person.headers)
     if answer.status_code == 202:
-        with app.app_context(), app.extensions["sessions"]() as session:
-            ingest.ingest(session, app.extensions["embedders"], answer.json["document"]["id"], 60)  # type: ignore[index]
+        with app.app_context(), services(app).sessions() as session:
+            ingest.ingest(session, services(app).embedders, answer.json["document"]["id"], 60)  # type: ignore[index]
     return answer
 
 
@@ -234,7 +235,7 @@ def test_a_language_model_gets_the_curated_answer_first_and_past_a_gate_that_wou
     near_documents(app)
     resolve(app, root, question=ICELAND, answer=ANSWER)
     never = answerability.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         session.scalars(select(Generation)).one().gate = never.as_json()
         session.commit()
@@ -361,17 +362,17 @@ def test_a_resolution_that_says_too_little_is_refused(
 
 def test_the_command_closes_a_gap_either_way(app: Flask, ada: Person) -> None:
     def run(*args: str) -> tuple[int, str]:
-        result = app.test_cli_runner().invoke(args=["knowledge", *args])
+        result = app.test_cli_runner().invoke(args=["gaps", *args])
         return result.exit_code, result.output
 
     ask(app, ada, ICELAND)
     document = add_and_ingest(app, "Parcels go to Iceland as well.", title="Places")
 
-    assert run("curate", ICELAND, "--relevant", document.id, "--set", "mine")[1].startswith(
+    assert run("resolve", ICELAND, "--relevant", document.id, "--set", "mine")[1].startswith(
         "The question is in the set mine"
     )
-    assert run("curate", "What does it cost?", "--answer", "Nine euros.")[1].startswith("added: ")
-    assert ICELAND not in run("gaps")[1]
-    assert "set mine" in run("gaps", "--status", "resolved")[1]
-    assert run("curate", ICELAND, "--relevant", NOWHERE) == (1, "Error: relevant/0: There is no such document.\n")
-    assert run("curate", ICELAND)[0] == run("curate", ICELAND, "--answer", "Yes.", "--set", "mine")[0] == 2
+    assert run("resolve", "What does it cost?", "--answer", "Nine euros.")[1].startswith("added: ")
+    assert ICELAND not in run("list")[1]
+    assert "set mine" in run("list", "--status", "resolved")[1]
+    assert run("resolve", ICELAND, "--relevant", NOWHERE) == (1, "Error: relevant/0: There is no such document.\n")
+    assert run("resolve", ICELAND)[0] == run("resolve", ICELAND, "--answer", "Yes.", "--set", "mine")[0] == 2

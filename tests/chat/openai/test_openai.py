@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from chatbot.auth.credentials import keys
 from chatbot.chat.models import ChatSession, DailyUsage
+from chatbot.current import services
 from chatbot.knowledge.models import DocumentVersion
 from tests.chat.asking import QUESTION, stored, visitor, with_model
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
@@ -52,7 +53,7 @@ def address(app: Flask) -> Iterator[str]:
 @pytest.fixture
 def client(address: str, app: Flask, ada: Person) -> Iterator[openai.OpenAI]:
     """The official client, with an API key of this product."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         _, key = keys.create_key(session, ada.id, "A program", [keys.CHAT], None)
     with openai.OpenAI(base_url=address, api_key=key, max_retries=0, timeout=30) as client:
         yield client
@@ -108,7 +109,7 @@ def test_the_official_client_gets_an_answer_with_its_proof(client: openai.OpenAI
     assert (first.url_citation.title, first.url_citation.url) == ("Opening hours", "https://shop.example.com/hours")
     quoted = content[first.url_citation.start_index : first.url_citation.end_index]
     citation: dict[str, Any] = first.citation  # type: ignore[attr-defined]
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         text = session.scalars(select(DocumentVersion.text)).one() or ""
     assert text[citation["char_start"] : citation["char_end"]] == citation["quote"] == quoted
     assert answer.usage is not None
@@ -293,7 +294,7 @@ def test_a_question_is_stored_counted_and_listed_like_any_other(app: Flask, ada:
     answer = complete(app, ada).json
     assert answer is not None
 
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         assert session.scalars(select(DailyUsage.tokens)).one() == answer["usage"]["total_tokens"] > 0
     listed = app.test_client().get("/api/chat/history/", headers=ada.headers).json
     assert listed is not None
@@ -338,8 +339,8 @@ def test_the_budget_and_the_slots_are_those_of_every_question(make_app: MakeApp,
     """J10, K15"""
     app = with_model(make_app, openai_server, daily_tokens=1)
     ada = sign_up(app, "ada")
-    slots = app.extensions["slots"]
-    taken = [slots.take() for _ in range(slots.count)]
+    limit = services(app).concurrency_limit
+    taken = [limit.take() for _ in range(limit.count)]
     full = complete(app, ada)
     for slot in taken:
         slot.release()
@@ -354,12 +355,12 @@ def test_the_budget_and_the_slots_are_those_of_every_question(make_app: MakeApp,
         "rate_limit_error",
     )
     assert int(spent.headers["Retry-After"]) > 0
-    assert len([slots.take() for _ in range(slots.count)]) == slots.count
+    assert len([limit.take() for _ in range(limit.count)]) == limit.count
 
 
 def test_the_conversation_of_a_visitor_is_the_visitors(app: Flask, ada: Person) -> None:
     assert complete(app, visitor(app, ada, "vera"), model="extractive").status_code == 200
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         assert session.scalars(select(ChatSession.visitor)).one() == "vera"
         assert session.scalar(select(func.count()).select_from(ChatSession)) == 1
 

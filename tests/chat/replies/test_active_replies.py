@@ -19,6 +19,7 @@ from chatbot.chat.conversations.leases import LEASE
 from chatbot.chat.models import ChatSession
 from chatbot.chat.replies import active_replies
 from chatbot.chat.replies.turns import begin_turn
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from tests.chat.asking import Event, ask, events_of, open_stream, stored, text_of, visitor, with_model
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
@@ -51,7 +52,7 @@ def begun(app: Flask, person: Person, until: str = "token", **body: Any) -> tupl
 
 
 def change(app: Flask, **values: Any) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(ChatSession).values(**values))
         session.commit()
@@ -74,7 +75,8 @@ def test_an_answer_that_is_stopped_is_done_as_far_as_it_came(
     assert 0 < partial.content.count("word") < 1000
     assert partial.extra["usage"]["total_tokens"] > 0
     openai_server.wait_for(lambda: openai_server.streams()[0].left_at)
-    openai_server.wait_for(lambda: app.extensions["slots"]._free._value == app.extensions["slots"].count)
+    limit = services(app).concurrency_limit
+    openai_server.wait_for(lambda: limit._free._value == limit.count)
 
 
 @pytest.mark.parametrize("behaviour", ["hang", "stall"])
@@ -101,7 +103,7 @@ def test_an_answer_as_json_is_stopped_too(app: Flask, ada: Person, openai_server
     asking = threading.Thread(target=lambda: answers.append(ask(app, ada)))
     asking.start()
     openai_server.wait_for(lambda: openai_server.streams() and openai_server.streams()[0].tokens_written >= 3)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         (answer_id,) = session.query(ChatSession.answering_id).one()
 
     assert stop(app, ada, str(answer_id)).status_code == 202
@@ -204,7 +206,7 @@ def test_a_stranger_stops_nothing(app: Flask, ada: Person, bob: Person) -> None:
     ]
 
     assert [(t.status_code, t.json["code"]) for t in told] == [(404, "message_not_found")] * 4  # type: ignore[index]
-    assert not app.extensions["replies"].running._replies[start["message_id"]].stop.is_set()
+    assert not services(app).replies.running._replies[start["message_id"]].stop.is_set()
     stop(app, ada, start["message_id"])
     assert list(events)[-1][0] == "done"
 
@@ -258,7 +260,7 @@ def test_the_conversation_of_a_process_that_died_is_soon_free(
 ) -> None:
     """K11"""
     openai_server.behave(MODEL, "answers")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         turn = begin_turn(session, Caller(ada.id, "family", "ada", False, True), "When?", None, None)
     assert ask(app, ada, chat_session_id=turn.session_id).status_code == 409
     assert timedelta(seconds=60) >= LEASE
@@ -281,7 +283,7 @@ def test_a_long_answer_keeps_its_conversation(
     change(app, answering_until=soon)
 
     def prolonged() -> bool:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             (until,) = session.query(ChatSession.answering_until).one()
             return bool(until > soon)
 
@@ -302,7 +304,7 @@ def test_a_stop_while_the_database_is_away_is_heard_in_the_process(
     monkeypatch.setattr(active_replies.ActiveReplies, "_look", away)
     start, events = begun(app, ada)
 
-    app.extensions["replies"].running.stop(start["message_id"])
+    services(app).replies.running.stop(start["message_id"])
 
     assert list(events)[-1][1]["message"]["status"] == "interrupted"
 

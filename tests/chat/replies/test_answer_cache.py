@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from chatbot.cache import Cache, Memory
+from chatbot.current import services
 from chatbot.knowledge.documents.collections import add_member, create_collection
 from chatbot.knowledge.evaluation.answerability_eval import store_gate
 from chatbot.rag.grounding.answerability import Gate
@@ -77,7 +78,7 @@ def test_it_is_never_given_to_somebody_who_may_not_read_what_it_rests_on(
 ) -> None:
     """J13, J1: the canary is in a collection of ada's; bob asks the same, first and afterwards."""
     ada, bob = sign_up(app, "ada"), sign_up(app, "bob")
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         hidden = create_collection(session, "hidden", "members")
         add_member(session, hidden.id, "ada")
     add_and_ingest(app, "On Saturdays the shop opens at ten with the canary password.", collection="hidden")
@@ -104,7 +105,7 @@ def test_whatever_an_answer_depends_on_makes_another_one(app: Flask, openai_serv
     assert not cached(app, ada, chat_session_id=follow_up)
     add_and_ingest(app, RETURNS)
     assert [cached(app, ada), cached(app, ada)] == [False, True]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         # One that lets every question pass.
         store_gate(session, 1, Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, bias=0.0, floor=0.0, threshold=0.0))
     assert [cached(app, ada), cached(app, ada)] == [False, True]

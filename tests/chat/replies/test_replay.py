@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from chatbot.chat.models import Message, MessageTrace
 from chatbot.chat.replies.replay import moves
+from chatbot.current import services
 from chatbot.db import begin_write, new_id
 from chatbot.knowledge.documents.collections import create_collection
 from chatbot.knowledge.models import Generation
@@ -133,7 +134,7 @@ def test_another_model_may_be_asked_and_an_unknown_one_is_refused(
     assert found["text"]["after"] == f"{HOURS} [1]"
     status, output = run(app, "chat", "replay", message["id"], "--model", "gpt-9")
     assert (status, output) == (1, f"Error: model: Choose one of: {MODEL}, extractive.\n")
-    without = make_app(instance_path=app.extensions["settings"].instance_path)
+    without = make_app(instance_path=services(app).settings.instance_path)
     status, output = run(without, "chat", "replay", message["id"])
     assert (status, output) == (
         1,
@@ -147,7 +148,7 @@ def test_the_collections_are_those_that_could_be_searched_then(app: Flask, ada: 
     """G9: what the asker could not read is not found for them afterwards either."""
     add_and_ingest(app, RETURNS, title="Returns")
     message = message_of(app, ada)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         create_collection(session, "inside", "members")
     add_and_ingest(app, HOURS, title="Hours", collection="inside")
 
@@ -171,7 +172,7 @@ def test_what_cannot_be_made_again_says_why(app: Flask, ada: Person) -> None:
     add_and_ingest(app, HOURS, title="Hours")
     reply: Any = ask(app, ada).json
     message_id = reply["message"]["id"]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.add(Generation(embedder="all-MiniLM-L6-v2", dimension=384, chunk_tokens=60, threshold=0.3))
         session.commit()
@@ -190,12 +191,12 @@ def test_what_cannot_be_made_again_says_why(app: Flask, ada: Person) -> None:
         "Error: Generation 2 is not finished, so it cannot be searched; `flask index build --generation 2` goes on.\n",
     )
     assert sentence("no-id")[0] == 2
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Message).where(Message.id == message_id).values(parent_id=None))
         session.commit()
     assert sentence(message_id) == (1, "Error: The question of this answer was deleted.\n")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.delete(session.scalars(select(MessageTrace)).one())
         session.commit()

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from chatbot.chat.models import MessageTrace
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents.collections import create_collection
 from chatbot.knowledge.documents.service import delete_document
@@ -36,7 +37,7 @@ def trace_of(app: Flask, person: Person, message_id: str) -> dict[str, Any]:
 
 
 def traces(app: Flask) -> int:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         return session.scalar(select(func.count()).select_from(MessageTrace)) or 0
 
 
@@ -68,7 +69,7 @@ def test_a_trace_tells_every_candidate_with_its_scores_and_why_it_was_kept_or_dr
         "threshold": grounding["threshold"],
         "lower_threshold": grounding["lower_threshold"],
     }
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         generation = active_generation(session)
         assert generation is not None
         index = {"generation": generation.id, "revision": generation.revision, "embedder": generation.embedder}
@@ -100,7 +101,7 @@ def test_a_passage_beyond_the_number_was_dropped_for_its_rank(make_app: MakeApp)
 def test_a_calibrated_gate_tells_what_it_has_seen(app: Flask, ada: Person) -> None:
     add_and_ingest(app, HOURS)
     never = answerability.Gate((0.0,) * 8, (1.0,) * 8, (0.0,) * 8, 0.0, 0.0, 0.9)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         generation = active_generation(session)
         assert generation is not None
@@ -199,7 +200,7 @@ def test_what_the_reader_may_no_longer_read_is_told_without_text_and_place(app: 
     """G9"""
     add_and_ingest(app, HOURS, title="Hours")
     message = answer_to(app, ada)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         collection = session.scalars(select(Collection).where(Collection.name == "default")).one()
         collection.visibility = "members"
@@ -214,7 +215,7 @@ def test_what_the_reader_may_no_longer_read_is_told_without_text_and_place(app: 
 def test_a_deleted_document_is_in_no_trace(app: Flask, ada: Person) -> None:
     document = add_and_ingest(app, HOURS, title="Hours")
     message = answer_to(app, ada)
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         delete_document(session, document.id)
         assert "Saturdays it opens" not in str(session.scalars(select(MessageTrace)).one().trace)
 
@@ -224,7 +225,7 @@ def test_a_deleted_document_is_in_no_trace(app: Flask, ada: Person) -> None:
 def test_a_member_sees_of_the_owners_candidates_what_they_may_read_themselves(
     app: Flask, client: FlaskClient, root: Person, ada: Person
 ) -> None:
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         create_collection(session, "inside", "members")
     add_and_ingest(app, HOURS, title="Hours", collection="inside")
     message = answer_to(app, root)
@@ -259,7 +260,7 @@ def test_a_trace_goes_with_its_message_and_an_older_answer_has_none(
     assert traces(app) == 2
     client.delete(f"/api/chat/sessions/{first['chat_session_id']}/", headers=ada.headers)
     assert traces(app) == 1
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         begin_write(session)
         session.delete(session.scalars(select(MessageTrace)).one())
         session.commit()

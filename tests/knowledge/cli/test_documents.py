@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbot.current import services
 from chatbot.knowledge.cli import documents as knowledge_commands
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.ingestion import ingest
@@ -111,7 +112,7 @@ def test_without_wait_the_documents_are_left_to_a_worker(run, docs, sqlite_app):
     assert (result.exit_code, visible(sqlite_app)) == (0, [])
     assert "3 added" in result.stdout
     assert "3 wait for a worker" in result.stdout
-    assert len(messages(sqlite_app.extensions["settings"].instance_path)) == 3
+    assert len(messages(services(sqlite_app).settings.instance_path)) == 3
 
 
 def test_a_run_that_waits_ingests_what_an_earlier_one_left_in_the_queue(run, docs, sqlite_app):
@@ -123,7 +124,7 @@ def test_a_run_that_waits_ingests_what_an_earlier_one_left_in_the_queue(run, doc
 
 def test_a_run_that_waits_takes_over_from_a_worker_that_died(run, docs, sqlite_app):
     run("ingest", docs / "hours.md")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         (id_,) = ingest.due_documents(session)
         session.rollback()
         assert ingest._claim(session, id_, timedelta(seconds=0.5))
@@ -234,17 +235,17 @@ class TestTasks:
         add_and_ingest(sqlite_app, "This one is ready.")
         with sqlite_app.app_context():
             sweep_documents.run()
-        assert messages(sqlite_app.extensions["settings"].instance_path) == []
-        with sqlite_app.extensions["sessions"]() as session:
+        assert messages(services(sqlite_app).settings.instance_path) == []
+        with services(sqlite_app).sessions() as session:
             assert [service.get_document(session, id_).status for id_ in ids] == ["ready", "ready"]
 
     def test_the_purge_deletes_what_was_removed(self, sqlite_app):
         id_ = add_and_ingest(sqlite_app, HOURS).id
-        with sqlite_app.extensions["sessions"]() as session:
+        with services(sqlite_app).sessions() as session:
             service.delete_document(session, id_)
         with sqlite_app.app_context():
             purge.run()
-            with sqlite_app.extensions["sessions"]() as session:
+            with services(sqlite_app).sessions() as session:
                 assert service.list_documents(session, {"status": "deleted"}, 10, None).items == []
 
 
@@ -274,7 +275,7 @@ class TestPrune:
     """Only what lies under the folders that are given, and whose file is gone, is removed."""
 
     def names(self, app, **filters) -> list[str]:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             return sorted(d.source for d in service.list_documents(session, filters, 100, None).items)
 
     def test_a_file_that_is_gone_is_removed_and_a_second_run_does_nothing(self, run, docs, sqlite_app):
@@ -368,8 +369,8 @@ def test_the_list_shows_places_and_why_nothing_moves(run, docs):
 def page(sqlite_app):
     """A page on a server that the operator has allowed; changed by its `text`."""
     with serving() as server:
-        limits = sqlite_app.extensions["fetch_limits"]
-        sqlite_app.extensions["fetch_limits"] = replace(
+        limits = services(sqlite_app).fetch_limits
+        services(sqlite_app).fetch_limits = replace(
             limits, ports=frozenset({server.port}), allowed_networks=(ip_network("127.0.0.1"),)
         )
         server.page("/hours", HOURS, media_type="text/plain")
@@ -406,7 +407,7 @@ def test_a_page_without_wait_is_left_to_a_worker(run, page):
 
 def test_a_document_is_tried_again(run, page, sqlite_app):
     run("ingest", page.url("/nothing"), "--wait")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         (document,) = service.list_documents(session, {"status": "failed"}, 1, None).items
     page.page("/nothing", RETURNS, media_type="text/plain")
     assert run("retry", document.id).stdout.startswith("queued: ")

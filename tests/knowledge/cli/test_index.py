@@ -8,6 +8,7 @@ import logging
 import pytest
 from sqlalchemy import delete, select, text, update
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.rag.errors import EmbedderUnavailable
@@ -105,7 +106,7 @@ def test_verifying_tells_by_its_exit_status_and_mends_when_asked(run, sqlite_app
     add_and_ingest(sqlite_app, long_text(2))
     clean = run(command, "verify")
     assert (clean.exit_code, clean.stderr) == (0, "")
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         session.execute(delete(ChunkRow).where(ChunkRow.ordinal == 0))
         id_ = session.scalars(select(Document.id)).one()
@@ -119,7 +120,7 @@ def test_verifying_tells_by_its_exit_status_and_mends_when_asked(run, sqlite_app
 
 def test_what_cannot_be_mended_keeps_the_exit_status(run, sqlite_app):
     add_and_ingest(sqlite_app, HOURS)
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).values(content=b"other"))
         session.commit()
@@ -208,23 +209,23 @@ def test_two_generations_are_compared_side_by_side(run, sqlite_app, tmp_path):
     add_and_ingest(sqlite_app, RETURNS, title="The returns")
     run("index", "build", "--chunk-size", 60)
     folder, written = write_set(tmp_path / "set", "q1\thours.md\t1\nq2\tThe returns\t1\n"), tmp_path / "c.json"
-    result = run("index", "compare", 1, 2, "--eval", folder, "--json", written)
+    result = run("eval", "compare", 1, 2, "--set", folder, "--json", written)
     assert result.exit_code == 0, result.output
     (line,) = [line for line in result.stdout.splitlines() if "hybrid ndcg@10" in line]
     assert [cell.strip() for cell in line.split("│")[1:-1]] == ["hybrid ndcg@10", "1.0000", "1.0000", "+0.0000"]
     report = json.loads(written.read_text())
     assert [g["generation"] for g in report["generations"]] == [1, 2]
     assert report["difference"]["dense recall@100"] == 0
-    assert run("index", "compare", 1, 9, "--eval", folder).exit_code == 1
+    assert run("eval", "compare", 1, 9, "--set", folder).exit_code == 1
 
 
 def test_two_generations_are_compared_with_a_stored_set(run, sqlite_app):
     id_ = add_and_ingest(sqlite_app, HOURS).id
-    run("knowledge", "curate", "When is the shop open?", "--relevant", id_)
+    run("gaps", "resolve", "When is the shop open?", "--relevant", id_)
     run("index", "build", "--chunk-size", 60)
-    result = run("index", "compare", 1, 2, "--eval", "gaps")
+    result = run("eval", "compare", 1, 2, "--set", "gaps")
     assert (result.exit_code, "hybrid ndcg@10" in result.stdout) == (0, True), result.stderr
-    unknown = run("index", "compare", 1, 2, "--eval", "no-such-set")
+    unknown = run("eval", "compare", 1, 2, "--set", "no-such-set")
     assert (unknown.exit_code, "the stored sets are gaps" in unknown.stderr) == (1, True)
 
 
@@ -237,5 +238,5 @@ def test_vectors_are_put_into_pgvector_before_it_is_the_setting(app, make_app, d
         assert (result.exit_code, result.output) == (1, needs)
         return
     assert (result.exit_code, result.output) == (0, "1 vector(s) of generation 1 in pgvector.\n")
-    with before.extensions["sessions"]() as session:
+    with services(before).sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM chunk_vectors")) == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.knowledge.documents import blobs, service, updates
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.ingestion import ingest
@@ -29,7 +30,7 @@ def app(make_app, database_url):
 
 @pytest.fixture
 def folder(app) -> Path:
-    return app.extensions["settings"].instance_path / "originals"
+    return services(app).settings.instance_path / "originals"
 
 
 def files(folder: Path) -> list[str]:
@@ -42,27 +43,27 @@ def place(data: bytes) -> str:
 
 
 def versions(app) -> list[DocumentVersion]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return list(session.scalars(select(DocumentVersion).order_by(DocumentVersion.id)))
 
 
 def content(app, version: DocumentVersion) -> bytes:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return blobs.content_of(session, session.get_one(DocumentVersion, version.id))
 
 
 def replace(app, id_: str, text: str) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         updates.replace_content(session, id_, NewDocument(text.encode()))
 
 
 def delete(app, id_: str) -> service.Receipt:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return service.delete_document(session, id_)
 
 
 def purge(app) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         service.purge(session)
 
 
@@ -72,7 +73,7 @@ def test_the_bytes_lie_in_a_file_by_their_hash_and_the_row_is_empty(app, folder)
     (version,) = versions(app)
     assert files(folder) == [place(data)]
     assert (version.in_file, version.size_bytes, content(app, version)) == (True, len(data), data)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalar(select(DocumentVersion.content)) == b""
     assert ingest_now(app, id_) == "ready"
     assert found(app, QUESTION) == [HOURS]
@@ -101,7 +102,7 @@ def test_a_file_goes_with_the_last_version_that_has_its_hash(app, folder):
 def test_an_earlier_version_is_restored_from_its_file(app, folder):
     id_ = add(app, HOURS)
     replace(app, id_, RETURNS)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         updates.restore(session, id_, 1)
     assert ingest_now(app, id_) == "ready"
     assert found(app, QUESTION) == [HOURS]
@@ -127,7 +128,7 @@ def test_a_document_whose_row_is_not_committed_is_no_document(app, folder, monke
     def die(*_args):
         raise KeyboardInterrupt
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         monkeypatch.setattr(session, "commit", die)
         with pytest.raises(KeyboardInterrupt):
             service.add_document(session, NewDocument(HOURS.encode()))
@@ -146,7 +147,7 @@ def test_a_file_that_was_lost_fails_with_its_own_code_and_can_be_brought_again(a
     assert ingest_now(app, id_) == "failed"
     answer = app.test_client().get(f"/api/knowledge/documents/{id_}/content/", headers=root.headers)
     assert (answer.status_code, answer.json["code"]) == (404, "original_missing")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.get_one(Document, id_).error_code == "original_missing"
     assert add(app, HOURS) == id_
     replace(app, id_, RETURNS)
@@ -174,9 +175,9 @@ def test_adding_and_deleting_the_same_content_at_once_never_leaves_a_row_without
         try:
             for _ in range(12):
                 id_ = add(app, HOURS)
-                with app.extensions["sessions"]() as session:
-                    ingest.ingest(session, app.extensions["embedders"], id_, 60)
-                with app.extensions["sessions"]() as session:
+                with services(app).sessions() as session:
+                    ingest.ingest(session, services(app).embedders, id_, 60)
+                with services(app).sessions() as session:
                     blobs.sweep(session)
                 with suppress(service.DocumentNotFound):
                     delete(app, id_)
@@ -189,7 +190,7 @@ def test_adding_and_deleting_the_same_content_at_once_never_leaves_a_row_without
     for thread in threads:
         thread.join()
     assert raised == []
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         failed = select(Document.error_code).where(Document.error_code == "original_missing")
         assert session.scalars(failed).all() == []
     left = {version.content_hash for version in versions(app) if version.in_file}

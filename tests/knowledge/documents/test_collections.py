@@ -7,6 +7,7 @@ import threading
 import pytest
 from sqlalchemy import delete, select, update
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents import collections, service
 from chatbot.knowledge.models import Collection, Document
@@ -159,7 +160,7 @@ def test_a_deleted_document_does_not_hold_its_collection(app, client, root):
     client.delete(f"/api/knowledge/documents/{document.id}/", headers=root.headers)
     assert remove(client, root, document.collection_id).status_code == 200
     assert get(client, root, "search/", q="When is the shop open?").json["items"] == []
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert service.purge(session) == 1
         assert session.scalars(select(Document.id)).all() == []
         session.rollback()
@@ -175,7 +176,7 @@ def test_the_default_collection_stays_and_keeps_its_name(app, client, root):
 def test_a_document_that_comes_while_its_collection_goes_is_not_lost(app, root):
     """M9: whichever is first, the document ends in a collection of that name."""
     for turn in range(4):
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             id_ = collections.create_collection(session, f"moving {turn}", "everyone").id
         start, seen = threading.Barrier(2), []
 
@@ -188,7 +189,7 @@ def test_a_document_that_comes_while_its_collection_goes_is_not_lost(app, root):
         start.wait()
         document = add(app, f"{HOURS} {turn}", collection=f"moving {turn}")
         thread.join()
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             name = session.scalar(select(Collection.name).join(Document).where(Document.id == document))
         assert (name, seen[0] in (200, 409)) == (f"moving {turn}", True)
 
@@ -323,7 +324,7 @@ def test_a_repetition_shows_the_collection_as_it_is_now(client, root):
 def test_the_key_is_answered_in_the_transaction_that_makes_the_collection(app, client, root, monkeypatch):
     """M16: a process that dies right after it leaves no key that says nothing."""
     make(client, root, "once", key="the-key")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalars(select(IdempotencyKey.status)).one() == 201
         session.rollback()
         begin_write(session)

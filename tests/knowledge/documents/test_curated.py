@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from chatbot.current import services
 from chatbot.errors import Invalid
 from chatbot.knowledge.documents.curated import add_case, curate
 from chatbot.knowledge.documents.service import delete_document
@@ -21,7 +22,7 @@ OPEN, BACK = "When is the shop open?", "Can goods be returned?"
 
 
 def cases(app: Flask, *found: tuple[str, str]) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         for question, document_id in found:
             add_case(session, question, [document_id])
 
@@ -64,7 +65,7 @@ def test_a_set_that_is_not_there_is_told_with_those_that_are(shop: Flask) -> Non
 def test_a_question_is_in_a_set_once_and_deleted_documents_are_in_none(shop: Flask) -> None:
     other = add_and_ingest(shop, "On Sundays it is closed.", title="Sundays").id
     cases(shop, (OPEN, other), (OPEN, other))
-    with shop.extensions["sessions"]() as session:
+    with services(shop).sessions() as session:
         questions = stored_set(session, "gaps")
         assert sorted(questions.queries.values()) == sorted([OPEN, BACK])
         (judged,) = [questions.qrels[q] for q, text in questions.queries.items() if text == OPEN]
@@ -80,7 +81,7 @@ def test_a_question_is_in_a_set_once_and_deleted_documents_are_in_none(shop: Fla
 
 
 def test_two_questions_with_the_same_answer_are_two_documents(app: Flask) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         ids = {curate(session, question, "Yes.")[1].id for question in (OPEN, BACK, f" {OPEN.upper()}")}
     assert len(ids) == 2
 
@@ -97,10 +98,10 @@ def test_a_curated_answer_brings_no_passage_that_the_gate_refused(app: Flask, mo
 
 
 def test_nothing_is_answered_from_what_was_curated_for_another_question(app: Flask) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         curated = curate(session, "What is the capital of France?", "Paris, of course.")[1].id
     ingest_now(app, curated)
-    retriever = app.extensions["retriever"]
+    retriever = services(app).retriever
 
     assert [p.document_id for p in retriever.find("What is the capital of France?", 5).passages] == [curated]
     assert not retriever.find("What is the capital of Germany?", 5).passages

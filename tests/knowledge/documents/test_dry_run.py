@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from chatbot.current import services
 from chatbot.db import Base, begin_write
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.parsing.near_duplicates import BITS, NEAR, distances, simhash, similarity
@@ -31,7 +32,7 @@ def preview_file(client: Any, person: Any, data: bytes, name: str, **fields: Any
 
 
 def counts(app) -> dict[str, int]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         tables = Base.metadata.sorted_tables
         return {table.name: session.scalars(select(func.count()).select_from(table)).one() for table in tables}
 
@@ -41,7 +42,7 @@ def test_a_dry_run_tells_what_would_be_stored_and_stores_nothing(client, app, ro
     answer = preview(client, root)
     assert answer.status_code == 200
     assert counts(app) == before
-    assert messages(app.extensions["settings"].instance_path) == []
+    assert messages(services(app).settings.instance_path) == []
     body = answer.json
     assert body.pop("tokens") > 200
     assert body == {
@@ -142,7 +143,7 @@ def test_a_deleted_document_and_an_earlier_version_are_no_duplicates(client, app
 
 def test_a_document_from_before_there_were_hashes_is_passed_over(client, app, root):
     add_and_ingest(app, TEXT, collection="internal")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).values(simhash=None))
         session.commit()

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge import tasks
 from chatbot.knowledge.documents import queue_status
@@ -29,7 +30,7 @@ def get(client, person, id_: str) -> tuple[str, int | None, str | None]:
 
 def seen(app, name: str = "a", ago: float = 0) -> None:
     """A worker that was seen so many seconds ago."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         queue_status.note_worker(session, name)
         begin_write(session)
         before = utcnow() - timedelta(seconds=ago)
@@ -38,7 +39,7 @@ def seen(app, name: str = "a", ago: float = 0) -> None:
 
 
 def names(app) -> list[str]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return sorted(session.scalars(select(WorkerRow.name)))
 
 
@@ -47,7 +48,7 @@ def test_places_are_counted_among_what_waits_in_the_order_it_is_taken(client, ap
     add_and_ingest(app, "This one is ready.")
     ids = [add(app, text) for text in (HOURS, RETURNS, "A third text.")]
     assert [get(client, root, id_) for id_ in ids] == [("queued", n, None) for n in (1, 2, 3)]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert ingest.due_documents(session) == ids
     ingest_now(app, ids[0])
     assert [get(client, root, id_)[:2] for id_ in ids] == [("ready", None), ("queued", 1), ("queued", 2)]
@@ -80,10 +81,10 @@ def test_the_reason_of_a_wait_is_kept_before_that_of_the_worker(client, app, roo
 
 def test_a_document_whose_worker_died_waits_too(client, app, root):
     id_ = add(app, HOURS)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert ingest._claim(session, id_, timedelta(seconds=60))
     assert get(client, root, id_) == ("processing", None, None)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).values(lease_until=utcnow() - timedelta(seconds=1)))
         session.commit()
@@ -99,7 +100,7 @@ def test_workers_that_were_not_seen_for_a_day_are_forgotten(app):
     seen(app, "silent", ago=3600)
     seen(app, "here")
     assert names(app) == ["here", "silent"]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert queue_status.workers(session) == 1
 
 
@@ -107,7 +108,7 @@ def test_stats_tell_languages_and_workers(client, app, root):
     seen(app)
     add_and_ingest(app, HOURS)
     add_and_ingest(app, RETURNS)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).values(language="en"))
         session.commit()
@@ -148,7 +149,7 @@ def test_a_message_for_a_document_that_is_done_costs_one_read(app, monkeypatch):
     id_ = add(app, HOURS)
     assert ingest_now(app, id_) == "ready"
     statements = []
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         engine = session.get_bind()
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 

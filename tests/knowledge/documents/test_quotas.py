@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from chatbot.current import services
 from chatbot.knowledge.models import Document, DocumentVersion
 from tests.conftest import HOURS, MakeApp, Person, add_and_ingest, sign_up
 
@@ -24,7 +25,7 @@ def full(make_app: MakeApp, database_url: str | None, **limits: int) -> tuple[Fl
 
 
 def rows(app: Flask) -> list[int | None]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return [session.scalar(select(func.count()).select_from(model)) for model in (Document, DocumentVersion)]
 
 
@@ -39,7 +40,7 @@ def told(answer: Any) -> tuple[int, str]:
 def test_one_document_too_many_is_refused_and_nothing_is_stored(make_app: MakeApp, database_url: str | None) -> None:
     """H11"""
     app, root = full(make_app, database_url, max_documents=1)
-    app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], resolve=lambda _host: ["93.184.216.34"])
+    services(app).fetch_limits = replace(services(app).fetch_limits, resolve=lambda _host: ["93.184.216.34"])
     before = rows(app)
 
     assert told(post(app, root, title="More", content="Something else.")) == (413, "quota_exceeded")

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from chatbot.auth.credentials import keys
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents.collections import add_member, create_collection, remove_member
 from chatbot.knowledge.models import Document, DocumentVersion
@@ -33,7 +34,7 @@ def seen(app: Flask, person: Person, document_id: str) -> list[tuple[int, str | 
 
 def closed(app: Flask, *usernames: str) -> str:
     """A collection for these people; its id."""
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         made = create_collection(session, "staff", "members")
         for name in usernames:
             add_member(session, made.id, name)
@@ -41,7 +42,7 @@ def closed(app: Flask, *usernames: str) -> str:
 
 
 def change(app: Flask, document_id: str, **values: Any) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).where(Document.id == document_id).values(**values))
         session.commit()
@@ -105,7 +106,7 @@ def test_a_reader_sees_what_belongs_to_reading_and_nothing_else(app: Flask, ada:
 def test_an_administrators_key_for_the_chat_reads_as_a_user_does(app: Flask, root: Person) -> None:
     """F7"""
     id_ = add_and_ingest(app, HOURS).id
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         _, secret = keys.create_key(session, root.id, "Chat", [keys.CHAT], None)
     key = Person(root.id, "", secret, "")
     assert "error" not in read(app, key, id_).json  # type: ignore[operator]
@@ -123,7 +124,7 @@ def test_a_closed_collection_is_read_by_its_members_only(app: Flask, ada: Person
     assert [seen(app, who, document) for who in (bob, visitor(app, ada, "karl"))] == [GONE] * 2
     bounded = visitor(app, ada, "otto", collections=["staff"])
     assert seen(app, bounded, add_and_ingest(app, HOURS).id) == GONE
-    with app.app_context(), app.extensions["sessions"]() as session:
+    with app.app_context(), services(app).sessions() as session:
         remove_member(session, id_, ada.id)
     assert [seen(app, who, document) for who in (ada, granted)] == [GONE] * 2
 
@@ -159,7 +160,7 @@ def test_while_a_new_version_waits_the_one_that_answers_is_read(app: Flask, ada:
     id_ = add_and_ingest(app, HOURS).id
     replace(app, root, id_, RETURNS)
     # Parsed already, and not ready: as when its embeddings fail.
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).where(DocumentVersion.version == 2).values(text=RETURNS))
         session.commit()

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, select
 
+from chatbot.current import services
 from chatbot.errors import ChatbotError
 from chatbot.knowledge.documents import sync
 from chatbot.knowledge.documents.service import NewDocument, delete_document, sync_file
@@ -32,7 +33,7 @@ def files(number: int = 5, **fields: Any) -> list[NewDocument]:
 
 
 def synced(app: Flask, some: Sequence[NewDocument]) -> list[Synced | ChatbotError]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return sync_files(session, some)
 
 
@@ -51,7 +52,7 @@ def outcomes(done: Sequence[Synced | ChatbotError]) -> list[str]:
 def one_by_one(app: Flask, some: Sequence[NewDocument]) -> list[str]:
     found = []
     for new in some:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             try:
                 found.append(sync_file(session, new)[0])
             except ChatbotError as error:
@@ -63,7 +64,7 @@ def all_rows(app: Flask) -> list[tuple[Any, ...]]:
     tables = (Document.__table__, DocumentVersion.__table__)
     columns = [column for table in tables for column in table.columns if column.name not in OF_THE_WAY]
     query = select(*columns).join(DocumentVersion, DocumentVersion.document_id == Document.id)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return sorted((tuple(row) for row in session.execute(query)), key=repr)
 
 
@@ -100,7 +101,7 @@ def test_a_mixed_lot_becomes_what_each_would_have_become(app: Flask, make_app: M
 
 def test_new_ones_take_one_commit_and_unchanged_ones_none(sqlite_app: Flask) -> None:
     commits: list[int] = []
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         event.listen(session.get_bind(), "commit", lambda _connection: commits.append(1))
 
     synced(sqlite_app, files(50))
@@ -115,7 +116,7 @@ def test_new_ones_take_one_commit_and_unchanged_ones_none(sqlite_app: Flask) -> 
 def test_one_that_failed_is_queued_again(app: Flask) -> None:
     done = synced(app, files(3))
     ids = [one.document_id for one in done if isinstance(one, Synced)]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         document = session.get_one(Document, ids[1])
         session.rollback()
         sync.begin_write(session)
@@ -132,7 +133,7 @@ def test_a_deleted_one_comes_back(app: Flask) -> None:
     done = synced(app, files(2))
     for one in done:
         assert isinstance(one, Synced)
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             delete_document(session, one.document_id)
 
     assert outcomes(synced(app, files(2))) == ["added", "added"]
@@ -150,9 +151,9 @@ def test_originals_are_in_files_where_they_are_to_be(make_app: MakeApp, database
 
     synced(app, files(5))
 
-    folder = app.extensions["settings"].instance_path / "originals"
+    folder = services(app).settings.instance_path / "originals"
     assert sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file()) == [n.data for n in files(5)]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert set(session.execute(select(DocumentVersion.content, DocumentVersion.in_file)).all()) == {(b"", True)}
 
 
@@ -191,7 +192,7 @@ def test_of_two_who_bring_the_same_files_with_other_contents_one_is_the_first(
     monkeypatch.setattr(sync, "_known", known)
     lots = [[replace(new, data=f"{word} {n}".encode()) for n, new in enumerate(files(3))] for word in ("old", "new")]
     at_once(app, lots)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         found = session.execute(select(Document.source, func.count()).group_by(Document.source)).all()
     assert sorted(tuple(row) for row in found) == [(f"texts/{n}.md", 1) for n in range(3)]
 
@@ -205,6 +206,6 @@ def test_many_who_bring_the_same_at_once_bring_it_once(
     lots = [files(10), files(10)[::-1], [replace(new, collection="other") for new in files(10)[::-1]]]
     at_once(app, lots)
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalar(select(func.count()).select_from(Document)) == 20
         assert session.scalar(select(func.count()).select_from(DocumentVersion)) == 20

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 import pytest
 from sqlalchemy import select, update
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.egress import Limits
 from chatbot.knowledge.documents import urls
@@ -35,8 +36,8 @@ def server():
 @pytest.fixture
 def reached(app, server: WebServer) -> WebServer:
     """The server, which the application's operator has allowed by its network."""
-    limits = app.extensions["fetch_limits"]
-    app.extensions["fetch_limits"] = replace(
+    limits = services(app).fetch_limits
+    services(app).fetch_limits = replace(
         limits, ports=frozenset({server.port}), allowed_networks=(ip_network("127.0.0.1"),)
     )
     return server
@@ -55,11 +56,11 @@ def test_a_url_is_tried_without_storing_anything(app, client, root, reached):
 def resolving(app, *answers: list[str]) -> None:
     """From now on names lead to these addresses, one answer after another."""
     rest = iter(answers)
-    app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], resolve=lambda _: next(rest))
+    services(app).fetch_limits = replace(services(app).fetch_limits, resolve=lambda _: next(rest))
 
 
 def add(app, url: str, **fields) -> str:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return urls.add_url(session, NewUrl(url, **fields))[0].id
 
 
@@ -70,26 +71,26 @@ def ready(app, url: str, **fields) -> str:
 
 
 def document(app, id_: str) -> Document:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.get_one(Document, id_)
 
 
 def versions(app, id_: str) -> list[tuple[int, str, int]]:
     """(version, name, bytes) of what is stored."""
     query = select(DocumentVersion.version, DocumentVersion.filename, DocumentVersion.size_bytes)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         rows = session.execute(query.where(DocumentVersion.document_id == id_).order_by(DocumentVersion.version))
         return [tuple(row) for row in rows]
 
 
 def retry(app, id_: str) -> Document:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return urls.retry(session, id_)
 
 
 def due_now(app, id_: str) -> None:
     """The wait is over."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).where(Document.id == id_).values(next_attempt_at=utcnow()))
         session.commit()
@@ -222,8 +223,8 @@ def test_only_administrators_add_urls_and_try_again(client, ada, reached):
 
 def test_a_name_that_leads_inside_by_the_time_it_is_fetched_fails_for_good(app, client, root, server):
     """I5, I6"""
-    limits = replace(app.extensions["fetch_limits"], ports=frozenset({server.port}))
-    app.extensions["fetch_limits"] = limits
+    limits = replace(services(app).fetch_limits, ports=frozenset({server.port}))
+    services(app).fetch_limits = limits
     resolving(app, ["93.184.216.34"], ["127.0.0.1"])
     id_ = post(client, root, server.url("/hours", host="docs.example.com")).json["id"]
 
@@ -286,7 +287,7 @@ def test_no_transaction_is_open_while_a_page_is_fetched(app, reached, embedder):
     seen = []
 
     def write(file) -> None:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             begin_write(session)
             session.execute(update(Document).values(document_type="seen"))
             session.commit()
@@ -303,7 +304,7 @@ def test_a_document_that_is_deleted_while_it_is_fetched_stays_deleted(app, reach
     from chatbot.knowledge.documents.service import delete_document
 
     def write(file) -> None:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             delete_document(session, id_)
         file.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + PAGE.encode())
 
@@ -359,7 +360,7 @@ def test_what_it_is_the_server_says_before_the_url_does(app, reached, embedder, 
     """H2"""
     reached.page(path, body, media_type=media_type)
     id_ = ready(app, reached.url(path))
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         version = session.scalars(select(DocumentVersion).where(DocumentVersion.document_id == id_)).one()
         data = body if isinstance(body, bytes) else body.encode()
         assert (version.media_type, version.filename, version.content) == (kind, name, data)
@@ -377,7 +378,7 @@ def test_a_picture_is_refused_and_a_program_that_calls_itself_html_too(app, reac
 
 def test_a_page_larger_than_an_upload_may_be_is_refused(app, reached):
     """I7"""
-    app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], max_bytes=1000)
+    services(app).fetch_limits = replace(services(app).fetch_limits, max_bytes=1000)
     reached.page("/", HOURS * 100, media_type="text/plain")
     id_ = add(app, reached.url("/"))
     assert ingest_now(app, id_) == "failed"
@@ -454,9 +455,9 @@ def test_a_page_that_has_gone_fails_and_what_was_there_answers_on(app, reached, 
 
 def test_a_page_is_judged_again_each_time_it_is_fetched(app, reached, embedder):
     """I6"""
-    app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], resolve=lambda _: ["127.0.0.1"])
+    services(app).fetch_limits = replace(services(app).fetch_limits, resolve=lambda _: ["127.0.0.1"])
     id_ = ready(app, reached.url("/hours", host="docs.example.com"))
-    app.extensions["fetch_limits"] = replace(app.extensions["fetch_limits"], resolve=lambda _: ["10.0.0.1"])
+    services(app).fetch_limits = replace(services(app).fetch_limits, resolve=lambda _: ["10.0.0.1"])
     retry(app, id_)
     assert ingest_now(app, id_) == "failed"
     assert document(app, id_).error_code == "url_not_allowed"
@@ -490,7 +491,7 @@ def test_a_ready_document_without_a_url_has_nothing_to_try_again(app, client, ro
 
 def test_only_a_ready_document_is_fetched_again(app, reached):
     id_ = add(app, reached.url("/hours"))
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         with pytest.raises(NothingToRetry):
             urls.refetch(session, id_)
         assert not session.in_transaction()
@@ -531,7 +532,7 @@ def test_an_operator_allows_his_own_hosts(make_app, server, tmp_path):
 
 def test_without_settings_only_the_public_internet_is_reached(make_app, server):
     """I1"""
-    limits = make_app().extensions["fetch_limits"]
+    limits = services(make_app()).fetch_limits
     assert (limits.ports, limits.allowed_networks, limits.allowed_hosts) == ({80, 443}, (), frozenset())
     assert limits.max_bytes == 25 * 1024 * 1024
     assert (limits.media_types, limits.resolve, limits.tls) == (urls.MEDIA_TYPES, Limits().resolve, None)
@@ -541,7 +542,7 @@ def test_the_encoding_that_only_the_header_names_is_read(app, reached, embedder)
     page = "<title>T</title><p>Książnica jest otwarta w święta od dziewiątej.</p>".encode("iso-8859-2")
     reached.page("/pl", page, media_type="text/html; charset=iso-8859-2")
     id_ = ready(app, reached.url("/pl"))
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         text = session.scalar(select(DocumentVersion.text).where(DocumentVersion.document_id == id_))
     assert text == "Książnica jest otwarta w święta od dziewiątej."
 

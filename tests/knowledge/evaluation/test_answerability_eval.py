@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from chatbot.current import services
 from chatbot.knowledge.evaluation import answerability_eval
 from chatbot.knowledge.evaluation.retrieval_eval import BadSet
 from chatbot.rag.grounding.answerability import FEATURES, fit
@@ -106,7 +107,7 @@ def test_a_report_worked_out_by_hand() -> None:
 
 
 def test_a_calibrated_generation_decides_by_its_gate_until_it_is_forgotten(shop: Flask, folder: Path) -> None:
-    retriever = shop.extensions["retriever"]
+    retriever = services(shop).retriever
     before = retriever.find("When does the shop open?", 4)
 
     status, output = run(shop, "calibrate", str(folder))
@@ -135,7 +136,7 @@ def test_calibrate_with_two_documents_and_eight_questions_learns_a_gate(sqlite_a
     status, output = run(sqlite_app, "calibrate", str(tmp_path))
 
     assert status == 0, output
-    retriever = sqlite_app.extensions["retriever"]
+    retriever = services(sqlite_app).retriever
     assert retriever.find("When does the shop open?", 4).passages
     assert not retriever.find("Who painted the Sistine Chapel?", 4).passages
 
@@ -143,7 +144,7 @@ def test_calibrate_with_two_documents_and_eight_questions_learns_a_gate(sqlite_a
 def test_a_dry_run_stores_nothing(shop: Flask, folder: Path) -> None:
     status, output = run(shop, "calibrate", str(folder), "--dry-run")
     assert status == 0, output
-    assert shop.extensions["retriever"].index().gate is None
+    assert services(shop).retriever.index().gate is None
 
 
 def test_a_run_measures_the_search_the_gate_and_the_answers(shop: Flask, folder: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.knowledge.evaluation import retrieval_eval
 from chatbot.knowledge.evaluation.retrieval_eval import (
     BadSet,
@@ -180,7 +181,7 @@ def test_documents_of_the_knowledge_base_are_known_by_id_title_source_or_the_end
     first = add_and_ingest(sqlite_app, "One.", title="First", source="docs/guide/first.md").id
     second = add_and_ingest(sqlite_app, "Two.", title="Second", source="docs/second.md").id
     qrels = f"q1\tguide/first.md\t1\nq1\tFirst\t1\nq2\t{second}\t1\nq2\tnowhere\t1\n"
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         names = retrieval_eval.live_names(session, read_set(write_set(tmp_path / "a", qrels)))
         assert names == {first: ["First", "guide/first.md"], second: [second]}
         with pytest.raises(BadSet, match="None of the documents"):
@@ -190,9 +191,9 @@ def test_documents_of_the_knowledge_base_are_known_by_id_title_source_or_the_end
 def test_a_corpus_becomes_documents_as_ingestion_makes_them_and_once_only(sqlite_app, tmp_path):
     entries = retrieval_eval.corpus_of(read_set(write_set(tmp_path / "set", WITH_HEADER, corpus=True)))
     for _ in range(2):
-        with sqlite_app.extensions["sessions"]() as session:
+        with services(sqlite_app).sessions() as session:
             retrieval_eval.fill(session, entries)
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         documents = session.scalars(select(Document)).all()
         texts = session.scalars(select(DocumentVersion.text)).all()
     assert sorted((d.title, d.status, d.language) for d in documents) == [

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from sqlalchemy import select
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.index import activation
@@ -36,36 +37,36 @@ QUESTION = "When is the shop open?"
 @pytest.fixture
 def other(make_app, app, database_url):
     """Another process on the same database."""
-    return make_app(database_url=database_url, instance_path=app.extensions["settings"].instance_path)
+    return make_app(database_url=database_url, instance_path=services(app).settings.instance_path)
 
 
 def activate(app, number: int) -> None:
-    with app.extensions["sessions"]() as session:
-        activation.activate(session, app.extensions["embedders"], number)
+    with services(app).sessions() as session:
+        activation.activate(session, services(app).embedders, number)
 
 
 def rollback(app) -> tuple[int, int]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return activation.rollback(session)
 
 
 def drop(app, number: int) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return activation.drop(session, number)
 
 
 def active(app) -> list[int]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return list(session.scalars(select(Generation.id).where(Generation.active == 1)))
 
 
 def statuses(app) -> dict[str, str]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return {row[0]: row[1] for row in session.execute(select(Document.id, Document.status))}
 
 
 def chunk_count(app, document_id: str) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.get_one(Document, document_id).chunk_count
 
 
@@ -139,7 +140,7 @@ def test_an_embedder_that_changed_its_dimension_or_is_away_is_not_activated(app,
         activate(app, number)
     other.error = None
     generation_dimension = generation(app, number).dimension
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.get_one(Generation, number).dimension = generation_dimension + 1
         session.commit()
@@ -341,13 +342,13 @@ def test_a_start_with_another_model_says_so_and_stats_name_both(sqlite_app, make
     add_and_ingest(sqlite_app, HOURS)
     other = make_app(embedding_model="text-embedding-3-small", openai_api_key="sk-test")
     with structlog.testing.capture_logs() as logs:
-        other.extensions["retriever"].warm_up()
+        services(other).retriever.warm_up()
     (warning,) = [entry for entry in logs if entry["event"] == "embedding_model_kept"]
     assert (warning["configured"], warning["serving"]) == ("text-embedding-3-small", "all-MiniLM-L6-v2")
     shown = other.test_cli_runner().invoke(args=["knowledge", "stats"]).output
     assert "embedder: all-MiniLM-L6-v2" in shown
     assert "configured_embedder: text-embedding-3-small" in shown
-    with sqlite_app.extensions["sessions"]() as session:
+    with services(sqlite_app).sessions() as session:
         assert service.stats(session, "x")["configured_embedder"] == "x"
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents import service, updates
 from chatbot.knowledge.index import keyword_counts, keywords
@@ -253,7 +254,7 @@ def test_the_generation_knows_the_languages_of_its_documents(app, session):
 def test_deleting_a_document_takes_its_terms_along_at_once(app, session):
     """J3: emptied text has no words, whatever becomes of the row."""
     gone, stays = add_and_ingest(app, HOURS), add_and_ingest(app, RETURNS)
-    with app.extensions["sessions"]() as other:
+    with services(app).sessions() as other:
         service.delete_document(other, gone.id)
     (left,) = visible(app)
     assert indexed(session) == {left.id}
@@ -271,7 +272,7 @@ def test_deleting_a_chunks_row_takes_its_terms_along(app, session):
 def test_a_new_title_is_found_at_once(app, session):
     id_ = add_and_ingest(app, HOURS, title="Opening times").id
     assert len(search(session, "bakery opens")) == 1
-    with app.extensions["sessions"]() as other:
+    with services(app).sessions() as other:
         updates.edit_document(other, id_, {"title": "The bakery"})
     assert texts(session, search(session, "bakery")) == [HOURS]
     assert search(session, "times") == []
@@ -285,7 +286,7 @@ def test_a_title_that_changes_while_a_long_text_goes_in_is_that_of_all_its_chunk
         real(*args)
         batches.append(1)
         if len(batches) == 2:
-            with app.extensions["sessions"]() as other:
+            with services(app).sessions() as other:
                 updates.edit_document(other, id_, {"title": "Newname"})
 
     monkeypatch.setattr(ingest, "fill_vectors", named_anew)
@@ -301,7 +302,7 @@ def test_a_title_that_changes_while_a_long_text_goes_in_is_that_of_all_its_chunk
 def test_a_new_version_is_found_by_its_own_words_only(app, session):
     """J3"""
     id_ = add_and_ingest(app, "Umbrellas are sold here.").id
-    with app.extensions["sessions"]() as other:
+    with services(app).sessions() as other:
         service.put_content(other, id_, service.NewDocument(b"Parasols are sold here.", filename="a.md"))
     ingest_now(app, id_)
     assert search(session, "umbrella") == []

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text, update
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.index import pgvector_store
 from chatbot.knowledge.index.pgvector_store import TableVectors
@@ -24,12 +25,12 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 
 
 def rows(app: Flask, query: str) -> list[tuple[object, ...]]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return [tuple(row) for row in session.execute(text(query))]
 
 
 def held(app: Flask) -> TableVectors:
-    store = app.extensions["retriever"].index().store
+    store = services(app).retriever.index().store
     current = store.current()
     assert isinstance(current, TableVectors)
     return current
@@ -42,18 +43,18 @@ def build(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
 
     def built() -> None:
         held(app)
-        assert pgvector_store.build_index(app.extensions["sessions"], 1)
-        app.extensions["retriever"]._active = None
+        assert pgvector_store.build_index(services(app).sessions, 1)
+        services(app).retriever._active = None
         assert held(app).indexed
 
     yield built
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         pgvector_store.drop(session, 1)
 
 
 def test_both_stores_find_the_same(app: Flask) -> None:
     add_and_ingest(app, long_text(40))
-    index = app.extensions["retriever"].index()
+    index = services(app).retriever.index()
     query = index.store.query_vector("alpha section 7")
     in_memory = FaissStore(index.store.embeddings, index.rows).current()
 
@@ -67,7 +68,7 @@ def test_both_stores_find_the_same(app: Flask) -> None:
 def test_it_follows_what_is_added_replaced_switched_off_and_deleted(app: Flask) -> None:
     document = add_and_ingest(app, HOURS)
     assert found(app, "When does the shop open?", mode="dense")
-    client, before = app.extensions["sessions"], held(app).size
+    client, before = services(app).sessions, held(app).size
 
     with client() as session:
         begin_write(session)
@@ -83,7 +84,7 @@ def test_it_follows_what_is_added_replaced_switched_off_and_deleted(app: Flask) 
 def test_whoever_comes_together_brings_it_up_to_date_once(app: Flask) -> None:
     """M10"""
     add_and_ingest(app, long_text(60))
-    sessions, revisions = app.extensions["sessions"], []
+    sessions, revisions = services(app).sessions, []
     threads = [threading.Thread(target=lambda: revisions.append(pgvector_store.follow(sessions, 1))) for _ in range(6)]
 
     for thread in threads:
@@ -97,7 +98,7 @@ def test_whoever_comes_together_brings_it_up_to_date_once(app: Flask) -> None:
 
 def test_the_approximate_index_finds_what_comparing_all_finds(app: Flask, build: Callable[[], None]) -> None:
     add_and_ingest(app, long_text(60))
-    index = app.extensions["retriever"].index()
+    index = services(app).retriever.index()
     query = index.store.query_vector("alpha section 7")
     exact = held(app).search(query, 10, None)
 
@@ -113,7 +114,7 @@ def test_with_the_index_too_a_filter_works_inside_the_search(app: Flask, build: 
     mine = add_and_ingest(app, RETURNS, collection="mine")
     build()
 
-    passages = app.extensions["retriever"].search("When does the shop open?", 1, collections_of(app, "mine"))[0]
+    passages = services(app).retriever.search("When does the shop open?", 1, collections_of(app, "mine"))[0]
 
     assert [passage.document_id for passage in passages] == [mine.id]
 
@@ -121,21 +122,21 @@ def test_with_the_index_too_a_filter_works_inside_the_search(app: Flask, build: 
 def test_a_build_that_was_killed_is_made_anew(app: Flask, build: Callable[[], None]) -> None:
     add_and_ingest(app, long_text(30))
     build()
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         name = pgvector_store.index_name(1)
         session.execute(text(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass('{name}')"))
         session.commit()
 
-    assert pgvector_store.build_index(app.extensions["sessions"], 1)
-    assert not pgvector_store.build_index(app.extensions["sessions"], 1)
+    assert pgvector_store.build_index(services(app).sessions, 1)
+    assert not pgvector_store.build_index(services(app).sessions, 1)
 
 
 def test_a_damaged_vector_does_not_end_every_search(app: Flask) -> None:
     """M7"""
     add_and_ingest(app, HOURS)
     add_and_ingest(app, RETURNS)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(ChunkRow).where(ChunkRow.id == 1).values(embedding=b"1234"))
         session.commit()
@@ -172,7 +173,7 @@ def test_a_worker_brings_new_documents_in_and_builds_the_index(app: Flask, monke
         sweep_documents.run()
 
     assert held(app).indexed
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         pgvector_store.drop(session, 1)
 
 
@@ -180,7 +181,7 @@ def test_dropping_a_generation_takes_its_index_along(app: Flask, build: Callable
     add_and_ingest(app, HOURS)
     build()
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         pgvector_store.drop(session, 1)
 
     assert rows(app, f"SELECT to_regclass('{pgvector_store.index_name(1)}')") == [(None,)]

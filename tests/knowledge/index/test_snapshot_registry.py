@@ -14,6 +14,7 @@ from sqlalchemy import func, select, update
 
 from chatbot.backup import service as backup
 from chatbot.backup.archive import reading
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.extensions import db
 from chatbot.knowledge.documents import service
@@ -59,8 +60,8 @@ def pulls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, int, bool]]
 
 
 def write(app: Flask, number: int = 1) -> Path:
-    retriever = app.extensions["retriever"]
-    with app.extensions["sessions"]() as session:
+    retriever = services(app).retriever
+    with services(app).sessions() as session:
         generation = session.get_one(Generation, number)
     return retriever.write_file(generation)[1].path
 
@@ -70,7 +71,7 @@ def files(app: Flask) -> list[str]:
 
 
 def in_session(app: Flask, call, *args):
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return call(session, *args)
 
 
@@ -90,7 +91,7 @@ def test_a_start_from_a_file_reads_only_what_changed_since(app, again, pulls):
 
     assert found(other, QUESTION) == [HOURS + " Closed in August.", RETURNS]
     assert [pull[1:] for pull in pulls] == [(1, False)]
-    assert other.extensions["retriever"].index_stats()["vectors"] == 2
+    assert services(other).retriever.index_stats()["vectors"] == 2
     assert path.name.startswith("1-2-")
     assert files(app) == [path.name]
 
@@ -135,7 +136,7 @@ def test_a_file_of_rows_that_a_purge_has_overtaken_is_not_kept(app):
     revision = in_session(app, lambda session: session.get_one(Generation, 1).revision)
     in_session(app, service.delete_document, gone)
     in_session(app, service.purge)
-    notes = snapshot_registry.SqlSnapshotRegistry(app.extensions["sessions"], 1)
+    notes = snapshot_registry.SqlSnapshotRegistry(services(app).sessions, 1)
     assert notes.note("0" * 16, revision) is False
     assert notes.note("1" * 16, revision + 1) is True
     assert notes.tokens() == {"1" * 16}
@@ -195,7 +196,7 @@ def test_after_a_restore_the_index_is_read_from_the_rows(app, again, tmp_path, p
     in_session(app, backup.create, tmp_path / "b.zip")
     add_and_ingest(app, HOURS)
     write(app)
-    with reading(tmp_path / "b.zip") as archive, app.extensions["sessions"]() as session:
+    with reading(tmp_path / "b.zip") as archive, services(app).sessions() as session:
         backup.restore(session, archive, replace=True)
     pulls.clear()
     assert found(again(), QUESTION) == [RETURNS]
@@ -206,7 +207,7 @@ def test_after_a_restore_the_index_is_read_from_the_rows(app, again, tmp_path, p
 def test_the_file_of_a_generation_that_was_dropped_goes_with_the_next_one(app):
     add_and_ingest(app, HOURS)
     first = write(app)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.add(Generation(embedder="x", dimension=384, chunk_tokens=9, threshold=0.0, built_at=utcnow()))
         session.commit()
@@ -216,9 +217,9 @@ def test_the_file_of_a_generation_that_was_dropped_goes_with_the_next_one(app):
         session.get_one(Generation, 2).active = 1
         session.commit()
         activation.drop(session, 1)
-    notes = snapshot_registry.SqlSnapshotRegistry(app.extensions["sessions"], 2)
+    notes = snapshot_registry.SqlSnapshotRegistry(services(app).sessions, 2)
     shelf = SnapshotStore(first.parent, SnapshotHeader(2, "x", 384), notes)
-    assert snapshot_registry.SqlSnapshotRegistry(app.extensions["sessions"], 1).note("late", 99) is False
+    assert snapshot_registry.SqlSnapshotRegistry(services(app).sessions, 1).note("late", 99) is False
     with shelf.writing():
         shelf._sweep()
     assert files(app) == []
@@ -256,7 +257,7 @@ def test_stats_say_how_vectors_are_searched(app, monkeypatch):
     monkeypatch.setattr(snapshot_module, "TAIL_LIMIT", 1)
     for text in (HOURS, RETURNS, DUCKS):
         add_and_ingest(app, text)
-    retriever = app.extensions["retriever"]
+    retriever = services(app).retriever
     store = retriever.index().store
     store._upkeep = False
     store.current()
@@ -286,7 +287,7 @@ class TestTheCommand:
         assert "There is no document yet." in self.run(app).output
         id_ = add_and_ingest(app, HOURS).id
         assert "There is no generation 7" in self.run(app, "--generation", "7").output
-        shelf = app.extensions["retriever"].index().store._shelf
+        shelf = services(app).retriever.index().store._shelf
         with shelf.writing():
             assert "Another process is writing one" in self.run(app).output
         in_session(app, service.delete_document, id_)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.service import NewDocument
@@ -32,12 +33,12 @@ class Killed(BaseException):
 
 
 def document(app, document_id: str) -> Document:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.get_one(Document, document_id)
 
 
 def change(app, document_id: str, **values) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).where(Document.id == document_id).values(**values))
         session.commit()
@@ -49,14 +50,14 @@ def silence(app, document_id: str) -> None:
 
 
 def chunk_rows(app, document_id: str) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.scalars(
             select(func.count(ChunkRow.id)).where(ChunkRow.document_id == document_id, ChunkRow.text != "")
         ).one()
 
 
 def put_content(app, document_id: str, content: str) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         service.put_content(session, document_id, NewDocument(content.encode(), filename="a.md"))
 
 
@@ -79,7 +80,7 @@ def test_a_document_goes_from_queued_to_ready_and_its_columns_tell(app, embedder
 def test_each_chunk_is_its_place_in_the_text_of_the_version(app, embedder):
     id_ = add(app, "# Ünïcode 👋\n\n" + HOURS * 4 + "\n\n## More\n\n" + RETURNS * 4)
     ingest_now(app, id_)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         text = session.scalars(select(DocumentVersion.text).where(DocumentVersion.document_id == id_)).one()
     chunks = visible(app)
     assert [text[c.char_start : c.char_end] for c in chunks] == [c.text for c in chunks]
@@ -356,13 +357,13 @@ if batches:
         calls.append(1)
         real(*args)
     ingest.fill_vectors = stops
-with app.extensions["sessions"]() as session:
-    print(ingest.ingest(session, app.extensions["embedders"], document_id, 60), flush=True)
+with services(app).sessions() as session:
+    print(ingest.ingest(session, services(app).embedders, document_id, 60), flush=True)
 """
 
 
 def run_worker(app, models_path, database_url, document_id: str, batches: str) -> subprocess.Popen:
-    instance = app.extensions["settings"].instance_path
+    instance = services(app).settings.instance_path
     arguments = [
         sys.executable,
         "-c",
@@ -489,8 +490,8 @@ def test_workers_in_parallel_lose_no_chunk(app, embedder):
     ids = [add(app, long_text(3, f"word{n}")) for n in range(6)]
     assert at_once(6, lambda n: ingest_now(app, ids[n])) == ["ready"] * 6
     found(app, "word", 1)
-    assert len(visible(app)) == 18 == app.extensions["retriever"].index_stats()["vectors"]
-    with app.extensions["sessions"]() as session:
+    assert len(visible(app)) == 18 == services(app).retriever.index_stats()["vectors"]
+    with services(app).sessions() as session:
         assert session.scalars(select(func.count(Generation.id))).one() == 1
 
 
@@ -518,7 +519,7 @@ def test_a_document_deleted_while_it_is_ingested_ends_deleted_or_never_half(app,
             if who == 0:
                 return ingest_now(app, id_)
             time.sleep(n % 10 * 0.004)
-            with app.extensions["sessions"]() as session:
+            with services(app).sessions() as session:
                 return service.delete_document(session, id_).chunks
 
         ingested, removed = at_once(2, work)
@@ -528,7 +529,7 @@ def test_a_document_deleted_while_it_is_ingested_ends_deleted_or_never_half(app,
         assert chunk_rows(app, id_) == 0
     assert len(visible(app)) == 1
     assert found(app, "round", 50) == ["Something else that stays here."]
-    assert app.extensions["retriever"].index_stats()["vectors"] == 1
+    assert services(app).retriever.index_stats()["vectors"] == 1
 
 
 def test_a_new_version_replaces_the_old_one_only_when_it_is_ready(app, embedder, monkeypatch):
@@ -594,7 +595,7 @@ def test_chunks_that_did_not_change_are_not_embedded_again(app, embedder):
 
 
 def _vector(app, chunk_id: int) -> bytes:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.scalars(select(ChunkRow.embedding).where(ChunkRow.id == chunk_id)).one()
 
 
@@ -623,7 +624,7 @@ def test_two_workers_that_make_the_first_generation_make_one(app, monkeypatch):
 
     monkeypatch.setattr(ingest, "ensure_generation", together)
     assert at_once(2, lambda n: ingest_now(app, ids[n])) == ["ready", "ready"]
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalars(select(Generation.active)).all() == [1]
 
 

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import service, updates
 from chatbot.knowledge.index import activation
@@ -51,7 +52,7 @@ def add_mixed(app: Flask) -> list[str]:
 
 def terms(app: Flask) -> list[str]:
     """The words that chunks are found by."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         found = session.execute(text("SELECT CAST(terms AS text) FROM chunk_terms")).all()
     # Each database writes them in its own way.
     words = [{word.partition(":")[0].strip("'") for word in row[0].split()} for row in found]
@@ -59,8 +60,8 @@ def terms(app: Flask) -> list[str]:
 
 
 def at_once(app: Flask, lease: float = 60) -> int:
-    with app.extensions["sessions"]() as session:
-        return ingest_together(session, app.extensions["embedders"], lease)
+    with services(app).sessions() as session:
+        return ingest_together(session, services(app).embedders, lease)
 
 
 # These say when, by whom or in which order something was done.
@@ -87,23 +88,23 @@ def all_rows(app: Flask) -> list[tuple[Any, ...]]:
     ]
     query = select(*columns).select_from(Document).join(DocumentVersion, DocumentVersion.document_id == Document.id)
     query = query.join(ChunkRow, ChunkRow.version_id == DocumentVersion.id)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return sorted((tuple(row) for row in session.execute(query)), key=repr)
 
 
 def statuses(app: Flask) -> list[str]:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return list(session.scalars(select(Document.status).order_by(Document.source)))
 
 
 def document(app: Flask, document_id: str) -> Document:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.scalars(select(Document).where(Document.id == document_id)).one()
 
 
 def empty(app: Flask, document_id: str) -> None:
     """What was put in has nothing to read in it."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).where(DocumentVersion.document_id == document_id).values(content=b" "))
         session.commit()
@@ -111,7 +112,7 @@ def empty(app: Flask, document_id: str) -> None:
 
 def silence(app: Flask) -> None:
     """The worker's leases have run out."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).values(lease_until=utcnow() - timedelta(seconds=1)))
         session.commit()
@@ -134,7 +135,7 @@ def test_they_become_what_each_would_have_become_by_itself(app: Flask, make_app:
     assert terms(app) == terms(alone)
     best = [found(one, "Who closes door 103?", k=1, mode="keyword") for one in (app, alone)]
     assert best == [[TEXTS[3]]] * 2
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalars(select(Generation.revision)).one() == 1
 
 
@@ -163,7 +164,7 @@ def test_killed_at_any_step_nothing_is_half_there_and_the_next_one_finishes(
         patch.setattr(ingest_batch, step, dies)
         with pytest.raises(Killed):
             at_once(app)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         assert session.scalar(select(func.count(ChunkRow.id))) == 0
     silence(app)
     sweep(app)
@@ -179,7 +180,7 @@ def test_one_that_is_deleted_meanwhile_stays_deleted(app: Flask, monkeypatch: py
 
     def deletes(*args: Any) -> None:
         real(*args)
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             service.delete_document(session, ids[2])
 
     monkeypatch.setattr(ingest_batch, "fill_vectors", deletes)
@@ -229,7 +230,7 @@ def test_an_embedder_that_is_away_leaves_them_waiting_with_a_reason(
     assert {(one.status, one.attempts, one.lease_owner) for one in waiting} == {("queued", 0, None)}
     assert {one.blocked_because for one in waiting} == {str(EmbedderUnavailable())}
     assert at_once(app) == 0
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(Document).values(next_attempt_at=utcnow()))
         session.commit()
@@ -269,7 +270,7 @@ def test_one_that_is_renamed_meanwhile_is_found_by_its_new_name(app: Flask, monk
     ids = add_all(app)
 
     def renames() -> None:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             updates.edit_document(session, ids[2], {"title": "Portcullis"})
 
     meanwhile(monkeypatch, renames)
@@ -285,7 +286,7 @@ def test_one_that_is_replaced_meanwhile_becomes_the_new_text(app: Flask, monkeyp
     ids = add_all(app)
 
     def replaces() -> None:
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             service.put_content(session, ids[2], service.NewDocument(HOURS.encode(), filename="a.md"))
 
     meanwhile(monkeypatch, replaces)
@@ -301,17 +302,17 @@ def test_they_follow_a_generation_that_is_activated_meanwhile(app: Flask, monkey
     add_all(app)
 
     def activates() -> None:
-        with app.extensions["sessions"]() as session:
-            generation, owner = reindex.begin(session, app.extensions["embedders"], chunk_tokens=100)
-        reindex.build(app.extensions["sessions"], app.extensions["embedders"], generation, owner)
-        with app.extensions["sessions"]() as session:
-            activation.activate(session, app.extensions["embedders"], generation.id)
+        with services(app).sessions() as session:
+            generation, owner = reindex.begin(session, services(app).embedders, chunk_tokens=100)
+        reindex.build(services(app).sessions, services(app).embedders, generation, owner)
+        with services(app).sessions() as session:
+            activation.activate(session, services(app).embedders, generation.id)
 
     meanwhile(monkeypatch, activates)
 
     assert at_once(app) == len(TEXTS)
 
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         active = session.scalars(select(Generation.id).where(Generation.active == 1)).one()
         of = select(ChunkRow.generation_id).where(ChunkRow.text.startswith("# Rule"))
         assert set(session.scalars(of)) == {active}
@@ -347,7 +348,7 @@ def test_what_is_large_or_new_content_or_was_tried_goes_its_own_way(app: Flask) 
     ids = add_all(app)
     for document_id in ids[:2]:
         ingest_now(app, document_id)
-        with app.extensions["sessions"]() as session:
+        with services(app).sessions() as session:
             service.put_content(session, document_id, service.NewDocument(HOURS.encode(), filename="a.md"))
     add(app, "word " * 3000, filename="rules/large.md")
 
@@ -375,7 +376,7 @@ def test_workers_beside_people_who_change_documents_lock_nobody_out(
     def work(some: list[str], step: Callable[[Any, str], object]) -> None:
         for document_id in some:
             try:
-                with app.extensions["sessions"]() as session:
+                with services(app).sessions() as session:
                     step(session, document_id)
             except Exception as error:
                 refused.append(error)
@@ -403,7 +404,7 @@ def test_workers_beside_people_who_change_documents_lock_nobody_out(
     gone = set(ids[::-3])
     assert {id_ for id_ in ids if document(app, id_).status == "deleted"} == gone
     assert {document(app, id_).status for id_ in set(ids) - gone} == {"ready"}
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         there = select(ChunkRow.document_id).where(ChunkRow.added_revision.is_not(None), ChunkRow.text != "")
         assert sorted(session.scalars(there)) == sorted(set(ids) - gone)
         assert not [check.findings for check in verify(session, KNOWLEDGE, fix=False) if check.findings]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.service import NewDocument
@@ -38,20 +39,20 @@ class OtherEmbedder(CountingEmbedder):
 
 
 def with_other(app) -> OtherEmbedder:
-    embedders = app.extensions["embedders"]
-    embedders._made[OtherEmbedder.name] = OtherEmbedder(app.extensions["settings"])
+    embedders = services(app).embedders
+    embedders._made[OtherEmbedder.name] = OtherEmbedder(services(app).settings)
     return embedders._made[OtherEmbedder.name]
 
 
 def begun(app, model: str | None = None, chunk_tokens: int | None = SMALL, number: int | None = None):
-    with app.extensions["sessions"]() as session:
-        return reindex.begin(session, app.extensions["embedders"], model, chunk_tokens, number)
+    with services(app).sessions() as session:
+        return reindex.begin(session, services(app).embedders, model, chunk_tokens, number)
 
 
 def built(app, *args, threads: int = 1, **kwargs) -> int:
     """Builds a generation; gives its number."""
     generation, owner = begun(app, *args, **kwargs)
-    reindex.build(app.extensions["sessions"], app.extensions["embedders"], generation, owner, threads=threads)
+    reindex.build(services(app).sessions, services(app).embedders, generation, owner, threads=threads)
     return generation.id
 
 
@@ -77,14 +78,14 @@ def rows(app, generation_id: int, *without: str) -> list[list[Any]]:
     """Everything that is stored of a generation, but for the rows' own numbers."""
     names = [name for name in COLUMNS if name not in without]
     query = select(ChunkRow).where(ChunkRow.generation_id == generation_id)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         chunks = session.scalars(query.order_by(ChunkRow.version_id, ChunkRow.ordinal)).all()
         return [[getattr(chunk, name) for name in names] for chunk in chunks]
 
 
 def silence(app, generation_id: int) -> None:
     """The lease of a build that was killed has run out."""
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         values = {"lease_until": utcnow() - timedelta(seconds=1)}
         session.execute(update(Generation).where(Generation.id == generation_id).values(values))
@@ -92,22 +93,22 @@ def silence(app, generation_id: int) -> None:
 
 
 def generation(app, generation_id: int) -> Generation:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.get_one(Generation, generation_id)
 
 
 def missing(app, generation_id: int) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return len(lacking(session, generation_id))
 
 
 def put_content(app, document_id: str, content: str) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         service.put_content(session, document_id, NewDocument(content.encode(), filename="a.md"))
 
 
 def delete(app, document_id: str) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         service.delete_document(session, document_id)
 
 
@@ -127,7 +128,7 @@ def test_a_generation_is_built_beside_the_one_that_answers_and_changes_no_answer
 
 
 def _listed(app):
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return generations(session)
 
 
@@ -241,7 +242,7 @@ def test_two_builds_do_not_work_on_the_same_generation_and_the_second_says_so(ap
     first, owner = begun(app)
     with pytest.raises(GenerationRefused, match="Generation 2 is being built by another process"):
         begun(app)
-    reindex.build(app.extensions["sessions"], app.extensions["embedders"], first, owner)
+    reindex.build(services(app).sessions, services(app).embedders, first, owner)
     assert begun(app)[0].id == first.id  # It is free again.
 
 
@@ -251,7 +252,7 @@ def test_a_build_whose_lease_was_taken_writes_nothing_more(app, embedder):
     silence(app, slow.id)
     begun(app)
     with pytest.raises(reindex.BuildLost):
-        reindex.build(app.extensions["sessions"], app.extensions["embedders"], slow, owner)
+        reindex.build(services(app).sessions, services(app).embedders, slow, owner)
     assert rows(app, slow.id) == []
     assert generation(app, slow.id).lease_owner is not None  # The other one's.
 
@@ -306,8 +307,8 @@ def test_a_document_that_is_switched_off_is_built_and_not_found(app, embedder):
     add_and_ingest(app, RETURNS)
     number = built(app)
     assert [row[8] for row in rows(app, number)] == [HOURS, RETURNS]
-    with app.extensions["sessions"]() as session:
-        activate(session, app.extensions["embedders"], number)
+    with services(app).sessions() as session:
+        activate(session, services(app).embedders, number)
     assert found(app, "When is the shop open?") == [RETURNS]
 
 
@@ -328,7 +329,7 @@ def test_a_built_generation_is_brought_up_to_date_by_its_number(app, embedder):
 
 def test_a_document_without_a_text_ends_the_build_with_a_reason(app, embedder):
     id_ = add_and_ingest(app, HOURS).id
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         session.execute(update(DocumentVersion).where(DocumentVersion.document_id == id_).values(text=None))
         session.commit()
@@ -365,10 +366,10 @@ def test_a_generation_dropped_or_activated_while_it_is_built_gets_nothing_more(a
     add_and_ingest(app, HOURS)
     slow, owner = begun(app)
     silence(app, slow.id)
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         drop(session, slow.id)
     with pytest.raises(reindex.BuildLost):
-        reindex.build(app.extensions["sessions"], app.extensions["embedders"], slow, owner)
+        reindex.build(services(app).sessions, services(app).embedders, slow, owner)
     assert rows(app, slow.id) == []
 
 
@@ -382,6 +383,6 @@ def test_builds_and_ingestion_at_once_lose_nothing(app, embedder):
     number = built(app, threads=2)
     worker.join()
     assert built(app, number=number) == number
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         ready = session.scalars(select(func.count()).where(Document.status == "ready")).one()
     assert ready == 8 == len({row[0] for row in rows(app, number)})

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
+from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import queue_status
 from chatbot.knowledge.models import Document, WorkerRow
@@ -47,5 +48,5 @@ def test_an_index_that_is_not_loaded_yet_is_told(app):
     assert checks(app)["index"] == "ok"
     add_and_ingest(app, HOURS)
     assert checks(app)["index"] == "It is loaded with the first question."
-    app.extensions["retriever"].warm_up()
+    services(app).retriever.warm_up()
     assert checks(app)["index"] == "ok"

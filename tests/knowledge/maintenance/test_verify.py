@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, select, text, update
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.index import activation
 from chatbot.knowledge.index.chunk_reader import ChunkReader
@@ -23,9 +24,8 @@ QUESTION = "When is the shop open?"
 
 
 def results(app, *, fix: bool = False) -> dict[str, verify.Result]:
-    parts = app.extensions
-    checks = (*verify.KNOWLEDGE, verify.vectors_held(parts["retriever"]))
-    with parts["sessions"]() as session:
+    checks = (*verify.KNOWLEDGE, verify.vectors_held(services(app).retriever))
+    with services(app).sessions() as session:
         return {result.name: result for result in verify.verify(session, checks, fix=fix)}
 
 
@@ -34,7 +34,7 @@ def wrong(app) -> dict[str, list[str]]:
 
 
 def execute(app, *statements) -> None:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         begin_write(session)
         for statement in statements:
             session.execute(statement)
@@ -42,7 +42,7 @@ def execute(app, *statements) -> None:
 
 
 def status(app, document_id: str) -> str:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.get_one(Document, document_id).status
 
 
@@ -68,7 +68,7 @@ def test_generations_beside_each_other_agree_before_and_after_a_switch(app, ids)
     assert wrong(app) == {}
     activate(app, number)
     assert wrong(app) == {}
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         activation.rollback(session)
     assert wrong(app) == {}
 
@@ -148,7 +148,7 @@ def test_a_damaged_document_is_found_and_ingested_again(app, other, ids, damage,
     assert wrong(app) == {}
     assert [(c.document_id, c.ordinal, c.text) for c in visible(app)] == before
     found(other, QUESTION)
-    assert other.extensions["retriever"].index_stats()["vectors"] == len(before)
+    assert services(other).retriever.index_stats()["vectors"] == len(before)
 
 
 def test_what_is_deleted_or_outdated_and_still_visible_is_removed_in_every_process(app, other, ids):
@@ -182,7 +182,7 @@ def test_a_text_is_kept_when_its_original_is_damaged_too(app, ids):
 
 
 def _number(app) -> str:
-    return "rowid" if app.extensions["sessions"]().get_bind().dialect.name == "sqlite" else "chunk_id"
+    return "rowid" if services(app).sessions().get_bind().dialect.name == "sqlite" else "chunk_id"
 
 
 def test_chunks_that_the_keyword_index_lacks_are_indexed(app, ids):
@@ -222,7 +222,7 @@ def test_a_vector_that_pgvector_lacks_or_has_too_many_is_found_and_mended(app, i
 
 
 def test_a_finding_that_was_deleted_meanwhile_is_left_alone(app, ids):
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         generation = session.scalars(select(Generation)).one()
         session.expunge(generation)
         session.rollback()

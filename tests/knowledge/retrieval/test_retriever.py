@@ -8,6 +8,7 @@ import pytest
 import structlog
 from sqlalchemy import func, select
 
+from chatbot.current import services
 from chatbot.db import begin_write
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.service import NewDocument
@@ -24,21 +25,21 @@ QUESTION = "When is the shop open?"
 @pytest.fixture
 def other(make_app, app, database_url, tmp_path):
     """Another process on the same database: an application that shares nothing else."""
-    return make_app(database_url=database_url, instance_path=app.extensions["settings"].instance_path)
+    return make_app(database_url=database_url, instance_path=services(app).settings.instance_path)
 
 
 def delete(app, document_id: str) -> service.Receipt:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return service.delete_document(session, document_id)
 
 
 def purge(app) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return service.purge(session)
 
 
 def count(app, model) -> int:
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         return session.scalars(select(func.count()).select_from(model)).one()
 
 
@@ -79,7 +80,7 @@ def test_a_document_switched_off_in_its_row_is_not_given(app, session):
 
 
 def test_langchains_call_asks_the_rows_for_the_newest_revision(app, other):
-    retriever = app.extensions["retriever"]
+    retriever = services(app).retriever
     add_and_ingest(app, HOURS)
     found(app, QUESTION)
     store = retriever.index().store
@@ -115,7 +116,7 @@ def test_a_process_that_lags_behind_a_purge_reads_everything_again(app, other):
     delete(app, id_)
     purge(app)
     assert found(other, QUESTION) == [RETURNS]
-    assert other.extensions["retriever"].index_stats()["vectors"] == 1
+    assert services(other).retriever.index_stats()["vectors"] == 1
 
 
 def test_a_purge_in_the_middle_of_a_pull_hides_no_removal(app, other, monkeypatch):
@@ -134,7 +135,7 @@ def test_a_purge_in_the_middle_of_a_pull_hides_no_removal(app, other, monkeypatc
 
     monkeypatch.setattr(ChunkReader, "_added", and_purge)
     assert found(other, QUESTION) == [RETURNS]
-    assert other.extensions["retriever"].index_stats()["vectors"] == 1
+    assert services(other).retriever.index_stats()["vectors"] == 1
 
 
 def test_ids_are_never_given_again_after_a_purge(app):
@@ -162,7 +163,7 @@ def test_one_allowed_chunk_is_found_among_many_nearer_ones(app):
 def test_only_passages_above_the_threshold_answer_and_the_best_score_is_told(make_app):
     app = make_app(relevance_threshold=0.36)
     add_and_ingest(app, HOURS)
-    retriever = app.extensions["retriever"]
+    retriever = services(app).retriever
     good, bad = retriever.find(QUESTION, 5), retriever.find("Who won the chess championship of 1972?", 5)
     assert [p.text for p in good.passages] == [HOURS]
     assert good.top_score == good.passages[0].scores["evidence"] >= good.threshold == 0.36
@@ -171,7 +172,7 @@ def test_only_passages_above_the_threshold_answer_and_the_best_score_is_told(mak
 
 def test_without_a_threshold_the_trained_classifier_has_three_answers(app, monkeypatch):
     add_and_ingest(app, HOURS)
-    retriever = app.extensions["retriever"]
+    retriever = services(app).retriever
     yes, no = retriever.find(QUESTION, 5), retriever.find("Who won the chess championship of 1972?", 5)
     classifier = replace(trained("all-MiniLM-L6-v2"), high=1.1)
     monkeypatch.setattr("chatbot.knowledge.retrieval.retriever.trained", lambda _: classifier)
@@ -189,28 +190,28 @@ def test_the_classifier_is_told_the_size_of_what_may_be_read(app):
     mine = add_and_ingest(app, HOURS, collection="mine").collection_id
     for n in range(3):
         add_and_ingest(app, f"Song {n} is sung at night.", collection="others")
-    found = app.extensions["retriever"].find(QUESTION, 5, frozenset([mine]))
-    if app.extensions["retriever"].kind == "faiss":
+    found = services(app).retriever.find(QUESTION, 5, frozenset([mine]))
+    if services(app).retriever.kind == "faiss":
         assert found.searched.signals["chunks"] == 1
-    assert app.extensions["retriever"].find(QUESTION, 5).searched.signals["chunks"] == 4
+    assert services(app).retriever.find(QUESTION, 5).searched.signals["chunks"] == 4
 
 
 def test_before_the_first_document_nothing_is_found(app):
-    nothing = app.extensions["retriever"].find(QUESTION, 5)
+    nothing = services(app).retriever.find(QUESTION, 5)
     assert (nothing.passages, nothing.top_score) == ((), None)
 
 
 def test_the_threshold_of_the_settings_comes_before_the_generations(make_app):
     app = make_app(relevance_threshold=0.9)
-    assert app.extensions["retriever"].find(QUESTION, 5).threshold == 0.9
+    assert services(app).retriever.find(QUESTION, 5).threshold == 0.9
     add_and_ingest(app, HOURS)
-    found_ = app.extensions["retriever"].find(QUESTION, 5)
+    found_ = services(app).retriever.find(QUESTION, 5)
     assert (found_.passages, found_.threshold) == ((), 0.9)
 
 
 def test_warming_up_loads_the_vectors(app):
     add_and_ingest(app, HOURS)
-    retriever = app.extensions["retriever"]
+    retriever = services(app).retriever
     retriever.warm_up()
     in_memory = {"kind": "flat", "vectors": 1, "memory_bytes": 384 * 4, "revision": 1}
     in_the_database = {"kind": "pgvector", "vectors": 1, "memory_bytes": 0, "revision": 1}
@@ -220,7 +221,7 @@ def test_warming_up_loads_the_vectors(app):
 def test_an_application_with_another_embedding_model_serves_the_old_generation_and_warns(sqlite_app, make_app):
     """J11"""
     add_and_ingest(sqlite_app, HOURS)
-    instance = sqlite_app.extensions["settings"].instance_path
+    instance = services(sqlite_app).settings.instance_path
     other = make_app(instance_path=instance, embedding_model="text-embedding-3-small", openai_api_key="sk-test")
     with structlog.testing.capture_logs() as logs:
         assert found(other, QUESTION) == [HOURS]
@@ -252,7 +253,7 @@ class TestSyncFile:
     @pytest.fixture
     def sync(self, sqlite_app):
         def sync(content: str, source: str = "docs/a.md", **fields):
-            with sqlite_app.extensions["sessions"]() as session:
+            with services(sqlite_app).sessions() as session:
                 new = NewDocument(content.encode(), filename="a.md", source=source, **fields)
                 outcome, document, to_ingest = service.sync_file(session, new)
                 return outcome, document.id, to_ingest
