@@ -88,12 +88,12 @@ def test_two_questions_with_the_same_answer_are_two_documents(app: Flask) -> Non
 
 def test_a_curated_answer_brings_no_passage_that_the_gate_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     add_and_ingest(app, "Bread is baked at night.", title="Bakery")
-    with app.extensions["sessions"]() as session:
+    with services(app).sessions() as session:
         curated = curate(session, "What is the capital of France?", "Paris, of course.")[1].id
     ingest_now(app, curated)
     refusing = Classifier((0.0,) * 10, 0.0, 0.9, 0.9, 0.9)
     monkeypatch.setattr("chatbot.knowledge.retrieval.retriever.trained", lambda _: refusing)
-    found = app.extensions["retriever"].find("What is the capital of France?", 5)
+    found = services(app).retriever.find("What is the capital of France?", 5)
     assert [p.document_id for p in found.passages] == [curated]
 
 
