@@ -10,6 +10,7 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.extractors.mathml import linear_mathml
+from chatbot.knowledge.parsing.extractors.shadow_roots import compose_shadow_roots
 from chatbot.knowledge.parsing.extractors.spans import shifted, struck_out
 from chatbot.knowledge.parsing.extractors.table import row_text
 from chatbot.knowledge.parsing.extractors.visibility import COLOURED_PAGE, inherited, is_hiding
@@ -139,6 +140,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     source = decode(data, declared_encoding(data))
     _check_depth(source, limits.html_depth)
     page = LexborHTMLParser(source)
+    compose_shadow_roots(page)
     writer = _Writer()
     on_white = not COLOURED_PAGE.search(source)
     for node, entering in _walk(page.root, limits.html_depth, on_white):

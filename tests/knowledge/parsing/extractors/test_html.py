@@ -246,3 +246,29 @@ def test_nested_roots_are_read_once():
     for _ in range(18):
         deep = f"<mroot>{deep}<mn>3</mn></mroot>"
     assert extract(f"<math>{deep}</math>".encode(), DEFAULT).text.count("x") == 1
+
+
+@pytest.mark.parametrize(
+    ("inner", "shown"),
+    [
+        (
+            '<template shadowrootmode="open"><h2>Hours</h2><slot></slot></template><p>From nine.</p>',
+            "## Hours\n\nFrom nine.",
+        ),
+        ('<template shadowrootmode="closed"><p>Only this.</p></template><p>Never shown.</p>', "Only this."),
+        (
+            '<template shadowrootmode="open"><slot name="b">none</slot><p>and</p><slot name="a">none</slot></template>'
+            '<p slot="a">first</p><p slot="b">second</p>',
+            "second\n\nand\n\nfirst",
+        ),
+        ('<template shadowrootmode="open"><slot>the default</slot></template>', "the default"),
+        (
+            '<template shadowrootmode="open"><x-b><template shadowrootmode="open"><p>inner <slot></slot></p></template>'
+            "of all</x-b></template>",
+            "inner of all",
+        ),
+        ("<template><p>No root.</p></template><p>Shown.</p>", "Shown."),
+    ],
+)
+def test_shadow_root_is_shown_with_the_children_that_its_slots_take(inner, shown):
+    assert extract(f"<body><x-card>{inner}</x-card></body>".encode(), DEFAULT).text == shown
