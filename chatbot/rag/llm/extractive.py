@@ -101,7 +101,9 @@ def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> l
     # Where somebody has written the answer to this very question, nobody else is quoted.
     curated = any("curated" in passage.scores for passage in passages)
     read = [(m, p) for m, p in enumerate(passages, 1) if not curated or "curated" in p.scores]
-    found = [(m, span, header, p.text[slice(*span)]) for m, p in read for span, header in _quotable(p.text, question)]
+    quotable = [(m, p, part) for m, p in read for part in _quotable(p.text, question)]
+    quotable = quotable or [(m, p, part) for m, p in read for part in _headings(p.text)]
+    found = [(m, span, header, p.text[slice(*span)]) for m, p, (span, header) in quotable]
     if not found:
         return []
     shown = [_named(text, header) for _, _, header, text in found]
@@ -156,11 +158,11 @@ def _quotable(text: str, question: str) -> list[tuple[Span, str]]:
         else:
             begin = spans[n - 1][0] if _refers_back(text, spans, n) else start
             found.append(((begin, _end(text, spans, n)), ""))
-    return list(dict.fromkeys(found)) or _headings(text)
+    return list(dict.fromkeys(found))
 
 
 def _headings(text: str) -> list[tuple[Span, str]]:
-    """The headings of a passage that has nothing else."""
+    """The headings of a passage: what is quoted where no passage has anything else."""
     return [(match.span(1), "") for match in _HEADING.finditer(text)]
 
 

@@ -207,3 +207,8 @@ def test_short_paragraph_with_a_figure_is_no_title(embedder):
 def test_sentence_that_refers_back_goes_with_the_one_before_it(embedder):
     text = "The API allows 120 requests a minute for each key. Above that it answers 429 with a Retry-After header."
     assert answer("Why do I get error 429?", passages(text), embedder)[0] == text
+
+
+def test_a_passage_of_headings_is_not_quoted_beside_one_that_says_something(embedder):
+    found = passages("# When does the shop open?", HOURS)
+    assert OPENS in answer("When does the shop open?", found, embedder)[0]
