@@ -15,7 +15,6 @@ from rich.progress import Progress
 from chatbot.db import detached
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.ingestion import ingest
-from chatbot.knowledge.ingestion.ingest_batch import ingest_batch
 from chatbot.knowledge.models import Document
 
 
@@ -43,7 +42,7 @@ def ingest_here(bar: Progress, queued: Mapping[str, str]) -> list[tuple[str, str
 def _ingest_many(parts: Mapping[str, Any], report: Callable[[int], None]) -> None:
     """Ingests the small texts, many at once; the others go one by one."""
     with parts["sessions"]() as session:
-        while done := ingest_batch(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
+        while done := ingest.ingest_batch(session, parts["embedders"], parts["settings"].ingest_lease_seconds):
             report(done)
 
 
