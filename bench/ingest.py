@@ -38,10 +38,8 @@ from chatbot.current import services
 from chatbot.knowledge.documents.service import NewDocument, sync_file
 from chatbot.knowledge.documents.sync import MOST, sync_files
 from chatbot.knowledge.index.generations import ensure_generation
-from chatbot.knowledge.ingestion.chunks import in_context, label_of
-from chatbot.knowledge.ingestion.ingest import BATCH, ingest
-from chatbot.knowledge.ingestion.ingest_batch import BATCH as TOGETHER
-from chatbot.knowledge.ingestion.ingest_batch import ingest_batch
+from chatbot.knowledge.ingestion.chunks import BATCH, CHECKPOINT, in_context, label_of
+from chatbot.knowledge.ingestion.ingest import ingest, ingest_batch
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion
 from chatbot.knowledge.parsing.extraction import extract_text
 from chatbot.rag.embeddings.embedders import Embedder, Embedders, Vectors
@@ -105,8 +103,8 @@ def embedded_texts(session: Session, document_id: str, embedder: Embedder) -> li
 def bare(embedder: Embedder, texts: list[str]) -> float:
     """Seconds the embedder alone takes, in the same batches."""
     begin = time.perf_counter()
-    for start in range(0, len(texts), BATCH):
-        embedder.embed(texts[start : start + BATCH])
+    for start in range(0, len(texts), CHECKPOINT):
+        embedder.embed(texts[start : start + CHECKPOINT])
     return time.perf_counter() - begin
 
 
@@ -191,8 +189,8 @@ def small(session: Session, embedders: Embedders, number: int) -> None:
             read = [extract_text(one.data, one.filename, None).parsed.text for one in new[start : start + MOST]]
             cut = [(text, split(text, generation.chunk_tokens, embedder.count_tokens)) for text in read]
             texts = [text[chunk.start : chunk.end] for text, chunks in cut for chunk in chunks]
-            for first in range(0, len(texts), TOGETHER):
-                embedder.embed(texts[first : first + TOGETHER])
+            for first in range(0, len(texts), BATCH):
+                embedder.embed(texts[first : first + BATCH])
 
     def added() -> None:
         for start in range(0, number, MOST):

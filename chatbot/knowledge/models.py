@@ -107,10 +107,16 @@ class Document(Base):
         self.lease_owner = self.lease_until = None
         self.error_code = self.error_detail = self.blocked_because = None
 
-    def mark_ready(self, chunks: int) -> None:
-        """Ends the attempt: the newest version answers with so many chunks."""
-        for name, value in self.ready_values(chunks).items():
+    def mark_failed(self, code: str, detail: str) -> None:
+        """Ends the attempt with a reason for programs and a sentence for people."""
+        for name, value in self.failed_values(code, detail).items():
             setattr(self, name, value)
+
+    @staticmethod
+    def failed_values(code: str, detail: str) -> dict[str, Any]:
+        """The columns of a document that cannot be ingested."""
+        ended = dict.fromkeys(("lease_owner", "lease_until", "blocked_because"))
+        return {"status": "failed", "error_code": code, "error_detail": detail[:500], **ended}
 
     @staticmethod
     def ready_values(chunks: int) -> dict[str, Any]:
@@ -119,18 +125,12 @@ class Document(Base):
         nothing = dict.fromkeys(("lease_owner", "lease_until", "error_code", "error_detail"))
         return {"status": "ready", **counts, **nothing}
 
-    def mark_failed(self, code: str, detail: str) -> None:
-        """Ends the attempt with a reason for programs and a sentence for people."""
-        self.status = "failed"
-        self.error_code, self.error_detail = code, detail[:500]
-        self.lease_owner = self.lease_until = self.blocked_because = None
-
-    def wait(self, until: datetime, because: str) -> None:
-        """Puts the document back into the queue for later; the attempt does not count."""
-        self.status = "queued"
-        self.next_attempt_at, self.blocked_because = until, because[:500]
-        self.attempts = max(0, self.attempts - 1)
-        self.lease_owner = self.lease_until = None
+    @staticmethod
+    def queued_values(because: str | None, until: datetime | None = None) -> dict[str, Any]:
+        """The columns of a document that goes back into the queue: why, and when it is due if that is later."""
+        ended = dict.fromkeys(("lease_owner", "lease_until"))
+        later = {"next_attempt_at": until} if until else {}
+        return {"status": "queued", "blocked_because": because and because[:500], **ended, **later}
 
 
 class DocumentVersion(Base):

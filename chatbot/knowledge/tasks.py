@@ -16,7 +16,6 @@ from chatbot.current import services
 from chatbot.extensions import db
 from chatbot.knowledge.documents import queue_status, service
 from chatbot.knowledge.ingestion import ingest
-from chatbot.knowledge.ingestion.ingest_batch import ingest_batch
 from chatbot.knowledge.maintenance import keyword_backfill
 from chatbot.logs import Outage
 
@@ -29,13 +28,13 @@ _over = threading.Event()
 
 @shared_task(name="knowledge.ingest", ignore_result=True)
 def ingest_document(document_id: str) -> None:
-    """Ingests one document, and many small ones at once where many wait.
+    """Ingests one document, and before it small ones in batches if many are queued.
 
-    Of many that came together most are done when their own messages come.
+    Of many that were queued at once most are done when their own messages arrive.
     """
     if not ingest.is_due(db.session(), document_id):
         return
-    while _ingest_together():
+    while _ingest_batch():
         pass
     lease = services().settings.ingest_lease_seconds
     limits = services().fetch_limits
@@ -43,8 +42,8 @@ def ingest_document(document_id: str) -> None:
     services().retriever.keep_up()
 
 
-def _ingest_together() -> int:
-    return ingest_batch(db.session(), services().embedders, services().settings.ingest_lease_seconds)
+def _ingest_batch() -> int:
+    return ingest.ingest_batch(db.session(), services().embedders, services().settings.ingest_lease_seconds)
 
 
 @shared_task(name="knowledge.sweep", ignore_result=True)
@@ -56,7 +55,7 @@ def sweep_documents() -> None:
     keyword_backfill.catch_up(db.session())
     until = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < until:
-        if _ingest_together():
+        if _ingest_batch():
             continue
         due = ingest.due_documents(db.session(), limit=1)
         if not due:

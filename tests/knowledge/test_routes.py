@@ -444,13 +444,13 @@ def test_before_the_first_document_a_search_finds_nothing(client, ada):
 
 def test_while_the_first_document_is_ingested_a_search_finds_nothing(app, client, ada, monkeypatch):
     answers = []
-    real = ingest._publish
+    real = ingest.publish
 
     def publish(*args):
         answers.append(get(client, ada, "search/", q="When is the shop open?"))
         return real(*args)
 
-    monkeypatch.setattr(ingest, "_publish", publish)
+    monkeypatch.setattr(ingest, "publish", publish)
     add_and_ingest(app, HOURS)
     assert [(a.status_code, a.json["items"]) for a in answers] == [(200, [])]
     assert len(get(client, ada, "search/", q="When is the shop open?").json["items"]) == 1

@@ -15,7 +15,6 @@ from chatbot.current import services
 from chatbot.db import detached
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.ingestion import ingest
-from chatbot.knowledge.ingestion.ingest_batch import ingest_batch
 from chatbot.knowledge.models import Document
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def ingest_here(bar: Progress, queued: Mapping[str, str]) -> list[tuple[str, str
 def _ingest_many(services: Services, report: Callable[[int], None]) -> None:
     """Ingests the small texts, many at once; the others go one by one."""
     with services.sessions() as session:
-        while done := ingest_batch(session, services.embedders, services.settings.ingest_lease_seconds):
+        while done := ingest.ingest_batch(session, services.embedders, services.settings.ingest_lease_seconds):
             report(done)
 
 

@@ -147,15 +147,6 @@ def _to_be_fetched(document: Document) -> DocumentVersion:
     return DocumentVersion(document_id=document.id, version=document.version, content_hash="", content=b"")
 
 
-def address_to_fetch(session: Session, document_id: str, version: int) -> str | None:
-    """The URL of a version that is still to be fetched, else None. Ends the transaction."""
-    query = select(Document.url).join(DocumentVersion, DocumentVersion.document_id == Document.id)
-    missing = (DocumentVersion.version == version, DocumentVersion.content_hash == "")
-    url = session.scalar(query.where(Document.id == document_id, *missing))
-    session.rollback()
-    return url
-
-
 def fetch_document(url: str, limits: Limits) -> Fetched:
     """Fetches a document; its media type is one of those that can be read, or empty.
 

@@ -1,1 +1,1 @@
-"""From a stored document to its chunks: one at a time, in batches, and anew for another generation."""
+"""From stored documents to their chunks: ingestion in batches of one or many, and builds of other generations."""

@@ -1,372 +1,257 @@
-"""Ingestion: from a queued row to chunks that answer.
+"""Ingestion: from queued documents to chunks that answer, one document or many small ones at once.
 
-    claim with a lease -> fetch what comes from a URL -> parse -> split -> embed what is not there yet, batch by batch
-    -> publish
+    claim with a lease -> fetch what comes from a URL -> read -> split and embed -> publish
 
-Every step ends in a commit and can be repeated. A worker that is killed leaves rows that the next one continues
-from; one that was only slow finds its lease taken and stops without writing. Chunks of an unfinished version are
-rows already, but no search sees them: publishing is one transaction that counts the revision up.
+The unit is a batch of claimed documents. A single document is ingested with checkpoints: each step ends in a commit
+and can be repeated, and the worker after one that was killed continues from the rows it left. Many small new texts are
+held in memory and written in one transaction; a killed worker leaves nothing of them. No search sees the chunks of an
+unfinished version, and publishing counts the revision up.
+
+A document that cannot be read fails with its reason. While the embedder is unavailable or the disk is full, the batch
+waits, which does not count as an attempt. After any other error it is given back: a single document is tried again
+later, and of many each is ingested alone, which shows which one is at fault.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, delete, or_, select, update
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy import bindparam, case, select
+from sqlalchemy.orm import Session
 
-from chatbot.db import begin_write, detached, new_id, utcnow
 from chatbot.egress import Fetched, FetchFailed, Limits, UrlNotAllowed
 from chatbot.knowledge.documents import urls
 from chatbot.knowledge.documents.blobs import OriginalMissing, content_of
-from chatbot.knowledge.index import keywords
-from chatbot.knowledge.index.generations import ensure_generation, is_active, next_revision, visible, within
-from chatbot.knowledge.ingestion.chunks import Origin, fill_vectors, label_of, new_chunk, terms_of_chunk, write_chunks
-from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
-from chatbot.knowledge.parsing import ParseError
+from chatbot.knowledge.index.generations import ensure_generation
+from chatbot.knowledge.ingestion.chunks import CONTENTS, PendingVersion, embed, lock_versions, pending_version
+from chatbot.knowledge.ingestion.claims import (
+    MAX_ATTEMPTS,
+    WAIT,
+    Batch,
+    LeaseLost,
+    claim_document,
+    claim_small,
+    due,
+    fail,
+    give_back,
+    wait,
+)
+from chatbot.knowledge.ingestion.publish import GenerationChanged, publish, store_names, store_texts
+from chatbot.knowledge.models import Document, DocumentVersion, Generation
+from chatbot.knowledge.parsing import ParseError, is_isolated
 from chatbot.knowledge.parsing.extraction import extract_text
-from chatbot.rag.embeddings.embedders import Embedder, Embedders
+from chatbot.rag.embeddings.embedders import Embedders
 from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
-from chatbot.rag.text.splitter import Chunk, split
 from chatbot.system.disk_space import FULL, is_full
 
 log = structlog.get_logger(__name__)
 
-BATCH = 32
-MAX_ATTEMPTS = 5
-WAIT = timedelta(seconds=30)
 PUBLIC_ONLY = Limits()
-# With the embedder away a document waits; that is no attempt.
-AWAY = (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged)
+UNAVAILABLE = (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged)
 GAVE_UP = "Reading this file stopped the worker again and again. It was set aside."
-
-
-class LeaseLost(Exception):
-    """Somebody else has this document now, or it is gone; nothing more may be written."""
-
-
-class GenerationChanged(Exception):
-    """Another generation was activated while this document was embedded for the one before."""
-
-
-class Hold(Protocol):
-    """The right to write chunks of a document: a worker's lease on it, or a build's lease on a generation."""
-
-    @property
-    def document_id(self) -> str: ...
-
-    @property
-    def lease(self) -> timedelta: ...
-
-    def hold(self, session: Session) -> Document | None:
-        """The document, locked, with the lease renewed; None when the right is lost."""
-        ...
-
-    def note(self, document: Document, done: int, total: int) -> None:
-        """Notes how many of the document's chunks are there."""
-        ...
-
-
-@dataclass(frozen=True)
-class Job:
-    """A claimed document, as plain values."""
-
-    document_id: str
-    owner: str
-    version: int
-    lease: timedelta
-
-    def hold(self, session: Session) -> Document | None:
-        mine = (Document.id == self.document_id, Document.lease_owner == self.owner, Document.version == self.version)
-        # Without the join, as in service.get_document.
-        query = select(Document).where(*mine).with_for_update(of=Document).options(lazyload(Document.collection))
-        document = session.scalar(query.execution_options(populate_existing=True))
-        if document is not None:
-            document.lease_until = utcnow() + self.lease
-        return document
-
-    def note(self, document: Document, done: int, total: int) -> None:
-        document.chunks_done, document.chunks_total = done, total
+UNEXPECTED = "An unexpected error; it is tried again."
 
 
 def due_documents(session: Session, limit: int = 100) -> list[str]:
     """The ids of documents that wait or whose worker has gone silent."""
-    query = select(Document.id).where(_due()).order_by(Document.next_attempt_at, Document.id).limit(limit)
-    due = list(session.scalars(query))
+    query = select(Document.id).where(due()).order_by(Document.next_attempt_at, Document.id).limit(limit)
+    found = list(session.scalars(query))
     session.rollback()
-    return due
+    return found
 
 
 def is_due(session: Session, document_id: str) -> bool:
     """Whether a document waits or its worker has gone silent."""
-    found = session.scalar(select(Document.id).where(Document.id == document_id, _due()))
+    found = session.scalar(select(Document.id).where(Document.id == document_id, due()))
     session.rollback()
     return found is not None
-
-
-def _due() -> ColumnElement[bool]:
-    now = utcnow()
-    waiting = (Document.status == "queued") & (Document.next_attempt_at <= now)
-    return or_(waiting, (Document.status == "processing") & (Document.lease_until < now))
 
 
 def ingest(
     session: Session, embedders: Embedders, document_id: str, lease_seconds: float, limits: Limits = PUBLIC_ONLY
 ) -> str | None:
-    """Ingests one document if it is due and nobody else has it. Gives its status afterwards, or None if not taken."""
-    job = _claim(session, document_id, timedelta(seconds=lease_seconds))
-    if job is None:
+    """Ingests a document if it is due and nobody else has it. Returns its status afterwards, or None if not claimed."""
+    batch = claim_document(session, document_id, timedelta(seconds=lease_seconds))
+    if batch is None:
         return None
-    log.info("ingest_begins", document_id=document_id, version=job.version)
+    _process(session, embedders, batch, limits)
+    return batch.outcomes.get(document_id)
+
+
+def ingest_batch(session: Session, embedders: Embedders, lease_seconds: float) -> int:
+    """Ingests some of the small new texts that are queued. Returns how many are ready or have failed; 0 if the
+    queued documents are to be ingested one by one, or have to wait."""
+    batch = claim_small(session, timedelta(seconds=lease_seconds))
+    if batch is None:
+        return 0
+    _process(session, embedders, batch, PUBLIC_ONLY)
+    return sum(outcome in ("ready", "failed") for outcome in batch.outcomes.values())
+
+
+def _process(session: Session, embedders: Embedders, batch: Batch, limits: Limits) -> None:
+    """Takes a batch through all steps and ends the claim: published, failed, waiting or given back."""
+    log.info("ingest_begins", **batch.about)
     try:
-        return _run(session, embedders, job, limits)
+        _run(session, embedders, batch, limits)
     except LeaseLost:
         session.rollback()
-        log.warning("lease_lost", document_id=document_id)
-        return None
+        log.warning("lease_lost", **batch.about)
+    except UNAVAILABLE as error:
+        wait(session, batch, str(error))
     except Exception as error:
-        session.rollback()
-        with suppress(LeaseLost):
-            if is_full(error):
-                return _wait(session, job, FULL)
-            _give_back(session, job, "An unexpected error; it is tried again.")
-        raise
+        if is_full(error):
+            wait(session, batch, FULL)
+        elif not batch.single:
+            give_back(session, batch, batch.ids)
+            log.warning("ingest_batch_given_back", error=type(error).__name__, **batch.about)
+        elif isinstance(error, BadEmbeddings):
+            fail(session, batch, batch.ids[0], error.code, str(error))
+        else:
+            give_back(session, batch, batch.ids, UNEXPECTED, WAIT)
+            raise
 
 
-def _claim(session: Session, document_id: str, lease: timedelta) -> Job | None:
-    owner, now = new_id(), utcnow()
-    begin_write(session)
-    version = session.scalar(
-        update(Document)
-        .where(Document.id == document_id, _due())
-        .values(status="processing", lease_owner=owner, lease_until=now + lease, attempts=Document.attempts + 1)
-        .values(blocked_because=None)
-        .returning(Document.version)
-    )
-    session.commit()
-    return Job(document_id, owner, version, lease) if version is not None else None
-
-
-def _run(session: Session, embedders: Embedders, job: Job, limits: Limits) -> str:
-    try:
-        if _attempts(session, job) > MAX_ATTEMPTS:
-            return _fail(session, job, "gave_up", GAVE_UP)
-        fetched = _fetch_missing(session, job, limits)
-        if fetched is not None and _is_unchanged(session, job, fetched):
-            return "ready"
-        version = _with_text(session, job, fetched)
-        return _embed_and_publish(session, embedders, job, version)
-    except FetchFailed as error:
-        return _fail_or_try_again(session, job, error)
-    except (ParseError, UrlNotAllowed, OriginalMissing, BadEmbeddings) as error:
-        return _fail(session, job, error.code, str(error))
-    except AWAY as error:
-        return _wait(session, job, str(error))
-
-
-def _embed_and_publish(session: Session, embedders: Embedders, job: Job, version: DocumentVersion) -> str:
-    """Makes the version answer in the generation that is active when it is ready, whichever was at the start."""
-    while True:
+def _run(session: Session, embedders: Embedders, batch: Batch, limits: Limits) -> None:
+    """Makes the documents answer in the generation that is active when they are ready, whichever was at the start."""
+    if batch.attempts > MAX_ATTEMPTS:
+        fail(session, batch, batch.ids[0], "gave_up", GAVE_UP)
+        return
+    versions = _read_all(session, batch, limits)
+    while versions:
         generation = ensure_generation(session, embedders)
-        embed_missing(session, job, version, generation, embedders.get(generation.embedder))
-        try:
-            return _publish(session, job, version, generation)
-        except GenerationChanged:
-            session.rollback()
-            log.info("ingest_follows_activation", document_id=job.document_id, left=generation.id)
+        embed(session, batch, versions, generation, embedders.get(generation.embedder))
+        versions = [version for version in versions if _has_text(session, batch, version)]
+        if not versions or _is_published(session, batch, versions, generation):
+            return
 
 
-def held(session: Session, job: Hold) -> Document:
-    """The document, locked, if it is still this job's. Begins the writing transaction.
-
-    Raises:
-        LeaseLost: it is not.
-    """
-    begin_write(session)
-    document = job.hold(session)
-    if document is None:
+def _is_published(session: Session, batch: Batch, versions: Sequence[PendingVersion], generation: Generation) -> bool:
+    """Publishes the versions, unless the generation does not answer any more."""
+    try:
+        publish(session, batch, versions, generation)
+    except GenerationChanged:
         session.rollback()
-        raise LeaseLost()
-    return document
+        log.info("ingest_follows_activation", left=generation.id, **batch.about)
+        return False
+    return True
 
 
-def _attempts(session: Session, job: Job) -> int:
-    attempts = session.scalars(select(Document.attempts).where(Document.id == job.document_id)).one()
+def _has_text(session: Session, batch: Batch, version: PendingVersion) -> bool:
+    with _failing(session, batch, version.document_id):
+        if not version.plan:
+            raise ParseError("no_text")
+    return bool(version.plan)
+
+
+@contextmanager
+def _failing(session: Session, batch: Batch, document_id: str) -> Iterator[None]:
+    """Fails a document that cannot be read. A page whose server is unavailable is fetched again after longer and
+    longer waits, until MAX_ATTEMPTS."""
+    try:
+        yield
+    except FetchFailed as error:
+        if error.may_pass and batch.attempts < MAX_ATTEMPTS:
+            give_back(session, batch, [document_id], str(error), WAIT * 2 ** (batch.attempts - 1))
+            log.warning("fetch_waits", document_id=document_id, because=str(error))
+        else:
+            fail(session, batch, document_id, error.code, str(error))
+    except (ParseError, UrlNotAllowed, OriginalMissing) as error:
+        fail(session, batch, document_id, error.code, str(error))
+
+
+def _read_all(session: Session, batch: Batch, limits: Limits) -> list[PendingVersion]:
+    """The versions of the documents that can be read, with their texts. No transaction is open while one is read."""
+    rows = session.execute(_CONTENTS, {"ids": batch.ids, "owner": batch.owner}).all()
     session.rollback()
-    return attempts
+    versions = []
+    for row in rows:
+        with _failing(session, batch, row.id):
+            version = _read(session, batch, row, limits)
+            versions += [version] if version else []
+    left = set(batch.ids) - batch.outcomes.keys() - {version.document_id for version in versions}
+    if left:
+        give_back(session, batch, left)
+    return versions
 
 
-def _fail(session: Session, job: Job, code: str, detail: str) -> str:
-    session.rollback()
-    held(session, job).mark_failed(code, detail)
-    session.commit()
-    log.warning("ingest_failed", document_id=job.document_id, code=code)
-    return "failed"
+# The bytes only where there is no text yet.
+_CONTENTS = (
+    CONTENTS.add_columns(
+        DocumentVersion.media_type,
+        DocumentVersion.content_hash,
+        DocumentVersion.in_file,
+        case((DocumentVersion.text.is_(None), DocumentVersion.content)).label("content"),
+    )
+    .where(Document.id.in_(bindparam("ids", expanding=True)), Document.lease_owner == bindparam("owner"))
+    .where(DocumentVersion.version == Document.version)
+    .order_by(Document.id)
+)
 
 
-def _wait(session: Session, job: Job, because: str) -> str:
-    session.rollback()
-    held(session, job).wait(utcnow() + WAIT, because)
-    session.commit()
-    log.warning("ingest_waits", document_id=job.document_id, because=because)
-    return "queued"
+class Original(NamedTuple):
+    """The bytes of a version, what they were sent as, and how they were fetched if they come from a URL."""
+
+    data: bytes
+    filename: str
+    media_type: str | None
+    fetched: Fetched | None = None
 
 
-def _fail_or_try_again(session: Session, job: Job, error: FetchFailed) -> str:
-    """A server that is away is asked again, after longer and longer waits, as often as any document is tried."""
-    attempts = _attempts(session, job)
-    if not error.may_pass or attempts >= MAX_ATTEMPTS:
-        return _fail(session, job, error.code, str(error))
-    _give_back(session, job, str(error), WAIT * 2 ** (attempts - 1))
-    log.warning("fetch_waits", document_id=job.document_id, because=str(error))
-    return "queued"
+def _read(session: Session, batch: Batch, row: Any, limits: Limits) -> PendingVersion | None:
+    """A version with its text. None if a page has not changed, or if a file is to be read alone."""
+    if row.text is not None:
+        return pending_version(row, row.text, row.pages)
+    original = _original(session, row, limits)
+    if original.fetched and _is_unchanged(session, batch, original.fetched):
+        return None
+    # A page that is called a text is read in a process of its own, which takes long.
+    if not batch.checkpoints and is_isolated(*original[:3]):
+        return None
+    extracted = extract_text(*original[:3])
+    if original.fetched:
+        urls.require_document(original.fetched, extracted.parsed)
+    version = pending_version(row, extracted.parsed.text, extracted.parsed.pages)
+    version.extracted, version.filenames = extracted, (original.filename, row.url or original.filename)
+    version.names = version.names_from(version.names)
+    if batch.checkpoints:
+        _store_text(session, batch, version, original.fetched)
+    return version
 
 
-def _give_back(session: Session, job: Job, because: str, wait: timedelta = WAIT) -> None:
-    document = held(session, job)
-    attempts = document.attempts
-    document.wait(utcnow() + wait, because)
-    document.attempts = attempts
-    session.commit()
+def _original(session: Session, row: Any, limits: Limits) -> Original:
+    """The bytes to read, fetched if they are not here yet. The URL is checked now, once more."""
+    if row.url and not row.content_hash:
+        fetched = urls.fetch_document(row.url, limits)
+        return Original(fetched.body, urls.name_to_judge_by(fetched), fetched.media_type, fetched)
+    return Original(content_of(session, row), row.filename, row.media_type)
 
 
-def _fetch_missing(session: Session, job: Job, limits: Limits) -> Fetched | None:
-    """What a version consists of that is still to be fetched, else None. Its address is judged now, once more."""
-    url = urls.address_to_fetch(session, job.document_id, job.version)
-    return urls.fetch_document(url, limits) if url is not None else None
-
-
-def _is_unchanged(session: Session, job: Job, fetched: Fetched) -> bool:
-    unchanged = urls.go_back_if_unchanged(session, held(session, job), fetched)
+def _is_unchanged(session: Session, batch: Batch, fetched: Fetched) -> bool:
+    """Whether a page is what it was; then the version before is the newest one again, and ready."""
+    batch.lock(session)
+    document = session.get_one(Document, batch.ids[0], populate_existing=True)
+    unchanged = urls.go_back_if_unchanged(session, document, fetched)
     session.commit()
     if unchanged:
-        log.info("fetched_unchanged", document_id=job.document_id)
+        batch.outcomes[document.id] = "ready"
+        log.info("fetched_unchanged", document_id=document.id)
     return unchanged
 
 
-def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentVersion:
-    """The version with its text. Parsing happens once, outside any transaction."""
-    which = (DocumentVersion.document_id == job.document_id, DocumentVersion.version == job.version)
-    query = select(DocumentVersion).where(*which)
-    version = session.scalars(query).one()
-    if version.text is None:
-        if fetched is None:
-            data, name, kind = content_of(session, version), version.filename, version.media_type
-        else:
-            data, name, kind = fetched.body, urls.name_to_judge_by(fetched), fetched.media_type
-        session.rollback()
-        read = extract_text(data, name, kind)
-        if fetched is not None:
-            urls.require_document(fetched, read.parsed)
-        document = held(session, job)
-        version = session.scalars(query).one()
-        for column, value in read.version_values().items():
-            setattr(version, column, value)
-        document.language = read.language
-        if fetched is not None:
-            urls.store(session, document, version, fetched)
-        document.title = read.title_for(document.title, name, document.url or name)
-        session.commit()
-    return detached(session, version)
-
-
-def embed_missing(
-    session: Session, job: Hold, version: DocumentVersion, generation: Generation, embedder: Embedder
-) -> None:
-    """Writes the chunks of the version that are not in the generation yet; no search sees them.
-
-    Raises:
-        LeaseLost: the right to write is lost.
-        ParseError: there is nothing to embed.
-    """
-    document = session.scalars(select(Document).where(Document.id == job.document_id)).one()
-    label = label_of(document.title, document.source, "" if document.url else version.filename)
-    have = set(
-        session.scalars(
-            select(ChunkRow.ordinal).where(ChunkRow.version_id == version.id, ChunkRow.generation_id == generation.id)
-        )
-    )
-    session.rollback()
-    text = version.text or ""
-    origin = Origin(job.document_id, version.id, version.version, text, version.pages, label)
-    plan = list(enumerate(split(text, generation.chunk_tokens, _alive(session, job, embedder.count_tokens))))
-    if not plan:
-        raise ParseError("no_text")
-    done = len(have)
-    todo = [(ordinal, chunk) for ordinal, chunk in plan if ordinal not in have]
-    if len(todo) != len(plan) or len(todo) > BATCH:
-        _report(session, job, done, len(plan))
-    for batch in _batches(todo):
-        chunks = [new_chunk(origin, generation, embedder, ordinal, chunk) for ordinal, chunk in batch]
-        fill_vectors(session, chunks, generation, embedder)
-        document = held(session, job)
-        named = document.title, document.source, document.language
-        write_chunks(session, chunks, [terms_of_chunk(*named, chunk) for chunk in chunks])
-        done += len(chunks)
-        job.note(document, done, len(plan))
-        session.commit()
-        session.expunge_all()
-
-
-def _alive(session: Session, job: Hold, count_tokens: Callable[[str], int]) -> Callable[[str], int]:
-    """The counter, renewing the lease now and then: splitting a text of many megabytes outlasts a lease."""
-    pause = job.lease.total_seconds() / 4
-    renewed = time.monotonic()
-
-    def count(text: str) -> int:
-        nonlocal renewed
-        if time.monotonic() - renewed > pause:
-            held(session, job)
-            session.commit()
-            session.expunge_all()
-            renewed = time.monotonic()
-        return count_tokens(text)
-
-    return count
-
-
-def _report(session: Session, job: Hold, done: int, total: int) -> None:
-    job.note(held(session, job), done, total)
+def _store_text(session: Session, batch: Batch, version: PendingVersion, fetched: Fetched | None) -> None:
+    """Stores what was read, so that it is read once, and what was fetched with it."""
+    lock_versions(session, batch, [version])
+    store_texts(session, [version])
+    store_names(session, [version])
+    if fetched:
+        document = session.get_one(Document, version.document_id, populate_existing=True)
+        row = session.get_one(DocumentVersion, version.version_id, populate_existing=True)
+        urls.store(session, document, row, fetched)
+    batch.renew(session)
     session.commit()
-
-
-def _batches(todo: Sequence[tuple[int, Chunk]]) -> Iterator[Sequence[tuple[int, Chunk]]]:
-    for start in range(0, len(todo), BATCH):
-        yield todo[start : start + BATCH]
-
-
-def _publish(session: Session, job: Job, version: DocumentVersion, generation: Generation) -> str:
-    """Makes the version answer, in one transaction and one revision.
-
-    Raises:
-        LeaseLost: somebody else has the document.
-        GenerationChanged: the generation does not answer any more.
-    """
-    document = held(session, job)
-    show(session, document, version, generation)
-    # Counting the revision up has locked the generation: an activation waits, or is seen here.
-    if not is_active(session, generation.id):
-        raise GenerationChanged()
-    document.mark_ready(document.chunks_total)
-    session.commit()
-    log.info("ingest_done", document_id=document.id, version=job.version, chunks=document.chunk_count)
-    return "ready"
-
-
-def show(session: Session, document: Document, version: DocumentVersion, generation: Generation) -> None:
-    """Makes the version visible in the generation and the one before invisible, in one revision."""
-    revision = next_revision(session, generation.id)
-    mine = (ChunkRow.document_id == document.id, within(generation.id))
-    current, others = ChunkRow.version_id == version.id, ChunkRow.version_id != version.id
-    session.execute(delete(ChunkRow).where(*mine, others, ChunkRow.added_revision.is_(None)))
-    session.execute(update(ChunkRow).where(*mine, others, *visible()).values(removed_revision=revision))
-    fresh = (*mine, current, ChunkRow.added_revision.is_(None))
-    session.execute(update(ChunkRow).where(*fresh).values(added_revision=revision))
-    keywords.note_languages(session, generation.id, document.language or "")
+    version.extracted = None

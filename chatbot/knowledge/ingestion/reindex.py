@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session, lazyload, undefer
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.orm import Session
 
 from chatbot.db import Sessions, begin_write, detached, new_id, utcnow
 from chatbot.knowledge.index.activation import GenerationRefused, Lacking, get_generation, lacking
 from chatbot.knowledge.index.generations import CHUNK_TOKENS, active_generation
-from chatbot.knowledge.ingestion.chunks import CONTEXT_TOKENS
-from chatbot.knowledge.ingestion.ingest import LeaseLost, embed_missing, held, show
+from chatbot.knowledge.ingestion.chunks import CONTENTS, CONTEXT_TOKENS, embed, lock_versions, pending_version
+from chatbot.knowledge.ingestion.claims import LeaseLost, Names
+from chatbot.knowledge.ingestion.publish import show
 from chatbot.knowledge.models import Document, DocumentVersion, Generation
-from chatbot.knowledge.parsing import ParseError
 from chatbot.rag.embeddings.embedders import Embedder, Embedders
 from chatbot.rag.errors import BadEmbeddings
 
@@ -50,32 +50,41 @@ class BuildStuck(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
+class BuildLease:
     """The right to write the chunks of a document into a generation that is being built."""
 
     document_id: str
     generation_id: int
     owner: str
-    lease: timedelta = LEASE
+    duration: timedelta = LEASE
+    checkpoints: bool = True
 
-    def hold(self, session: Session) -> Document | None:
-        query = select(Document).where(Document.id == self.document_id, Document.status != "deleted")
-        # Without the join, as in service.get_document.
-        query = query.with_for_update(of=Document).options(lazyload(Document.collection))
-        document = session.scalar(query.execution_options(populate_existing=True))
-        if document is not None:
-            renew(session, self.generation_id, self.owner)
-        return document
+    def lock(self, session: Session) -> dict[str, Names]:
+        begin_write(session)
+        row = session.execute(_LOCK, {"id": self.document_id}).one_or_none()
+        if row is None:
+            session.rollback()
+            raise LeaseLost()
+        renew(session, self.generation_id, self.owner)
+        return {self.document_id: Names(*row)}
 
-    def note(self, document: Document, done: int, total: int) -> None:
-        """A build is no step of the document's own."""
+    def renew(self, session: Session, progress: Mapping[str, tuple[int, int]] | None = None) -> None:
+        """`lock` has renewed it; and a build is no progress of the document's own."""
+
+
+# Without the join to the collection, as in service.get_document.
+_LOCK = (
+    select(Document.title, Document.source, Document.language)
+    .where(Document.id == bindparam("id"), Document.status != "deleted")
+    .with_for_update(of=Document)
+)
 
 
 def renew(session: Session, generation_id: int, owner: str) -> None:
-    """Prolongs the lease on a generation, in the caller's transaction.
+    """Renews the lease on a generation, in the caller's transaction.
 
     Raises:
-        BuildLost: it is somebody else's.
+        BuildLost: another process has it.
     """
     mine = (Generation.id == generation_id, Generation.lease_owner == owner, Generation.active.is_(None))
     held = update(Generation).where(*mine).values(lease_until=utcnow() + LEASE).returning(Generation.id)
@@ -177,7 +186,7 @@ def build(
 ) -> int:
     """Puts every version that answers into the generation until none is lacking; then the generation is built.
 
-    `progress` gets the number of documents done and of all that are known so far. Gives the number done.
+    `progress` gets the number of documents done and of all that are known so far. Returns the number done.
 
     Raises:
         BuildStuck: documents have no text.
@@ -248,20 +257,22 @@ def build_version(session: Session, embedders: Embedders, generation: Generation
     Raises:
         BuildLost, EmbedderUnavailable, EmbedderMisconfigured, BadEmbeddings: as for `build`.
     """
-    step = Step(piece.document_id, generation.id, owner)
-    query = select(DocumentVersion).where(DocumentVersion.id == piece.version_id)
-    version = session.scalar(query.options(undefer(DocumentVersion.text)))
-    if version is None or not version.text:
-        session.rollback()
+    lease = BuildLease(piece.document_id, generation.id, owner)
+    row = session.execute(_VERSION, {"id": piece.version_id}).one_or_none()
+    session.rollback()
+    if row is None or not row.text:
         return
-    version = detached(session, version)
+    version = pending_version(row, row.text, row.pages)
     try:
-        embed_missing(session, step, version, generation, embedders.get(generation.embedder))
-        document = held(session, step)
-        show(session, document, version, generation)
-        session.commit()
-    except (LeaseLost, ParseError):
+        embed(session, lease, [version], generation, embedders.get(generation.embedder))
+        if version.plan:
+            show(session, lock_versions(session, lease, [version]), generation)
+            session.commit()
+    except LeaseLost:
         session.rollback()
+
+
+_VERSION = CONTENTS.where(DocumentVersion.id == bindparam("id"))
 
 
 def _finished(sessions: Sessions, generation_id: int, owner: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from chatbot.current import services
 from chatbot.knowledge.cli import documents as knowledge_commands
 from chatbot.knowledge.documents import service
-from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.ingestion import claims, ingest
 from chatbot.knowledge.tasks import ingest_document, purge, sweep_documents
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
 from tests.broker_files import messages
@@ -127,7 +127,7 @@ def test_a_run_that_waits_takes_over_from_a_worker_that_died(run, docs, sqlite_a
     with services(sqlite_app).sessions() as session:
         (id_,) = ingest.due_documents(session)
         session.rollback()
-        assert ingest._claim(session, id_, timedelta(seconds=0.5))
+        assert claims.claim_document(session, id_, timedelta(seconds=0.5))
     assert run("ingest", docs / "hours.md", "--wait").exit_code == 0
     assert found(sqlite_app, "When is the shop open?") == [HOURS]
 

@@ -14,7 +14,7 @@ from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge import tasks
 from chatbot.knowledge.documents import queue_status
-from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.ingestion import claims, ingest
 from chatbot.knowledge.models import Document, WorkerRow
 from chatbot.rag.errors import EmbedderUnavailable
 from tests.conftest import HOURS, RETURNS, add_and_ingest
@@ -82,7 +82,7 @@ def test_the_reason_of_a_wait_is_kept_before_that_of_the_worker(client, app, roo
 def test_a_document_whose_worker_died_waits_too(client, app, root):
     id_ = add(app, HOURS)
     with services(app).sessions() as session:
-        assert ingest._claim(session, id_, timedelta(seconds=60))
+        assert claims.claim_document(session, id_, timedelta(seconds=60))
     assert get(client, root, id_) == ("processing", None, None)
     with services(app).sessions() as session:
         begin_write(session)

@@ -14,7 +14,7 @@ from chatbot.db import begin_write, utcnow
 from chatbot.egress import Limits
 from chatbot.knowledge.documents import urls
 from chatbot.knowledge.documents.urls import NewUrl, NothingToRetry
-from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.ingestion import claims
 from chatbot.knowledge.models import Document, DocumentVersion
 from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import ingest_now, visible
@@ -255,16 +255,16 @@ def test_a_server_that_is_away_is_asked_again_later_and_not_for_ever(app, reache
     """L11: like an embedder that is away, but bounded."""
     reached.page("/", "sorry", status=503)
     id_ = add(app, reached.url("/"))
-    for attempt in range(1, ingest.MAX_ATTEMPTS):
+    for attempt in range(1, claims.MAX_ATTEMPTS):
         before = utcnow()
         assert ingest_now(app, id_) == "queued"
         waiting = document(app, id_)
         assert (waiting.attempts, waiting.blocked_because) == (attempt, "The server answered 503.")
-        assert waiting.next_attempt_at - before >= ingest.WAIT * 2 ** (attempt - 1)
+        assert waiting.next_attempt_at - before >= claims.WAIT * 2 ** (attempt - 1)
         assert ingest_now(app, id_) is None, "it is not its time yet"
         due_now(app, id_)
     assert ingest_now(app, id_) == "failed"
-    assert (document(app, id_).error_code, len(reached.requests)) == ("fetch_failed", ingest.MAX_ATTEMPTS)
+    assert (document(app, id_).error_code, len(reached.requests)) == ("fetch_failed", claims.MAX_ATTEMPTS)
 
     reached.page("/", PAGE)
     assert retry(app, id_).status == "queued"

@@ -206,7 +206,7 @@ def test_a_switch_killed_at_any_step_has_not_happened(app, embedder, monkeypatch
     assert rollback(app) == (1, 1)
 
 
-@pytest.mark.parametrize("step", ["embed_missing", "_publish"])
+@pytest.mark.parametrize("step", ["embed", "publish"])
 def test_a_document_that_is_ingested_while_a_generation_is_activated_ends_in_the_new_one(
     app, embedder, monkeypatch, step
 ):
@@ -217,7 +217,7 @@ def test_a_document_that_is_ingested_while_a_generation_is_activated_ends_in_the
 
     def and_activate(*args):
         monkeypatch.setattr(ingest, step, real)
-        if step == "embed_missing":
+        if step == "embed":
             real(*args)
             activate(app, number)
             return None

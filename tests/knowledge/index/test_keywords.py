@@ -14,7 +14,7 @@ from chatbot.db import begin_write
 from chatbot.knowledge.documents import service, updates
 from chatbot.knowledge.index import keyword_counts, keywords
 from chatbot.knowledge.index.keywords import Scope
-from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.ingestion import chunks
 from chatbot.knowledge.maintenance import keyword_backfill
 from chatbot.knowledge.models import ChunkRow, Document, Generation
 from chatbot.knowledge.tasks import sweep_documents
@@ -280,7 +280,7 @@ def test_a_new_title_is_found_at_once(app, session):
 
 def test_a_title_that_changes_while_a_long_text_goes_in_is_that_of_all_its_chunks(app, session, monkeypatch):
     body = "\n\n".join(f"# Part {n}\n\n" + " ".join(f"word{n}x{i}" for i in range(60)) for n in range(40))
-    id_, real, batches = add(app, body, title="Oldname", filename="a.md"), ingest.fill_vectors, []
+    id_, real, batches = add(app, body, title="Oldname", filename="a.md"), chunks.fill_vectors, []
 
     def named_anew(*args):
         real(*args)
@@ -289,8 +289,8 @@ def test_a_title_that_changes_while_a_long_text_goes_in_is_that_of_all_its_chunk
             with services(app).sessions() as other:
                 updates.edit_document(other, id_, {"title": "Newname"})
 
-    monkeypatch.setattr(ingest, "fill_vectors", named_anew)
-    monkeypatch.setattr(ingest, "BATCH", 16)
+    monkeypatch.setattr(chunks, "fill_vectors", named_anew)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 16)
     ingest_now(app, id_)
     generation = session.scalars(select(Generation)).one()
     ids = [id_ for id_, _ in keywords.search(session, "newname", ALL, Scope(generation.id), 500).hits]

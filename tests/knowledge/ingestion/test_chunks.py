@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatbot.knowledge.ingestion.chunks import CONTEXT_TOKENS, MOST_CONTEXT_WORDS, in_context
+from chatbot.knowledge.ingestion.chunks import CONTEXT_TOKENS, MAX_CONTEXT_WORDS, in_context
 
 
 class Words:
@@ -25,4 +25,4 @@ def test_of_a_long_label_the_first_words_are_taken_and_few_counts() -> None:
     words = Words()
     above = in_context("word " * 10_000, [], "Body.", words).partition("\n")[0]
     assert len(above.split()) == CONTEXT_TOKENS
-    assert words.counted <= MOST_CONTEXT_WORDS
+    assert words.counted <= MAX_CONTEXT_WORDS

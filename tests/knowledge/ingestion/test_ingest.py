@@ -19,7 +19,7 @@ from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.service import NewDocument
-from chatbot.knowledge.ingestion import chunks, ingest
+from chatbot.knowledge.ingestion import chunks, claims, ingest, publish
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
@@ -181,7 +181,7 @@ def test_with_the_embedder_away_a_document_waits_and_no_attempt_is_burned(app, e
     """L11"""
     id_ = add(app, HOURS)
     embedder.error = error
-    for _ in range(ingest.MAX_ATTEMPTS + 2):
+    for _ in range(claims.MAX_ATTEMPTS + 2):
         assert ingest_now(app, id_) == "queued"
         waiting = document(app, id_)
         assert (waiting.status, waiting.attempts, waiting.lease_owner) == ("queued", 0, None)
@@ -196,7 +196,7 @@ def test_with_the_embedder_away_a_document_waits_and_no_attempt_is_burned(app, e
 
 def test_a_text_without_anything_to_embed_has_no_text(app, embedder, monkeypatch):
     """H8: no empty chunks"""
-    monkeypatch.setattr(ingest, "split", lambda *_: [])
+    monkeypatch.setattr(chunks, "split", lambda *_: [])
     id_ = add(app, HOURS)
     assert ingest_now(app, id_) == "failed"
     assert document(app, id_).error_code == "no_text"
@@ -240,7 +240,7 @@ def test_an_unexpected_error_after_the_lease_was_lost_leaves_the_other_worker_al
         change(app, id_, lease_owner="another")
         raise ZeroDivisionError
 
-    monkeypatch.setattr(ingest, "embed_missing", lose)
+    monkeypatch.setattr(ingest, "embed", lose)
     with pytest.raises(ZeroDivisionError):
         ingest_now(app, id_)
     assert (document(app, id_).status, document(app, id_).lease_owner) == ("processing", "another")
@@ -254,7 +254,7 @@ def test_a_document_that_kills_its_worker_again_and_again_is_set_aside(app, embe
 
     with monkeypatch.context() as patch:
         patch.setattr(ingest, "extract_text", die)
-        for _ in range(ingest.MAX_ATTEMPTS):
+        for _ in range(claims.MAX_ATTEMPTS):
             with pytest.raises(Killed):
                 ingest_now(app, id_)
             silence(app, id_)
@@ -276,16 +276,27 @@ def test_a_failed_document_that_comes_again_is_tried_again(app, embedder):
 # Crashes
 
 
-STEPS = ["_claim", "_with_text", "ensure_generation", "_report", "new_chunk", "fill_vectors", "next_revision"]
+STEPS = [
+    (ingest, "claim_document"),
+    (ingest, "_read"),
+    (ingest, "_store_text"),
+    (ingest, "ensure_generation"),
+    (chunks, "_report"),
+    (chunks, "new_chunk"),
+    (chunks, "fill_vectors"),
+    (chunks, "_checkpoint"),
+    (publish, "next_revision"),
+    (publish, "is_active"),
+]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
-def test_a_worker_killed_at_any_step_is_resumed_by_the_next_one(app, embedder, monkeypatch, step, when):
+@pytest.mark.parametrize(("module", "step"), STEPS, ids=[step for _, step in STEPS])
+def test_a_worker_killed_at_any_step_is_resumed_by_the_next_one(app, embedder, monkeypatch, module, step, when):
     """M4, N4"""
-    monkeypatch.setattr(ingest, "BATCH", 2)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 2)
     id_ = add(app, long_text(5))
-    real = getattr(ingest, step)
+    real = getattr(module, step)
 
     def dies(*args):
         if when == "after":
@@ -293,7 +304,7 @@ def test_a_worker_killed_at_any_step_is_resumed_by_the_next_one(app, embedder, m
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, step, dies)
+        patch.setattr(module, step, dies)
         with pytest.raises(Killed):
             ingest_now(app, id_)
     assert visible(app) == []
@@ -310,9 +321,9 @@ def test_a_worker_killed_at_any_step_is_resumed_by_the_next_one(app, embedder, m
 
 @pytest.mark.parametrize("batches", range(4))
 def test_committed_batches_are_not_embedded_again_after_a_kill(app, embedder, monkeypatch, batches):
-    monkeypatch.setattr(ingest, "BATCH", 2)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 2)
     id_ = add(app, long_text(6))
-    real, calls = ingest.fill_vectors, []
+    real, calls = chunks.fill_vectors, []
 
     def dies(*args):
         if len(calls) == batches:
@@ -321,8 +332,8 @@ def test_committed_batches_are_not_embedded_again_after_a_kill(app, embedder, mo
         real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "fill_vectors", dies)
-        patch.setattr(ingest, "_publish", lambda *_: dies())
+        patch.setattr(chunks, "fill_vectors", dies)
+        patch.setattr(ingest, "publish", lambda *_: dies())
         with pytest.raises(Killed):
             ingest_now(app, id_)
     assert document(app, id_).chunks_done == 2 * batches
@@ -338,25 +349,26 @@ WORKER = """
 import os, sys
 from pathlib import Path
 from chatbot.app import create_app
+from chatbot.current import services
 from chatbot.config import load_settings
-from chatbot.knowledge.ingestion import ingest
+from chatbot.knowledge.ingestion import chunks, ingest
 from chatbot.rag.embeddings.embedders import LocalEmbedder
 
 instance, models, document_id, batches, url = sys.argv[1:]
-ingest.BATCH = 2
+chunks.CHECKPOINT = 2
 app = create_app(load_settings(
     _env_file=None, instance_path=Path(instance), models_path=Path(models), log_level="ERROR",
     database_url=url or None, secret_key="s3cret-" + "x1y2z3" * 8,
 ))
 if batches:
-    real, calls = ingest.fill_vectors, []
+    real, calls = chunks.fill_vectors, []
     def stops(*args):
         if len(calls) == int(batches):
             print("now", flush=True)
             sys.stdin.read()
         calls.append(1)
         real(*args)
-    ingest.fill_vectors = stops
+    chunks.fill_vectors = stops
 with services(app).sessions() as session:
     print(ingest.ingest(session, services(app).embedders, document_id, 60), flush=True)
 """
@@ -407,7 +419,7 @@ def test_a_process_killed_with_sigkill_is_resumed_and_nothing_differs(app, embed
 
 def test_a_lease_that_holds_keeps_others_away_and_one_that_ran_out_does_not(app, embedder, session):
     id_ = add(app, HOURS)
-    first = ingest._claim(session, id_, timedelta(seconds=60))
+    first = claims.claim_document(session, id_, timedelta(seconds=60))
     assert first is not None
     assert ingest.due_documents(session) == []
     session.rollback()
@@ -418,22 +430,25 @@ def test_a_lease_that_holds_keeps_others_away_and_one_that_ran_out_does_not(app,
     assert ingest_now(app, id_) == "ready"
 
 
-@pytest.mark.parametrize("step", ["_with_text", "ensure_generation", "fill_vectors", "_publish"])
-def test_a_worker_whose_lease_was_taken_writes_nothing_more(app, embedder, monkeypatch, step):
+OVERTAKEN = [(ingest, "_store_text"), (ingest, "ensure_generation"), (chunks, "fill_vectors"), (ingest, "publish")]
+
+
+@pytest.mark.parametrize(("module", "step"), OVERTAKEN, ids=[step for _, step in OVERTAKEN])
+def test_a_worker_whose_lease_was_taken_writes_nothing_more(app, embedder, monkeypatch, module, step):
     """N5"""
-    monkeypatch.setattr(ingest, "BATCH", 2)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 2)
     id_ = add(app, long_text(4))
-    real = getattr(ingest, step)
+    real = getattr(module, step)
 
     def is_overtaken(*args):
         monkeypatch.undo()
         silence(app, id_)
-        monkeypatch.setattr(ingest, "BATCH", 2)
+        monkeypatch.setattr(chunks, "CHECKPOINT", 2)
         assert ingest_now(app, id_) == "ready"
         change(app, id_, title="Of the other worker")
         return real(*args)
 
-    monkeypatch.setattr(ingest, step, is_overtaken)
+    monkeypatch.setattr(module, step, is_overtaken)
     revision = document(app, id_).version
     assert ingest_now(app, id_) is None
     assert document(app, id_).version == revision
@@ -443,16 +458,16 @@ def test_a_worker_whose_lease_was_taken_writes_nothing_more(app, embedder, monke
 
 
 def test_a_lease_is_prolonged_by_each_batch(app, embedder, monkeypatch):
-    monkeypatch.setattr(ingest, "BATCH", 1)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 1)
     id_ = add(app, long_text(3))
     ends = []
-    real = ingest.fill_vectors
+    real = chunks.fill_vectors
 
     def note(*args):
         ends.append(document(app, id_).lease_until)
         real(*args)
 
-    monkeypatch.setattr(ingest, "fill_vectors", note)
+    monkeypatch.setattr(chunks, "fill_vectors", note)
     ingest_now(app, id_)
     assert ends == sorted(set(ends))
     assert len(ends) == 3
@@ -510,7 +525,7 @@ def test_the_same_content_added_by_many_at_once_is_one_document(app, collection_
 
 def test_a_document_deleted_while_it_is_ingested_ends_deleted_or_never_half(app, embedder, monkeypatch):
     """M9"""
-    monkeypatch.setattr(ingest, "BATCH", 1)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 1)
     ingest_now(app, add(app, "Something else that stays here."))
     for n in range(30):
         id_ = add(app, long_text(2, f"round{n}"))
@@ -541,7 +556,7 @@ def test_a_new_version_replaces_the_old_one_only_when_it_is_ready(app, embedder,
     assert found(app, "When does the shop open?") == ["The shop opens at nine."]
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "_publish", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(ingest, "publish", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             ingest_now(app, id_)
     assert found(app, "When does the shop open?") == ["The shop opens at nine."]
@@ -564,14 +579,14 @@ def test_a_new_version_that_fails_leaves_the_old_one_answering(app, embedder):
 
 def test_a_worker_busy_with_an_old_version_gives_way_to_the_new_one(app, embedder, monkeypatch):
     id_ = add(app, "The shop opens at nine.")
-    real = ingest._publish
+    real = ingest.publish
 
     def is_late(*args):
         put_content(app, id_, "The shop opens at eleven.")
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "_publish", is_late)
+        patch.setattr(ingest, "publish", is_late)
         assert ingest_now(app, id_) is None
     assert document(app, id_).status == "queued"
     assert ingest_now(app, id_) == "ready"
@@ -618,11 +633,11 @@ def test_two_workers_that_make_the_first_generation_make_one(app, monkeypatch):
     barrier = threading.Barrier(2)
     real = ingest.ensure_generation
 
-    def together(session, embedders):
+    def at_the_same_time(session, embedders):
         barrier.wait(5)
         return real(session, embedders)
 
-    monkeypatch.setattr(ingest, "ensure_generation", together)
+    monkeypatch.setattr(ingest, "ensure_generation", at_the_same_time)
     assert at_once(2, lambda n: ingest_now(app, ids[n])) == ["ready", "ready"]
     with services(app).sessions() as session:
         assert session.scalars(select(Generation.active)).all() == [1]
@@ -632,10 +647,10 @@ def test_splitting_a_long_text_renews_the_lease(app, embedder, monkeypatch):
     """N5"""
     id_ = add(app, HOURS)
     renewed = []
-    monkeypatch.setattr(ingest.time, "monotonic", iter(range(0, 10**6, 100)).__next__)
-    before = ingest.held
-    monkeypatch.setattr(ingest, "held", lambda session, job: renewed.append(1) or before(session, job))
+    monkeypatch.setattr(claims.time, "monotonic", iter(range(0, 10**6, 100)).__next__)
+    before = claims.Batch.renew
+    monkeypatch.setattr(claims.Batch, "renew", lambda *args: renewed.append(1) or before(*args))
     ingest_now(app, id_)
-    # Text, report, batch and publication take the document once each; the others are renewals during the split.
-    assert len(renewed) > 3
+    # The text and the only batch renew it once each; the others are renewals during the split.
+    assert len(renewed) > 2
     assert document(app, id_).status == "ready"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,14 +22,14 @@ from chatbot.current import services
 from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import service, updates
 from chatbot.knowledge.index import activation
-from chatbot.knowledge.ingestion import ingest_batch, reindex
-from chatbot.knowledge.ingestion.ingest_batch import ingest_batch as ingest_together
+from chatbot.knowledge.ingestion import chunks, claims, ingest, publish, reindex
 from chatbot.knowledge.maintenance.verify import KNOWLEDGE, verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.tasks import sweep_documents
-from chatbot.rag.errors import EmbedderUnavailable
-from tests.conftest import HOURS, MakeApp
-from tests.knowledge.conftest import add, found, ingest_now, long_text
+from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
+from chatbot.system.disk_space import FULL
+from tests.conftest import HOURS, ROOT, MakeApp
+from tests.knowledge.conftest import add, collections_of, counting, found, ingest_now, long_text, visible
 
 TEXTS = [f"# Rule {n}\n\nWhoever enters room {n} closes door {n + 100}." for n in range(6)]
 
@@ -61,7 +67,7 @@ def terms(app: Flask) -> list[str]:
 
 def at_once(app: Flask, lease: float = 60) -> int:
     with services(app).sessions() as session:
-        return ingest_together(session, services(app).embedders, lease)
+        return ingest.ingest_batch(session, services(app).embedders, lease)
 
 
 # These say when, by whom or in which order something was done.
@@ -150,9 +156,20 @@ def test_one_that_cannot_be_read_fails_alone_and_with_its_reason(app: Flask, mon
     assert document(app, ids[3]).lease_owner is None
 
 
-@pytest.mark.parametrize("step", ["ensure_generation", "fill_vectors", "next_revision", "write_chunks", "_fail"])
+STEPS = [
+    (ingest, "extract_text"),
+    (ingest, "ensure_generation"),
+    (chunks, "fill_vectors"),
+    (publish, "store_texts"),
+    (publish, "next_revision"),
+    (publish, "write_chunks"),
+    (publish, "is_active"),
+]
+
+
+@pytest.mark.parametrize(("module", "step"), STEPS, ids=[step for _, step in STEPS])
 def test_killed_at_any_step_nothing_is_half_there_and_the_next_one_finishes(
-    app: Flask, step: str, monkeypatch: pytest.MonkeyPatch
+    app: Flask, module: ModuleType, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N4, M6"""
     add_all(app)
@@ -161,7 +178,7 @@ def test_killed_at_any_step_nothing_is_half_there_and_the_next_one_finishes(
         raise Killed()
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_batch, step, dies)
+        patch.setattr(module, step, dies)
         with pytest.raises(Killed):
             at_once(app)
     with services(app).sessions() as session:
@@ -173,17 +190,60 @@ def test_killed_at_any_step_nothing_is_half_there_and_the_next_one_finishes(
     assert len(all_rows(app)) == len(TEXTS)
 
 
+WORKER = """
+import sys
+from pathlib import Path
+from chatbot.app import create_app
+from chatbot.current import services
+from chatbot.config import load_settings
+from chatbot.knowledge.ingestion import ingest, publish
+
+instance, models, url = sys.argv[1:]
+app = create_app(load_settings(
+    _env_file=None, instance_path=Path(instance), models_path=Path(models), log_level="ERROR",
+    database_url=url or None, secret_key="s3cret-" + "x1y2z3" * 8,
+))
+def stops(*args):
+    print("now", flush=True)
+    sys.stdin.read()
+publish.is_active = stops
+with services(app).sessions() as session:
+    ingest.ingest_batch(session, services(app).embedders, 60)
+"""
+
+
+def test_a_process_killed_with_sigkill_before_the_commit_leaves_nothing_and_the_next_one_finishes(
+    app: Flask, models_path: Path, database_url: str | None
+) -> None:
+    """N4"""
+    add_all(app)
+    instance = services(app).settings.instance_path
+    command = [sys.executable, "-c", WORKER, str(instance), str(models_path), database_url or ""]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    with subprocess.Popen(command, text=True, **pipes) as victim:
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "now\n"
+        victim.send_signal(signal.SIGKILL)
+    assert statuses(app) == ["processing"] * len(TEXTS)
+    assert all_rows(app) == []
+    silence(app)
+    sweep(app)
+
+    assert statuses(app) == ["ready"] * len(TEXTS)
+    assert len(all_rows(app)) == len(TEXTS)
+
+
 def test_one_that_is_deleted_meanwhile_stays_deleted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """M9"""
     ids = add_all(app)
-    real: Callable[..., None] = ingest_batch.fill_vectors
+    real: Callable[..., None] = chunks.fill_vectors
 
     def deletes(*args: Any) -> None:
         real(*args)
         with services(app).sessions() as session:
             service.delete_document(session, ids[2])
 
-    monkeypatch.setattr(ingest_batch, "fill_vectors", deletes)
+    monkeypatch.setattr(chunks, "fill_vectors", deletes)
 
     assert at_once(app) == len(TEXTS) - 1
 
@@ -193,8 +253,8 @@ def test_one_that_is_deleted_meanwhile_stays_deleted(app: Flask, monkeypatch: py
 
 def test_two_workers_share_them_and_do_nothing_twice(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """M10, N6"""
-    monkeypatch.setattr(ingest_batch, "MOST", 2)
-    monkeypatch.setattr(ingest_batch, "FEWEST", 1)
+    monkeypatch.setattr(claims, "MAX_BATCH", 2)
+    monkeypatch.setattr(claims, "MIN_BATCH", 1)
     add_all(app)
     done: list[int] = []
 
@@ -213,17 +273,15 @@ def test_two_workers_share_them_and_do_nothing_twice(app: Flask, monkeypatch: py
     assert len(all_rows(app)) == len(TEXTS)
 
 
-def test_an_embedder_that_is_away_leaves_them_waiting_with_a_reason(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unavailable_embedder_leaves_them_waiting_with_a_reason(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """L11"""
     ids = add_all(app)
 
-    def away(*_args: object) -> None:
+    def unavailable(*_args: object) -> None:
         raise EmbedderUnavailable()
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_batch, "fill_vectors", away)
+        patch.setattr(chunks, "fill_vectors", unavailable)
         assert at_once(app) == 0
 
     waiting = [document(app, document_id) for document_id in ids]
@@ -238,14 +296,14 @@ def test_an_embedder_that_is_away_leaves_them_waiting_with_a_reason(
     assert {document(app, document_id).blocked_because for document_id in ids} == {None}
 
 
-def test_an_error_that_nobody_expected_leaves_each_to_its_own_way(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_unexpected_error_each_is_ingested_alone(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = add_all(app)
 
     def breaks(*_args: object) -> None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_batch, "fill_vectors", breaks)
+        patch.setattr(chunks, "fill_vectors", breaks)
         assert at_once(app) == 0
 
     given_back = [document(app, document_id) for document_id in ids]
@@ -254,16 +312,122 @@ def test_an_error_that_nobody_expected_leaves_each_to_its_own_way(app: Flask, mo
     assert {ingest_now(app, document_id) for document_id in ids} == {"ready"}
 
 
+def test_a_full_disk_leaves_them_waiting_with_a_reason(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M8"""
+    ids = add_all(app)
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "write_chunks", full)
+        assert at_once(app) == 0
+
+    waiting = [document(app, document_id) for document_id in ids]
+    assert {(one.status, one.attempts, one.blocked_because) for one in waiting} == {("queued", 0, FULL)}
+
+
+def test_vectors_that_cannot_be_used_fail_each_of_them_alone(app: Flask) -> None:
+    """L10: which text spoils them is not known before."""
+    ids = add_all(app)
+    embedder = counting(app)
+    embedder.error = BadEmbeddings()
+    assert at_once(app) == 0
+    assert ingest_now(app, ids[0]) == "failed"
+    assert document(app, ids[0]).error_code == "bad_embeddings"
+    embedder.error = None
+    assert {ingest_now(app, document_id) for document_id in ids[1:]} == {"ready"}
+
+
+def test_workers_whose_leases_were_taken_write_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """N5"""
+    ids = add_all(app)
+
+    def overtakes() -> None:
+        silence(app)
+        assert {ingest_now(app, document_id) for document_id in ids} == {"ready"}
+
+    meanwhile(monkeypatch, overtakes)
+
+    assert at_once(app) == 0
+    assert statuses(app) == ["ready"] * len(TEXTS)
+    assert len(all_rows(app)) == len(TEXTS)
+
+
+def test_one_whose_lease_was_taken_is_left_out(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """N5"""
+    ids = add_all(app)
+
+    def overtakes() -> None:
+        with services(app).sessions() as session:
+            begin_write(session)
+            session.execute(update(Document).where(Document.id == ids[0]).values(lease_owner="another"))
+            session.commit()
+
+    meanwhile(monkeypatch, overtakes)
+
+    assert at_once(app) == len(TEXTS) - 1
+    assert (document(app, ids[0]).status, document(app, ids[0]).lease_owner) == ("processing", "another")
+
+
+def test_an_embedder_that_takes_long_renews_their_leases(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """N5"""
+    monkeypatch.setattr(chunks, "BATCH", 2)
+    monkeypatch.setattr(claims.time, "monotonic", iter(range(0, 10**9, 100)).__next__)
+    ids, ends = add_all(app), []
+    real: Callable[..., None] = chunks.fill_vectors
+
+    def note(*args: Any) -> None:
+        ends.append(max(document(app, document_id).lease_until for document_id in ids))
+        real(*args)
+
+    monkeypatch.setattr(chunks, "fill_vectors", note)
+
+    assert at_once(app) == len(TEXTS)
+    assert ends == sorted(set(ends))
+    assert len(ends) == len(TEXTS) / 2
+
+
+def test_chunks_that_an_earlier_attempt_has_written_are_published_and_not_written_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M4: it was ingested alone, until the embedder was unavailable."""
+    monkeypatch.setattr(chunks, "CHECKPOINT", 1)
+    begun = add(app, long_text(3), filename="begun.md")
+    embedder = counting(app)
+    real: Callable[..., None] = chunks.fill_vectors
+
+    def stops(*args: Any) -> None:
+        real(*args)
+        embedder.error = EmbedderUnavailable()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "fill_vectors", stops)
+        assert ingest_now(app, begun) == "queued"
+    embedder.error = None
+    embedder.texts.clear()
+    add_all(app)
+    with services(app).sessions() as session:
+        begin_write(session)
+        session.execute(update(Document).values(next_attempt_at=utcnow()))
+        session.commit()
+
+    assert at_once(app) == len(TEXTS) + 1
+
+    assert [chunk.ordinal for chunk in visible(app) if chunk.document_id == begun] == [0, 1, 2]
+    assert len(embedder.texts) == len(TEXTS) + 2
+
+
 def meanwhile(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
     """Does something while the texts are embedded, once."""
-    real: Callable[..., None] = ingest_batch.fill_vectors
+    real: Callable[..., None] = chunks.fill_vectors
 
     def and_more(*args: Any) -> None:
         real(*args)
-        monkeypatch.setattr(ingest_batch, "fill_vectors", real)
+        monkeypatch.setattr(chunks, "fill_vectors", real)
         work()
 
-    monkeypatch.setattr(ingest_batch, "fill_vectors", and_more)
+    monkeypatch.setattr(chunks, "fill_vectors", and_more)
 
 
 def test_one_that_is_renamed_meanwhile_is_found_by_its_new_name(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,11 +439,31 @@ def test_one_that_is_renamed_meanwhile_is_found_by_its_new_name(app: Flask, monk
 
     meanwhile(monkeypatch, renames)
 
-    assert at_once(app) == len(TEXTS) - 1
-    assert document(app, ids[2]).status == "queued"
-    assert ingest_now(app, ids[2]) == "ready"
+    assert at_once(app) == len(TEXTS)
     assert document(app, ids[2]).title == "Portcullis"
     assert found(app, "portcullis", k=1, mode="keyword") == [TEXTS[2]]
+    assert [words for words in terms(app) if "portculli" in words] == [words for words in terms(app) if "102" in words]
+
+
+def test_one_that_is_moved_or_hidden_meanwhile_is_so_when_it_is_ready(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = add_all(app)
+
+    def moves() -> None:
+        with services(app).sessions() as session:
+            updates.edit_document(session, ids[1], {"collection": "other", "source": "elsewhere.md"})
+            updates.edit_document(session, ids[2], {"is_active": False})
+
+    meanwhile(monkeypatch, moves)
+
+    assert at_once(app) == len(TEXTS)
+    assert (document(app, ids[1]).collection.name, document(app, ids[1]).source) == ("other", "elsewhere.md")
+    assert document(app, ids[2]).is_active is False
+    assert found(app, "Who closes door 101?", k=1, mode="keyword", collections=collections_of(app, "other")) == [
+        TEXTS[1]
+    ]
+    assert not [body for body in found(app, "Who closes door 102?") if "102" in body]
 
 
 def test_one_that_is_replaced_meanwhile_becomes_the_new_text(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +503,7 @@ def test_they_follow_a_generation_that_is_activated_meanwhile(app: Flask, monkey
     assert found(app, "Who closes door 103?", k=1, mode="keyword") == [TEXTS[3]]
 
 
-def test_a_page_that_is_called_a_text_goes_its_own_way(app: Flask) -> None:
+def test_a_page_that_is_called_a_text_is_ingested_alone(app: Flask) -> None:
     add_all(app)
     page = add(app, "<!doctype html><html><body><p>A page about hedgehogs.</p></body></html>", filename="page.txt")
 
@@ -329,7 +513,7 @@ def test_a_page_that_is_called_a_text_goes_its_own_way(app: Flask) -> None:
     assert ingest_now(app, page) == "ready"
 
 
-def test_texts_without_a_file_go_together_too(app: Flask) -> None:
+def test_texts_without_a_file_are_batched_too(app: Flask) -> None:
     for number, content in enumerate(TEXTS):
         add(app, content, filename="", media_type="text/markdown", title=f"Rule {number}")
 
@@ -337,14 +521,14 @@ def test_texts_without_a_file_go_together_too(app: Flask) -> None:
 
 
 def test_no_more_are_taken_than_are_embedded_well_within_a_lease(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest_batch, "MOST_BYTES", 4 * len(TEXTS[0]))
+    monkeypatch.setattr(claims, "MAX_BATCH_BYTES", 4 * len(TEXTS[0]))
     add_all(app)
 
     assert at_once(app) == 4
     assert sorted(statuses(app)) == ["queued", "queued", "ready", "ready", "ready", "ready"]
 
 
-def test_what_is_large_or_new_content_or_was_tried_goes_its_own_way(app: Flask) -> None:
+def test_what_is_large_or_new_content_or_was_tried_is_ingested_alone(app: Flask) -> None:
     ids = add_all(app)
     for document_id in ids[:2]:
         ingest_now(app, document_id)
@@ -357,7 +541,7 @@ def test_what_is_large_or_new_content_or_was_tried_goes_its_own_way(app: Flask) 
     assert statuses(app) == ["queued", "queued", "ready", "ready", "ready", "ready", "queued"]
 
 
-def test_a_few_are_not_taken_together(app: Flask) -> None:
+def test_a_few_are_not_batched(app: Flask) -> None:
     add(app, HOURS)
 
     assert at_once(app) == 0
@@ -368,8 +552,8 @@ def test_workers_beside_people_who_change_documents_lock_nobody_out(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M9, M10: whatever comes first, each is ready or deleted in the end, and never half."""
-    monkeypatch.setattr(ingest_batch, "MOST", 7)
-    monkeypatch.setattr(ingest_batch, "FEWEST", 1)
+    monkeypatch.setattr(claims, "MAX_BATCH", 7)
+    monkeypatch.setattr(claims, "MIN_BATCH", 1)
     ids = [add(app, f"# Room {n}\n\nThe key of room {n} is number {n + 300}.", source=f"{n}.md") for n in range(40)]
     refused: list[BaseException] = []
 

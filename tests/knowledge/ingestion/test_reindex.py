@@ -15,8 +15,7 @@ from chatbot.db import begin_write, utcnow
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.index.activation import GenerationRefused, activate, drop, generations, lacking
-from chatbot.knowledge.ingestion import ingest as ingestion
-from chatbot.knowledge.ingestion import reindex
+from chatbot.knowledge.ingestion import chunks, ingest, reindex
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
 from tests.conftest import HOURS, RETURNS, add_and_ingest
@@ -134,7 +133,7 @@ def _listed(app):
 
 def test_nothing_is_parsed_again(app, embedder, monkeypatch):
     add_and_ingest(app, HOURS)
-    monkeypatch.setattr(ingestion, "extract_text", lambda *_: pytest.fail("it was parsed"))
+    monkeypatch.setattr(ingest, "extract_text", lambda *_: pytest.fail("it was parsed"))
     assert missing(app, built(app)) == 0
 
 
@@ -157,12 +156,13 @@ def test_another_embedder_embeds_everything_itself(app, embedder):
 
 
 STEPS = [
-    (reindex, "embed_missing"),
-    (ingestion, "new_chunk"),
-    (ingestion, "fill_vectors"),
-    (ingestion, "_report"),
+    (reindex, "embed"),
+    (chunks, "new_chunk"),
+    (chunks, "fill_vectors"),
+    (chunks, "_report"),
+    (chunks, "_checkpoint"),
     (reindex, "show"),
-    (reindex, "held"),
+    (reindex, "lock_versions"),
     (reindex, "_finished"),
     (reindex, "_next_round"),
 ]
@@ -175,7 +175,7 @@ def test_a_build_killed_at_any_step_and_resumed_equals_an_undisturbed_one(
     app, embedder, monkeypatch, module, step, when, call
 ):
     """M4, M6"""
-    monkeypatch.setattr(ingestion, "BATCH", 2)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 2)
     for n in range(2):
         add_and_ingest(app, long_text(4, f"word{n}"))
     undisturbed = rows(app, built(app, chunk_tokens=61))
@@ -233,8 +233,8 @@ def test_the_same_arguments_continue_an_unfinished_build_and_embed_nothing_twice
 def test_many_threads_build_what_one_builds(app, embedder):
     for n in range(6):
         add_and_ingest(app, long_text(2, f"word{n}"))
-    alone, together = built(app), built(app, chunk_tokens=61, threads=3)
-    assert rows(app, together, "added_revision") == rows(app, alone, "added_revision")
+    alone, threaded = built(app), built(app, chunk_tokens=61, threads=3)
+    assert rows(app, threaded, "added_revision") == rows(app, alone, "added_revision")
 
 
 def test_two_builds_do_not_work_on_the_same_generation_and_the_second_says_so(app, embedder):
@@ -258,15 +258,15 @@ def test_a_build_whose_lease_was_taken_writes_nothing_more(app, embedder):
 
 
 def test_the_lease_is_prolonged_by_each_batch(app, embedder, monkeypatch):
-    monkeypatch.setattr(ingestion, "BATCH", 1)
+    monkeypatch.setattr(chunks, "CHECKPOINT", 1)
     add_and_ingest(app, long_text(3))
-    ends, real = [], ingestion.fill_vectors
+    ends, real = [], chunks.fill_vectors
 
     def note(*args):
         ends.append(generation(app, 2).lease_until)
         real(*args)
 
-    monkeypatch.setattr(ingestion, "fill_vectors", note)
+    monkeypatch.setattr(chunks, "fill_vectors", note)
     built(app)
     assert ends == sorted(set(ends))
     assert len(ends) >= 3
@@ -274,7 +274,7 @@ def test_the_lease_is_prolonged_by_each_batch(app, embedder, monkeypatch):
 
 def test_documents_that_come_change_and_go_meanwhile_are_caught_up(app, embedder, monkeypatch):
     ids = [add_and_ingest(app, f"{HOURS} Shop {n}.").id for n in range(3)]
-    real, calls = reindex.embed_missing, []
+    real, calls = reindex.embed, []
 
     def and_meanwhile(*args):
         calls.append(1)
@@ -285,7 +285,7 @@ def test_documents_that_come_change_and_go_meanwhile_are_caught_up(app, embedder
             ingest_now(app, add(app, RETURNS))
         real(*args)
 
-    monkeypatch.setattr(reindex, "embed_missing", and_meanwhile)
+    monkeypatch.setattr(reindex, "embed", and_meanwhile)
     number = built(app)
     texts = sorted(row[8] for row in rows(app, number) if row[13] is None)
     assert texts == sorted([f"{HOURS} Shop 2.", "The shop opens at eleven.", RETURNS])
