@@ -81,11 +81,7 @@ class Span:
                 _begun(name, self._span, attributes, begin=last)._span.end(now)
             last = now
 
-        return lap if self else _no_lap
-
-
-def _no_lap(_name: str | None = None, **_attributes: Attribute) -> None:
-    pass
+        return lap
 
 
 NOTHING = Span()

@@ -54,15 +54,16 @@ def log_in(
         AccountDisabled: the password is right and the account is disabled.
     """
     user = _find_for_login(session, email)  # No connection is held while the hash is computed.
-    stored = user.password_hash if user else None
-    right = passwords.verify_password(stored, password, settings.password_iterations)
+    stored, iterations = user.password_hash if user else None, settings.password_iterations
+    right = passwords.verify_password(stored, password, iterations)
     if user is None or not right:
         _note_failure(session, user, origin)
         raise InvalidCredentials()
     if not user.is_active:
         _note_failure(session, user, origin, because="disabled")
         raise AccountDisabled()
-    fresh = _rehashed(user.password_hash, password, settings.password_iterations)
+    rehash = passwords.needs_rehash(user.password_hash, iterations)
+    fresh = passwords.hash_password(password, iterations) if rehash else None
     begin_write(session)
     if not _unchanged(session, user):
         session.rollback()
@@ -98,10 +99,6 @@ def _note_failure(session: Session, user: User | None, origin: ClientInfo, becau
     begin_write(session)
     events.record(session, "login_failed", origin, user.id if user else None, by_owner=False, because=because)
     session.commit()
-
-
-def _rehashed(stored: str, password: str, iterations: int) -> str | None:
-    return passwords.hash_password(password, iterations) if passwords.needs_rehash(stored, iterations) else None
 
 
 def _begin_family(session: Session, settings: Settings, user_id: str, origin: ClientInfo) -> Grant:

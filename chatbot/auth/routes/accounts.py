@@ -103,8 +103,5 @@ def _write_zip(file: IO[bytes], session: Session, user_id: str) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in services().account_exports:
             for name, content in part(session, user_id):
-                archive.writestr(name, _as_text(content))
-
-
-def _as_text(content: Any) -> str:
-    return run_in_thread(json.dumps, content, ensure_ascii=False, indent=2, allow_nan=False)
+                text = run_in_thread(json.dumps, content, ensure_ascii=False, indent=2, allow_nan=False)
+                archive.writestr(name, text)

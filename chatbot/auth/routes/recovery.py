@@ -50,13 +50,9 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
     return response
 
 
-def _is_form() -> bool:
-    return request.mimetype == "application/x-www-form-urlencoded"
-
-
 def _answered(template: str, act: Callable[[], Any]) -> Any:
     """What the act gives, for a program; for somebody at the page's form a page, also when it fails."""
-    if not _is_form():
+    if request.mimetype != "application/x-www-form-urlencoded":
         return act()
     try:
         act()

@@ -60,7 +60,7 @@ def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> boo
         "date": utcnow().date(),
         "more_answers": answers,
         "more_tokens": taken.total_tokens,
-        "more_cost": 0 if taken.cost_usd is None else _micros(taken.cost_usd),
+        "more_cost": 0 if taken.cost_usd is None else int(Decimal(taken.cost_usd) * MICROS),
         "more_unpriced": answers if taken.cost_usd is None else 0,
     }
     connection = session.connection()
@@ -87,10 +87,6 @@ _MORE = (
     )
 )
 _ACCOUNT = that_stay(select(User.id).where(User.id == bindparam("whose")))
-
-
-def _micros(cost_usd: str) -> int:
-    return int(Decimal(cost_usd) * MICROS)
 
 
 def hold_account(session: Session, owner: Owner) -> bool:

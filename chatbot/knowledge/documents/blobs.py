@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import begin_write, new_id
 from chatbot.errors import Conflict, NotFound, StorageFull
 from chatbot.knowledge.models import DocumentVersion
-from chatbot.system.private_files import make_folder, open_private
+from chatbot.system.private_files import make_folder, open_private, sync_folder
 
 log = structlog.get_logger(__name__)
 
@@ -186,23 +186,11 @@ def _write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         growing.replace(path)
-        for folder in _new_names(path):
-            _sync_folder(folder)
+        # In each of these folders a name may be new: the file's, that folder's, and the one of all.
+        for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
+            sync_folder(folder)
     except OSError as error:
         log.error("original_not_stored", error=type(error).__name__)
         with suppress(OSError):
             growing.unlink()
         raise StorageFull(retry_after=60) from None
-
-
-def _new_names(path: Path) -> Iterator[Path]:
-    """The folders in which a name may be new: the file's, that folder's, and the one of all."""
-    yield from (path.parent, path.parent.parent, path.parent.parent.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
