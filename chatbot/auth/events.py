@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import CursorResult, delete, or_, select, update
@@ -21,7 +20,7 @@ _ALARMING = frozenset({"refresh_reused"})
 
 
 def record(
-    session: Session, kind: str, origin: ClientInfo, user_id: str | None, *, by_owner: bool = True, **detail: Any
+    session: Session, kind: str, origin: ClientInfo, user_id: str | None, *, by_owner: bool = True, **detail: object
 ) -> None:
     """Adds an event to the caller's transaction, and says it in the log.
 

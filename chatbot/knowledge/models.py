@@ -113,7 +113,7 @@ class Document(Base):
             setattr(self, name, value)
 
     @staticmethod
-    def ready_values(chunks: int) -> dict[str, Any]:
+    def ready_values(chunks: int) -> dict[str, object]:
         """The columns of a document whose newest version answers with so many chunks."""
         counts = dict.fromkeys(("chunk_count", "chunks_done", "chunks_total"), chunks)
         nothing = dict.fromkeys(("lease_owner", "lease_until", "error_code", "error_detail"))

@@ -97,7 +97,7 @@ def _integer(cursor: str) -> int:
     return position
 
 
-def _wrap(parts: list[Any]) -> str:
+def _wrap(parts: list[object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 

@@ -9,7 +9,6 @@ successor.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
@@ -244,7 +243,7 @@ def end_session(session: Session, user_id: str, session_id: str, origin: ClientI
 
 def revoke(session: Session, *which: ColumnElement[bool], because: str) -> int:
     """Ends families inside the caller's transaction; gives how many were alive."""
-    values: dict[str, Any] = {"revoked_at": utcnow(), "revoked_because": because}
+    values: dict[str, object] = {"revoked_at": utcnow(), "revoked_because": because}
     alive = (TokenFamily.revoked_at.is_(None), TokenFamily.expires_at > utcnow())
     done = session.execute(update(TokenFamily).where(*which, *alive).values(values))
     assert isinstance(done, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.

@@ -54,7 +54,7 @@ def with_counts(session: Session, chats: Any) -> list[dict[str, Any]]:
     ]
 
 
-def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, Any]:
+def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, object]:
     """One conversation of the owner.
 
     Raises:
@@ -66,7 +66,7 @@ def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, An
     return with_counts(session, [chat])[0]
 
 
-def rename_session(session: Session, owner: Owner, session_id: str, title: str) -> dict[str, Any]:
+def rename_session(session: Session, owner: Owner, session_id: str, title: str) -> dict[str, object]:
     """Gives a conversation another title.
 
     Raises:

@@ -10,7 +10,7 @@ import math
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -99,7 +99,7 @@ def forget_old(session: Session) -> None:
     session.execute(delete(DailyUsage).where(DailyUsage.day < utcnow().date() - timedelta(days=KEPT_DAYS)))
 
 
-def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, Any]:
+def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, object]:
     """What has been used today of the caller's budget: a visitor's own, or the whole account's."""
     mine = Owner.of(caller).owns(DailyUsage) if caller.visitor else DailyUsage.user_id == caller.user_id
     spent = _spent(session, mine)

@@ -63,7 +63,7 @@ class ModelNotFound(NotFound):
 @blp.route("/models", methods=["GET"])
 @user_required
 @blp.response(200, openai_schemas.OpenAIModelsSchema)
-def list_models() -> Any:
+def list_models() -> object:
     """List the models, as OpenAI does"""
     return {"object": "list", "data": [_model(name) for name in services().replies.models.names]}
 
@@ -71,7 +71,7 @@ def list_models() -> Any:
 @blp.route("/models/<path:model>", methods=["GET"])
 @user_required
 @blp.response(200, openai_schemas.OpenAIModelSchema)
-def retrieve_model(model: str) -> Any:
+def retrieve_model(model: str) -> object:
     """Read one model, as OpenAI does
 
     The names of some models have a slash in them.
@@ -82,7 +82,7 @@ def retrieve_model(model: str) -> Any:
     return _model(name)
 
 
-def _model(name: str) -> dict[str, Any]:
+def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "chatbot"}
 
 

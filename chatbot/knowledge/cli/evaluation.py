@@ -292,7 +292,7 @@ def _built(sessions: Sessions, embedder: str, chunk_tokens: int) -> Generation:
 
 def _report_of(
     folder: Path, questions: EvalSet, generation: Generation, outcomes: Sequence[Outcome], seconds: float
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "set": folder.resolve().name,
         "set_hash": questions.fingerprint(),

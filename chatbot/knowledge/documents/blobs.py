@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 from sqlalchemy import Engine, func, select
@@ -78,7 +77,7 @@ def keep(session: Session, version: DocumentVersion, data: bytes) -> None:
         setattr(version, column, value)
 
 
-def kept(session: Session, data: bytes) -> dict[str, Any]:
+def kept(session: Session, data: bytes) -> dict[str, object]:
     """The columns of a version with these bytes, to be written in the same transaction.
 
     Raises:

@@ -137,7 +137,7 @@ def _from_form(schema: ma.Schema) -> NewDocument:
     return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, extra=extra, **body)
 
 
-def _object(written: str, pointer: str) -> dict[str, Any]:
+def _object(written: str, pointer: str) -> dict[str, object]:
     """The JSON object in a field of a form."""
     try:
         value = parse_json(written.encode())
