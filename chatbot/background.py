@@ -63,7 +63,7 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
     outages = Outages()
 
     class ContextTask(Task):
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        def __call__(self, *args: object, **kwargs: object) -> object:
             structlog.contextvars.clear_contextvars()
             asked_by = getattr(self.request, "asked_by", None)
             structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id, request_id=asked_by)
@@ -94,30 +94,30 @@ def create_celery(app: Flask, settings: Settings) -> Celery:
 
 
 @setup_logging.connect
-def _keep_logging(**_rest: Any) -> None:
+def _keep_logging(**_rest: object) -> None:
     """Celery's own configuration of the log gives way: LOG_LEVEL and LOG_FORMAT hold for all processes."""
 
 
 @worker_ready.connect
-def _say_ready(sender: Any, **_rest: Any) -> None:
+def _say_ready(sender: Any, **_rest: object) -> None:
     log.info("worker_ready", queues=sorted(sender.app.amqp.queues.consume_from))
 
 
 @beat_init.connect
-def _say_started(**_rest: Any) -> None:
+def _say_started(**_rest: object) -> None:
     log.info("beat_ready")
 
 
 @worker_ready.connect
 @worker_process_init.connect
-def _begin_traces(**_rest: Any) -> None:
+def _begin_traces(**_rest: object) -> None:
     """In the worker, and with the pool `prefork` in each of its processes."""
     tracing.start(current_app.flask_settings)
 
 
 @worker_shutdown.connect
 @worker_process_shutdown.connect
-def _end_traces(**_rest: Any) -> None:
+def _end_traces(**_rest: object) -> None:
     tracing.stop()
 
 

@@ -46,7 +46,7 @@ def enter_application(ctx: click.Context, *, web: bool = False) -> None:
 class Command(click.Command):
     """A command that tells in a sentence what is refused, and what is wrong around it."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             with outages_as_cli_errors():
                 enter_application(ctx)
@@ -79,7 +79,9 @@ class LazyCommand(click.Command):
         super().__init__(name, short_help=short_help)
         self._load, self._web, self._bind = load, web, bind
 
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: object
+    ) -> click.Context:
         context = self._load().make_context(info_name, args, parent, **extra)
         enter_application(context, web=self._web)
         if self._bind is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from flask import Flask
@@ -37,7 +36,7 @@ class _Json(DefaultJSONProvider):
 
     sort_keys = False
 
-    def dumps(self, obj: Any, **kwargs: Any) -> str:
+    def dumps(self, obj: object, **kwargs: object) -> str:
         return super().dumps(obj, allow_nan=False, **kwargs)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from chatbot.translations import ENGLISH, translated
 
@@ -111,14 +110,14 @@ _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisf
 
 def problem(
     error: ChatbotError, *, instance: str | None, request_id: str | None, language: str = ENGLISH
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The RFC 9457 object for an error: `type title status detail instance code request_id errors?`.
 
     `title` and each `detail` are in that language where there is a translation; `code` is the same in all.
     """
     phrase = title_of(error.status)
     title = phrase if language == ENGLISH else translated(str(error.status), language)
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "type": "about:blank",
         "title": phrase if title == str(error.status) else title,
         "status": error.status,

@@ -62,12 +62,12 @@ def configure_logs(level: str, log_format: str) -> None:
         logging.getLogger(talkative).setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
 
 
-def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Strikes out values under secret-looking keys, bearer tokens and passwords in addresses."""
     return {key: "[redacted]" if SECRET_KEY.search(key) else _clean(value) for key, value in event.items()}
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: object) -> object:
     if isinstance(value, str):
         value = _API_KEY.sub("[redacted]", _BEARER.sub(r"\1 [redacted]", value))
         value = _JWT.sub(r"\1[redacted]", value)
@@ -82,7 +82,7 @@ def _clean(value: Any) -> Any:
 def _one_line(json_lines: bool) -> Processor:
     """On a terminal a text from outside may not begin a line or carry escapes; JSON escapes them by itself."""
 
-    def process(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    def process(_logger: object, _method: str, event: EventDict) -> EventDict:
         if json_lines:
             return event
         return {k: _printable(k, v) if isinstance(v, str) else v for k, v in event.items()}
@@ -108,7 +108,7 @@ class Outage:
         self._log, self._failed, self._over = logger, failed, over
         self._lock, self._said = threading.Lock(), set[str]()
 
-    def failed(self, error: BaseException, **fields: Any) -> None:
+    def failed(self, error: BaseException, **fields: object) -> None:
         """It failed. Each kind of error is logged once."""
         name = type(error).__name__
         with self._lock:

@@ -81,11 +81,7 @@ class Span:
                 _begun(name, self._span, attributes, begin=last)._span.end(now)
             last = now
 
-        return lap if self else _no_lap
-
-
-def _no_lap(_name: str | None = None, **_attributes: Attribute) -> None:
-    pass
+        return lap
 
 
 NOTHING = Span()
@@ -212,7 +208,7 @@ def _begun(name: str, parent: Any, attributes: Mapping[str, Attribute], begin: i
     return Span(_tracer.start_span(name, context=context, attributes=_named(attributes), start_time=begin))
 
 
-def _named(attributes: Mapping[str, Attribute]) -> dict[str, Any]:
+def _named(attributes: Mapping[str, Attribute]) -> dict[str, object]:
     """`http_route` is `http.route` there; what is None is left out."""
     told = {name: value for name, value in attributes.items() if value is not None}
     return {_NAMES.get(name, name.replace("_", ".", 1)): value for name, value in told.items()}

@@ -44,7 +44,7 @@ class AccountNotFound(NotFound):
 
 
 def sign_up(
-    session: Session, settings: Settings, fields: dict[str, Any], origin: ClientInfo = UNKNOWN_CLIENT
+    session: Session, settings: Settings, fields: dict[str, object], origin: ClientInfo = UNKNOWN_CLIENT
 ) -> tuple[User, str]:
     """Creates an account and queues its confirmation e-mail in one transaction.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import CursorResult, delete, or_, select, update
@@ -21,7 +20,7 @@ _ALARMING = frozenset({"refresh_reused"})
 
 
 def record(
-    session: Session, kind: str, origin: ClientInfo, user_id: str | None, *, by_owner: bool = True, **detail: Any
+    session: Session, kind: str, origin: ClientInfo, user_id: str | None, *, by_owner: bool = True, **detail: object
 ) -> None:
     """Adds an event to the caller's transaction, and says it in the log.
 
@@ -29,7 +28,8 @@ def record(
     it was somebody at the command line.
     """
     assert kind in EVENT_KINDS  # noqa: S101 - the list is what the API promises.
-    whose = _while_there(session, user_id)
+    # None when the account was deleted since somebody looked; otherwise it stays until the transaction ends.
+    whose = session.scalar(that_stay(select(User.id).where(User.id == user_id))) if user_id is not None else None
     event = SecurityEvent(
         kind=kind,
         user_id=whose,
@@ -48,13 +48,6 @@ def forget_requests(session: Session, user_id: str) -> None:
     """Takes the ids of requests, which a client may choose, from the events of an account that is being deleted."""
     theirs = or_(SecurityEvent.user_id == user_id, SecurityEvent.actor_id == user_id)
     session.execute(update(SecurityEvent).where(theirs).values(request_id=None))
-
-
-def _while_there(session: Session, user_id: str | None) -> str | None:
-    """The id of an account that stays until the transaction ends; None when it was deleted since somebody looked."""
-    if user_id is None:
-        return None
-    return session.scalar(that_stay(select(User.id).where(User.id == user_id)))
 
 
 def list_events(session: Session, *, kind: str | None, user_id: str | None, limit: int, cursor: str | None) -> Page:

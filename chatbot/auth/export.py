@@ -39,7 +39,7 @@ def note(session: Session, user_id: str, origin: ClientInfo) -> None:
     session.commit()
 
 
-def account_parts(session: Session, user_id: str) -> Iterator[tuple[str, Any]]:
+def account_parts(session: Session, user_id: str) -> Iterator[tuple[str, object]]:
     """(file name, content) of the profile, the sessions, keys, e-mails and security events of an account.
 
     Raises:
@@ -62,5 +62,5 @@ def _rows(session: Session, model: type[Base], which: Any) -> list[dict[str, Any
     return [{name: _plain(value) for name, value in row._mapping.items()} for row in rows]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value

@@ -119,7 +119,7 @@ def init_app(app: Flask, sessions: Sessions, require_verified: bool) -> None:
 
 def _guarded(view: View, kind: str) -> View:
     @wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: object, **kwargs: object) -> object:
         return view(*args, **kwargs)
 
     guarded.guard = kind  # type: ignore[attr-defined]

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from chatbot.db import new_id
+from chatbot.system.private_files import sync_folder
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -116,20 +117,12 @@ def writing(path: Path) -> Iterator[Writer]:
             file.flush()
             os.fsync(file.fileno())
         growing.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise BackupRefused(f"The backup cannot be written: {error.strerror or type(error).__name__}.") from None
     finally:
         with suppress(OSError):
             growing.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Archive:

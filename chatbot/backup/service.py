@@ -115,7 +115,7 @@ def _lines(session: Session, table: Table) -> Iterator[bytes]:
         yield json.dumps(dict(row._mapping), default=_plain, ensure_ascii=False).encode() + b"\n"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, bytes):
         return b64encode(value).decode()
     if isinstance(value, date):  # A time is one, too.
@@ -188,7 +188,7 @@ def _fill(session: Session, archive: Archive, told: Told) -> None:
         # A row may refer to one of its own table that comes later: it does so when all are there.
         later = [column for column in table.columns if any(key.column.table is table for key in column.foreign_keys)]
         for rows in _batches(archive, table):
-            emptied: dict[str, Any] = {column.name: None for column in later}
+            emptied: dict[str, object] = {column.name: None for column in later}
             session.execute(table.insert(), [{**row, **emptied} for row in rows])
         for column in later:
             _refer(session, archive, table, column)
@@ -203,9 +203,9 @@ def _refer(session: Session, archive: Archive, table: Table, column: Column[Any]
             session.connection().execute(statement, pairs)
 
 
-def _batches(archive: Archive, table: Table) -> Iterator[list[dict[str, Any]]]:
+def _batches(archive: Archive, table: Table) -> Iterator[list[dict[str, object]]]:
     """The rows of a table, some at a time."""
-    rows, size = list[dict[str, Any]](), 0
+    rows, size = list[dict[str, object]](), 0
     for line in archive.lines(f"tables/{table.name}.jsonl"):
         rows.append(_row(line, table))
         size += len(line)
@@ -216,7 +216,7 @@ def _batches(archive: Archive, table: Table) -> Iterator[list[dict[str, Any]]]:
         yield rows
 
 
-def _row(line: bytes, table: Table) -> dict[str, Any]:
+def _row(line: bytes, table: Table) -> dict[str, object]:
     try:
         told = json.loads(line)
         if set(told) != {column.name for column in table.columns}:
@@ -226,7 +226,7 @@ def _row(line: bytes, table: Table) -> dict[str, Any]:
         raise BackupRefused(f"A row of {table.name} in this backup is not one of this version.") from None
 
 
-def _typed(column: Column[Any], value: Any) -> Any:
+def _typed(column: Column[Any], value: Any) -> object:
     if value is None:
         return None
     if isinstance(column.type, LargeBinary):

@@ -75,7 +75,7 @@ def _show(found: dict[str, Any]) -> None:
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def _grounding(one: dict[str, Any]) -> str:
+def _grounding(one: dict[str, object]) -> str:
     score = "" if one["top_score"] is None else f" {one['top_score']:.2f}"
     return f"{one['status']}{score} (asks {one['threshold'] or 0:.2f})"
 

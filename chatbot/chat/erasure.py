@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Delete, Select, Subquery, Update, and_, delete, func, or_, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from chatbot.chat.conversations.answers import erased_answer
@@ -44,7 +44,7 @@ def erase(session: Session, user_id: str, answers: AnswerCache) -> Callable[[], 
     return afterwards
 
 
-def _owned_by(user_id: str) -> Any:
+def _owned_by(user_id: str) -> Select[str]:
     return select(ChatSession.id).where(ChatSession.user_id == user_id)
 
 
@@ -88,7 +88,7 @@ def _cached(session: Session, user_id: str, first: Subquery) -> list[str]:
     return list(session.scalars(select(Message.id).where(Message.is_user.is_(False), or_(own, later))))
 
 
-def _later(first: Subquery) -> Any:
+def _later(first: Subquery) -> Select[str]:
     behind = and_(Message.chat_session_id == first.c.chat_session_id, Message.position > first.c.place)
     return select(Message.id).join(first, behind).where(Message.is_user.is_(False))
 
@@ -113,5 +113,5 @@ def _batches(ids: list[str]) -> Iterable[list[str]]:
     return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
 
 
-def _execute(session: Session, statement: Any) -> None:
+def _execute(session: Session, statement: Update | Delete) -> None:
     session.execute(statement.execution_options(synchronize_session=False))

@@ -109,7 +109,7 @@ class Message(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
     @property
-    def feedback(self) -> dict[str, Any] | None:
+    def feedback(self) -> dict[str, object] | None:
         """The contract's feedback of an answer; None until somebody has said something of it."""
         if self.rated_at is None:
             return None

@@ -99,7 +99,7 @@ class SendSchema(ma.Schema):
     )
 
     @ma.post_load
-    def _something_to_ask(self, body: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def _something_to_ask(self, body: dict[str, Any], **_kwargs: object) -> dict[str, object]:
         if not body["message"].strip():
             raise Invalid(errors=[FieldError("/message", "Ask something.")])
         if len(body["message"].encode()) > MAX_MESSAGE_BYTES:
@@ -200,7 +200,7 @@ class ChatSessionSchema(ma.Schema):
     )
 
     @ma.pre_dump
-    def _shape(self, row: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def _shape(self, row: dict[str, object], **_kwargs: object) -> dict[str, object]:
         chat = row["chat"]
         same = {name: getattr(chat, name) for name in ("id", "title", "created_at", "updated_at")}
         return same | {"message_count": row["message_count"], "members": row.get("members", [])}
@@ -284,7 +284,7 @@ class MessageSchema(ma.Schema):
     created_at = UtcDateTime(metadata=TIME)
 
     @ma.pre_dump
-    def _shape(self, row: MessageView, **_kwargs: Any) -> dict[str, Any]:
+    def _shape(self, row: MessageView, **_kwargs: object) -> dict[str, object]:
         message = row.message
         same = [
             "id",

@@ -229,7 +229,7 @@ class Settings(BaseSettings):
 
     @field_validator("cors_origins", "chat_models", "chat_fallbacks", "fetch_ports", "fetch_allow_hosts", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
@@ -445,5 +445,5 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigError("These settings cannot be used:\n" + "\n".join(lines)) from None
 
 
-def _in_production(flask_debug: Any, port: Any, database_url: Any) -> bool:
+def _in_production(flask_debug: object, port: object, database_url: object) -> bool:
     return not flask_debug and (port is not None or database_url is not None)

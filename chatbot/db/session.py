@@ -6,7 +6,7 @@ time-out, so writers take the lock at the start (https://www.sqlite.org/lang_tra
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -60,12 +60,12 @@ def for_writing(connection: Connection) -> Connection:
     return connection.execution_options(**{WRITES: True})
 
 
-def engine_options(url: str, threads: int) -> dict[str, Any]:
+def engine_options(url: str, threads: int) -> dict[str, object]:
     """What `create_engine` gets: a pool that covers every thread; a connection to a server is checked before its use.
 
     An error of the database does not repeat the values of its statement: they would reach the log.
     """
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "pool_size": threads,
         "max_overflow": 8,
         "pool_timeout": POOL_SECONDS,

@@ -39,7 +39,7 @@ def prepare(engine: Engine) -> None:
     event.listen(engine, "do_execute", _execute_slow)
 
 
-def turn_on(bind: Any) -> Turn | None:
+def turn_on(bind: object) -> Turn | None:
     """The turn of a writer on this engine, after a wait perhaps; None where the database orders its writers itself.
 
     Raises:
@@ -49,13 +49,13 @@ def turn_on(bind: Any) -> Turn | None:
     return None if turns is None else Turn(turns)
 
 
-def _create_file(_dialect: Any, _record: Any, args: list[Any], parameters: dict[str, Any]) -> None:
+def _create_file(_dialect: object, _record: object, args: list[Any], parameters: dict[str, Any]) -> None:
     """A database file is its owner's from the beginning; SQLite gives the files beside it the same mode."""
     if args and args[0] != ":memory:" and not parameters.get("uri"):
         create_private(Path(args[0]))
 
 
-def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:
+def _set_pragmas(dbapi_connection: Any, _record: object) -> None:
     # The driver would otherwise begin transactions by its own rules; `_begin` does it by ours.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
@@ -68,7 +68,7 @@ def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.create_function("lower", 1, _lower, deterministic=True)
 
 
-def _lower(value: Any) -> Any:
+def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
@@ -172,7 +172,7 @@ def _wait_for_lock(connection: Any) -> None:
             raise _busy(error) from error
 
 
-def _give_turn(_dbapi_connection: Any, record: Any, *_rest: Any) -> None:
+def _give_turn(_dbapi_connection: object, record: Any, *_rest: object) -> None:
     turn = record.info.pop(_TURN, None)
     if turn is not None:
         turn.give_back()
@@ -186,7 +186,9 @@ def _execute_slow(cursor: Any, statement: str, parameters: Any, context: Any) ->
     return True
 
 
-def _refuse_unannounced_write(connection: sqlalchemy.Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+def _refuse_unannounced_write(
+    connection: sqlalchemy.Connection, _cursor: object, statement: str, *_rest: object
+) -> None:
     """A write that `begin_write` did not announce would fail under load only; here it always fails."""
     if statement.lstrip()[:7].upper().startswith(_WRITE_WORDS):
         if not connection.get_execution_options().get(WRITES):

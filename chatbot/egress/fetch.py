@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
@@ -111,13 +111,11 @@ def _next(target: Target, location: str, limits: Limits) -> Target:
 def _addresses(target: Target, limits: Limits, seconds: float) -> Sequence[Address]:
     """The addresses behind a target, every one of which may be connected to."""
     addresses = [target.literal] if target.literal is not None else _resolved(target.host, limits, seconds)
-    if target.host not in limits.allowed_hosts and not all(_may_reach(each, limits) for each in addresses):
+    if target.host not in limits.allowed_hosts and not all(
+        is_public(each) or any(each in network for network in limits.allowed_networks) for each in addresses
+    ):
         raise UrlNotAllowed("This host leads to an address that is not on the public internet.")
     return addresses
-
-
-def _may_reach(address: Address, limits: Limits) -> bool:
-    return is_public(address) or any(address in network for network in limits.allowed_networks)
 
 
 def _resolved(host: str, limits: Limits, seconds: float) -> Sequence[Address]:
@@ -203,13 +201,8 @@ def _filename(said: dict[str, str], target: Target) -> str:
 def _translated(error: Exception) -> FetchFailed:
     if isinstance(error, httpcore2.TimeoutException):
         return FetchFailed("The server took too long.", may_pass=True)
-    if _is_bad_certificate(error):
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in (error.__cause__, error.__context__)):
         return FetchFailed("The server's certificate is not valid for this address.")
     if isinstance(error, httpcore2.ConnectError):
         return FetchFailed("No connection to the server could be made.", may_pass=True)
     return FetchFailed("The server broke off in the middle, or does not speak HTTP.", may_pass=True)
-
-
-def _is_bad_certificate(error: BaseException) -> bool:
-    causes: Iterable[BaseException | None] = (error.__cause__, error.__context__)
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)

@@ -113,13 +113,13 @@ class Document(Base):
             setattr(self, name, value)
 
     @staticmethod
-    def failed_values(code: str, detail: str) -> dict[str, Any]:
+    def failed_values(code: str, detail: str) -> dict[str, object]:
         """The columns of a document that cannot be ingested."""
         ended = dict.fromkeys(("lease_owner", "lease_until", "blocked_because"))
         return {"status": "failed", "error_code": code, "error_detail": detail[:500], **ended}
 
     @staticmethod
-    def ready_values(chunks: int) -> dict[str, Any]:
+    def ready_values(chunks: int) -> dict[str, object]:
         """The columns of a document whose newest version answers with so many chunks."""
         counts = dict.fromkeys(("chunk_count", "chunks_done", "chunks_total"), chunks)
         nothing = dict.fromkeys(("lease_owner", "lease_until", "error_code", "error_detail"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 
 from chatbot.knowledge.documents.filters import WRITTEN
@@ -208,7 +206,7 @@ class DocumentSchema(ma.Schema):
     metadata = ma.fields.Dict(metadata={"example": {"team": "support"}})
 
     @ma.pre_dump
-    def _shape(self, described: Any, **_kwargs: Any) -> Any:
+    def _shape(self, described: object, **_kwargs: object) -> object:
         if not isinstance(described, Described | Document):
             # What a reader sees, with the fields of READ_DOCUMENT only.
             return described

@@ -77,7 +77,7 @@ def note_worker(name: str) -> None:
 
 
 @worker_ready.connect
-def _begin_heartbeat(sender: Any, **_rest: Any) -> None:
+def _begin_heartbeat(sender: Any, **_rest: object) -> None:
     """A worker that takes documents says so until it ends, in a thread of its own: it is heard while it ingests too."""
     if INGEST_QUEUE in sender.app.amqp.queues.consume_from:
         _over.clear()
@@ -86,7 +86,7 @@ def _begin_heartbeat(sender: Any, **_rest: Any) -> None:
 
 
 @worker_shutdown.connect
-def _end_heartbeat(**_rest: Any) -> None:
+def _end_heartbeat(**_rest: object) -> None:
     _over.set()
 
 

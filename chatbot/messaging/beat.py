@@ -21,7 +21,7 @@ class Scheduler(beat.Scheduler):
         self._outage = Outage(log, "broker_unavailable", "broker_available")
         super().__init__(*args, **kwargs)
 
-    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+    def apply_entry(self, entry: object, producer: object = None) -> None:
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except beat.SchedulingError as error:
@@ -29,7 +29,7 @@ class Scheduler(beat.Scheduler):
         else:
             self._outage.over()
 
-    def _ensure_connected(self) -> Any:
+    def _ensure_connected(self) -> object:
         return self.connection.ensure_connection(self._not_connected, None, 1.0, 2.0, MAX_PAUSE_SECONDS)
 
     def _not_connected(self, error: Exception, _interval: float) -> None:

@@ -48,7 +48,7 @@ class BadMessage(Exception):
 class TolerantChannel:
     """What our channels have in common, that of Redis too. `self` is one of kombu's virtual channels."""
 
-    def message_of(self, raw: bytes | str) -> dict[str, Any]:
+    def message_of(self, raw: bytes | str) -> dict[str, object]:
         """A message as kombu takes it.
 
         Raises:
@@ -62,7 +62,7 @@ class TolerantChannel:
             raise BadMessage("not_json") from None
         return self.checked(content)
 
-    def checked(self, content: Any) -> dict[str, Any]:
+    def checked(self, content: Any) -> dict[str, object]:
         """The same for a message that was JSON."""
         try:
             if content["headers"].get("compression"):
@@ -108,7 +108,7 @@ def _is_over(message: dict[str, Any]) -> bool:
 class Channel(TolerantChannel, filesystem.Channel):
     """Puts and takes messages by renaming files."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, payload: dict[str, object], **kwargs: object) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         make_folder(folder)
         unique = unique_name(payload)
@@ -133,7 +133,7 @@ class Channel(TolerantChannel, filesystem.Channel):
                     if (folder / name).lstat().st_mtime < before:
                         (folder / name).unlink()
 
-    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, object]:
         folder = Path(self.data_folder_in)
         for name in sorted(_names(folder, f".{queue}.msg")):
             taken = folder / f"{name.removesuffix('.msg')}.taken"
@@ -254,7 +254,7 @@ def _bindings(file: Path) -> list[filesystem.exchange_queue_t]:
         return []
 
 
-def _write(growing: Path, path: Path, content: Any) -> None:
+def _write(growing: Path, path: Path, content: object) -> None:
     """Writes a file that is there as a whole or not at all."""
     try:
         with open_private(growing, "w") as file:
@@ -273,7 +273,7 @@ class Transport(filesystem.Transport):
     # A folder that cannot be read or written is a broker that is unavailable.
     connection_errors: Any = (*filesystem.Transport.connection_errors, OSError)
 
-    def establish_connection(self) -> Any:
+    def establish_connection(self) -> object:
         """Makes the folders when they are gone.
 
         Raises:

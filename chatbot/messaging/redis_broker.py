@@ -42,7 +42,7 @@ class _Client(Redis):
         super().__init__(*args, **kwargs)
         self._channel = channel
 
-    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+    def parse_response(self, connection: object, command_name: object, **options: object) -> object:
         """A reply; that of BRPOP is None, as after a time without a message, when the message was set aside."""
         if command_name != "BRPOP":
             return super().parse_response(connection, command_name, **options)
@@ -65,7 +65,7 @@ class _Client(Redis):
 class QoS(transport.QoS):
     """The messages that were delivered and are not acknowledged."""
 
-    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+    def restore_by_tag(self, tag: object, client: object = None, leftmost: bool = False) -> None:
         try:
             super().restore_by_tag(tag, client, leftmost)
         except (ValueError, TypeError):
@@ -78,11 +78,11 @@ class Channel(TolerantChannel, transport.Channel):
 
     QoS = QoS
 
-    def _get_client(self) -> Any:
+    def _get_client(self) -> object:
         super()._get_client()  # Complains about a client library that is too old.
         return partial(_Client, channel=self)
 
-    def _connparams(self, asynchronous: bool = False) -> Any:
+    def _connparams(self, asynchronous: bool = False) -> object:
         """How to connect.
 
         Raises:
@@ -93,7 +93,7 @@ class Channel(TolerantChannel, transport.Channel):
             raise ConnectionError("the channel is closed")
         return super()._connparams(asynchronous=asynchronous)
 
-    def basic_ack(self, delivery_tag: Any, multiple: bool = False) -> None:
+    def basic_ack(self, delivery_tag: object, multiple: bool = False) -> None:
         """Acknowledges a message. Without a connection it comes again, and a task may run twice.
 
         kombu would log a critical error with its traceback for each task that was in hand.
@@ -103,7 +103,7 @@ class Channel(TolerantChannel, transport.Channel):
         except (OSError, RedisConnectionError) as error:
             log.debug("message_not_acknowledged", tag=delivery_tag, error=type(error).__name__)
 
-    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, message: dict[str, object], **kwargs: object) -> None:
         if "_publish_batch" in kwargs or queue in self._expires:
             super()._put(queue, message, **kwargs)
             return
@@ -116,7 +116,7 @@ class Channel(TolerantChannel, transport.Channel):
             length, _ = client.pipeline().lpush(key, content).ltrim(key, 0, MAX_WAITING - 1).execute()
         note_dropped(queue, max(0, length - MAX_WAITING))
 
-    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
+    def _deliver_fanout_message(self, message: object, exchange: str) -> bool:
         try:
             self.checked(message)
         except BadMessage as error:
@@ -135,7 +135,7 @@ class Channel(TolerantChannel, transport.Channel):
             client.pipeline().lpush(DEAD_KEY, content).ltrim(DEAD_KEY, 0, MAX_DEAD - 1).execute()
         log.error("message_dead_lettered", queue=queue, reason=reason, size=len(raw), kept=DEAD_KEY)
 
-    def _new_queue(self, queue: str, auto_delete: bool = False, **kwargs: Any) -> None:
+    def _new_queue(self, queue: str, auto_delete: bool = False, **kwargs: object) -> None:
         self._move_keys(queue)
         super()._new_queue(queue, auto_delete, **kwargs)
 

@@ -37,10 +37,10 @@ class Consumer(consumer.Consumer):
 
     # Messages.
 
-    def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
+    def create_task_handler(self, *args: object, **kwargs: object) -> object:
         handle = super().create_task_handler(*args, **kwargs)
 
-        def on_task_received(message: Any) -> None:
+        def on_task_received(message: object) -> None:
             try:
                 handle(message)
             except self._lost:
@@ -50,16 +50,16 @@ class Consumer(consumer.Consumer):
 
         return on_task_received
 
-    def on_decode_error(self, message: Any, exc: Exception) -> None:
+    def on_decode_error(self, message: object, exc: Exception) -> None:
         self._dead_letter(message, "not_decodable")
 
-    def on_unknown_message(self, body: Any, message: Any) -> None:
+    def on_unknown_message(self, body: object, message: object) -> None:
         self._dead_letter(message, "not_a_task")
 
-    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+    def on_unknown_task(self, body: object, message: object, exc: Exception) -> None:
         self._dead_letter(message, "unknown_task")
 
-    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+    def on_invalid_task(self, body: object, message: object, exc: Exception) -> None:
         self._dead_letter(message, "invalid_task")
 
     def _dead_letter(self, message: Any, reason: str) -> None:
@@ -70,7 +70,7 @@ class Consumer(consumer.Consumer):
 
     # The broker.
 
-    def ensure_connected(self, conn: Any) -> Any:
+    def ensure_connected(self, conn: Any) -> object:
         conn.ensure_connection(
             self._not_connected, None, FIRST_PAUSE_SECONDS, 2.0, MAX_PAUSE_SECONDS, callback=maybe_shutdown
         )

@@ -81,3 +81,12 @@ def _close(path: Path) -> list[Path]:
     except OSError:
         return [path]
     return []
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -20,10 +20,8 @@ _NAME = re.compile(r"\{(\w+)\}")
 def translated(sentence: str, language: str) -> str:
     """The sentence in one of `LANGUAGES`, or as it is where there is no translation."""
     table = _table(language)
-    return table[sentence] if sentence in table else _with_names(sentence, language)
-
-
-def _with_names(sentence: str, language: str) -> str:
+    if sentence in table:
+        return table[sentence]
     for english, translation in _patterns(language):
         found = english.fullmatch(sentence)
         if found:

@@ -32,12 +32,9 @@ def outage(error: Exception) -> ChatbotError | None:
         log.warning("database_unavailable", error=type(error).__name__)
         return Unavailable("The database is busy or away; try again.", code="busy", retry_after=1)
     # SQLite's driver keeps the plain class for a file that is damaged or is no database.
-    if type(error) is DatabaseError or (isinstance(error, InternalError) and _state(error) in _CORRUPTED):
+    if type(error) is DatabaseError or (
+        isinstance(error, InternalError) and getattr(error.orig, "sqlstate", None) in _CORRUPTED
+    ):
         log.error("database_damaged", error=str(error.orig))
         return DatabaseDamaged(retry_after=DAMAGED_RETRY_SECONDS)
     return None
-
-
-def _state(error: DBAPIError) -> str | None:
-    """PostgreSQL's own word for what is wrong."""
-    return getattr(error.orig, "sqlstate", None)

@@ -22,7 +22,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?")
 class StrictBool(ma.fields.Boolean):
     """true or false in JSON, and nothing else."""
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+    def _deserialize(self, value: object, *args: object, **kwargs: object) -> bool:
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value
@@ -31,7 +31,7 @@ class StrictBool(ma.fields.Boolean):
 class StrictInt(ma.fields.Integer):
     """A whole number, in a query as plain digits. With `strict=True` only a number of JSON."""
 
-    def _validated(self, value: Any) -> Any:
+    def _validated(self, value: object) -> Any:
         if isinstance(value, bool) or (isinstance(value, str) and not _DIGITS.fullmatch(value)):
             raise self.make_error("invalid")
         return super()._validated(value)
@@ -40,7 +40,7 @@ class StrictInt(ma.fields.Integer):
 class StrictFloat(ma.fields.Float):
     """A number, in a query as JSON would write it."""
 
-    def _validated(self, value: Any) -> Any:
+    def _validated(self, value: object) -> Any:
         if isinstance(value, bool) or (isinstance(value, str) and not _DECIMAL.fullmatch(value)):
             raise self.make_error("invalid")
         return super()._validated(value)
@@ -49,7 +49,7 @@ class StrictFloat(ma.fields.Float):
 class Id(ma.fields.UUID):
     """A UUID in its usual spelling."""
 
-    def _validated(self, value: Any) -> UUID:
+    def _validated(self, value: object) -> UUID:
         found: UUID = super()._validated(value)
         if str(value).lower() != str(found):
             raise self.make_error("invalid_uuid")
@@ -59,7 +59,7 @@ class Id(ma.fields.UUID):
 class UtcDateTime(ma.fields.Field[datetime]):
     """An RFC 3339 time in UTC with `Z`. Only written, never read."""
 
-    def _serialize(self, value: datetime | None, *_args: Any, **_kwargs: Any) -> str | None:
+    def _serialize(self, value: datetime | None, *_args: object, **_kwargs: object) -> str | None:
         if value is None:
             return None
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

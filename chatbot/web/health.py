@@ -47,7 +47,9 @@ def readyz() -> ResponseReturnValue:
     states = {"database": _database(), "migrations": _migrations()}
     ready = all(states[name] == "ok" for name in NEEDED)
     if ready:
-        states |= {"disk": disk_of(db.session()).state()} | _rooms()
+        states["disk"] = disk_of(db.session()).state()
+        for check in services().health_checks:
+            states |= check(db.session())
     probe = services().redis_probe
     if probe is not None:
         states["redis"] = _redis(probe)
@@ -78,13 +80,6 @@ def _migrations() -> str:
 def _newest(folder: str) -> set[str]:
     """What the code's own migrations end with; they are read once."""
     return set(ScriptDirectory(folder).get_heads())
-
-
-def _rooms() -> dict[str, str]:
-    states: dict[str, str] = {}
-    for check in services().health_checks:
-        states |= check(db.session())
-    return states
 
 
 def redis_probe(settings: Settings) -> redis.Redis | None:

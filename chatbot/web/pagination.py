@@ -46,7 +46,7 @@ def newest_first(
     rows = list(session.execute(query.order_by(when.desc(), row_id.desc()).limit(limit + 1)).scalars())
     more = len(rows) > limit
     rows = rows[:limit]
-    last = _encode(getattr(rows[-1], when.key), getattr(rows[-1], row_id.key)) if more else None
+    last = _wrap([getattr(rows[-1], when.key).isoformat(), getattr(rows[-1], row_id.key)]) if more else None
     return Page([build(row) for row in rows], last)
 
 
@@ -75,10 +75,6 @@ def _before(when: Any, row_id: Any, moment: datetime, last_id: str) -> ColumnEle
     return tuple_(when, row_id) < tuple_(literal(moment, when.type), literal(last_id, row_id.type))
 
 
-def _encode(moment: datetime, row_id: str) -> str:
-    return _wrap([moment.isoformat(), row_id])
-
-
 def _decode(cursor: str) -> tuple[datetime, str]:
     try:
         moment, row_id = _unwrap(cursor)
@@ -101,7 +97,7 @@ def _integer(cursor: str) -> int:
     return position
 
 
-def _wrap(parts: list[Any]) -> str:
+def _wrap(parts: list[object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from flask import Flask
@@ -68,7 +67,7 @@ def kid_of(secret: str) -> str:
     return hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]
 
 
-def _decode_key(header: dict[str, Any], claims: dict[str, Any]) -> str:
+def _decode_key(header: dict[str, object], claims: dict[str, object]) -> str:
     """The key a token names. What else a header may ask for (`jku`, `x5u`, `jwk`) is never looked at."""
     if "type" not in claims:
         raise JWTDecodeError("no type; the library would take it for an access token")
@@ -142,7 +141,7 @@ def issue_visitor(
     daily_tokens: int | None = None,
 ) -> str:
     """A token for a visitor of the key owner's product. It dies with the key."""
-    claims: dict[str, Any] = {"type": "visitor", "family": key_id, "visitor": visitor, "iat": utcnow() - BACKDATED}
+    claims: dict[str, object] = {"type": "visitor", "family": key_id, "visitor": visitor, "iat": utcnow() - BACKDATED}
     if collections is not None:
         claims["collections"] = collections
     if daily_tokens is not None:
@@ -170,7 +169,7 @@ def read(token: str, *kinds: str) -> Claims:
     return Claims(*mine, claims["visitor"], None if only is None else frozenset(only), claims.get("daily_tokens"))
 
 
-def _well_formed(claims: dict[str, Any]) -> bool:
+def _well_formed(claims: dict[str, object]) -> bool:
     strings = (claims.get("sub"), claims.get("family"), claims.get("jti"))
     numbers = (claims.get("exp"), claims.get("iat"))
     return (
@@ -180,7 +179,7 @@ def _well_formed(claims: dict[str, Any]) -> bool:
     )
 
 
-def _well_formed_visitor(claims: dict[str, Any]) -> bool:
+def _well_formed_visitor(claims: dict[str, object]) -> bool:
     only, budget = claims.get("collections"), claims.get("daily_tokens")
     return (
         is_visitor(claims.get("visitor"))
@@ -189,7 +188,7 @@ def _well_formed_visitor(claims: dict[str, Any]) -> bool:
     )
 
 
-def _is_uuid(value: Any) -> bool:
+def _is_uuid(value: object) -> bool:
     try:
         return isinstance(value, str) and str(UUID(value)) == value
     except ValueError:

@@ -9,7 +9,6 @@ successor.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
@@ -54,15 +53,16 @@ def log_in(
         AccountDisabled: the password is right and the account is disabled.
     """
     user = _find_for_login(session, email)  # No connection is held while the hash is computed.
-    stored = user.password_hash if user else None
-    right = passwords.verify_password(stored, password, settings.password_iterations)
+    stored, iterations = user.password_hash if user else None, settings.password_iterations
+    right = passwords.verify_password(stored, password, iterations)
     if user is None or not right:
         _note_failure(session, user, origin)
         raise InvalidCredentials()
     if not user.is_active:
         _note_failure(session, user, origin, because="disabled")
         raise AccountDisabled()
-    fresh = _rehashed(user.password_hash, password, settings.password_iterations)
+    rehash = passwords.needs_rehash(user.password_hash, iterations)
+    fresh = passwords.hash_password(password, iterations) if rehash else None
     begin_write(session)
     if not _unchanged(session, user):
         session.rollback()
@@ -98,10 +98,6 @@ def _note_failure(session: Session, user: User | None, origin: ClientInfo, becau
     begin_write(session)
     events.record(session, "login_failed", origin, user.id if user else None, by_owner=False, because=because)
     session.commit()
-
-
-def _rehashed(stored: str, password: str, iterations: int) -> str | None:
-    return passwords.hash_password(password, iterations) if passwords.needs_rehash(stored, iterations) else None
 
 
 def _begin_family(session: Session, settings: Settings, user_id: str, origin: ClientInfo) -> Grant:
@@ -247,7 +243,7 @@ def end_session(session: Session, user_id: str, session_id: str, origin: ClientI
 
 def revoke(session: Session, *which: ColumnElement[bool], because: str) -> int:
     """Ends families inside the caller's transaction; gives how many were alive."""
-    values: dict[str, Any] = {"revoked_at": utcnow(), "revoked_because": because}
+    values: dict[str, object] = {"revoked_at": utcnow(), "revoked_because": because}
     alive = (TokenFamily.revoked_at.is_(None), TokenFamily.expires_at > utcnow())
     done = session.execute(update(TokenFamily).where(*which, *alive).values(values))
     assert isinstance(done, CursorResult)  # noqa: S101 - an UPDATE's result has a row count.

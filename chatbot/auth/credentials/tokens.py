@@ -10,7 +10,6 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -55,7 +54,7 @@ class Grant:
     access_for: timedelta
 
 
-def is_visitor(name: Any) -> bool:
+def is_visitor(name: object) -> bool:
     """Whether this can name a visitor: 1 to 128 printable ASCII characters without spaces."""
     return isinstance(name, str) and bool(_SUBJECT.fullmatch(name))
 

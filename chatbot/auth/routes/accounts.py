@@ -34,7 +34,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 @rate_limits.signup
 @blp.arguments(schemas.SignupSchema)
 @blp.response(201, schemas.SignupAnswerSchema)
-def signup(body: dict[str, Any]) -> Any:
+def signup(body: dict[str, object]) -> object:
     """Sign up
 
     Creates an account and queues the confirmation e-mail.
@@ -47,7 +47,7 @@ def signup(body: dict[str, Any]) -> Any:
 @blp.route("/profile/", methods=["GET"])
 @signed_in
 @blp.response(200, schemas.UserSchema)
-def profile() -> Any:
+def profile() -> object:
     """Read the own profile"""
     return accounts.get_user(db.session(), caller().user_id)
 
@@ -56,7 +56,7 @@ def profile() -> Any:
 @signed_in
 @blp.arguments(schemas.ProfileChangeSchema)
 @blp.response(200, schemas.UserSchema)
-def change_profile(body: dict[str, Any]) -> Any:
+def change_profile(body: dict[str, Any]) -> object:
     """Change the own profile"""
     return accounts.change_profile(db.session(), caller().user_id, body, origin())
 
@@ -103,8 +103,5 @@ def _write_zip(file: IO[bytes], session: Session, user_id: str) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in services().account_exports:
             for name, content in part(session, user_id):
-                archive.writestr(name, _as_text(content))
-
-
-def _as_text(content: Any) -> str:
-    return run_in_thread(json.dumps, content, ensure_ascii=False, indent=2, allow_nan=False)
+                text = run_in_thread(json.dumps, content, ensure_ascii=False, indent=2, allow_nan=False)
+                archive.writestr(name, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from chatbot.auth import schemas
 from chatbot.auth.credentials import jwts, keys
@@ -17,7 +18,7 @@ from chatbot.web.fields import PageArgs, page_of
 @user_required
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.KeySchema))
-def list_keys(args: dict[str, Any]) -> Any:
+def list_keys(args: dict[str, Any]) -> object:
     """List the own API keys
 
     Newest first, without the keys themselves.
@@ -30,7 +31,7 @@ def list_keys(args: dict[str, Any]) -> Any:
 @needs_session
 @blp.arguments(schemas.NewKeySchema)
 @blp.response(201, schemas.KeyOnceSchema)
-def create_key(body: dict[str, Any]) -> Any:
+def create_key(body: dict[str, Any]) -> object:
     """Make an API key
 
     The key is shown this once. It is accepted wherever an access token is, as far as its scopes reach; a key can make
@@ -44,7 +45,7 @@ def create_key(body: dict[str, Any]) -> Any:
 @blp.route("/api-keys/<uuid:key_id>/", methods=["DELETE"])
 @user_required
 @blp.response(204)
-def revoke_key(key_id: Any) -> None:
+def revoke_key(key_id: UUID) -> None:
     """Revoke an API key
 
     It and every visitor's token it has signed fail from the next request on.
@@ -57,7 +58,7 @@ def revoke_key(key_id: Any) -> None:
 @needs_key(keys.VISITORS)
 @blp.arguments(schemas.VisitorSchema)
 @blp.response(201, schemas.VisitorTokenSchema)
-def sign_visitor(body: dict[str, Any]) -> Any:
+def sign_visitor(body: dict[str, Any]) -> object:
     """Sign a token for a visitor of your product
 
     For an API key with the scope `visitors`, from your server: your page then talks to the chat with the token, which

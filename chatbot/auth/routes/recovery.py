@@ -35,13 +35,13 @@ _TOKEN = {
 _PAGE_CSP = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
-def _json_or_form(schema: type[Schema]) -> dict[str, Any]:
+def _json_or_form(schema: type[Schema]) -> dict[str, object]:
     kinds = ("application/json", "application/x-www-form-urlencoded")
     body = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
     return {"requestBody": body, "parameters": [_TOKEN]}
 
 
-def _page(template: str, status: int = 200, **values: Any) -> Response:
+def _page(template: str, status: int = 200, **values: object) -> Response:
     spoken = language()
     page = render_template(template, language=spoken, say=partial(translations.translated, language=spoken), **values)
     response = make_response(page, status)
@@ -50,13 +50,9 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
     return response
 
 
-def _is_form() -> bool:
-    return request.mimetype == "application/x-www-form-urlencoded"
-
-
-def _answered(template: str, act: Callable[[], Any]) -> Any:
+def _answered(template: str, act: Callable[[], object]) -> object:
     """What the act gives, for a program; for somebody at the page's form a page, also when it fails."""
-    if not _is_form():
+    if request.mimetype != "application/x-www-form-urlencoded":
         return act()
     try:
         act()
@@ -86,13 +82,13 @@ def verify_page() -> ResponseReturnValue:
 @public
 @blp.response(200, schemas.UserSchema)
 @blp.doc(**_json_or_form(schemas.TokenSchema))
-def verify_email() -> Any:
+def verify_email() -> object:
     """Confirm an e-mail address
 
     Takes the token of the e-mail as JSON, or from the page's form, which is answered with a page.
     """
 
-    def act() -> Any:
+    def act() -> object:
         body = parser.parse(schemas.TokenSchema(), request, location="json_or_form")
         return recovery.verify_email(db.session(), settings(), body["token"], origin())
 
@@ -104,7 +100,7 @@ def verify_email() -> Any:
 @rate_limits.letters("resend", by_account)
 @blp.arguments(schemas.EmailSchema)
 @blp.response(202)
-def resend(body: dict[str, Any]) -> Any:
+def resend(body: dict[str, Any]) -> object:
     """Send the confirmation e-mail again
 
     The answer is the same whether or not there is such an account.
@@ -118,7 +114,7 @@ def resend(body: dict[str, Any]) -> Any:
 @rate_limits.letters("forgot_password", by_account)
 @blp.arguments(schemas.EmailSchema)
 @blp.response(202)
-def forgot_password(body: dict[str, Any]) -> Any:
+def forgot_password(body: dict[str, Any]) -> object:
     """Ask for a reset e-mail
 
     Its link works for an hour and for one reset; a reset ends every other link as well. The answer is the same
@@ -141,7 +137,7 @@ def reset_page() -> ResponseReturnValue:
 @rate_limits.counts_inside
 @blp.response(200)
 @blp.doc(**_json_or_form(schemas.ResetSchema))
-def reset_password() -> Any:
+def reset_password() -> object:
     """Set a new password by the token of an e-mail
 
     Ends every session of the account, and confirms its address. Takes JSON, or the page's form, which is answered
@@ -149,7 +145,7 @@ def reset_password() -> Any:
     """
 
     @rate_limits.password_reset
-    def act() -> Any:
+    def act() -> object:
         body = parser.parse(schemas.ResetSchema(), request, location="json_or_form")
         enqueue(deliver_mail, recovery.reset_password(db.session(), settings(), **body, origin=origin()))
         return {}
@@ -162,7 +158,7 @@ def reset_password() -> Any:
 @rate_limits.counts_inside
 @blp.arguments(schemas.ChangePasswordSchema)
 @blp.response(200)
-def change_password(body: dict[str, Any]) -> Any:
+def change_password(body: dict[str, Any]) -> object:
     """Change the own password
 
     Ends every other session of the account, and tells the owner by mail.

@@ -15,7 +15,7 @@ from chatbot.web.fields import page_of
 @admin_required
 @blp.arguments(schemas.EventArgs, location="query")
 @blp.response(200, page_of(schemas.EventSchema))
-def security_events(args: dict[str, Any]) -> Any:
+def security_events(args: dict[str, Any]) -> object:
     """Read what happened to accounts
 
     Newest first; of one `kind`, or of one account. Kept for `AUDIT_LOG_RETENTION_DAYS`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from chatbot.auth import schemas
 from chatbot.auth.credentials import jwts, sessions
@@ -21,7 +22,7 @@ from chatbot.web.pagination import Page
 @rate_limits.counts_inside
 @blp.arguments(schemas.LoginSchema)
 @blp.response(200, schemas.LoginAnswerSchema)
-def login(body: dict[str, Any]) -> Any:
+def login(body: dict[str, Any]) -> object:
     """Sign in
 
     Wrong passwords are limited for each account, for each address, and altogether.
@@ -37,7 +38,7 @@ def login(body: dict[str, Any]) -> Any:
 @public
 @blp.arguments(schemas.RefreshSchema)
 @blp.response(200, schemas.TokenPairSchema)
-def refresh(body: dict[str, Any]) -> Any:
+def refresh(body: dict[str, Any]) -> object:
     """Refresh
 
     Spends the refresh token and gives a new pair. Using a spent one again ends the whole session; within
@@ -74,7 +75,7 @@ def logout_all() -> None:
 @signed_in
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.SessionSchema))
-def list_sessions(args: dict[str, Any]) -> Any:
+def list_sessions(args: dict[str, Any]) -> object:
     """List where the account is signed in
 
     The session used last comes first. An account has at most `MAX_SESSIONS` of them; one more ends the one that was
@@ -84,7 +85,7 @@ def list_sessions(args: dict[str, Any]) -> Any:
     return Page([_session(family) for family in page.items], page.next_cursor)
 
 
-def _session(family: Any) -> dict[str, Any]:
+def _session(family: Any) -> dict[str, object]:
     shown = ("id", "device", "network", "created_at", "last_used_at", "expires_at")
     return {name: getattr(family, name) for name in shown} | {"is_current": family.id == caller().credential_id}
 
@@ -92,7 +93,7 @@ def _session(family: Any) -> dict[str, Any]:
 @blp.route("/sessions/<uuid:session_id>/", methods=["DELETE"])
 @signed_in
 @blp.response(204)
-def end_session(session_id: Any) -> None:
+def end_session(session_id: UUID) -> None:
     """Sign out somewhere else
 
     Ends one session of the caller; its tokens fail at once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask.typing import ResponseReturnValue
 
@@ -51,7 +52,7 @@ class ReplyElsewhere(Conflict):
 @user_required
 @blp.arguments(schemas.GiveFeedbackSchema)
 @blp.response(200, schemas.MessageSchema)
-def give_feedback(body: dict[str, Any], message_id: Any) -> Any:
+def give_feedback(body: dict[str, Any], message_id: UUID) -> object:
     """Rate an answer
 
     Up or down, and in words if you like; each time in place of what was said before. A rating of null without a
@@ -67,7 +68,7 @@ def give_feedback(body: dict[str, Any], message_id: Any) -> Any:
 @blp.route("/messages/<uuid:message_id>/trace/", methods=["GET"])
 @user_required
 @blp.response(200, TraceSchema)
-def trace(message_id: Any) -> Any:
+def trace(message_id: UUID) -> object:
     """Tell why an answer says what it says
 
     The question as it was searched, every passage that was looked at with its scores and why it was kept or dropped,
@@ -81,7 +82,7 @@ def trace(message_id: Any) -> Any:
 @blp.route("/messages/<uuid:message_id>/stop/", methods=["POST"])
 @user_required
 @blp.response(202, schemas.StopSchema)
-def stop(message_id: Any) -> Any:
+def stop(message_id: UUID) -> object:
     """Stop an answer
 
     Wherever it is being made, and also while it waits for the model's first word. What there is of it is stored as
@@ -99,7 +100,7 @@ def stop(message_id: Any) -> Any:
 @blp.arguments(schemas.RegenerateSchema, required=False)
 @blp.response(200, schemas.ReplySchema)
 @blp.doc(**STREAM)
-def regenerate(headers: dict[str, Any], body: dict[str, Any], message_id: Any) -> ResponseReturnValue:
+def regenerate(headers: dict[str, Any], body: dict[str, Any], message_id: UUID) -> ResponseReturnValue:
     """Answer a question once more
 
     The message is a question, or an answer to it. The new answer stands beside the ones there are, below the same
@@ -118,7 +119,7 @@ def regenerate(headers: dict[str, Any], body: dict[str, Any], message_id: Any) -
 @user_required
 @blp.arguments(schemas.LastEventSchema, location="headers")
 @blp.doc(**_PICKED_UP)
-def pick_up(headers: dict[str, Any], message_id: Any) -> ResponseReturnValue:
+def pick_up(headers: dict[str, Any], message_id: UUID) -> ResponseReturnValue:
     """Pick up a stream
 
     The events of an answer that is being made: those after `Last-Event-ID`, or all. Of an answer that is stored
@@ -144,7 +145,7 @@ def pick_up(headers: dict[str, Any], message_id: Any) -> ResponseReturnValue:
 @blp.route("/sessions/<uuid:session_id>/members/", methods=["GET"])
 @user_required
 @blp.response(200, schemas.MembersSchema)
-def chat_members(session_id: Any) -> Any:
+def chat_members(session_id: UUID) -> object:
     """List the members of a conversation
 
     Those who take part in it beside its owner.
@@ -158,7 +159,7 @@ def chat_members(session_id: Any) -> Any:
 @rate_limits.counts_inside
 @blp.arguments(schemas.NameOfMemberSchema)
 @blp.response(200, schemas.MembersSchema)
-def add_chat_member(body: dict[str, Any], session_id: Any) -> Any:
+def add_chat_member(body: dict[str, Any], session_id: UUID) -> object:
     """Let somebody take part in a conversation
 
     The owner does it. Members read, ask, stop and rate; each asks in the collections that they may read, and pays
@@ -174,7 +175,7 @@ def add_chat_member(body: dict[str, Any], session_id: Any) -> Any:
 @user_required
 @blp.arguments(schemas.NameOfMemberSchema, location="query")
 @blp.response(204)
-def remove_chat_member(args: dict[str, Any], session_id: Any) -> None:
+def remove_chat_member(args: dict[str, Any], session_id: UUID) -> None:
     """End somebody's part in a conversation
 
     The owner may do it for everybody, and each member for themselves.

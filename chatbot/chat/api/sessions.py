@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from flask import Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -184,7 +185,7 @@ def as_problem() -> sse.AsProblem:
     return partial(problem, instance=request.path, request_id=g.request_id, language=language())
 
 
-def _wants_stream(body: dict[str, Any]) -> bool:
+def _wants_stream(body: dict[str, object]) -> bool:
     if body["stream"] is None:
         return request.accept_mimetypes.best == "text/event-stream"
     return bool(body["stream"])
@@ -193,7 +194,7 @@ def _wants_stream(body: dict[str, Any]) -> bool:
 @blp.route("/models/", methods=["GET"])
 @user_required
 @blp.response(200, schemas.ModelListSchema)
-def models() -> Any:
+def models() -> object:
     """List the models a request may name"""
     names = services().replies.models.names
     return {"items": [{"id": name, "default": name == names[0]} for name in names]}
@@ -202,7 +203,7 @@ def models() -> Any:
 @blp.route("/usage/", methods=["GET"])
 @user_required
 @blp.response(200, schemas.UsageSchema)
-def usage_today() -> Any:
+def usage_today() -> object:
     """Read what answers have cost today
 
     The tokens of today (UTC) and how many there are. A visitor reads their own; the account's own tokens are those of
@@ -215,7 +216,7 @@ def usage_today() -> Any:
 @user_required
 @blp.arguments(schemas.HistoryArgs, location="query")
 @blp.response(200, page_of(schemas.ChatSessionSchema))
-def history(args: dict[str, Any]) -> Any:
+def history(args: dict[str, Any]) -> object:
     """List conversations
 
     The caller's own, the one used last first; `q` searches titles and messages.
@@ -226,7 +227,7 @@ def history(args: dict[str, Any]) -> Any:
 @blp.route("/sessions/<uuid:session_id>/", methods=["GET"])
 @user_required
 @blp.response(200, schemas.ChatSessionSchema)
-def get_session(session_id: Any) -> Any:
+def get_session(session_id: UUID) -> object:
     """Read one conversation"""
     return service.get_session(db.session(), Owner.of(caller()), str(session_id))
 
@@ -235,7 +236,7 @@ def get_session(session_id: Any) -> Any:
 @user_required
 @blp.arguments(schemas.RenameSchema)
 @blp.response(200, schemas.ChatSessionSchema)
-def rename_session(body: dict[str, Any], session_id: Any) -> Any:
+def rename_session(body: dict[str, Any], session_id: UUID) -> object:
     """Rename a conversation"""
     return service.rename_session(db.session(), Owner.of(caller()), str(session_id), body["title"])
 
@@ -243,7 +244,7 @@ def rename_session(body: dict[str, Any], session_id: Any) -> Any:
 @blp.route("/sessions/<uuid:session_id>/", methods=["DELETE"])
 @user_required
 @blp.response(204)
-def delete_session(session_id: Any) -> None:
+def delete_session(session_id: UUID) -> None:
     """Delete a conversation and its messages
 
     An answer that is being made in it is stopped, and nothing of it is stored.
@@ -257,7 +258,7 @@ def delete_session(session_id: Any) -> None:
 @user_required
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.MessageSchema))
-def messages(args: dict[str, Any], session_id: Any) -> Any:
+def messages(args: dict[str, Any], session_id: UUID) -> object:
     """List the messages of a conversation
 
     Oldest first.
@@ -270,7 +271,7 @@ def messages(args: dict[str, Any], session_id: Any) -> Any:
 @user_required
 @blp.arguments(schemas.ExportArgs, location="query")
 @blp.doc(**_DOWNLOAD)
-def export_session(args: dict[str, Any], session_id: Any) -> Response:
+def export_session(args: dict[str, object], session_id: UUID) -> Response:
     """Download a conversation
 
     As JSON with everything, or as Markdown for reading, in which each citation is a footnote with the document's

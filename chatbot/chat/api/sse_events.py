@@ -20,7 +20,7 @@ _reply = ReplySchema()
 
 def frames(
     events: Generator[Event, None, None], as_problem: AsProblem
-) -> Generator[tuple[str, dict[str, Any]], None, None]:
+) -> Generator[tuple[str, dict[str, object]], None, None]:
     """The (name, payload) of each event, in the contract's shapes."""
     with closing(events):
         for event in events:
@@ -28,12 +28,12 @@ def frames(
 
 
 @singledispatch
-def _frame(event: Event) -> tuple[str, dict[str, Any]]:
+def _frame(event: Event) -> tuple[str, dict[str, object]]:
     raise TypeError(type(event))
 
 
 @_frame.register
-def _(event: Start) -> tuple[str, dict[str, Any]]:
+def _(event: Start) -> tuple[str, dict[str, object]]:
     turn = event.turn
     return "start", {
         "chat_session_id": turn.session_id,
@@ -44,40 +44,40 @@ def _(event: Start) -> tuple[str, dict[str, Any]]:
 
 
 @_frame.register
-def _(event: Sources) -> tuple[str, dict[str, Any]]:
+def _(event: Sources) -> tuple[str, dict[str, object]]:
     answer = event.answer
     return "sources", {"retrieved_docs": retrieved_docs(answer.found), "grounding": answer.grounding_object()}
 
 
 @_frame.register
-def _(event: Token) -> tuple[str, dict[str, Any]]:
+def _(event: Token) -> tuple[str, dict[str, object]]:
     return "token", {"text": event.text}
 
 
 @_frame.register
-def _(event: Cited) -> tuple[str, dict[str, Any]]:
+def _(event: Cited) -> tuple[str, dict[str, object]]:
     return "citation", asdict(event.citation)
 
 
 @_frame.register
-def _(event: Done) -> tuple[str, dict[str, Any]]:
+def _(event: Done) -> tuple[str, dict[str, object]]:
     return "done", reply_of(event)
 
 
-def done_again(reply: tuple[MessageView | None, MessageView]) -> Generator[tuple[str, dict[str, Any]], None, None]:
+def done_again(reply: tuple[MessageView | None, MessageView]) -> Generator[tuple[str, dict[str, object]], None, None]:
     """The last event of a stored reply."""
     yield "done", reply_object(*reply)
 
 
-def reply_of(event: Done) -> dict[str, Any]:
+def reply_of(event: Done) -> dict[str, object]:
     """The contract's Reply, for the person who has asked."""
     return reply_object(as_asked(event.turn.question), as_asked(event.message))
 
 
-def reply_object(question: MessageView | None, answer: MessageView) -> dict[str, Any]:
+def reply_object(question: MessageView | None, answer: MessageView) -> dict[str, object]:
     """The contract's Reply."""
     shape = {"chat_session_id": answer.message.chat_session_id, "user_message": question, "message": answer}
-    dumped: dict[str, Any] = _reply.dump(shape)
+    dumped: dict[str, object] = _reply.dump(shape)
     return dumped
 
 
@@ -93,7 +93,7 @@ def frames_again(reply: dict[str, Any]) -> Generator[tuple[str, dict[str, Any]],
     yield "done", reply
 
 
-def drain(events: Generator[Event, None, None]) -> dict[str, Any]:
+def drain(events: Generator[Event, None, None]) -> dict[str, object]:
     """The Reply of a whole run.
 
     Raises:

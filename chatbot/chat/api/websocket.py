@@ -144,7 +144,7 @@ class _Conversation:
         if time.monotonic() >= self._idle_at:
             raise CloseRequested(websockets.GOING_AWAY, "Nothing was asked for a long time.")
 
-    def _do(self, frame: dict[str, Any]) -> None:
+    def _do(self, frame: dict[str, object]) -> None:
         if "stop" in frame:
             self._stop(frame)
             return
@@ -193,7 +193,7 @@ class _Conversation:
         except ChatbotError as error:
             self._socket.send("error", as_problem()(error))
 
-    def _stop(self, frame: dict[str, Any]) -> None:
+    def _stop(self, frame: dict[str, object]) -> None:
         message_id = _id(frame)
         try:
             active_replies.ask_to_stop(db.session(), Owner.of(self._who), message_id)

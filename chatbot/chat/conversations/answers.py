@@ -107,7 +107,7 @@ class Answer:
             "suggestions": self.suggestions,
         }
 
-    def grounding_object(self) -> dict[str, Any]:
+    def grounding_object(self) -> dict[str, object]:
         """How well the answer stands on documents."""
         top, threshold = (self.found.top_score, self.found.threshold) if self.found else (None, None)
         unsupported = self.checked.unsupported if self.checked else 0
@@ -121,12 +121,12 @@ class Answer:
         }
 
 
-def erased_answer() -> dict[str, Any]:
+def erased_answer() -> dict[str, object]:
     """The metadata of an answer to an account that was deleted: the contract's shape without anything in it."""
     return Answer(model="").metadata() | {"model": None, "deleted": True}
 
 
-def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:
+def retrieved_docs(found: Found | None) -> list[dict[str, object]]:
     """The passages as the contract shows them."""
     return [{**vars(passage), "scores": dict(passage.scores)} for passage in found.passages] if found else []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,7 +17,7 @@ _chat = ChatSessionSchema()
 _messages = MessageSchema(many=True)
 
 
-def conversations(session: Session, user_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def conversations(session: Session, user_id: str) -> Iterator[tuple[str, dict[str, object]]]:
     """(file name, content) of each conversation, read one by one, of those of others in which the person takes part,
     and of what answers have cost each day."""
     is_admin = session.scalar(select(User.is_admin).where(User.id == user_id))
@@ -33,14 +32,14 @@ def conversations(session: Session, user_id: str) -> Iterator[tuple[str, dict[st
     yield "usage.json", {"days": _usage(session, user_id)}
 
 
-def _with_messages(session: Session, reader: Reader, chat: ChatSession) -> dict[str, Any]:
+def _with_messages(session: Session, reader: Reader, chat: ChatSession) -> dict[str, object]:
     query = select(Message).where(Message.chat_session_id == chat.id).order_by(Message.position)
     messages = _messages.dump(views(session, reader, session.scalars(query).all()))
-    shape: dict[str, Any] = _chat.dump({"chat": chat, "message_count": len(messages)})
+    shape: dict[str, object] = _chat.dump({"chat": chat, "message_count": len(messages)})
     return shape | {"visitor": chat.visitor, "messages": messages, "traces": _traces(session, chat.id)}
 
 
-def _traces(session: Session, chat_id: str) -> list[dict[str, Any]]:
+def _traces(session: Session, chat_id: str) -> list[dict[str, object]]:
     """How the answers were made, as it is stored: of documents only their ids."""
     query = select(MessageTrace).join(Message).where(Message.chat_session_id == chat_id).order_by(Message.position)
     return [
@@ -53,7 +52,7 @@ def _traces(session: Session, chat_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _memberships(session: Session, user_id: str) -> list[dict[str, Any]]:
+def _memberships(session: Session, user_id: str) -> list[dict[str, object]]:
     query = select(ChatMember, ChatSession.title).join(ChatSession).where(ChatMember.user_id == user_id)
     return [
         {
@@ -65,7 +64,7 @@ def _memberships(session: Session, user_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _usage(session: Session, user_id: str) -> list[dict[str, Any]]:
+def _usage(session: Session, user_id: str) -> list[dict[str, object]]:
     query = select(DailyUsage).where(DailyUsage.user_id == user_id).order_by(DailyUsage.day, DailyUsage.visitor)
     return [
         {"day": row.day.isoformat(), "visitor": row.visitor}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -55,7 +54,7 @@ def with_counts(session: Session, chats: Any) -> list[dict[str, Any]]:
     ]
 
 
-def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, Any]:
+def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, object]:
     """One conversation of the owner.
 
     Raises:
@@ -67,7 +66,7 @@ def get_session(session: Session, owner: Owner, session_id: str) -> dict[str, An
     return with_counts(session, [chat])[0]
 
 
-def rename_session(session: Session, owner: Owner, session_id: str, title: str) -> dict[str, Any]:
+def rename_session(session: Session, owner: Owner, session_id: str, title: str) -> dict[str, object]:
     """Gives a conversation another title.
 
     Raises:
@@ -112,13 +111,9 @@ def list_messages(
     get_session(session, owner, session_id)
     query = select(Message).where(Message.chat_session_id == session_id)
     page = oldest_first(session, query, Message.position, limit, cursor)
-    return Page(_with_outdated(session, views(session, reader, page.items)), page.next_cursor)
-
-
-def _with_outdated(session: Session, seen: Sequence[MessageView]) -> list[MessageView]:
-    """The views, in which each citation says whether its document has changed since: looked up once for all of them."""
+    seen = views(session, reader, page.items)
     gone = outdated(session, {_quote_of(c) for view in seen for c in view.metadata.get("citations", ())})
-    return [_marked(view, gone) for view in seen]
+    return Page([_marked(view, gone) for view in seen], page.next_cursor)
 
 
 def _marked(view: MessageView, gone: set[Quote]) -> MessageView:

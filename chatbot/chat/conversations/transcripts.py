@@ -18,13 +18,13 @@ _chat = ChatSessionSchema()
 _messages = MessageSchema(many=True)
 
 
-def transcript(session: Session, owner: Owner, reader: Reader, session_id: str) -> dict[str, Any]:
+def transcript(session: Session, owner: Owner, reader: Reader, session_id: str) -> dict[str, object]:
     """A conversation of the owner with all its messages, oldest first, in the contract's shapes, as the reader sees it.
 
     Raises:
         ChatSessionNotFound: there is none, or it is somebody else's.
     """
-    chat: dict[str, Any] = _chat.dump(get_session(session, owner, session_id))
+    chat: dict[str, object] = _chat.dump(get_session(session, owner, session_id))
     query = select(Message).where(Message.chat_session_id == session_id).order_by(Message.position)
     return chat | {"messages": _messages.dump(views(session, reader, session.scalars(query).all()))}
 

@@ -10,7 +10,7 @@ import math
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -60,7 +60,7 @@ def count(session: Session, owner: Owner, taken: Usage, answers: int = 1) -> boo
         "date": utcnow().date(),
         "more_answers": answers,
         "more_tokens": taken.total_tokens,
-        "more_cost": 0 if taken.cost_usd is None else _micros(taken.cost_usd),
+        "more_cost": 0 if taken.cost_usd is None else int(Decimal(taken.cost_usd) * MICROS),
         "more_unpriced": answers if taken.cost_usd is None else 0,
     }
     connection = session.connection()
@@ -89,10 +89,6 @@ _MORE = (
 _ACCOUNT = that_stay(select(User.id).where(User.id == bindparam("whose")))
 
 
-def _micros(cost_usd: str) -> int:
-    return int(Decimal(cost_usd) * MICROS)
-
-
 def hold_account(session: Session, owner: Owner) -> bool:
     """Whether the account is there; if so, it stays until the transaction has ended."""
     return session.connection().scalar(_ACCOUNT, {"whose": owner.user_id}) is not None
@@ -103,7 +99,7 @@ def forget_old(session: Session) -> None:
     session.execute(delete(DailyUsage).where(DailyUsage.day < utcnow().date() - timedelta(days=KEPT_DAYS)))
 
 
-def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, Any]:
+def today(session: Session, caller: Caller, account_budget: int | None) -> dict[str, object]:
     """What has been used today of the caller's budget: a visitor's own, or the whole account's."""
     mine = Owner.of(caller).owns(DailyUsage) if caller.visitor else DailyUsage.user_id == caller.user_id
     spent = _spent(session, mine)

@@ -53,7 +53,7 @@ def events_for(sessions: Sessions, reader: Reader) -> Callable[[Event], Event]:
     return view
 
 
-def _read_now(sessions: Sessions, reader: Reader, metadata: dict[str, Any]) -> dict[str, Any]:
+def _read_now(sessions: Sessions, reader: Reader, metadata: dict[str, object]) -> dict[str, object]:
     try:
         with sessions() as session:
             return _shown(metadata, readable_documents(session, reader, set(_documents(metadata))))
@@ -66,7 +66,7 @@ def _documents(metadata: dict[str, Any]) -> Iterable[str]:
         yield from (doc["document_id"] for doc in metadata.get(name, ()))
 
 
-def _shown(metadata: dict[str, Any], may: Collection[str]) -> dict[str, Any]:
+def _shown(metadata: dict[str, Any], may: Collection[str]) -> dict[str, object]:
     """The metadata of an answer for somebody who may read these documents. A question has none."""
     if all(document_id in may for document_id in _documents(metadata)):
         return metadata

@@ -30,7 +30,7 @@ TAGS = ["knowledge"]
 @admin_required
 @blp.arguments(GapArgs, location="query")
 @blp.response(200, GapListSchema)
-def gaps(args: dict[str, Any]) -> Any:
+def gaps(args: dict[str, Any]) -> object:
     """List what the documents do not answer
 
     Questions that found nothing, or whose answer was voted down, grouped by meaning; those asked most often first. Of

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 
 from chatbot.knowledge.documents.curated import GAPS_SET, LONGEST_QUESTION
@@ -82,7 +80,7 @@ class ResolveSchema(ma.Schema):
     set = text(1, 100, load_default=None, metadata={"description": "The stored set it goes to; `gaps` without it."})
 
     @ma.validates_schema(skip_on_field_errors=True)
-    def _one_of_both(self, fields: dict[str, Any], **_kwargs: Any) -> None:
+    def _one_of_both(self, fields: dict[str, object], **_kwargs: object) -> None:
         if (fields["answer"] is None) == (fields["relevant"] is None):
             raise ma.ValidationError("Send either an answer or the relevant documents.", "answer")
         if fields["answer"] is None and fields["collection"] is not None:

@@ -21,7 +21,6 @@ from chatbot.chat.replies.turns import Turn, begin_turn, earlier_answer
 from chatbot.current import services, settings
 from chatbot.errors import NotFound
 from chatbot.extensions import db
-from chatbot.rag.llm.answerers import Answerer
 from chatbot.web.http.blueprint import Blueprint
 from chatbot.web.http.content_language import language
 from chatbot.web.http.openai_errors import body_of
@@ -64,7 +63,7 @@ class ModelNotFound(NotFound):
 @blp.route("/models", methods=["GET"])
 @user_required
 @blp.response(200, openai_schemas.OpenAIModelsSchema)
-def list_models() -> Any:
+def list_models() -> object:
     """List the models, as OpenAI does"""
     return {"object": "list", "data": [_model(name) for name in services().replies.models.names]}
 
@@ -72,7 +71,7 @@ def list_models() -> Any:
 @blp.route("/models/<path:model>", methods=["GET"])
 @user_required
 @blp.response(200, openai_schemas.OpenAIModelSchema)
-def retrieve_model(model: str) -> Any:
+def retrieve_model(model: str) -> object:
     """Read one model, as OpenAI does
 
     The names of some models have a slash in them.
@@ -83,7 +82,7 @@ def retrieve_model(model: str) -> Any:
     return _model(name)
 
 
-def _model(name: str) -> dict[str, Any]:
+def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "chatbot"}
 
 
@@ -103,7 +102,10 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     `annotations`, in a stream those of the last delta. What would change the shape of an answer (`n`, `tools`, another
     `response_format`, `logprobs`) is refused.
     """
-    answerer = _answerer(body["model"])
+    models = services().replies.models
+    if body["model"] not in models.names:
+        raise ModelNotFound()
+    answerer = models.get(body["model"])
     key = idempotency.taken(caller(), headers.get("key"))
     earlier = earlier_answer(db.session(), caller(), key)
     if earlier is not None:
@@ -114,12 +116,6 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     if not body["stream"]:
         return jsonify(sse_events.completion(drain(events), settings().public_url, skipped))
     return _stream(sse_events.chunks(events, settings().public_url, _wants_usage(body), skipped), turn.session_id)
-
-
-def _answerer(name: str) -> Answerer:
-    if name not in services().replies.models.names:
-        raise ModelNotFound()
-    return services().replies.models.get(name)
 
 
 def _turn(body: dict[str, Any], key: Held) -> Turn:

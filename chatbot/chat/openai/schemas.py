@@ -21,7 +21,7 @@ class Content(ma.fields.Field[list[Any]]):
     """A message's content as a list of parts: a string is one, null is none. What is in them is looked at later, for
     what cannot be read matters in the question only."""
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> list[Any]:
+    def _deserialize(self, value: object, *_args: object, **_kwargs: object) -> list[object]:
         if isinstance(value, str):
             return [{"type": "text", "text": value}]
         if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
@@ -34,7 +34,7 @@ _ONLY_TEXT = "Only text can be read: a string, or parts of the type `text`."
 _TEXTS = ("text", "input_text", "output_text")
 
 
-def _text_of(part: dict[str, Any]) -> str | None:
+def _text_of(part: dict[str, object]) -> str | None:
     """The text of a part; None where it is something else, like an image."""
     kind = part.get("type")
     text = part.get("text") if kind in _TEXTS else part.get("refusal") if kind == "refusal" else None
@@ -76,7 +76,7 @@ class TurnSchema(ma.Schema):
     )
 
 
-def _is_usage_flag(options: dict[str, Any]) -> None:
+def _is_usage_flag(options: dict[str, object]) -> None:
     if not isinstance(options.get("include_usage"), bool | None):
         raise ma.ValidationError({"include_usage": ["Not a valid boolean."]})
 
@@ -86,7 +86,7 @@ def _is_off(value: bool | None) -> None:
         raise ma.ValidationError("Only false can be given.")
 
 
-def _is_text_format(wanted: dict[str, Any]) -> None:
+def _is_text_format(wanted: dict[str, object]) -> None:
     if wanted.get("type") != "text":
         raise ma.ValidationError({"type": ["Only text can be given."]})
 
@@ -126,7 +126,7 @@ class CompletionSchema(ma.Schema):
     functions = ma.fields.List(ma.fields.Raw(), load_default=None, allow_none=True, validate=_EMPTY)
 
     @ma.post_load
-    def _something_to_ask(self, body: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def _something_to_ask(self, body: dict[str, Any], **_kwargs: object) -> dict[str, object]:
         last = len(body["messages"]) - 1
         asked = body["messages"][last]
         if asked["role"] != "user":

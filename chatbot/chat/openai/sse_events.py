@@ -17,7 +17,7 @@ Chunk = dict[str, Any]
 END = "end"
 
 
-def completion(reply: Reply, public_url: str, skipped: int = 0) -> dict[str, Any]:
+def completion(reply: Reply, public_url: str, skipped: int = 0) -> dict[str, object]:
     """The whole answer."""
     answer, metadata = reply["message"], reply["message"]["metadata"]
     refusal = answer["content"] if metadata.get("refused") else None
@@ -40,7 +40,7 @@ def _finish_reason(answer: dict[str, Any]) -> str:
     return answer["metadata"].get("finish_reason") or "stop"
 
 
-def _ours(reply: Reply, skipped: int) -> dict[str, Any]:
+def _ours(reply: Reply, skipped: int) -> dict[str, object]:
     answer = reply["message"]
     ids = {"chat_session_id": reply["chat_session_id"], "message_id": answer["id"]}
     return {**ids, "metadata": answer["metadata"], "skipped_parts": skipped}
@@ -118,7 +118,7 @@ def _base(answer_id: str, created: int, model: str) -> Chunk:
     return {"id": f"chatcmpl-{answer_id}", "object": "chat.completion.chunk", "created": created, "model": model}
 
 
-def _delta(base: Chunk, delta: dict[str, Any], finish: str | None = None) -> Chunk:
+def _delta(base: Chunk, delta: dict[str, object], finish: str | None = None) -> Chunk:
     return base | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
 
 

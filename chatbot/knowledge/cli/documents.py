@@ -63,7 +63,7 @@ class PathOrUrl(click.Path):
         return value if _is_url(value) else super().convert(value, param, ctx)
 
 
-def _is_url(value: Any) -> bool:
+def _is_url(value: object) -> bool:
     return isinstance(value, str) and value.lower().startswith(("http://", "https://"))
 
 

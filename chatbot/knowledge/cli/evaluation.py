@@ -292,7 +292,7 @@ def _built(sessions: Sessions, embedder: str, chunk_tokens: int) -> Generation:
 
 def _report_of(
     folder: Path, questions: EvalSet, generation: Generation, outcomes: Sequence[Outcome], seconds: float
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "set": folder.resolve().name,
         "set_hash": questions.fingerprint(),
@@ -303,12 +303,11 @@ def _report_of(
         "generation": generation.id,
         "versions": {"chatbot": __version__} | {name: version(name) for name in ("faiss-cpu", "onnxruntime", "numpy")},
         "seconds": round(seconds, 2),
-        "modes": {o.mode: {**_rounded(o.figures), "seconds": o.seconds} for o in outcomes},
+        "modes": {
+            o.mode: {name: round(value, 5) for name, value in o.figures.items()} | {"seconds": o.seconds}
+            for o in outcomes
+        },
     }
-
-
-def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 5) for name, value in figures.items()}
 
 
 def _show(outcomes: Sequence[Outcome]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -25,17 +24,14 @@ def told(*more: type[Exception]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, (*_refusals(), *more)):
+        from chatbot.knowledge.index.activation import GenerationRefused
+        from chatbot.knowledge.ingestion.reindex import BuildLost, BuildStuck
+        from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
+
+        refusals = (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
+        if isinstance(error, (*refusals, *more)):
             raise click.ClickException(str(error)) from None
         raise
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    from chatbot.knowledge.index.activation import GenerationRefused
-    from chatbot.knowledge.ingestion.reindex import BuildLost, BuildStuck
-    from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
-
-    return (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
 
 
 @index_cli.command("build")
@@ -75,12 +71,9 @@ def list_generations() -> None:
     for g in found:
         built = "building" if g.building else "yes" if g.built_at else "no"
         active = "yes" if g.active else ""
-        table.add_row(str(g.id), g.embedder, str(g.chunk_tokens), str(g.chunks), built, active, _minute(g.activated_at))
+        activated = f"{g.activated_at:%Y-%m-%d %H:%M} UTC" if g.activated_at else ""
+        table.add_row(str(g.id), g.embedder, str(g.chunk_tokens), str(g.chunks), built, active, activated)
     show_table(table)
-
-
-def _minute(when: datetime | None) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC" if when else ""
 
 
 @index_cli.command("activate")

@@ -12,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 from sqlalchemy import Engine, func, select
@@ -25,7 +24,7 @@ from sqlalchemy.orm import Session
 from chatbot.db import begin_write, new_id
 from chatbot.errors import Conflict, NotFound, StorageFull
 from chatbot.knowledge.models import DocumentVersion
-from chatbot.system.private_files import make_folder, open_private
+from chatbot.system.private_files import make_folder, open_private, sync_folder
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +77,7 @@ def keep(session: Session, version: DocumentVersion, data: bytes) -> None:
         setattr(version, column, value)
 
 
-def kept(session: Session, data: bytes) -> dict[str, Any]:
+def kept(session: Session, data: bytes) -> dict[str, object]:
     """The columns of a version with these bytes, to be written in the same transaction.
 
     Raises:
@@ -186,23 +185,11 @@ def _write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         growing.replace(path)
-        for folder in _new_names(path):
-            _sync_folder(folder)
+        # In each of these folders a name may be new: the file's, that folder's, and the one of all.
+        for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
+            sync_folder(folder)
     except OSError as error:
         log.error("original_not_stored", error=type(error).__name__)
         with suppress(OSError):
             growing.unlink()
         raise StorageFull(retry_after=60) from None
-
-
-def _new_names(path: Path) -> Iterator[Path]:
-    """The folders in which a name may be new: the file's, that folder's, and the one of all."""
-    yield from (path.parent, path.parent.parent, path.parent.parent.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 from chatbot.knowledge.models import Collection, CollectionMember
 
 
-def memberships(session: Session, user_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def memberships(session: Session, user_id: str) -> Iterator[tuple[str, dict[str, object]]]:
     """(file name, content) of the collections that somebody is a member of."""
     query = select(CollectionMember, Collection.name).join(Collection)
     rows = session.execute(query.where(CollectionMember.user_id == user_id).order_by(Collection.name)).all()

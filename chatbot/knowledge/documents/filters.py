@@ -52,10 +52,7 @@ def _condition(part: str) -> ColumnElement[bool]:
     values = [value.strip() for value in match["values"].split("|")]
     # SQLite gives JSON's true and false as 1 and 0.
     values += [_TRUTH[value] for value in values if value in _TRUTH]
-    holds = _value_of(match["field"].strip()).in_(values)
+    field = match["field"].strip()
+    # What is no column is a value in the metadata, compared as a text.
+    holds = _FIELDS.get(field, cast(Document.extra[field].as_string(), Text)).in_(values)
     return not_(func.coalesce(holds, false())) if match["no"] else and_(holds)
-
-
-def _value_of(field: str) -> Any:
-    """The column, or the value in the metadata as a text."""
-    return _FIELDS.get(field, cast(Document.extra[field].as_string(), Text))

@@ -62,7 +62,7 @@ class NewDocument:
     def content_hash(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
-    def document_values(self) -> dict[str, Any]:
+    def document_values(self) -> dict[str, object]:
         """The columns of its document, but for the collection."""
         return {
             "title": clean_title(self.title) or clean_title(self.filename) or "Untitled",
@@ -74,7 +74,7 @@ class NewDocument:
             "size_bytes": len(self.data),
         }
 
-    def version_values(self) -> dict[str, Any]:
+    def version_values(self) -> dict[str, object]:
         """The columns of a version, but for its bytes."""
         return {"filename": self.filename[-255:], "media_type": self.media_type}
 
@@ -351,7 +351,7 @@ def purge(session: Session) -> int:
     return len(gone)
 
 
-def stats(session: Session, configured_embedder: str) -> dict[str, Any]:
+def stats(session: Session, configured_embedder: str) -> dict[str, object]:
     """Counts of what is stored, the generation that answers, and the embedder that the settings name."""
     by_status = session.execute(select(Document.status, func.count()).group_by(Document.status)).all()
     generation = active_generation(session)

@@ -88,7 +88,9 @@ def list_versions(session: Session, document_id: str, limit: int, cursor: str | 
     document = get_document(session, document_id)
     query = select(DocumentVersion).where(DocumentVersion.document_id == document_id)
     page = highest_first(session, query, DocumentVersion.version, limit, cursor)
-    lengths = _lengths(session, [version.id for version in page.items])
+    shown = DocumentVersion.id.in_([version.id for version in page.items])
+    counted = select(DocumentVersion.id, func.length(DocumentVersion.text)).where(shown)
+    lengths = {row[0]: row[1] for row in session.execute(counted)}
     return Page([_view(version, document, lengths[version.id]) for version in page.items], page.next_cursor)
 
 
@@ -102,11 +104,6 @@ def read_version(session: Session, document_id: str, number: int) -> VersionText
     version = get_version(session, document_id, number)
     view = _view(version, document, None if version.text is None else len(version.text))
     return VersionText(**vars(view), text=version.text, page_starts=version.pages)
-
-
-def _lengths(session: Session, ids: Sequence[int]) -> dict[int, int | None]:
-    query = select(DocumentVersion.id, func.length(DocumentVersion.text)).where(DocumentVersion.id.in_(ids))
-    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _view(version: DocumentVersion, document: Document, characters: int | None) -> VersionView:

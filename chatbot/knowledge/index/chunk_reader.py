@@ -46,7 +46,9 @@ class ChunkReader:
             complete = since is None or since < generation.purged_revision
             after = 0 if since is None or complete else since
             ids, vectors, labels = self._added(session, after, generation.revision)
-            removed = [] if complete else self._removed(session, after, generation.revision)
+            gone = (ChunkRow.removed_revision > after, ChunkRow.removed_revision <= generation.revision)
+            query = select(ChunkRow.id).where(ChunkRow.generation_id == generation.id, *gone)
+            removed = [] if complete else list(session.scalars(query))
         return Changes(
             revision=generation.revision,
             ids=ids,
@@ -90,11 +92,6 @@ class ChunkReader:
             # One damaged row is not to end every search; `flask index verify --fix` mends it.
             log.error("vectors_damaged", generation=self._generation.id, chunks=damaged)
         return ids[:begin], vectors[:begin], labels[:begin]
-
-    def _removed(self, session: Session, after: int, upto: int) -> list[int]:
-        query = select(ChunkRow.id).where(ChunkRow.generation_id == self._generation.id)
-        query = query.where(ChunkRow.removed_revision > after, ChunkRow.removed_revision <= upto)
-        return list(session.scalars(query))
 
     def read(self, ids: Sequence[int]) -> list[PassageRow]:
         """The rows of chunks in the order of their ids. A chunk that was removed a moment ago is not there any more."""

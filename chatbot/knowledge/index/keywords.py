@@ -122,9 +122,13 @@ def index_chunks(session: Session, chunk_ids: Sequence[int]) -> None:
 
 def write_terms(session: Session, found: list[tuple[int, list[str]]]) -> None:
     """Writes the terms of chunks, by their ids, anew where there are some; in the caller's transaction."""
-    if found:
-        write = _write_sqlite if is_sqlite(session) else _write_postgresql
-        write(session, found)
+    if not found:
+        return
+    if is_sqlite(session):
+        session.execute(_WRITE_SQLITE, [{"id": chunk_id, "terms": " ".join(terms)} for chunk_id, terms in found])
+    else:
+        rows = [{"id": chunk_id, "length": len(terms), "terms": _vector(terms)} for chunk_id, terms in found]
+        session.execute(_WRITE_POSTGRESQL, rows)
 
 
 def index_document(session: Session, document_id: str) -> None:
@@ -139,16 +143,6 @@ def terms_of_chunk(title: str, source: str, language: str | None, headings: Sequ
     """What a chunk is found by: its words, and the title, place and headings it stands under."""
     above = [name for name in (title, source, *headings) if name and name not in body]
     return terms_of("\n".join([*above, body]), language)
-
-
-def _write_sqlite(session: Session, found: list[tuple[int, list[str]]]) -> None:
-    rows = [{"id": chunk_id, "terms": " ".join(terms)} for chunk_id, terms in found]
-    session.execute(_WRITE_SQLITE, rows)
-
-
-def _write_postgresql(session: Session, found: list[tuple[int, list[str]]]) -> None:
-    rows = [{"id": chunk_id, "length": len(terms), "terms": _vector(terms)} for chunk_id, terms in found]
-    session.execute(_WRITE_POSTGRESQL, rows)
 
 
 _WRITE_SQLITE = text("INSERT OR REPLACE INTO chunk_terms (rowid, terms) VALUES (:id, :terms)")

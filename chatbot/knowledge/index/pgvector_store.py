@@ -15,7 +15,20 @@ from typing import Any, Literal
 import numpy as np
 import structlog
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import BigInteger, Connection, Text, bindparam, column, delete, func, select, table, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Text,
+    bindparam,
+    column,
+    delete,
+    func,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -114,7 +127,7 @@ class TableVectors:
             return _index_state(session, self.generation.id) == "valid"
 
     @property
-    def _mine(self) -> Any:
+    def _mine(self) -> ColumnElement[bool]:
         return _VECTORS.c.generation_id == self.generation.id
 
     def ids(self) -> Ids:
@@ -265,7 +278,7 @@ def _added(session: Session, generation_id: int, after: int, upto: int) -> Itera
         ]
 
 
-def _put(session: Session, rows: list[dict[str, Any]]) -> None:
+def _put(session: Session, rows: list[dict[str, object]]) -> None:
     if rows:
         values = insert(_VECTORS)
         new = {"label": values.excluded.label, "embedding": values.excluded.embedding}

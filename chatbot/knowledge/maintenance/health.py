@@ -27,7 +27,8 @@ def readings(session: Session, retriever: Retriever) -> Iterator[Reading]:
     for code, count in session.execute(failed):
         yield Reading("chatbot_documents_failed", "Documents that failed, by code.", count, {"code": code or "none"})
     yield Reading("chatbot_ingest_queue_lag_seconds", "How long the first document is due.", queue_lag(session))
-    yield Reading("chatbot_ingest_queue_age_seconds", "Age of the oldest document in the queue.", _oldest(session))
+    oldest = session.scalar(select(func.min(Document.updated_at)).where(Document.status.in_(("queued", "processing"))))
+    yield Reading("chatbot_ingest_queue_age_seconds", "Age of the oldest document in the queue.", _since(oldest))
     yield Reading("chatbot_workers", "Workers that were heard of in the last 30 s.", workers(session))
     silent = silence(session)
     if silent is not None:
@@ -56,11 +57,6 @@ def _index(generation: Generation | None, retriever: Retriever) -> Iterator[Read
 def queue_lag(session: Session) -> float:
     """For how many seconds the first document of the queue is due and not taken; 0 when none is."""
     return _since(session.scalar(select(func.min(Document.next_attempt_at)).where(Document.status == "queued")))
-
-
-def _oldest(session: Session) -> float:
-    query = select(func.min(Document.updated_at)).where(Document.status.in_(("queued", "processing")))
-    return _since(session.scalar(query))
 
 
 def silence(session: Session) -> float | None:

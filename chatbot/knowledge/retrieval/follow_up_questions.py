@@ -40,7 +40,7 @@ def suggestions(
     found: list[str] = []
     for text in (*_questions(chunks), *_headings(chunks)):
         words = content_words(text)
-        if words and not any(_same(words, other) for other in taken):
+        if words and not any(len(words & other) >= SAME * min(len(words), len(other)) for other in taken):
             taken.append(words)
             found.append(text)
         if len(found) == MOST:
@@ -107,7 +107,3 @@ def _plain(text: str) -> str | None:
     """A line without Markdown's marks, if it is of a length to be asked."""
     plain = " ".join(_MARKUP.sub(lambda match: match[1] or "", text).split())
     return plain if SHORTEST <= len(plain) <= LONGEST and "|" not in plain else None
-
-
-def _same(words: set[str], other: set[str]) -> bool:
-    return len(words & other) >= SAME * min(len(words), len(other))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask.typing import ResponseReturnValue
 
@@ -30,7 +31,7 @@ _MEMBER_THERE = {"responses": {200: {"description": "They were a member before."
 @user_required
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.CollectionSchema))
-def list_collections(args: dict[str, Any]) -> Any:
+def list_collections(args: dict[str, Any]) -> object:
     """List collections
 
     Those the caller may read, newest first; an administrator's list has all of them.
@@ -60,7 +61,7 @@ def create_collection(headers: dict[str, Any], body: dict[str, Any]) -> Response
 @blp.route("/collections/<uuid:collection_id>/", methods=["GET"])
 @user_required
 @blp.response(200, schemas.CollectionSchema)
-def get_collection(collection_id: Any) -> Any:
+def get_collection(collection_id: UUID) -> object:
     """Read one collection"""
     return collections.get_collection(db.session(), Reader.of(caller()), str(collection_id))
 
@@ -69,7 +70,7 @@ def get_collection(collection_id: Any) -> Any:
 @admin_required
 @blp.arguments(schemas.CollectionChangeSchema)
 @blp.response(200, schemas.CollectionSchema)
-def change_collection(body: dict[str, Any], collection_id: Any) -> Any:
+def change_collection(body: dict[str, Any], collection_id: UUID) -> object:
     """Rename a collection, or change who may read it
 
     It holds for the next question in every process. The collection `default` keeps its name.
@@ -80,7 +81,7 @@ def change_collection(body: dict[str, Any], collection_id: Any) -> Any:
 @blp.route("/collections/<uuid:collection_id>/", methods=["DELETE"])
 @admin_required
 @blp.response(200, schemas.CollectionReceiptSchema)
-def delete_collection(collection_id: Any) -> Any:
+def delete_collection(collection_id: UUID) -> object:
     """Delete a collection
 
     Only where there is no document in it; `default` stays. The answer says what is gone.
@@ -92,7 +93,7 @@ def delete_collection(collection_id: Any) -> Any:
 @admin_required
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.MemberSchema))
-def list_members(args: dict[str, Any], collection_id: Any) -> Any:
+def list_members(args: dict[str, Any], collection_id: UUID) -> object:
     """List the members of a collection
 
     Newest first.
@@ -106,7 +107,7 @@ def list_members(args: dict[str, Any], collection_id: Any) -> Any:
 @blp.response(201, schemas.MemberSchema)
 @blp.alt_response(200, schema=schemas.MemberSchema)
 @blp.doc(**_MEMBER_THERE)
-def add_member(body: dict[str, Any], collection_id: Any) -> ResponseReturnValue:
+def add_member(body: dict[str, Any], collection_id: UUID) -> ResponseReturnValue:
     """Let somebody read a collection
 
     From their next question on. Sent again it changes nothing, and answers 200.
@@ -118,7 +119,7 @@ def add_member(body: dict[str, Any], collection_id: Any) -> ResponseReturnValue:
 @blp.route("/collections/<uuid:collection_id>/members/<uuid:user_id>/", methods=["DELETE"])
 @admin_required
 @blp.response(204)
-def remove_member(collection_id: Any, user_id: Any) -> None:
+def remove_member(collection_id: UUID, user_id: UUID) -> None:
     """Take somebody's membership away
 
     From their next question on they find nothing that is in the collection, unless it is for everyone.

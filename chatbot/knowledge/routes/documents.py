@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import jsonify
 from flask.typing import ResponseReturnValue
@@ -75,7 +76,7 @@ def _added(new: NewDocument | NewUrl, wait: float) -> tuple[Document, int]:
 @admin_required
 @blp.arguments(schemas.DocumentFilterArgs, location="query")
 @blp.response(200, page_of(schemas.DocumentSchema))
-def list_documents(args: dict[str, Any]) -> Any:
+def list_documents(args: dict[str, Any]) -> object:
     """List documents
 
     Newest first; deleted ones only with `status=deleted`.
@@ -88,7 +89,7 @@ def list_documents(args: dict[str, Any]) -> Any:
 @user_required
 @allow_chat_scope
 @blp.response(200, schemas.DocumentSchema)
-def get_document(document_id: Any) -> Any:
+def get_document(document_id: UUID) -> object:
     """Read one document
 
     Administrators: its status, its progress, its place in the queue, and the reason of a failure or a wait. Everybody
@@ -105,7 +106,7 @@ def get_document(document_id: Any) -> Any:
 @admin_required
 @blp.arguments(schemas.DocumentChangesSchema)
 @blp.response(200, schemas.DocumentSchema)
-def change_document(body: dict[str, Any], document_id: Any) -> Any:
+def change_document(body: dict[str, object], document_id: UUID) -> object:
     """Change what is said about a document
 
     Whether it is active and its collection hold for the next search and the next answer of every process. A collection
@@ -118,7 +119,7 @@ def change_document(body: dict[str, Any], document_id: Any) -> Any:
 @admin_required
 @blp.response(202, schemas.DocumentSchema)
 @blp.doc(responses={409: {"description": "`nothing_to_retry`: it is ready, and does not come from a URL."}})
-def retry_document(document_id: Any) -> Any:
+def retry_document(document_id: UUID) -> object:
     """Try a document again
 
     A failed one goes back into the queue, one that waits is tried at once, and one that came from a URL is fetched
@@ -132,7 +133,7 @@ def retry_document(document_id: Any) -> Any:
 @blp.route("/documents/<uuid:document_id>/", methods=["DELETE"])
 @admin_required
 @blp.response(200, schemas.ReceiptSchema)
-def delete_document(document_id: Any) -> Any:
+def delete_document(document_id: UUID) -> object:
     """Delete a document
 
     It is in no answer and no search from now on, in any process. The answer says what is gone.

@@ -18,7 +18,7 @@ from chatbot.knowledge.routes.blueprint import blp
 @user_required
 @blp.arguments(schemas.SearchArgs, location="query")
 @blp.response(200, schemas.SearchAnswerSchema)
-def search(args: dict[str, Any]) -> Any:
+def search(args: dict[str, Any]) -> object:
     """Search
 
     The best passages with their scores, of what the caller may read. No language model is called.
@@ -37,7 +37,7 @@ def search(args: dict[str, Any]) -> Any:
 @blp.route("/stats/", methods=["GET"])
 @admin_required
 @blp.response(200, schemas.StatsSchema)
-def stats() -> Any:
+def stats() -> object:
     """Read what is stored"""
     configured = services().embedders.default
     return service.stats(db.session(), configured) | {"index": services().retriever.index_stats()}

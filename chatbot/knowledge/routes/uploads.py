@@ -91,20 +91,15 @@ def new_document() -> NewDocument | NewUrl:
         UrlNotAllowed: the URL may not be fetched.
         TooLarge: it is larger than MAX_UPLOAD_MB.
     """
-    new = _read_new()
-    return new if isinstance(new, NewUrl) else _small_enough(new)
-
-
-def _read_new() -> NewDocument | NewUrl:
     if request.mimetype == "multipart/form-data":
-        return _from_form(schemas.FileFormSchema())
+        return _small_enough(_from_form(schemas.FileFormSchema()))
     sent = request.get_json(silent=True)
     if isinstance(sent, dict) and "url" in sent:
         return _from_url()
     body = parser.parse(schemas.DocumentInSchema(), request, location="json")
     content, collection = body.pop("content"), service.check_collection(body.pop("collection"))
-    extra = body.pop("metadata")
-    return NewDocument(data=content.encode(), media_type="text/markdown", collection=collection, extra=extra, **body)
+    extra, data = body.pop("metadata"), content.encode()
+    return _small_enough(NewDocument(data=data, media_type="text/markdown", collection=collection, extra=extra, **body))
 
 
 def new_content() -> NewDocument:
@@ -142,7 +137,7 @@ def _from_form(schema: ma.Schema) -> NewDocument:
     return NewDocument(data=upload.read(), filename=label, media_type=upload.mimetype, extra=extra, **body)
 
 
-def _object(written: str, pointer: str) -> dict[str, Any]:
+def _object(written: str, pointer: str) -> dict[str, object]:
     """The JSON object in a field of a form."""
     try:
         value = parse_json(written.encode())

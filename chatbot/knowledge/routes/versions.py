@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
@@ -44,7 +45,7 @@ _QUEUED = {
 @blp.response(202, schemas.DocumentSchema)
 @blp.alt_response(200, schema=schemas.DocumentSchema)
 @blp.doc(**CONTENT_OR_FILE)
-def replace_content(args: dict[str, Any], document_id: Any) -> ResponseReturnValue:
+def replace_content(args: dict[str, Any], document_id: UUID) -> ResponseReturnValue:
     """Replace a document's content
 
     As JSON with `content`, or as a form with a `file`. It becomes the next version of the same document; the version
@@ -66,7 +67,7 @@ def _ingested(document: Document, to_ingest: bool, wait: float) -> ResponseRetur
 @admin_required
 @blp.arguments(schemas.VersionArgs, location="query")
 @blp.doc(**_DOWNLOAD)
-def download(args: dict[str, Any], document_id: Any) -> Response:
+def download(args: dict[str, Any], document_id: UUID) -> Response:
     """Download the original
 
     The bytes as they came. They are the work of whoever wrote the document: open them as carefully as a letter.
@@ -82,7 +83,7 @@ def download(args: dict[str, Any], document_id: Any) -> Response:
 @admin_required
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.VersionSchema))
-def list_versions(args: dict[str, Any], document_id: Any) -> Any:
+def list_versions(args: dict[str, Any], document_id: UUID) -> object:
     """List a document's versions
 
     Newest first.
@@ -94,7 +95,7 @@ def list_versions(args: dict[str, Any], document_id: Any) -> Any:
 @user_required
 @allow_chat_scope
 @blp.response(200, schemas.VersionTextSchema)
-def get_version(document_id: Any, number: int) -> Any:
+def get_version(document_id: UUID, number: int) -> object:
     """Read one version
 
     With its text, in which the offsets of its citations count. Everybody reads every version that was ready of the
@@ -111,7 +112,7 @@ def get_version(document_id: Any, number: int) -> Any:
 @admin_required
 @blp.arguments(schemas.CompareArgs, location="query")
 @blp.response(200, schemas.ComparisonSchema)
-def compare_versions(args: dict[str, Any], document_id: Any, number: int) -> Any:
+def compare_versions(args: dict[str, Any], document_id: UUID, number: int) -> object:
     """Compare two versions
 
     A unified diff of their texts. Texts whose comparison would take too long are 422 `too_large_to_compare`.
@@ -125,7 +126,7 @@ def compare_versions(args: dict[str, Any], document_id: Any, number: int) -> Any
 @blp.response(202, schemas.DocumentSchema)
 @blp.alt_response(200, schema=schemas.DocumentSchema)
 @blp.doc(**_QUEUED)
-def restore_version(args: dict[str, Any], document_id: Any, number: int) -> ResponseReturnValue:
+def restore_version(args: dict[str, Any], document_id: UUID, number: int) -> ResponseReturnValue:
     """Go back to an earlier version
 
     Its content becomes the next version, so that nothing of the history is lost.
@@ -138,7 +139,7 @@ def restore_version(args: dict[str, Any], document_id: Any, number: int) -> Resp
 @allow_chat_scope
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, page_of(schemas.ChunkSchema))
-def list_chunks(args: dict[str, Any], document_id: Any) -> Any:
+def list_chunks(args: dict[str, Any], document_id: UUID) -> object:
     """List a document's chunks
 
     The pieces that are searched, in the order of the text; of the version that answers. Everybody reads those of the

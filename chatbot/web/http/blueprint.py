@@ -29,7 +29,7 @@ class StrictParser(FlaskParser):
         "headers": ma.EXCLUDE,
     }
 
-    def load_json_or_form(self, req: Request, schema: ma.Schema) -> Any:
+    def load_json_or_form(self, req: Request, schema: ma.Schema) -> object:
         """JSON, or the fields of the form on a link's page, whose address still holds the link's token."""
         if req.mimetype != "application/x-www-form-urlencoded":
             return self.load_json(req, schema)
@@ -39,7 +39,7 @@ class StrictParser(FlaskParser):
             check_text(value, f"/{name}")
         return body
 
-    def load_json(self, req: Request, schema: ma.Schema) -> Any:
+    def load_json(self, req: Request, schema: ma.Schema) -> object:
         if isinstance(req, StrictRequest) and getattr(schema, "body_is_optional", False):
             body = req.get_json_or_nothing()
         else:
@@ -48,14 +48,14 @@ class StrictParser(FlaskParser):
             raise Invalid("The body must be a JSON object.")
         return body
 
-    def load_querystring(self, req: Request, schema: ma.Schema) -> Any:
+    def load_querystring(self, req: Request, schema: ma.Schema) -> object:
         for name, values in req.args.lists():
             field = schema.fields.get(name)
             if len(values) > 1 and not isinstance(field, ma.fields.List):
                 raise Invalid(errors=[FieldError(f"/{name}", "Give this parameter once.")])
         return super().load_querystring(req, schema)
 
-    def handle_error(self, error: ValidationError, *_args: Any, **_kwargs: Any) -> Any:
+    def handle_error(self, error: ValidationError, *_args: object, **_kwargs: object) -> Any:
         raise from_validation(error) from None
 
 
@@ -79,13 +79,13 @@ class Api(flask_smorest.Api):
         self._lock = threading.Lock()
         super().__init__(app, **options)
 
-    def register_blueprint(self, blp: flask_smorest.Blueprint, **options: Any) -> None:
+    def register_blueprint(self, blp: flask_smorest.Blueprint, **options: object) -> None:
         """Serves what a blueprint has; its part of the document waits."""
         self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
         self._app.register_blueprint(blp, **options)
         self._blueprints.append(blp)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The OpenAPI document."""
         with self._lock:
             while self._blueprints:
@@ -93,7 +93,7 @@ class Api(flask_smorest.Api):
                 blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
                 if blueprint.description:
                     self.spec.tag({"name": blueprint.name, "description": blueprint.description})
-            found: dict[str, Any] = self.spec.to_dict()
+            found: dict[str, object] = self.spec.to_dict()
             return found
 
     def _register_error_handlers(self) -> None:

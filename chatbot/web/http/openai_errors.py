@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chatbot.errors import ChatbotError
 
 PREFIX = "/v1/"
@@ -20,7 +18,7 @@ def status_of(error: ChatbotError) -> int:
     return 400 if error.status == 422 else error.status
 
 
-def body_of(error: ChatbotError) -> dict[str, Any]:
+def body_of(error: ChatbotError) -> dict[str, object]:
     """`{"error": {message, type, param, code}}`; `param` is the first bad field, like `messages.0.role`."""
     kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
     reasons = " ".join(e.detail for e in error.errors)

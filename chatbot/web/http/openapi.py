@@ -134,7 +134,7 @@ class _View:
     limited: bool
 
 
-def finish(app: Flask, spec: dict[str, Any]) -> dict[str, Any]:
+def finish(app: Flask, spec: dict[str, Any]) -> dict[str, object]:
     """The document with what holds for every operation filled in, so that none of it can be forgotten."""
     views = _views(app)
     spec["components"]["headers"] = _HEADERS
@@ -216,7 +216,7 @@ def _link(responses: dict[str, Any], name: str) -> None:
             responses[status]["links"] = links
 
 
-def _possible(operation: dict[str, Any], view: _View, path: str) -> list[str]:
+def _possible(operation: dict[str, object], view: _View, path: str) -> list[str]:
     name, guard = view.name, view.guard
     statuses = ["400" if is_ours(path) else "422", "503"]
     if guard != "public" or name in _TAKES_A_SECRET:
@@ -250,7 +250,7 @@ def _finish_schemas(spec: dict[str, Any]) -> None:
             schemas[name].setdefault("required", always)
 
 
-def _used(schemas: dict[str, Any], part: Any) -> Iterator[str]:
+def _used(schemas: dict[str, object], part: object) -> Iterator[str]:
     """The names of the schemas a part of the document refers to, directly or not."""
     todo, seen = [part], set()
     while todo:

@@ -53,7 +53,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, lambda error: respond(translated(error)))
 
 
-def as_problem(error: ChatbotError) -> dict[str, Any]:
+def as_problem(error: ChatbotError) -> dict[str, object]:
     """The problem object for this request."""
     return problem(error, instance=request.path, request_id=g.get("request_id"), language=language())
 
@@ -116,7 +116,7 @@ def _of_status(status: int) -> ChatbotError:
     return error
 
 
-def field_errors(messages: Any, pointer: str = "") -> list[FieldError]:
+def field_errors(messages: object, pointer: str = "") -> list[FieldError]:
     """Flattens marshmallow's nested messages into pointers; never repeats the rejected value."""
     if isinstance(messages, dict):
         return [e for key, value in messages.items() for e in field_errors(value, _join(pointer, key))]
@@ -125,7 +125,7 @@ def field_errors(messages: Any, pointer: str = "") -> list[FieldError]:
     return [FieldError(pointer or "/", str(messages))]
 
 
-def _join(pointer: str, key: Any) -> str:
+def _join(pointer: str, key: object) -> str:
     at_top = pointer == "" and key in ("json", "query", "form", "files", "json_or_form", "_schema")
     return pointer if at_top or key == "_schema" else f"{pointer}/{key}"
 

@@ -25,18 +25,18 @@ JSON_LIMIT = 1024 * 1024
 class StrictRequest(Request):
     """Flask's request with `get_json` replaced by the strict reading below."""
 
-    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> object:
         if not hasattr(self, "_strict_json"):
             self._strict_json = self._read_json()
         return self._strict_json
 
-    def get_json_or_nothing(self) -> Any:
+    def get_json_or_nothing(self) -> object:
         """As `get_json`; an empty object where there is neither a body nor a Content-Type."""
         if not self.content_type and not self.get_data(cache=True):
             self._strict_json = {}
         return self.get_json()
 
-    def _read_json(self) -> Any:
+    def _read_json(self) -> object:
         if not self.is_json or self.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
             raise UnsupportedMedia()
         with _cut_short():
@@ -68,7 +68,7 @@ def _cut_short() -> Iterator[None]:
         raise
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> object:
     """Reads strict JSON.
 
     Raises:
@@ -94,7 +94,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check_strings(value: Any) -> None:
+def _check_strings(value: object) -> None:
     """Walks the value without recursion; the depth is bounded on the way."""
     todo: list[tuple[Any, str, int]] = [(value, "", 0)]
     while todo:

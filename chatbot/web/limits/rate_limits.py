@@ -90,7 +90,7 @@ def limited(what: str, *wanted: Limit) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def counted(*args: Any, **kwargs: Any) -> Any:
+        def counted(*args: object, **kwargs: object) -> object:
             if bound := services().rate_limits:
                 bound.take(what, wanted)
             return view(*args, **kwargs)

@@ -56,7 +56,7 @@ def stream(
     return response
 
 
-def frame(number: int, name: str, payload: dict[str, Any]) -> bytes:
+def frame(number: int, name: str, payload: dict[str, object]) -> bytes:
     """One event as bytes."""
     return f"event: {name}\nid: {number}\ndata: {json.dumps(payload, allow_nan=False)}\n\n".encode()
 
@@ -69,7 +69,7 @@ class _Watch:
         self.due = time.monotonic() + seconds
         self.refused = False
 
-    def refusal(self) -> dict[str, Any] | None:
+    def refusal(self) -> dict[str, object] | None:
         """The problem that ends the stream, or None; None too while it is not yet time to ask."""
         if time.monotonic() < self.due:
             return None

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, json, request
+from flask import Flask, Response, json, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 from simple_websocket import ConnectionError as HandshakeFailed
@@ -89,7 +89,7 @@ def init_app(app: Flask) -> None:
         app.register_error_handler(error, _no_handshake)
 
 
-def _no_handshake(_error: Exception) -> Any:
+def _no_handshake(_error: Exception) -> Response:
     return respond(BadRequest("This address is for WebSockets; this is not the beginning of one."))
 
 
@@ -121,7 +121,7 @@ class LockedSocket:
         """Twice closed, gunicorn would count a connection twice."""
 
 
-def _within_bounds(events: Iterator[Event], waiting: list[Any], times: list[float]) -> Generator[Event, None, None]:
+def _within_bounds(events: Iterator[Event], waiting: list[object], times: list[float]) -> Generator[Event, None, None]:
     """The events of a connection; instead of one too many, or of the wrong kind, the close that answers it."""
     for event in events:
         if isinstance(event, BytesMessage):
@@ -156,7 +156,7 @@ class WebSocketSession:
             # It may hold a token, and addresses end up in logs.
             raise CloseRequested(POLICY, "The address takes no parameters.")
 
-    def frame(self, seconds: float) -> dict[str, Any] | None:
+    def frame(self, seconds: float) -> dict[str, object] | None:
         """The next object the client has sent; None when there was none in that time.
 
         Raises:
@@ -172,7 +172,7 @@ class WebSocketSession:
                 return _object(text)
         raise CloseRequested(GOING_AWAY, "The server is stopping; connect again.")
 
-    def waiting_frame(self) -> dict[str, Any] | None:
+    def waiting_frame(self) -> dict[str, object] | None:
         """A frame that has come already, if there is one; errors as for `frame`, without the server's stop."""
         return _object(self._server.receive(timeout=0))
 
@@ -203,7 +203,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _object(text: str | None) -> dict[str, Any] | None:
+def _object(text: str | None) -> dict[str, object] | None:
     if text is None:
         return None
     try:
