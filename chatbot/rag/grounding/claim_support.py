@@ -20,6 +20,7 @@ from chatbot.rag.embeddings.embedders import Vectors
 from chatbot.rag.grounding.concepts import concept
 from chatbot.rag.grounding.contradictions import contradicts, turns
 from chatbot.rag.grounding.critical_tokens import names as technical_names
+from chatbot.rag.grounding.negation import denies
 from chatbot.rag.grounding.statements import Statement, read_claim
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.text.language_detection import likely_language, little_words
@@ -98,15 +99,22 @@ class Stretch:
 def support(claim: str, passage: Passage, embed: Embed | None = None) -> Support | None:
     """The stretch of a passage that supports a claim, or None. `embed` gives unit vectors."""
     at = passage.text.find(claim)
-    if claim.strip() and at >= 0 and len(content_words(claim)) > 0:
-        return Support(at, at + len(claim), 1.0)
     said = read_claim(claim)
+    if (
+        claim.strip()
+        and at >= 0
+        and len(content_words(claim)) > 0
+        and not _denied_before(passage.text, at, said.language)
+    ):
+        return Support(at, at + len(claim), 1.0)
     if not said.words and not said.values:
         return None
-    stretches = _stretches(passage.title, passage.text)
+    stretches = _stretches(passage.title, passage.text, likely_language(passage.text) or said.language)
     if not stretches or not _could_hold(claim, f"{passage.title}\n{passage.text}"):
         return None
     foreign_language = _differs(said, stretches[0].said.language)
+    if said.language is None and not foreign_language:
+        said = Statement(claim, stretches[0].said.language)
     standing = [s for s in stretches if not contradicts(said, s.said, s.context)]
     standing = [s for s in standing if not _turned(said, s, foreign_language)]
     if not standing:
@@ -163,6 +171,12 @@ def _turned(said: Statement, stretch: Stretch, other_language: bool) -> bool:
     return False
 
 
+def _denied_before(text: str, at: int, language: str | None) -> bool:
+    """Whether a "not" stands before the words at a place, in the same sentence: "no smoking is allowed"."""
+    start = next((start for start, end in units(text) if start <= at < end), at)
+    return denies(text[start:at], likely_language(text) or language)
+
+
 def _differs(said: Statement, language: str | None) -> bool:
     """Whether a claim is in another language than a passage. A short one whose language cannot be told is, if it has
     none of the little words of the passage's language."""
@@ -183,13 +197,12 @@ def _flat(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _stretches(title: str, text: str) -> tuple[Stretch, ...]:
-    return tuple(_runs(title, text))
+def _stretches(title: str, text: str, language: str | None) -> tuple[Stretch, ...]:
+    return tuple(_runs(title, text, language))
 
 
-def _runs(title: str, text: str) -> Iterator[Stretch]:
+def _runs(title: str, text: str, language: str | None) -> Iterator[Stretch]:
     """Each unit, and each run of two or three."""
-    language = likely_language(text)
     spans = [span for unit in units(text) or [(0, len(text))] for span in _records(text, *unit)]
     above = head = ""
     contexts = []

@@ -275,7 +275,7 @@ _SIDES = [(Words([(name, one)]), Words([(name, other)])) for name, one, other in
 _MODES = [(kind, Words([(kind, words)])) for kind, words in _KINDS]
 # The first pairs of opposites are no subjects of a sentence.
 _LOGIC = 4
-_PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
+_PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis", "ne", "nie", "не")
 
 
 def concept(word: str) -> str | None:

@@ -13,34 +13,30 @@ from functools import cached_property
 from itertools import pairwise
 
 from chatbot.rag.grounding.concepts import concept, is_logic, modes, sides
+from chatbot.rag.grounding.negation import denies, is_denial
 from chatbot.rag.grounding.notation.number_words import ARTICLES, SCALES, SMALL
 from chatbot.rag.grounding.notation.value_scanner import values
 from chatbot.rag.grounding.notation.value_words import HEDGES, MONTHS, ORDINALS, UNITS, WEEKDAYS
 from chatbot.rag.grounding.notation.values import Value
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.folding import MARKS
 from chatbot.rag.text.language_detection import likely_language, little_words
 from chatbot.rag.text.sentences import units
 from chatbot.rag.text.stemming import terms_of
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_NOT = re.compile(
-    r"\b(?:not?|never|none|nobody|nothing|cannot|without|neither|nor|nicht|kein\w*|nie|niemals|niemand|ohne|nunca|jamás|sin|ningún|"
-    r"ninguna?|nadie|jamais|aucune?|personne|sans|ne|n|non|nessun[oa]?|senza|mai|não|nenhum\w*|sem|ninguém|niet|geen|"
-    r"nooit|zonder|niemand|bez|żaden|żadn\w*|не|нет|никогда|без|никто|değil|yok|inte|ikke|ej|δεν|μην|لا|ليس|नहीं)\b"
-    r"|n['’]t\b|[不没無无]|ません|ない|なし|않|없",
-    re.IGNORECASE,
-)
+_LETTERS = f"[^\\W\\d_]+(?:[{MARKS}]+[^\\W\\d_]*)*"
+_WORD = re.compile(f"{_LETTERS}(?:['’-]{_LETTERS})*")
 _ANSWER = re.compile(r"\s*+(?:yes|no|ja|nein|oui|non|sí|si|não|sim|nee|tak|nie|да|нет)[,.:!–-]++\s*+", re.IGNORECASE)
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1780-\u17ff]")
 _MARKUP = re.compile(r"\*\*|__|`|~~|^#{1,6} ", re.MULTILINE)
 # Where one thing ends that a sentence says: at a semicolon, a comma, a word that joins.
 _CLAUSE = re.compile(
-    r"[;,，、；。]|[.!?](?=\s)|(?<!\w)(?:and|while|whereas|but|however|though|und|während|aber|jedoch|sondern|et|tandis|mais|y|e|"
+    r"[;,，、；。]|[!?](?=\s)|(?<!\bno)\.(?=\s)|\.(?=\s\D)|(?<!\w)(?:and|while|whereas|but|however|though|und|während|aber|jedoch|sondern|et|tandis|mais|y|e|"
     r"mientras|pero|ma|mentre|mas|enquanto|en|maar|terwijl|i|ale|и|но|а|ve|ama)(?!\w)",
     re.IGNORECASE,
 )
 _PIECE = re.compile(
-    r"[;:,，、；。]|[.!?](?=\s)|(?<!\w)(?:and|while|whereas|but|however|before|after|which|who|because|since|although|und|während|"
+    r"[;:,，、；。]|[!?](?=\s)|(?<!\bno)\.(?=\s)|\.(?=\s\D)|(?<!\w)(?:and|while|whereas|but|however|before|after|which|who|because|since|although|und|während|"
     r"aber|bevor|nachdem|weil|et|mais|avant|après|qui|y|e|pero|antes|después|que|ma|prima|dopo|mas|en|maar|i|ale|и|но)(?!\w)",
     re.IGNORECASE,
 )
@@ -83,11 +79,6 @@ _NO_SUPERLATIVES = frozenset(
 _SHORT_NOT = frozenset("don't doesn't isn't aren't can't won't cannot mustn't shouldn't n't don’t".split())
 
 
-def denies(text: str) -> bool:
-    """Whether there is a "not" in a text, in any of the languages that are known here."""
-    return bool(_NOT.search(text))
-
-
 @dataclass(frozen=True)
 class Statement:
     """A text, and what it states; everything is read when it is first asked for."""
@@ -122,7 +113,7 @@ class Statement:
             folded = word.casefold()
             if folded in _FILLERS or folded in little_words(self.language) or _counts(folded) or is_logic(folded):
                 continue
-            if _NOT.fullmatch(folded) or folded in _SHORT_NOT:
+            if is_denial(folded, self.language) or folded in _SHORT_NOT:
                 continue
             if any(value.start <= match.start() < value.end for value in self.values):
                 continue
@@ -173,7 +164,7 @@ class Statement:
 
     @cached_property
     def denies(self) -> bool:
-        return denies(self.plain)
+        return denies(self.plain, self.language)
 
     @cached_property
     def clauses(self) -> list[Statement]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from chatbot.rag.text.folding import MARKS
+
 # A longer number is a code: nobody counts so far.
 MAX_DIGITS = 18
 _PHONE_DIGITS = 7
@@ -15,7 +17,7 @@ _PHONE_DIGITS = 7
 _CHUNK = re.compile(r"\S+")
 _CJK_NUMERALS = "〇零一二三四五六七八九十百千万萬億亿两兩"
 _TOKEN = re.compile(
-    rf"\d++(?:[.,:'’/–-]\d++)*+|[{_CJK_NUMERALS}]++|(?:(?![{_CJK_NUMERALS}])[^\W\d_])++(?:\.\w(?=\.))?|[^\s]"
+    rf"\d++(?:[.,:'’/–-]\d++)*+|[{_CJK_NUMERALS}]++|(?:(?![{_CJK_NUMERALS}])[^\W\d_][{MARKS}]*+)++(?:\.\w(?=\.))?|[^\s]"
 )
 _LIST = re.compile(r"^[ \t]*(\d{1,3})[.)](?=\s)", re.MULTILINE)
 _DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})")

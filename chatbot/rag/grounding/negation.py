@@ -1,0 +1,95 @@
+"""The words that deny: "not", "no", "never" and their like, each in its own language.
+
+Left out is what denies no verb: "without" is a condition (its pair is in `concepts`), and a word such as the German
+month `Mai` counts only where it is the Italian "never".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from chatbot.rag.text.folding import MARKS
+
+# Words that deny wherever they stand: hardly another language has them.
+_EVERYWHERE = (
+    r"never|cannot|nobody|nothing|nicht|kein\w*|niemals|niemand|nunca|jamás|jamais|ningún\w*|nadie|não|nenhum\w*|ninguém|"
+    r"niet|geen|nooit|nie|żaden|żadn\w*|nikdy|nejsou|není|nelze|nesmí\w*|nemůže\w*|inte|ikke|ikkje|aldrig|aldri|eivät|"
+    r"nincs\w*|değil|tidak|bukan|jangan|belum|nije|nisu|niciodată|không|chưa|đừng"
+)
+_OF_LANGUAGE = {
+    "en": r"not?(?!\.\s?\d)|none|neither|nor|non(?!\s)",
+    "de": "nie|weder",
+    "fr": r"ne|n(?=['’])|non|pas|aucune?",
+    "es": r"no(?!\.\s?\d)|ningun\w*|ni|tampoco",
+    "it": r"non|nessun\w*|mai|né",
+    "pt": "nem",
+    "ca": "no|mai",
+    "ro": "nu|n(?=-)|nici|niciun|nicio|nimeni",
+    "nl": "noch|niemand",
+    "pl": "nikt|nigdy|ani|nic",
+    "cs": r"ne|nikdo|nic|ani|žádn\w*|nem(?:á|ají|us[íe]\w*|ohou|ohl\w*|ělo)|nebyl\w*|nebud\w*|nejde|netřeba",
+    "sk": r"nikdy|nikto|nič|žiadn\w*|nes(?:mie|mú|mieme)|nem(?:á|ajú|ôže\w*|ožno|us\w+|ôžu)|nebol\w*|nebud\w*",
+    "hr": r"ne|nema\w*|nikad\w*|ni|nitko|ništa",
+    "sl": r"ne|ni|niso|nima\w*|nikoli|nihče|nič",
+    "sv": r"ej|icke|ing(?:en|et|a)|aldrig",
+    "da": "ej|ingen|intet",
+    "no": "ingen|ingenting|intet",
+    "fi": "ei|en|et|emme|ette|eikä|eivätkä|älä|älkää",
+    "et": "ei|ära|ärge|pole",
+    "hu": r"nem|ne|sem|soha|senki|nincsen\w*",
+    "tr": (
+        r"yok|yoktur|hiç|(?!namaz\b|temmuz\b)\w{2,}m[ae]z(?:l[ae]r)?|\w+m[ıiuü]yor\w*|\w+m[ae](?:ma|me)(?:kta|kte)\w*|"
+        r"\w+m[ae]y[ae]c[ae][kğ]\w*|(?!komedi)\w+m[ae]d[ıi]\w{0,4}|\w+m[ae]m[ae]l[ıi]\w*"
+    ),
+    "lt": r"ne|nėra|niekada|negal\w*",
+    "lv": "nav|ne|nekad|nedrīkst",
+    "is": "ekki|aldrei|engin|ekkert",
+    "eo": "ne|neniam|neniu",
+    "eu": "ez|inoiz",
+    "ga": "ní|níl|nach",
+    "id": "tak",
+    "ru": "не|нет|ни|нельзя|никогда|никто|ничего|нигде|невозможно|недопустимо",
+    "uk": "не|немає|нема|ні|ніколи|ніхто|неможливо",
+    "be": "не|няма|нельга|ніколі",
+    "bg": "не|няма|нямат|никога|никой|недей",
+    "sr": "не|нема|није|нису|никад|нико|ne|nema|nikad",
+    "el": "δεν|δε|μην|μη|όχι|ποτέ|κανείς|κανένας|καμία",
+    "ar": "لا|ليس|ليست|ليسوا|لم|لن|غير|ولا|فلا",
+    "fa": r"نیست|نیستند|ن(?:می|باید|دار)\w*|هرگز",
+    "ur": "نہیں|نہ|مت",
+    "he": "לא|אין|אינו|אינה|אינם",
+    "hi": "नहीं|नही|मत|न|ना",
+    "mr": "नाही|नाहीत|नका|नये",
+    "ne": "छैन|होइन|नगर्नुहोस्",
+    "bn": "না|নেই|নয়",
+    "ta": "இல்லை|கூடாது|முடியாது",
+}
+# Scripts without spaces, and endings. What must be done is "may not be left undone" in Japanese, and is no denial;
+# neither is "without", as なしの, 없이 and 无.
+_ANYWHERE = (
+    r"n['’]t(?![\w])|没|沒|不(?![同仅僅断斷锈久])|無(?=[效法需須])|无(?=[效法需须])|未(?=[经經])|"
+    r"(?<!なければなり)(?<!なくてはなり)ません|(?<![少なか])(?<!なければなら)(?<!なくてはなら)ない|なし(?![のでに])|"
+    r"않|아니|없(?!이)|못(?=[하합해])|(?<![가-힣])안(?=\s)|지\s?마|ไม่"
+)
+
+
+def _compiled(own: str) -> re.Pattern[str]:
+    word = f"(?<![\\w{MARKS}])(?:{_EVERYWHERE}|{own})(?![\\w{MARKS}])"
+    return re.compile(f"{word}|{_ANYWHERE}", re.IGNORECASE)
+
+
+_PATTERNS = {language: _compiled(own) for language, own in _OF_LANGUAGE.items()}
+_UNKNOWN = _compiled(
+    "|".join([*(_OF_LANGUAGE[language] for language in ("en", "tr", "ru", "el", "ar", "hi")), "non|nem|ei"])
+)
+
+
+def denies(text: str, language: str | None) -> bool:
+    """Whether there is a "not" in a text of a language; None for one that cannot be told."""
+    return bool(_PATTERNS.get(language or "", _UNKNOWN).search(unicodedata.normalize("NFC", text)))
+
+
+def is_denial(word: str, language: str | None) -> bool:
+    """Whether a word is a "not" and carries no meaning of its own."""
+    return bool(_PATTERNS.get(language or "", _UNKNOWN).fullmatch(unicodedata.normalize("NFC", word)))
