@@ -18,7 +18,7 @@ LOST := $(if $(HAS_PYTHON),,lost)
 
 # The settings read PORT as a host's sign of production; only the web process may see it.
 unexport PORT
-# Links in letters lead to this address, unless a .env file says otherwise.
+# Links in e-mails lead to this address, unless a .env file says otherwise.
 HERE := $(if $(wildcard .env),,PUBLIC_URL=$${PUBLIC_URL:-http://127.0.0.1:$(PORT)})
 LISTENS := (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from chatbot.config import Settings, load_settings  # noqa: E402 - the project is not installed.
 
-# The first setting of each section, in the order of config.py.
+# The first setting of each section, in the order of config/settings.py.
 SECTIONS = {
     "instance_path": "Storage and URLs",
     "secret_key": "Secrets",

@@ -1,4 +1,4 @@
-"""What the text of a setting is: small questions that config.py asks."""
+"""What the text of a setting is: small questions that settings.py asks."""
 
 from __future__ import annotations
 

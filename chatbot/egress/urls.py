@@ -24,6 +24,8 @@ _DOTS: Final = str.maketrans({"。": ".", "．": ".", "｡": "."})
 # What may stand in a path or query as it is; `%` because what is escaped already stays as it was written.
 _SAFE: Final = "%/:@!$&'()*+,;=~?[]|^`{}"
 
+# What stands behind these must not be written plainly: together they would be an escape.
+_BEGUN: Final = re.compile(r"%[0-9A-Fa-f]?")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
 
@@ -88,8 +90,9 @@ def _one_escape(text: str) -> str:
     """Escapes in one form (RFC 3986, 6.2.2): capital digits, and none for what needs none."""
 
     def escape(match: re.Match[str]) -> str:
-        character = chr(int(match[1], 16))
-        return character if _UNRESERVED.fullmatch(character) else match[0].upper()
+        character, at = chr(int(match[1], 16)), match.start()
+        begun = any(_BEGUN.fullmatch(text, max(0, at - length), at) for length in (1, 2))
+        return character if _UNRESERVED.fullmatch(character) and not begun else match[0].upper()
 
     return _ESCAPE.sub(escape, text)
 

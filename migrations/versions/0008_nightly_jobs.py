@@ -1,6 +1,6 @@
 """nightly jobs: when each of them ran last
 
-Revision: 0008, after 0006
+Revision: 0008, after 0007
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatbot.db import detached
+from chatbot.egress import Fetched, FetchFailed
 from chatbot.knowledge.documents.service import FileRefused, NewDocument, same_content
+from chatbot.knowledge.documents.urls import require_document
 from chatbot.knowledge.index.generations import CHUNK_TOKENS, active_generation
 from chatbot.knowledge.models import Collection, Document, DocumentVersion
 from chatbot.knowledge.parsing import Parsed, ParseError, parse
@@ -56,15 +58,19 @@ class Preview:
     near_duplicates: list[NearDuplicate]
 
 
-def preview(session: Session, embedders: Embedders, new: NewDocument) -> Preview:
+def preview(session: Session, embedders: Embedders, new: NewDocument, fetched: Fetched | None = None) -> Preview:
     """Reads a document as ingestion would and says what would come of it. No connection is held meanwhile.
+
+    `fetched` is what came from its URL, where it has one.
 
     Raises:
         FileRefused: it cannot be read; the code is the parser's.
     """
     try:
         parsed = parse(new.data, new.filename, new.media_type)
-    except ParseError as error:
+        if fetched is not None:
+            require_document(fetched, parsed)
+    except (ParseError, FetchFailed) as error:
         raise FileRefused(str(error), code=error.code) from None
     generation = active_generation(session)
     generation = detached(session, generation) if generation else None

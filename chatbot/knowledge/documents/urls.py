@@ -24,9 +24,9 @@ from chatbot.knowledge.documents.blobs import keep
 from chatbot.knowledge.documents.quotas import make_room
 from chatbot.knowledge.documents.service import FileRefused, NewDocument
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document, DocumentVersion
+from chatbot.knowledge.parsing import Parsed
 from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.parsing.encoding import as_utf8
-from chatbot.knowledge.parsing.extraction import ExtractedText
 from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, CSV, HTML, MARKDOWN, TEXT
 from chatbot.knowledge.parsing.not_documents import why_no_document
 
@@ -170,22 +170,22 @@ def fetch_document(url: str, limits: Limits) -> Fetched:
     return replace(fetched, media_type=kind if kind in BY_MEDIA_TYPE else "", body=body)
 
 
-def require_document(fetched: Fetched, read: ExtractedText) -> None:
+def require_document(fetched: Fetched, parsed: Parsed) -> None:
     """Refuses a page that came in place of the one that was asked for.
 
     Raises:
         FetchFailed: it is a login form, a "not found" or the like.
     """
-    if read.parsed.media_type == HTML:
+    if parsed.media_type == HTML:
         redirected = urlsplit(fetched.final_url).path != urlsplit(fetched.url).path
         source = fetched.body.decode(errors="replace")
-        reason = why_no_document(source, read.parsed.title or "", read.parsed.text, redirected)
+        reason = why_no_document(source, parsed.title or "", parsed.text, redirected)
         if reason is not None:
             raise FetchFailed(reason)
 
 
-def as_it_is_now(new: NewUrl, limits: Limits) -> NewDocument:
-    """What a URL leads to, as a file that was sent, to be looked at and not stored.
+def as_it_is_now(new: NewUrl, limits: Limits) -> tuple[NewDocument, Fetched]:
+    """What a URL leads to, as a file that was sent, to be looked at and not stored; and as it was fetched.
 
     Raises:
         UrlNotAllowed: as for `fetch_document`.
@@ -196,9 +196,9 @@ def as_it_is_now(new: NewUrl, limits: Limits) -> NewDocument:
     except FetchFailed as error:
         raise FileRefused(str(error), code=error.code) from None
     name = name_to_judge_by(fetched)
-    return NewDocument(
-        fetched.body, new.title, name, fetched.media_type, source=new.url[:500], collection=new.collection
-    )
+    source = new.url[:500]
+    document = NewDocument(fetched.body, new.title, name, fetched.media_type, source=source, collection=new.collection)
+    return document, fetched
 
 
 def name_to_judge_by(fetched: Fetched) -> str:

@@ -169,7 +169,7 @@ def _vector(terms: Sequence[str]) -> str:
 @dataclass(frozen=True)
 class Words:
     """What the words of a question found: the best chunks with their BM25 scores, best first, and of each what its
-    words say (chatbot/rag/term_weights.py): the part of all that the words known to the base could say (`shares`).
+    words say (chatbot/rag/text/term_weights.py): the part of all that the words known to the base could say (`shares`).
 
     `reached` is the most that one of them has of what all words of the question could say, and `met` what stands
     anywhere in the base.

@@ -264,7 +264,7 @@ def _with_text(session: Session, job: Job, fetched: Fetched | None) -> DocumentV
         session.rollback()
         read = extract_text(data, name, kind)
         if fetched is not None:
-            urls.require_document(fetched, read)
+            urls.require_document(fetched, read.parsed)
         document = held(session, job)
         version = session.scalars(query).one()
         for column, value in read.version_values().items():

@@ -53,9 +53,10 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
 
 
 def _previewed(new: NewDocument | NewUrl) -> ResponseReturnValue:
+    fetched = None
     if isinstance(new, NewUrl):
-        new = urls.as_it_is_now(new, current_app.extensions["fetch_limits"])
-    found = dry_run.preview(db.session(), current_app.extensions["embedders"], new)
+        new, fetched = urls.as_it_is_now(new, current_app.extensions["fetch_limits"])
+    found = dry_run.preview(db.session(), current_app.extensions["embedders"], new, fetched)
     return jsonify(schemas.PreviewSchema().dump(found))
 
 

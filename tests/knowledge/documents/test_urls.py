@@ -546,6 +546,14 @@ def test_the_encoding_that_only_the_header_names_is_read(app, reached, embedder)
     assert text == "Książnica jest otwarta w święta od dziewiątej."
 
 
+def test_a_dry_run_refuses_the_login_form_that_ingestion_refuses(client, root, reached):
+    reached.redirect("/hours", "/login")
+    reached.page("/login", "<title>Sign in</title><form>Name <input name=u> <input type=password> Sign in</form>")
+    answer = client.post(f"{DOCUMENTS}?dry_run=1", json={"url": reached.url("/hours")}, headers=root.headers)
+    assert (answer.status_code, answer.json["code"]) == (422, "fetch_failed")
+    assert "login form" in answer.json["detail"]
+
+
 def test_a_login_form_in_place_of_a_page_fails_and_the_version_before_stays(app, reached, embedder):
     id_ = ready(app, reached.url("/hours"))
     reached.redirect("/hours", "/login")

@@ -12,6 +12,7 @@ from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.extractors.mathml import linear_mathml
 from chatbot.knowledge.parsing.extractors.spans import shifted, struck_out
 from chatbot.knowledge.parsing.extractors.table import row_text
+from chatbot.knowledge.parsing.extractors.visibility import COLOURED_PAGE, inherited, is_hiding
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.result import Extracted
@@ -80,13 +81,6 @@ _SILENT: Final = frozenset(
         "annotation-xml",
     )
 )
-_HIDING: Final = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(font-size|opacity)\s*:\s*0(\.0+)?(?![.\d])", re.I
-)
-# Text in the colour of what is behind it: of its own background, or of a page that has no colours but its text's.
-_COLOUR: Final = re.compile(r"(?:^|;)\s*(background(?:-color)?|color)\s*:\s*([^;]+)", re.I)
-_COLOURED_PAGE: Final = re.compile(r"<style|<link[^<>]+stylesheet|background|bgcolor", re.I)
-_WHITE: Final = frozenset(("white", "#fff", "#ffffff", "#fffffe", "#fefefe", "rgb(255,255,255)"))
 _BLOCKS: Final = frozenset(
     (
         "address",
@@ -146,7 +140,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     _check_depth(source, limits.html_depth)
     page = LexborHTMLParser(source)
     writer = _Writer()
-    on_white = not _COLOURED_PAGE.search(source)
+    on_white = not COLOURED_PAGE.search(source)
     for node, entering in _walk(page.root, limits.html_depth, on_white):
         writer.visit(node, entering)
     return Extracted(writer.text(), _title(page) or writer.first_heading)
@@ -166,17 +160,20 @@ def _check_depth(source: str, deepest: int) -> None:
 def _walk(root: LexborNode | None, deepest: int, on_white: bool) -> Iterator[tuple[LexborNode, bool]]:
     """Each visible node as (node, True) and, after its children, (node, False). A loop, not a recursion."""
     open_nodes: list[LexborNode] = []
+    unseen = [(False, False)]
     node = root
     while node is not None or open_nodes:
         if node is None:
             parent = open_nodes.pop()
+            unseen.pop()
             yield parent, False
             node = parent.next
-        elif _is_hidden(node, on_white):
+        elif _is_hidden(node, on_white) or (node.is_text_node and any(unseen[-1])):
             node = node.next
         else:
             yield node, True
             open_nodes.append(node)
+            unseen.append(inherited(node, *unseen[-1]))
             if len(open_nodes) > deepest:
                 raise ParseError("too_complex")
             node = node.child
@@ -193,19 +190,13 @@ def _is_hidden(node: LexborNode, on_white: bool) -> bool:
         return True
     if "hidden" in attributes and (attributes["hidden"] or "").lower() != "until-found":
         return True
-    return _is_second_form(node) or bool(_HIDING.search(style)) or _cannot_be_seen(style, on_white)
+    return _is_second_form(node) or is_hiding(style, on_white)
 
 
 def _is_second_form(node: LexborNode) -> bool:
     """Whether this is a formula once more: KaTeX draws what stands in front as MathML, MathJax the other way round."""
     classes = (node.attributes.get("class") or "").split()
     return "katex-html" in classes or "MJX_Assistive_MathML" in classes or node.tag == "mjx-assistive-mml"
-
-
-def _cannot_be_seen(style: str, on_white: bool) -> bool:
-    colours = {name.lower()[:10]: "".join(value.lower().split()) for name, value in _COLOUR.findall(style)}
-    text, behind = colours.get("color", ""), colours.get("background")
-    return text == "transparent" or (text == behind if behind else on_white and text in _WHITE)
 
 
 def _title(page: LexborHTMLParser) -> str | None:

@@ -1,11 +1,11 @@
 """MathML as linear text, as equations.py writes Word's: (a+b)/2, x^2."""
 
-import re
 from typing import Final
 
 from selectolax.lexbor import LexborNode
 
-_ATOM: Final = re.compile(r"\w+|\w+[.,]\w+")
+from chatbot.knowledge.parsing.office.equations import term
+
 _DEEPEST: Final = 60
 _SILENT: Final = frozenset(("annotation", "annotation-xml", "maction", "mphantom"))
 _BETWEEN: Final = {
@@ -28,20 +28,16 @@ def linear_mathml(node: LexborNode, depth: int = 0) -> str:
         return ""
     if tag in _BETWEEN:
         terms = [linear_mathml(part, depth + 1).strip() for part in _parts(node)]
-        first = _term(terms[0]) if tag == "mfrac" and terms else "".join(terms[:1])
-        return first + "".join(m + _term(t) for m, t in zip(_BETWEEN[tag], terms[1:], strict=False) if t)
-    inner = "".join(linear_mathml(part, depth + 1) for part in node.iter(include_text=True))
-    if tag == "msqrt":
-        return f"√{_term(inner.strip())}"
+        first = term(terms[0]) if tag == "mfrac" and terms else "".join(terms[:1])
+        return first + "".join(m + term(t) for m, t in zip(_BETWEEN[tag], terms[1:], strict=False) if t)
     if tag == "mroot":
         terms = [linear_mathml(part, depth + 1).strip() for part in _parts(node)]
-        return f"{''.join(terms[1:])}√{_term(''.join(terms[:1]))}"
+        return f"{''.join(terms[1:])}√{term(''.join(terms[:1]))}"
+    inner = "".join(linear_mathml(part, depth + 1) for part in node.iter(include_text=True))
+    if tag == "msqrt":
+        return f"√{term(inner.strip())}"
     return {"mtr": inner + "; ", "mtd": inner + " ", "mspace": " "}.get(tag, inner)
 
 
 def _parts(node: LexborNode) -> list[LexborNode]:
     return list(node.iter())
-
-
-def _term(text: str) -> str:
-    return text if not text or _ATOM.fullmatch(text) else f"({text})"

@@ -26,6 +26,7 @@ Cell = Any
 Sheet = Any
 
 _MOST_ROWS: Final = 1_048_576
+_MOST_PADDED = 64
 """Excel's own bound. Rows that a file leaves out are counted, since a number of a row may be anything."""
 NOT_CALCULATED: Final = "[not calculated]"
 """Stands for a formula whose value the writing program did not save; Excel calculates it when it opens the file."""
@@ -129,8 +130,10 @@ class _Merges:
         for left, (bottom, value) in list(self._open.items()):
             if number > bottom:
                 del self._open[left]
-            elif has_own and left <= len(cells) and not cells[left - 1]:
-                cells[left - 1] = value
+            elif has_own and left - len(cells) <= _MOST_PADDED:
+                # A row's last cells are not written where they are empty.
+                cells += [""] * (left - len(cells))
+                cells[left - 1] = cells[left - 1] or value
         while self._waiting and self._waiting[-1].top <= number:
             merged = self._waiting.pop()
             if merged.top == number and merged.left <= len(cells) and cells[merged.left - 1]:

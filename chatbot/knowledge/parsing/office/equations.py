@@ -29,39 +29,39 @@ def _of(element: Element, name: str) -> str:
     return "" if found is None else linear(found).strip()
 
 
-def _term(text: str) -> str:
+def term(text: str) -> str:
     """`text` in brackets, unless it is one number or name."""
     return text if not text or _ATOM.fullmatch(text) else f"({text})"
 
 
 def _fraction(element: Element) -> str:
-    above, below = _term(_of(element, "num")), _term(_of(element, "den"))
+    above, below = term(_of(element, "num")), term(_of(element, "den"))
     return f"({above} over {below})" if property_of(element, "fPr/type") == "noBar" else f"{above}/{below}"
 
 
 def _root(element: Element) -> str:
     degree = _of(element, "deg")
     shown = property_of(element, "radPr/degHide") in (None, "0", "off", "false")
-    return f"{degree if shown and degree != '2' else ''}√{_term(_of(element, 'e'))}"
+    return f"{degree if shown and degree != '2' else ''}√{term(_of(element, 'e'))}"
 
 
 def _scripts(element: Element) -> str:
     base, below, above = _of(element, "e"), _of(element, "sub"), _of(element, "sup")
-    low = f"_{_term(below)}" if below else ""
-    high = f"^{_term(above)}" if above else ""
+    low = f"_{term(below)}" if below else ""
+    high = f"^{term(above)}" if above else ""
     return low + high + base if local_name(element) == "sPre" else base + low + high
 
 
 def _bounded(element: Element) -> str:
-    limit = _term(_of(element, "lim"))
+    limit = term(_of(element, "lim"))
     return _of(element, "e") + ("_" if local_name(element) == "limLow" else "^") + limit
 
 
 def _nary(element: Element) -> str:
     sign = property_of(element, "naryPr/chr")
     below, above = _of(element, "sub"), _of(element, "sup")
-    low = f"_{_term(below)}" if below else ""
-    high = f"^{_term(above)}" if above else ""
+    low = f"_{term(below)}" if below else ""
+    high = f"^{term(above)}" if above else ""
     return f"{'∫' if sign is None else sign}{low}{high} {_of(element, 'e')}"
 
 

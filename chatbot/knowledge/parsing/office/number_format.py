@@ -6,7 +6,7 @@ Formats that are not understood here (fractions, exponents, conditions) leave th
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -21,6 +21,8 @@ _GENERAL: Final = re.compile(
 _DIGITS: Final = "0#?"
 _PLAIN: Final = frozenset(" $€£¥₩₽₹+-()':!^&~{}<>=°·–—\u00a0\u202f%") | frozenset("/")
 _MOST_DECIMALS: Final = 30
+# Digits before the point, behind it, and those of a scale.
+_PRECISION: Final = 3 * _MOST_DECIMALS
 
 
 class Token(NamedTuple):
@@ -126,8 +128,10 @@ def _tokens(number_format: str) -> Iterator[Token | None]:
 def _filled(section: tuple[Token, ...], value: Decimal) -> str | None:
     """The number in the places of a part of a format, None where that cannot be done."""
     signs = [token.text for token in section if not token.literal]
+    if not value.is_finite():
+        return None
     if "G" in signs:
-        plain = f"{value:.15g}" if value % 1 else str(value.to_integral_value())
+        plain = f"{value:.15g}" if value != value.to_integral_value() else f"{value.to_integral_value():f}"
         return "".join(plain if not t.literal and t.text == "G" else t.text for t in section)
     if "@" in signs or signs.count(".") > 1 or _is_fraction(section):
         return None
@@ -138,8 +142,9 @@ def _filled(section: tuple[Token, ...], value: Decimal) -> str | None:
     last = max((at for at, t in enumerate(section[:point]) if not t.literal and t.text in _DIGITS), default=-1)
     scale = sum(not t.literal and t.text == "," for t in section[last + 1 :])
     grouped = any(not t.literal and t.text == "," for t in section[: max(last, 0)])
-    scaled = value * 100 ** signs.count("%") / Decimal(1000) ** scale
-    whole, _, part = f"{scaled.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP):f}".partition(".")
+    with localcontext(prec=_PRECISION):
+        scaled = value * 100 ** signs.count("%") / Decimal(1000) ** scale
+        whole, _, part = f"{scaled.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP):f}".partition(".")
     text = _whole(section[:point], whole.lstrip("0"), grouped) + _part(section[point:], part)
     return " ".join(text.split())
 

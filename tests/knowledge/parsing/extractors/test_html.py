@@ -220,3 +220,29 @@ def test_items_of_ordered_lists_have_their_numbers():
 def test_encoding_of_an_xml_declaration_is_used():
     page = '<?xml version="1.0" encoding="iso-8859-2"?><html><body><p>Książnica</p></body></html>'
     assert extract(page.encode("iso-8859-2"), DEFAULT).text == "Książnica"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<td style="font-size:0px;padding:9px"><div style="font-size:14px">Order 4711 ships.</div>hid</td>',
+        '<div style="visibility:hidden">hid<p style="visibility:visible">Order 4711 ships.</p></div>',
+        '<ul style="font-size:0"><li style="font-size:1em">Order 4711 ships.</li></ul>',
+    ],
+)
+def test_text_in_hidden_wrapper_that_is_shown_again_is_read(body):
+    text = extract(f"<body><table><tr>{body}</tr></table><p>End</p></body>".encode(), DEFAULT).text
+    assert "Order 4711 ships." in text
+    assert "hid" not in text
+
+
+def test_size_of_text_does_not_make_it_visible():
+    body = '<div style="visibility:hidden"><p style="font-size:14px">hid</p></div><p>End</p>'
+    assert extract(body.encode(), DEFAULT).text.strip() == "End"
+
+
+def test_nested_roots_are_read_once():
+    deep = "<mroot><mi>x</mi><mn>2</mn></mroot>"
+    for _ in range(18):
+        deep = f"<mroot>{deep}<mn>3</mn></mroot>"
+    assert extract(f"<math>{deep}</math>".encode(), DEFAULT).text.count("x") == 1

@@ -172,6 +172,9 @@ def test_a_binary_workbook_is_unsupported_and_a_broken_one_damaged():
         (5, "[>100]0;0.0", "5"),
         (7, '"fixed"', "fixed"),
         (7, "\\#0", "#7"),
+        (1.898e27, "0.00", "1898000000000000000000000000.00"),
+        (1e23, "#,##0.00000", "100,000,000,000,000,000,000,000.00000"),
+        (1.989e30, 'General" kg"', "1989000000000000000000000000000 kg"),
     ],
 )
 def test_number_is_shown_by_its_format(value, number_format, shown):
@@ -242,6 +245,18 @@ def test_value_merged_over_rows_stands_in_each_of_them():
         "Room: Blue; Day: Wed",
         "Room: Red; Day: Thu",
         "Room: Notes",
+    ]
+
+
+def test_value_merged_in_the_last_column_stands_in_each_of_its_rows():
+    book = Workbook()
+    sheet = book.active
+    for row in (["Team", "City", "Region"], ["a", "b", "North"], ["c", "d"], ["e", "f"]):
+        sheet.append(row)
+    sheet.merge_cells("C2:C4")
+    assert extract(saved(book), DEFAULT).text.split("\n")[-2:] == [
+        "Team: c; City: d; Region: North",
+        "Team: e; City: f; Region: North",
     ]
 
 
