@@ -21,8 +21,9 @@ from chatbot.rag.grounding.concepts import concept
 from chatbot.rag.grounding.contradictions import contradicts, turns
 from chatbot.rag.grounding.critical_tokens import names as technical_names
 from chatbot.rag.grounding.negation import denies
-from chatbot.rag.grounding.statements import Statement, read_claim
+from chatbot.rag.grounding.statements import Statement, joined, read_claim
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.folding import fold
 from chatbot.rag.text.language_detection import likely_language, little_words
 from chatbot.rag.text.sentences import Span, is_code, units
 from chatbot.rag.types import Passage
@@ -32,6 +33,9 @@ Embed = Callable[[Sequence[str]], Vectors]
 LONGEST = 3
 # Words of the shortest text that must have little words of its language.
 SENTENCE = 5
+# The part of a claim's words that a passage has if both are in one language; and where it looked like another.
+SOME_WORDS = 0.3
+MOST_WORDS = 0.6
 # A longer stretch has to have so much more of the claim.
 LONGER = 0.08
 # The part of the claim's meanings that a stretch needs to prove it; and to be looked at more closely.
@@ -112,9 +116,10 @@ def support(claim: str, passage: Passage, embed: Embed | None = None) -> Support
     stretches = _stretches(passage.title, passage.text, likely_language(passage.text) or said.language)
     if not stretches or not _could_hold(claim, f"{passage.title}\n{passage.text}"):
         return None
-    foreign_language = _differs(said, stretches[0].said.language)
-    if said.language is None and not foreign_language:
-        said = Statement(claim, stretches[0].said.language)
+    language = stretches[0].said.language
+    foreign_language = _differs(said, stretches)
+    if not foreign_language and said.language != language:
+        said = Statement(claim, language)
     standing = [s for s in stretches if not contradicts(said, s.said, s.context)]
     standing = [s for s in standing if not _turned(said, s, foreign_language)]
     if not standing:
@@ -177,12 +182,17 @@ def _denied_before(text: str, at: int, language: str | None) -> bool:
     return denies(text[start:at], likely_language(text) or language)
 
 
-def _differs(said: Statement, language: str | None) -> bool:
-    """Whether a claim is in another language than a passage. A short one whose language cannot be told is, if it has
-    none of the little words of the passage's language."""
-    if said.language is None and language is not None and len(said.raw) >= SENTENCE:
-        return said.language != language and little_words(language).isdisjoint(said.raw)
-    return said.language is not None and language is not None and said.language != language
+def _differs(said: Statement, stretches: Sequence[Stretch]) -> bool:
+    """Whether a claim is in another language than a passage. A short claim may be taken for another language: it is in
+    the passage's if its words are."""
+    language = stretches[0].said.language
+    if language is None or said.language == language:
+        return False
+    words = set(said.raw)
+    known = words & {word for stretch in stretches for word in stretch.said.raw} | words & little_words(language)
+    if said.language is None:
+        return len(said.raw) >= SENTENCE and len(known) < SOME_WORDS * len(words)
+    return len(known) < MOST_WORDS * len(words)
 
 
 def _could_hold(claim: str, whole: str) -> bool:
@@ -237,9 +247,9 @@ def _covered(said: Statement, stretch: Stretch) -> tuple[float, list[str]]:
     has counts neither way."""
     lacking, counted = [], 0
     for stem, word in said.words.items():
-        if _has(stem, word, stretch.said.meanings):
+        if _has(stem, word, said.language, stretch.said.meanings):
             counted += 1
-        elif not _has(stem, word, stretch.context.meanings):
+        elif not _has(stem, word, said.language, stretch.context.meanings):
             counted += 1
             lacking.append(word)
     return (1 - len(lacking) / counted if counted else 1.0), lacking
@@ -251,8 +261,9 @@ def _strays(lacking: Sequence[str], said: Statement, stretches: Sequence[Stretch
     return any(not Statement(word, said.language).meanings.isdisjoint(known) for word in lacking)
 
 
-def _has(stem: str, word: str, known: set[str]) -> bool:
-    if stem in known or ((meaning := concept(word.casefold())) and f"={meaning}" in known):
+def _has(stem: str, word: str, language: str | None, known: set[str]) -> bool:
+    meaning = concept(fold(word), language)
+    if stem in known or (meaning and f"={meaning}" in known) or not known.isdisjoint(joined(word, language)):
         return True
     return len(stem) >= 5 and any(len(other) >= 5 and _akin(stem, other) for other in known)
 
@@ -345,7 +356,8 @@ def _substituted(said: Statement, stretch: Stretch) -> list[tuple[str, str]]:
     places = {stem: n for n, (stem, _) in enumerate(other)}
     right = places.get(mine[1][0], 0) if len(mine) > 1 else 0
     stem, word = mine[0]
-    if right not in (1, 2) or _has(stem, word, stretch.said.meanings | stretch.context.meanings):
+    known = stretch.said.meanings | stretch.context.meanings
+    if right not in (1, 2) or _has(stem, word, said.language, known):
         return []
     return [(word, other[right - 1][1])] if other[right - 1][0] not in said.words else []
 

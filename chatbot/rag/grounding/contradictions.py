@@ -9,10 +9,10 @@ from typing import Any
 from chatbot.rag.grounding.concepts import concept, modes, negated
 from chatbot.rag.grounding.notation.values import Value, opposed, same
 from chatbot.rag.grounding.statements import Statement
+from chatbot.rag.text.folding import fold
 
 # The part of the words from which two sentences are about the same thing.
 SAME_THING = 0.5
-_CAUSES = frozenset("because since weil denn porque perché poiché omdat ponieważ car".split())
 
 
 def contradicts(said: Statement, there: Statement, context: Statement) -> str | None:
@@ -150,7 +150,7 @@ def _opposite(said: Statement, there: Statement) -> bool:
         other = there.sides.get(pair, set())
         if len(mine) == len(other) == 1 and mine != other and said.denies == there.denies:
             return True
-    return any(word not in there.words and negated(word, set(there.words)) for word in said.words) and (
+    return any(word not in there.words and negated(word, set(there.words), there.language) for word in said.words) and (
         said.denies == there.denies
     )
 
@@ -189,21 +189,21 @@ def _share(said: Statement, there: Statement) -> float:
 def _keeps_only(said: Statement, there: Statement, other_language: bool) -> bool:
     """Whether a claim has what stands behind an "only": of "only administrators can" the administrators."""
     raw = there.raw
-    place = next((n for n, word in enumerate(raw) if "only" in modes([word])), len(raw))
+    place = next((n for n, word in enumerate(raw) if "only" in modes([word], there.language)), len(raw))
     behind = Statement(" ".join(raw[place + 1 : place + 5]), there.language)
     # "Only administrators can": its subject; "use only the supplied powder": one of two words.
     wanted = list(behind.words.items())[: 2 if place else 1]
     if other_language:
-        known = [meaning for _, word in wanted[:1] if (meaning := concept(word.casefold()))]
+        known = [meaning for _, word in wanted[:1] if (meaning := concept(fold(word), there.language))]
         return not known or f"={known[0]}" in said.meanings
     return not wanted or any(
-        stem in said.meanings or f"={concept(word.casefold())}" in said.meanings for stem, word in wanted
+        stem in said.meanings or f"={concept(fold(word), there.language)}" in said.meanings for stem, word in wanted
     )
 
 
 def _cause_is_there(said: Statement, there: Statement) -> bool:
     raw = said.raw
-    begin = next((n for n, word in enumerate(raw) if word in _CAUSES), None)
+    begin = next((n for n, word in enumerate(raw) if "cause" in modes([word], said.language)), None)
     if begin is None:
         return True
     cause = Statement(" ".join(raw[begin + 1 :]), said.language)

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from chatbot.rag.grounding.concepts import concept, is_logic, modes, sides
 from chatbot.rag.grounding.negation import denies, is_denial
-from chatbot.rag.grounding.notation.number_words import ARTICLES, SCALES, SMALL
+from chatbot.rag.grounding.notation.number_words import ARTICLES, is_number
 from chatbot.rag.grounding.notation.value_scanner import values
 from chatbot.rag.grounding.notation.value_words import HEDGES, MONTHS, ORDINALS, UNITS, WEEKDAYS
 from chatbot.rag.grounding.notation.values import Value
+from chatbot.rag.grounding.notation.words import Words
 from chatbot.rag.text.content_words import content_words
-from chatbot.rag.text.folding import MARKS
+from chatbot.rag.text.folding import MARKS, UNSPACED, fold
 from chatbot.rag.text.language_detection import likely_language, little_words
 from chatbot.rag.text.sentences import units
 from chatbot.rag.text.stemming import terms_of
@@ -27,7 +29,7 @@ from chatbot.rag.text.stemming import terms_of
 _LETTERS = f"[^\\W\\d_]+(?:[{MARKS}]+[^\\W\\d_]*)*"
 _WORD = re.compile(f"{_LETTERS}(?:['’-]{_LETTERS})*")
 _ANSWER = re.compile(r"\s*+(?:yes|no|ja|nein|oui|non|sí|si|não|sim|nee|tak|nie|да|нет)[,.:!–-]++\s*+", re.IGNORECASE)
-_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1780-\u17ff]")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _MARKUP = re.compile(r"\*\*|__|`|~~|^#{1,6} ", re.MULTILINE)
 # Where one thing ends that a sentence says: at a semicolon, a comma, a word that joins.
 _CLAUSE = re.compile(
@@ -73,9 +75,11 @@ _SUPERLATIVE = re.compile(r"[a-z]{3,}est|best|worst")
 _NO_SUPERLATIVES = frozenset(
     """
     interest request latest guest forest honest harvest invest contest protest suggest digest arrest modest priest
-    conquest quest crest chest earnest nest test manifest
+    conquest quest crest chest earnest nest test manifest northwest southwest midwest
     """.split()
 )
+# What counts elsewhere, and means something here.
+_ALSO_WORDS = frozenset("second may first march den".split())
 _SHORT_NOT = frozenset("don't doesn't isn't aren't can't won't cannot mustn't shouldn't n't don’t".split())
 
 
@@ -102,18 +106,17 @@ class Statement:
     @cached_property
     def raw(self) -> list[str]:
         """All words as they are, folded."""
-        return [word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", self.plain))]
+        return [fold(word) for word in _WORD.findall(self.plain)]
 
     @cached_property
     def words(self) -> dict[str, str]:
         """The words that carry the meaning, by their stems: no numbers, no units of time, no fillers."""
         found: dict[str, str] = {}
         for match in _WORD.finditer(self.plain):
-            word = unicodedata.normalize("NFKC", match[0])
-            folded = word.casefold()
-            if folded in _FILLERS or folded in little_words(self.language) or _counts(folded) or is_logic(folded):
+            word, folded = unicodedata.normalize("NFKC", match[0]), fold(match[0])
+            if folded in _FILLERS or folded in little_words(self.language) or is_logic(folded, self.language):
                 continue
-            if is_denial(folded, self.language) or folded in _SHORT_NOT:
+            if _counts(folded, self.language) or is_denial(word.casefold(), self.language) or folded in _SHORT_NOT:
                 continue
             if any(value.start <= match.start() < value.end for value in self.values):
                 continue
@@ -122,31 +125,32 @@ class Statement:
 
     @cached_property
     def meanings(self) -> set[str]:
-        """The stems, and what the words mean in any language."""
-        known = {concept(word) for word in self.raw}
-        return set(self.words) | {f"={meaning}" for meaning in known if meaning}
+        """The stems, also of what a hyphen parts, and what the words mean in any language."""
+        known = {concept(word, self.language) for word in self.raw}
+        compounds = {stem for word in self.raw for stem in joined(word, self.language)}
+        return set(self.words) | compounds | {f"={meaning}" for meaning in known if meaning}
 
     @cached_property
     def names(self) -> list[str]:
         """Words that are written with a capital inside a sentence; none in German, which writes all nouns so."""
         if self.language == "de":
             return []
-        return [word for word, first in _capitals(self.plain) if not first and not _counts(word.casefold())]
+        return [word for word, first in _capitals(self.plain) if not first and not _counts(fold(word), self.language)]
 
     @cached_property
     def sides(self) -> dict[int, set[int]]:
-        return sides(self.raw)
+        return sides(self.raw, self.language)
 
     @cached_property
     def modes(self) -> set[str]:
-        return modes(self.raw)
+        return modes(self.raw, self.language)
 
     @cached_property
     def ordered(self) -> dict[str, set[int]]:
         """What is counted by an ordinal: of "second class" that the class is the second."""
         found: dict[str, set[int]] = {}
         for word, following in pairwise(self.raw):
-            if (number := ORDINALS.get(word)) and len(following) > 3:
+            if (number := ORDINALS.get(word, self.language)) and len(following) > 3:
                 found.setdefault(following[:5], set()).add(number)
         return found
 
@@ -169,7 +173,7 @@ class Statement:
     @cached_property
     def clauses(self) -> list[Statement]:
         """What the text says one after the other."""
-        return [Statement(part, self.language) for part in split_clauses(self.plain)]
+        return [Statement(part, self.language) for part in split_clauses(self.plain, self.language)]
 
     @cached_property
     def sentences(self) -> list[Statement]:
@@ -181,7 +185,7 @@ class Statement:
             if _PRONOUN.match(part) or _PRONOUN_INSIDE.search(part):
                 part = f"{head} {part}"
             else:
-                head = _head(part)
+                head = _head(part, self.language)
             found.append(Statement(part, self.language))
         return found
 
@@ -217,17 +221,22 @@ def _stems(word: str, language: str | None) -> list[str]:
     return terms_of(word, language or "en") if parts else []
 
 
+def joined(word: str, language: str | None) -> list[str]:
+    """The stem of a compound without its hyphens: north-west, northwest."""
+    return _stems(word.replace("-", ""), language) if "-" in word else []
+
+
 def read_claim(text: str) -> Statement:
     """A claim of an answer."""
     return Statement(text, likely_language(text))
 
 
-def _counts(word: str) -> bool:
-    """Whether a word is a number, a unit, a month or a day: those are values."""
-    if word in SMALL or word in SCALES or word in ARTICLES:
+def _counts(word: str, language: str | None) -> bool:
+    """Whether a folded word is a number, a unit, a month or a day: those are values."""
+    if is_number(word, language) or ARTICLES.get(word, language):
         return True
-    tables = (UNITS, MONTHS, WEEKDAYS, ORDINALS, HEDGES)
-    return any(table.get(word) is not None for table in tables) and word not in ("second", "may", "first", "den")
+    tables: tuple[Words[Any], ...] = (UNITS, MONTHS, WEEKDAYS, ORDINALS, HEDGES)
+    return word not in _ALSO_WORDS and any(table.get(word, language) is not None for table in tables)
 
 
 def _capitals(text: str) -> Iterator[tuple[str, bool]]:
@@ -242,13 +251,13 @@ def _capitals(text: str) -> Iterator[tuple[str, bool]]:
         )
 
 
-def split_clauses(text: str) -> list[str]:
+def split_clauses(text: str, language: str | None) -> list[str]:
     """What a text says one after the other: its lines, and of a line of prose the parts that have values."""
     lines = [line for line in text.split("\n") if line.strip()]
-    return [part for line in lines for part in ([line] if _RECORD.match(line) else _parts(line))]
+    return [part for line in lines for part in ([line] if _RECORD.match(line) else _parts(line, language))]
 
 
-def _parts(line: str) -> list[str]:
+def _parts(line: str, language: str | None) -> list[str]:
     """The parts of a sentence, each with a value of its own. One without a subject of its own has that of the first:
     in "open from 6 am to 11 pm on weekdays and from 8 am on weekends" the second is open as well."""
     parts: list[str] = []
@@ -256,14 +265,14 @@ def _parts(line: str) -> list[str]:
     edges = [match.start() for match in _CLAUSE.finditer(line) if not _inside_figures(line, match.start())]
     for edge in [*edges, len(line)]:
         part = line[begin:edge]
-        if parts and not (_has_figures(part) and content_words(part)):
+        if parts and not (values(part, language) and content_words(part)):
             parts[-1] += part
         elif part.strip():
             parts.append(part)
         begin = edge
     head = ""
     for place, part in enumerate(parts):
-        own = _head(part)
+        own = _head(part, language)
         if _PRONOUN.match(part) or _PRONOUN_INSIDE.search(part[:SUBJECT]) or not _has_subject(own):
             parts[place] = f"{head} {part}"
         else:
@@ -271,18 +280,14 @@ def _parts(line: str) -> list[str]:
     return parts
 
 
-def _head(part: str) -> str:
+def _head(part: str, language: str | None) -> str:
     """What stands before the first value: a subject and what is said of it."""
-    found = values(part)
+    found = values(part, language)
     return part[: found[0].start] if found else part
 
 
 def _has_subject(text: str) -> bool:
     return any(len(word) > 3 or _UNSPACED.search(word) for word in content_words(text))
-
-
-def _has_figures(part: str) -> bool:
-    return bool(values(part))
 
 
 def _inside_figures(text: str, at: int) -> bool:

@@ -108,6 +108,27 @@ _LITTLE_WORDS = {
     "st": "ho hore tsa ba ke ea ya ka mme hape tse ha",
     "id": "yang dan di dari untuk dengan pada ini tidak dalam itu adalah akan atau ke juga oleh dapat sebagai bisa",
 }
+# More of them, by which a short text is told. They are no stop words.
+_OF_SHORT_TEXTS = {
+    "en": "after any before cost costs during every free most no only open out per same some two under until up we "
+    "without you your",
+    "de": "ab alle bis dann darf das dem den denen diese dieser dieses dürfen erst etwa falls gegen gibt haben ihre "
+    "ihren jede jeden jeder kein keine keinen kosten kostet können liegt mehr muss müssen nichts nur ohne pro "
+    "sein seit sind unsere unter vom vor wer werden wir zur zwei zwischen",
+    "fr": "après aucun avant chaque chez coûte coûtent doit dont dès jusqu jusqu'à l n'est on ouvert pendant peut "
+    "peuvent prix quand rien sans sauf ses si sous tous tout toute toutes très vers vos votre y",
+    "es": "antes cada cuesta debe deben desde después durante día días hasta hay hora horas la las los menos más ni "
+    "puede pueden sin sólo tiene tienen todas todos usted veces y",
+    "it": "agli alle anche chi costa dalla dalle deve devono dopo entro fino giorni giorno gli il l meno ogni "
+    "possono prima può quando se senza solo stesso sugli sul sulla tra tranne tutte tutti un'",
+    "pt": "antes até cada com das depois deve devem dia dias e eles fecha horas ou pelas pelos pode podem se sem "
+    "são só todas todos uma você",
+    "nl": "alle alleen bent binnen boven dag dagen elke en geldt gratis hebben heeft hoogste hoogstens iedere jaar "
+    "kost kosten kunnen mag minder moet moeten na onder ons onze per ten tot u uur van vanaf voor wij zich "
+    "zijn zonder",
+    "pl": "bez być będzie każda każdy każdą lub mogą może można musi nam nas nie pod przed przy są tylko tym u we "
+    "wszystkie za ze",
+}
 # Letters that hardly another language has: two words with them tell a text without little words.
 _TELLING = {
     "tr": "ğış",
@@ -127,6 +148,10 @@ _BY_WORD: dict[str, list[str]] = {}
 for _language, _words in _LITTLE_WORDS.items():
     for _word in set(_words.split()):
         _BY_WORD.setdefault(_word, []).append(_language)
+_SHORT: dict[str, list[str]] = {word: list(languages) for word, languages in _BY_WORD.items()}
+for _language, _words in _OF_SHORT_TEXTS.items():
+    for _word in set(_words.split()) - set(_LITTLE_WORDS[_language].split()):
+        _SHORT.setdefault(_word, []).append(_language)
 _LITTLE = {language: frozenset(words.split()) for language, words in _LITTLE_WORDS.items()}
 
 
@@ -201,7 +226,9 @@ def likely_language(text: str) -> str | None:
     if script is not None:
         return script
     words = set(_WORD.findall(sample))
-    counts = Counter(language for word in words & _BY_WORD.keys() for language in _BY_WORD[word])
+    counts = Counter(language for word in words & _SHORT.keys() for language in _SHORT[word])
+    # Their letters tell those apart that have their little words in common.
+    counts += Counter({language: most for language, (most, _) in _by_letters(Counter(words)).items()})
     (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
     return best if most > second else None
 

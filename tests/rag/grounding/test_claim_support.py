@@ -104,6 +104,35 @@ def test_claim_in_another_notation_or_language_has_support(text, claim, verified
     assert found.verified >= verified
 
 
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("Das Büro liegt links vom Eingang.", "Das Büro liegt rechts vom Eingang."),
+        ("The office lies in the north-west of the town.", "The office lies in the northeast of the town."),
+        ("The office lies northwest of the town.", "The office lies north-east of the town."),
+        ("Das Kind zahlt nichts.", "Der Erwachsene zahlt nichts."),
+    ],
+)
+def test_opposite_of_the_language_of_the_text_has_no_support(text, claim):
+    assert support(claim, passage(text, "Site")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("The office lies in the north-west of the town.", "The office lies in the northwest of the town."),
+        ("The office lies northwest of the town.", "The office lies north-west of the town."),
+        ("This page links to the form on the right.", "The page links to the form."),
+        ("Any kind of adult ticket is valid.", "Any kind of ticket for an adult is valid."),
+        ("The due date of the invoice is printed on it.", "The due date is printed on the invoice."),
+    ],
+)
+def test_word_that_is_an_opposite_in_another_language_refutes_nothing(text, claim):
+    found = support(claim, passage(text, "Site"))
+    assert found is not None
+    assert found.verified
+
+
 def test_two_passages_support_together_what_neither_says_alone():
     passages = {1: passage(GYM), 2: passage(SHIPPING)}
     claim = "Members pay 20 euros a month, and the customer pays return shipping unless the item is faulty"
