@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -102,6 +102,20 @@ class Stretch:
 
 def support(claim: str, passage: Passage, embed: Embed | None = None) -> Support | None:
     """The stretch of a passage that supports a claim, or None. `embed` gives unit vectors."""
+    whole = _support(claim, passage, embed)
+    if whole is not None:
+        return whole
+    # A summary of several sentences: each of its parts has to be there, and nothing tells that they belong together.
+    parts = [part.text.strip(" ,;") for part in read_claim(claim).segments]
+    if len(parts) < 2 or not _could_hold(claim, f"{passage.title}\n{passage.text}"):
+        return None
+    found = [_support(part, passage, embed) for part in parts]
+    if any(part is None for part in found):
+        return None
+    return replace(max((part for part in found if part), key=lambda part: part.score), verified=False)
+
+
+def _support(claim: str, passage: Passage, embed: Embed | None) -> Support | None:
     at = passage.text.find(claim)
     said = read_claim(claim)
     if (

@@ -43,6 +43,10 @@ def _wrong_value(said: Statement, there: Statement, context: Statement) -> bool:
                 return True
             continue
         found = [other for other in known if same(value, other)]
+        if value.kind == "weekday" and not found:
+            # "At weekends" is what is said of Saturdays and Sundays.
+            days = [other for other in known if other.kind == "weekday" and other.readings <= value.readings]
+            found = days if frozenset().union(*(day.readings for day in days)) == value.readings else []
         if found and all(opposed(value, other) for other in found):
             return True
         if not found:
@@ -125,7 +129,8 @@ def _turned_range(said: Statement, there: Statement) -> bool:
 def _rival(value: Value, other: Value, said: Statement) -> bool:
     """Whether another value of the same kind is none that the claim names."""
     units = {value.unit, other.unit}
-    kin = value.kind == other.kind and (len(units) == 1 or "" in units or units == {"time", "months"})
+    counted = len(units) == 2 and (value.counts or other.counts)
+    kin = value.kind == other.kind and (len(units) == 1 or ("" in units and not counted) or units == {"time", "months"})
     return kin and not other.soft and not any(same(mine, other) for mine in said.values)
 
 
@@ -143,6 +148,8 @@ def _opposite(said: Statement, there: Statement) -> bool:
         return True
     if said.superlatives and there.language == "en" and not there.superlatives:
         return True
+    if _is_other_price(said, there):
+        return True
     parts = there.parts
     if len(parts) > 1:
         there = max(parts, key=lambda part: len(said.meanings & part.meanings))
@@ -150,9 +157,55 @@ def _opposite(said: Statement, there: Statement) -> bool:
         other = there.sides.get(pair, set())
         if len(mine) == len(other) == 1 and mine != other and said.denies == there.denies:
             return True
-    return any(word not in there.words and negated(word, set(there.words), there.language) for word in said.words) and (
-        said.denies == there.denies
+    return _by_prefix(said, there) and _denies(said, there) == _denies(there, said)
+
+
+def _is_other_price(said: Statement, there: Statement) -> bool:
+    """Whether one is free, and the other, a single sentence about the same, has a price."""
+    if len(there.sentences) > 1 or _share(said, there) < SAME_THING:
+        return False
+    return said.payment | there.payment == {"free", "paid"} and len(said.payment) == len(there.payment) == 1
+
+
+def _has_opposites(said: Statement, there: Statement) -> bool:
+    return any(mine != there.sides.get(pair, mine) for pair, mine in said.sides.items())
+
+
+def _by_prefix(said: Statement, there: Statement) -> bool:
+    """Whether a word of one is the other's with a prefix that denies it: unconfirmed, confirmed."""
+    others = set(there.words)
+    if _is_non(said, there) or _is_non(there, said):
+        return True
+    return any(word not in others and negated(word, others, there.language) for word in said.words)
+
+
+def _is_non(one: Statement, other: Statement) -> bool:
+    """Whether one says "non-members" and the other only "members"."""
+    denied = {word.removeprefix("non-") for word in one.raw if word.startswith("non-")}
+    return bool(denied & set(other.raw)) and not any(word.startswith("non-") for word in other.raw)
+
+
+def _denies(one: Statement, other: Statement) -> bool:
+    """Whether one denies what the other is about. What is said of something else besides may be denied: it has words
+    or values that the other lacks, and less of the other's than another part of the sentence."""
+    segments = one.segments
+    if not one.denies or len(segments) == 1:
+        return one.denies
+    shares = [_shares(segment, other) for segment in segments]
+    return any(
+        segment.denies and not (2 * share < max(shares) and _is_besides(segment, other))
+        for segment, share in zip(segments, shares, strict=True)
     )
+
+
+def _shares(one: Statement, other: Statement) -> int:
+    return len(one.meanings & other.meanings)
+
+
+def _is_besides(one: Statement, other: Statement) -> bool:
+    """Whether a part of a sentence has more than another sentence, and no value of it."""
+    known = [any(same(mine, value) for value in other.values) for mine in one.values if not mine.soft]
+    return not any(known) and (bool(known) or bool(one.words.keys() - other.meanings))
 
 
 def _turned(said: Statement, there: Statement, context: Statement, other_language: bool) -> str | None:
@@ -164,16 +217,16 @@ def _turned(said: Statement, there: Statement, context: Statement, other_languag
     if "must" in mine and not said.denies and "may" in other and "must" not in other:
         return "must"
     about = _share(said, there)
-    denies = (
-        max(said.pieces, key=lambda piece: len(piece.words.keys() & there.words.keys())).denies
-        if len(said.pieces) > 1
-        else said.denies
+    opposed = _denies(said, there) != _denies(there, said)
+    # Not confirmed, unconfirmed; not open, closed; nothing to pay, free.
+    opposed = opposed and not (
+        _by_prefix(said, there) or _has_opposites(said, there) or said.payment == there.payment == {"free"}
     )
     if "only" in other - mine and not said.denies and not _keeps_only(said, there, other_language):
         return "only"
-    if denies != there.denies and (other_language or about >= SAME_THING) and not {"only", "except"} & (mine | other):
+    if opposed and (other_language or about >= SAME_THING) and not {"only", "except"} & (mine | other):
         return "not"
-    if denies != there.denies and "except" in mine & other:
+    if opposed and "except" in mine & other:
         return "not"
     if "except" in other and "except" not in mine and not said.around_but and about >= SAME_THING:
         return "except"

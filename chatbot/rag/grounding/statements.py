@@ -13,11 +13,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from chatbot.rag.grounding.concepts import concept, is_logic, modes, sides
+from chatbot.rag.grounding.concepts import concept, is_logic, lacks, modes, sides
 from chatbot.rag.grounding.negation import denies, is_denial
 from chatbot.rag.grounding.notation.number_words import ARTICLES, is_number
 from chatbot.rag.grounding.notation.value_scanner import values
-from chatbot.rag.grounding.notation.value_words import HEDGES, MONTHS, ORDINALS, UNITS, WEEKDAYS
+from chatbot.rag.grounding.notation.value_words import HEDGES, MONEY, MONTHS, ORDINALS, UNITS, WEEKDAYS
 from chatbot.rag.grounding.notation.values import Value
 from chatbot.rag.grounding.notation.words import Words
 from chatbot.rag.text.content_words import content_words
@@ -52,6 +52,10 @@ _BUT = re.compile(
     r"(?<!\w)(?:but|however|except|although|though|aber|jedoch|außer|mais|sauf|pero|salvo|ma|tranne|mas|exceto|maar|"
     r"behalve|ale|oprócz|но|кроме)(?!\w)",
     re.IGNORECASE,
+)
+# l'entrée, dell'ordine, d'une
+_ELIDED = re.compile(
+    r"(?<!\w)(?:[cdjlmnst]|qu|jusqu|lorsqu|all|dall|dell|nell|sull|un|quest)['’](?=[^\W\d_]{2})", re.IGNORECASE
 )
 # An item of a list, a row of a table, "Branch: Pirna; Rent: 880".
 _RECORD = re.compile(r"\s*(?:[-*+•|]|\d+[.)]\s|[^:,.\n]{1,40}:\s)")
@@ -106,14 +110,15 @@ class Statement:
     @cached_property
     def raw(self) -> list[str]:
         """All words as they are, folded."""
-        return [fold(word) for word in _WORD.findall(self.plain)]
+        return [fold(_ELIDED.sub("", word)) for word in _WORD.findall(self.plain)]
 
     @cached_property
     def words(self) -> dict[str, str]:
         """The words that carry the meaning, by their stems: no numbers, no units of time, no fillers."""
         found: dict[str, str] = {}
         for match in _WORD.finditer(self.plain):
-            word, folded = unicodedata.normalize("NFKC", match[0]), fold(match[0])
+            word = _ELIDED.sub("", unicodedata.normalize("NFKC", match[0]))
+            folded = fold(word)
             if folded in _FILLERS or folded in little_words(self.language) or is_logic(folded, self.language):
                 continue
             if _counts(folded, self.language) or is_denial(word.casefold(), self.language) or folded in _SHORT_NOT:
@@ -170,6 +175,32 @@ class Statement:
     def denies(self) -> bool:
         return denies(self.plain, self.language)
 
+    def _inside_value(self, at: int) -> bool:
+        return _inside_figures(self.plain, at) or any(value.start < at < value.end for value in self.values)
+
+    @cached_property
+    def segments(self) -> list[Statement]:
+        """The text cut at each comma, semicolon and "and"; what has no word of its own goes with what is before it."""
+        parts: list[str] = []
+        edges = [m.start() for m in _CLAUSE.finditer(self.plain) if not self._inside_value(m.start())]
+        for begin, end in pairwise([0, *edges, len(self.plain)]):
+            if parts and not content_words(self.plain[begin:end]):
+                parts[-1] += self.plain[begin:end]
+            else:
+                parts.append(self.plain[begin:end])
+        return [Statement(part, self.language) for part in parts]
+
+    @cached_property
+    def payment(self) -> set[str]:
+        """Whether something is to be paid, or is free: "paid", "free", both, or neither."""
+        known = {concept(word, self.language) for word in self.raw}
+        said = {"free"} if "free" in known else set()
+        if any(value.unit in MONEY and any(value.readings) for value in self.values):
+            said.add("paid")
+        elif known & {"pay", "cost", "fee"} and (self.denies or lacks(self.raw, self.language)):
+            said.add("free")
+        return said
+
     @cached_property
     def clauses(self) -> list[Statement]:
         """What the text says one after the other."""
@@ -215,6 +246,7 @@ class Statement:
 
 def _stems(word: str, language: str | None) -> list[str]:
     """What is left of a word without its endings; nothing of a little word."""
+    word = _ELIDED.sub("", word)
     parts = content_words(word)
     if _UNSPACED.search(word):
         return sorted(parts)

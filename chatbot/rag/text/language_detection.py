@@ -108,26 +108,34 @@ _LITTLE_WORDS = {
     "st": "ho hore tsa ba ke ea ya ka mme hape tse ha",
     "id": "yang dan di dari untuk dengan pada ini tidak dalam itu adalah akan atau ke juga oleh dapat sebagai bisa",
 }
-# More of them, by which a short text is told. They are no stop words.
-_OF_SHORT_TEXTS = {
-    "en": "after any before cost costs during every free most no only open out per same some two under until up we "
-    "without you your",
-    "de": "ab alle bis dann darf das dem den denen diese dieser dieses dürfen erst etwa falls gegen gibt haben ihre "
-    "ihren jede jeden jeder kein keine keinen kosten kostet können liegt mehr muss müssen nichts nur ohne pro "
-    "sein seit sind unsere unter vom vor wer werden wir zur zwei zwischen",
-    "fr": "après aucun avant chaque chez coûte coûtent doit dont dès jusqu jusqu'à l n'est on ouvert pendant peut "
-    "peuvent prix quand rien sans sauf ses si sous tous tout toute toutes très vers vos votre y",
-    "es": "antes cada cuesta debe deben desde después durante día días hasta hay hora horas la las los menos más ni "
-    "puede pueden sin sólo tiene tienen todas todos usted veces y",
-    "it": "agli alle anche chi costa dalla dalle deve devono dopo entro fino giorni giorno gli il l meno ogni "
-    "possono prima può quando se senza solo stesso sugli sul sulla tra tranne tutte tutti un'",
-    "pt": "antes até cada com das depois deve devem dia dias e eles fecha horas ou pelas pelos pode podem se sem "
-    "são só todas todos uma você",
-    "nl": "alle alleen bent binnen boven dag dagen elke en geldt gratis hebben heeft hoogste hoogstens iedere jaar "
-    "kost kosten kunnen mag minder moet moeten na onder ons onze per ten tot u uur van vanaf voor wij zich "
-    "zijn zonder",
-    "pl": "bez być będzie każda każdy każdą lub mogą może można musi nam nas nie pod przed przy są tylko tym u we "
+# More of them, by which a short text is told.
+_LITTLE_WORDS_OF_SHORT_TEXTS = {
+    "en": "after any are before during every most no only out per same some two under until up we without you your",
+    "de": "ab alle beim bis dann darf das dem den denen diese dieser dieses dürfen etwa falls gegen haben ihre "
+    "ihren jede jeden jeder kein keine keinen können man mehr muss müssen nur ohne pro sein seit sind unsere "
+    "unter vom vor wer werden wir zur zwischen",
+    "fr": "aucun avant après chaque chez dès doit dont en fait jusqu jusqu'à l n'est on pendant peut peuvent quand "
+    "sans sauf ses si sous tous tout toute toutes très vers vos votre y",
+    "es": "antes cada cual debe deben desde después durante hasta hay la las los más menos ni pueden puede sin sólo "
+    "tiene tienen todos todas usted y",
+    "it": "agli alle anche chi dalle dalla deve devono dopo entro fino gli il l meno ogni possono prima può quando "
+    "se senza solo sul sulla sugli stesso tra tranne tutti tutte",
+    "pt": "antes aos até cada com das depois deve devem e eles ou pelos pelas pode podem sem se são só todos todas "
+    "uma você",
+    "nl": "alleen alle bent binnen boven elke en hebben heeft hoogste hoogstens iedere kunnen mag minder moet "
+    "moeten na onder ons onze per ten tot u van vanaf voor wij zich zijn zonder",
+    "pl": "bez będzie być każdą każdy każda lub mogą może można musi nam nas nie pod przed przy są tylko tym u we "
     "wszystkie za ze",
+}
+# And words that nearly every short text of a business has; they say something.
+_COMMON_WORDS = {
+    "en": "cost costs open free",
+    "de": "gibt kostet kosten liegt nichts",
+    "fr": "coûte coûtent ouvert prix rien",
+    "es": "cuesta días horas",
+    "it": "costa giorni",
+    "pt": "dia dias fecha horas",
+    "nl": "dag dagen gratis kost uur",
 }
 # Letters that hardly another language has: two words with them tell a text without little words.
 _TELLING = {
@@ -148,11 +156,14 @@ _BY_WORD: dict[str, list[str]] = {}
 for _language, _words in _LITTLE_WORDS.items():
     for _word in set(_words.split()):
         _BY_WORD.setdefault(_word, []).append(_language)
-_SHORT: dict[str, list[str]] = {word: list(languages) for word, languages in _BY_WORD.items()}
-for _language, _words in _OF_SHORT_TEXTS.items():
-    for _word in set(_words.split()) - set(_LITTLE_WORDS[_language].split()):
+_LITTLE = {
+    language: frozenset(f"{words} {_LITTLE_WORDS_OF_SHORT_TEXTS.get(language, '')}".split())
+    for language, words in _LITTLE_WORDS.items()
+}
+_SHORT: dict[str, list[str]] = {}
+for _language, _all in _LITTLE.items():
+    for _word in {*_all, *_COMMON_WORDS.get(_language, "").split()}:
         _SHORT.setdefault(_word, []).append(_language)
-_LITTLE = {language: frozenset(words.split()) for language, words in _LITTLE_WORDS.items()}
 
 
 def is_little_word(word: str) -> bool:

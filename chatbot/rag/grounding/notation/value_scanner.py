@@ -30,7 +30,10 @@ _OF = frozenset("of de del d do di des dell . , 'nin năm r g".split())
 _TO = frozenset(
     "- – — ~ 〜 to bis à au a al until till und and et y e en tot do до по ile den から 至 到 through às".split()
 )
-_PER = frozenset("/ per pro par por je".split())
+_PER = frozenset("/ per pro par por je the al alla del na za each every cada pro".split())
+# "por ciento", "pour cent"
+_HUNDREDTHS = frozenset("per por pour".split())
+_OF_A_HUNDRED = frozenset("cent cento ciento".split())
 _PAST = frozenset("past nach et after y over".split())
 _TO_HOUR = frozenset("to vor before moins menos meno voor".split())
 _FLIPS = frozenset("no not nicht kein keine pas non nie niet не değil".split())
@@ -128,7 +131,7 @@ class _Scan:
         if (read := self._clock_words(at)) or (read := self._month_first(at)):
             return read
         if (weekday := self._means(vw.WEEKDAYS, word)) is not None and word not in vw.SHORT_UNITS:
-            return [Value("weekday", frozenset({weekday}), token.start, token.end)], at + 1
+            return [Value("weekday", weekday, token.start, token.end)], at + 1
         if token.kind == "figures":
             return self._figures(at)
         return self._number_words(at) or self._ordinal_word(at)
@@ -431,7 +434,22 @@ class _Scan:
         if self._word(start - 1) in ("-", "−") and self._is_minus(start - 1):
             readings = _times_plain(readings, -1)
         place = self._place(start, max(after, at + 1))
-        return Value("number", _times(readings, factor), *place, name, frozenset(readings)), after
+        per = self._per(after) if name in vw.MONEY else ""
+        counts = not name and self._is_noun(after)
+        value = Value("number", _times(readings, factor), *place, name, frozenset(readings), per=per, counts=counts)
+        return value, after
+
+    def _per(self, after: int) -> str:
+        """The unit that an amount is for: "a month", "/ day", "pro Woche"."""
+        behind = after + 2 if self._word(after) == "à" and self._word(after + 1) == "la" else after + 1
+        unit = self._means(vw.UNITS, self._word(behind))
+        linked = self._word(after) in _PER or self._means(ARTICLES, self._word(after)) or behind > after + 1
+        return f"{unit[1]} {unit[0]}" if unit and linked else ""
+
+    def _is_noun(self, at: int) -> bool:
+        """Whether what a number counts stands behind it."""
+        word = self._word(at)
+        return len(word) > 2 and word.isalpha() and word not in little_words(self._language)
 
     def _is_minus(self, at: int) -> bool:
         """Whether a hyphen is a minus: nothing stands right before it, and the figure right behind it."""
@@ -440,9 +458,11 @@ class _Scan:
 
     def _unit(self, after: int) -> tuple[tuple[str, Fraction] | None, int]:
         word = self._word(after)
-        if word in _PER or after >= len(self._tokens):
+        if after >= len(self._tokens):
             return None, after
         near = self._tokens[after].start == self._tokens[after - 1].end
+        if word in _HUNDREDTHS and self._word(after + 1) in _OF_A_HUNDRED:
+            return self._means(vw.UNITS, "%"), after + 2
         if word == "-" and near and (unit := self._means(vw.UNITS, self._word(after + 1))):
             return unit, after + 2
         unit = self._means(vw.UNITS, word)
@@ -463,7 +483,10 @@ def _times_plain(readings: frozenset[Fraction], factor: int) -> frozenset[Fracti
 
 
 def _as_in_range(first: Value, second: Value) -> Value:
-    """The first of "6 to 11 pm" and "3-4 days", which has the second's unit."""
+    """The first of "6 to 11 pm" and "3-4 days", which has the second's unit; the days from Monday to Friday."""
+    if first.kind == second.kind == "weekday" and len(first.readings) == len(second.readings) == 1:
+        (begin,), (end,) = first.readings, second.readings
+        return replace(first, readings=frozenset((begin + n - 1) % 7 + 1 for n in range((end - begin) % 7 + 1)))
     if first.kind != "number" or first.unit:
         return first
     if second.kind == "number" and second.unit:

@@ -91,7 +91,20 @@ def _numbered(table: Mapping[str, str]) -> Iterator[tuple[int, str]]:
 
 
 MONTHS = Words(_numbered(_MONTHS))
-WEEKDAYS = Words(_numbered(_WEEKDAYS))
+# Several days: the week without its end, and its end.
+_DAYS_OF_WEEK = (
+    (
+        frozenset(range(1, 6)),
+        "en weekday weekdays workday workdays | de werktag* wochentag* | pl robocz* | nl doordeweeks* werkdag*",
+    ),
+    (
+        frozenset({6, 7}),
+        "en weekend weekends | de wochenende* wochenend* | fr week-end week-ends | es finde | it weekend | nl "
+        "weekend* "
+        "weekeinde* | pl weekend* | ru выходн*",
+    ),
+)
+WEEKDAYS = Words([*((frozenset({day}), row) for day, row in _numbered(_WEEKDAYS)), *_DAYS_OF_WEEK])
 
 _UNITS: Mapping[tuple[str, Fraction], str] = {
     ("time", Fraction(1, 1000)): "* ms msec millisecond* millisekund* millisecond* milisegundo* миллисекунд* "
