@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from chatbot.rag.embeddings.embedders import Vectors
-from chatbot.rag.grounding.concepts import concept
+from chatbot.rag.grounding.concepts import ORDER, concept
 from chatbot.rag.grounding.contradictions import contradicts, turns
 from chatbot.rag.grounding.critical_tokens import names as technical_names
 from chatbot.rag.grounding.negation import denies
@@ -319,6 +319,24 @@ def _within(
     said: Statement, standing: Sequence[Stretch], stretches: Sequence[Stretch], embed: Embed | None
 ) -> Support | None:
     best, score, lacking = _best(said, standing)
+    found = _by_words(said, standing, stretches, embed, best, score, lacking)
+    return replace(found, verified=found.verified and _has_order(said, best.said)) if found else None
+
+
+def _has_order(said: Statement, there: Statement) -> bool:
+    """Whether a stretch has a "before" or "after" if a claim has one."""
+    return said.sides.keys() & ORDER <= there.sides.keys()
+
+
+def _by_words(
+    said: Statement,
+    standing: Sequence[Stretch],
+    stretches: Sequence[Stretch],
+    embed: Embed | None,
+    best: Stretch,
+    score: float,
+    lacking: Sequence[str],
+) -> Support | None:
     if (said.values or score >= 0.5) and _strays(lacking, said, stretches):
         return None
     if not lacking:

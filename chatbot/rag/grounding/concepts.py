@@ -405,7 +405,22 @@ en name names | de name* | fr nom noms | es nombre* | it nome | pt nome* | nl na
 _CONCEPTS = Words((row.split()[1], row) for row in _SAME.strip().replace("\n  ", " ").splitlines())
 _SIDES = [(Words([(name, one)]), Words([(name, other)])) for name, one, other in _PAIRS]
 _MODES = [(kind, Words([(kind, words)])) for kind, words in _KINDS]
+_WAYS = Words(
+    (
+        (
+            1,
+            "en to towards into for | de nach zum zur | fr vers pour | es hacia | it verso | nl naar | pl do | sv till",
+        ),
+        (
+            -1,
+            "en from leaves leave leaving departs | de von vom ab aus | fr depuis quitte | es desde | nl van vanaf "
+            "| sv från",
+        ),
+    )
+)
 _WITH = [name for name, _, _ in _PAIRS].index("with")
+# The pair of before and after.
+ORDER = frozenset({0})
 # The first pairs of opposites are no subjects of a sentence.
 _LOGIC = 4
 # What makes a word its opposite, and how long the word has to be: "import" is no opposite of "port".
@@ -439,6 +454,11 @@ def sides(words: Iterable[str], language: str | None) -> dict[int, set[int]]:
         for place, side in _sides_of(word, language):
             found.setdefault(place, set()).add(side)
     return found
+
+
+def direction(word: str, language: str | None) -> int | None:
+    """1 for a word that says "to" before a place, -1 for "from"."""
+    return _WAYS.get(word, language)
 
 
 def lacks(words: Iterable[str], language: str | None) -> bool:

@@ -23,11 +23,13 @@ def contradicts(said: Statement, there: Statement, context: Statement) -> str | 
         return "swapped"
     if any(not _names(name, there, context) for name in said.names):
         return "name"
-    return None
+    return "other name" if _is_of_another(said, there) else None
 
 
 def turns(said: Statement, there: Statement, context: Statement, other_language: bool) -> str | None:
     """What makes a sentence say the opposite of a claim, or less, though it is about the same."""
+    if _is_of_exception(said, there):
+        return None if _has_opposites(said, there) or said.denies != there.denies else "except"
     if _opposite(said, there):
         return "opposite"
     return _turned(said, there, context, other_language)
@@ -143,12 +145,30 @@ def _names(name: str, there: Statement, context: Statement) -> bool:
     return False
 
 
+def _is_of_exception(said: Statement, there: Statement) -> bool:
+    """Whether all values of a claim stand behind an "except" only: "every day, except Wednesday"."""
+    mine = [value for value in said.values if not value.soft]
+    if not mine or "except" not in there.modes or not there.around_but:
+        return False
+    before, behind = there.around_but
+    return all(_where(value, [behind]) and not _where(value, [before]) for value in mine)
+
+
+def _is_of_another(said: Statement, there: Statement) -> bool:
+    """Whether the sentence that has most of a claim says it of another thing: of the Birch room, not the Oak room."""
+    if len(there.sentences) < 2 or not said.named:
+        return False
+    most = max(there.sentences, key=lambda sentence: len(said.words.keys() & sentence.words.keys() - said.named.keys()))
+    others = {kind for name, kind in most.named.items() if name not in said.named}
+    return any(kind in others and name not in most.named for name, kind in said.named.items())
+
+
 def _opposite(said: Statement, there: Statement) -> bool:
     if any(not numbers <= there.ordered[word] for word, numbers in said.ordered.items() if word in there.ordered):
         return True
     if said.superlatives and there.language == "en" and not there.superlatives:
         return True
-    if _is_other_price(said, there):
+    if _is_other_price(said, there) or _is_other_way(said, there) or _is_non(said, there) or _is_non(there, said):
         return True
     parts = there.parts
     if len(parts) > 1:
@@ -167,6 +187,11 @@ def _is_other_price(said: Statement, there: Statement) -> bool:
     return said.payment | there.payment == {"free", "paid"} and len(said.payment) == len(there.payment) == 1
 
 
+def _is_other_way(said: Statement, there: Statement) -> bool:
+    """Whether one says "to" and the other only "from" of the same place."""
+    return any(way != there.ways.get(place, way) for place, way in said.ways.items())
+
+
 def _has_opposites(said: Statement, there: Statement) -> bool:
     return any(mine != there.sides.get(pair, mine) for pair, mine in said.sides.items())
 
@@ -174,8 +199,6 @@ def _has_opposites(said: Statement, there: Statement) -> bool:
 def _by_prefix(said: Statement, there: Statement) -> bool:
     """Whether a word of one is the other's with a prefix that denies it: unconfirmed, confirmed."""
     others = set(there.words)
-    if _is_non(said, there) or _is_non(there, said):
-        return True
     return any(word not in others and negated(word, others, there.language) for word in said.words)
 
 
@@ -199,7 +222,8 @@ def _denies(one: Statement, other: Statement) -> bool:
 
 
 def _shares(one: Statement, other: Statement) -> int:
-    return len(one.meanings & other.meanings)
+    values = sum(any(same(mine, value) for value in other.values) for mine in one.values if not mine.soft)
+    return values + len(one.meanings & other.meanings)
 
 
 def _is_besides(one: Statement, other: Statement) -> bool:

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from chatbot.rag.grounding.concepts import concept, is_logic, lacks, modes, sides
+from chatbot.rag.grounding.concepts import concept, direction, is_logic, lacks, modes, sides
 from chatbot.rag.grounding.negation import denies, is_denial
 from chatbot.rag.grounding.notation.number_words import ARTICLES, is_number
 from chatbot.rag.grounding.notation.value_scanner import values
@@ -28,7 +28,9 @@ from chatbot.rag.text.stemming import terms_of
 
 _LETTERS = f"[^\\W\\d_]+(?:[{MARKS}]+[^\\W\\d_]*)*"
 _WORD = re.compile(f"{_LETTERS}(?:['’-]{_LETTERS})*")
-_ANSWER = re.compile(r"\s*+(?:yes|no|ja|nein|oui|non|sí|si|não|sim|nee|tak|nie|да|нет)[,.:!–-]++\s*+", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"\s*+(?:yes|no|ja|nein|oui|non|sí|si|não|sim|nee|tak|nie|да|нет)(?:[,.:!]++|\s?[–-](?=\s))\s*+", re.IGNORECASE
+)
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _MARKUP = re.compile(r"\*\*|__|`|~~|^#{1,6} ", re.MULTILINE)
 # Where one thing ends that a sentence says: at a semicolon, a comma, a word that joins.
@@ -141,6 +143,28 @@ class Statement:
         if self.language == "de":
             return []
         return [word for word, first in _capitals(self.plain) if not first and not _counts(fold(word), self.language)]
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """Names with the word behind them: of "the Oak room" that it is a room."""
+        pairs = pairwise(_WORD.findall(self.plain))
+        return {
+            fold(name): kind.casefold()
+            for name, kind in pairs
+            if _CAPITAL.match(name) and kind.islower() and fold(name) not in little_words(self.language)
+        }
+
+    @cached_property
+    def ways(self) -> dict[str, set[int]]:
+        """Whether it goes to a place (1) or from it (-1), by the place's name."""
+        found: dict[str, set[int]] = {}
+        words = _WORD.findall(self.plain)
+        for at, word in enumerate(words):
+            way = direction(fold(word), self.language)
+            names = (name for name in words[at + 1 : at + 3] if way and _CAPITAL.match(name))
+            if way and (name := next(names, None)):
+                found.setdefault(fold(name), set()).add(way)
+        return found
 
     @cached_property
     def sides(self) -> dict[int, set[int]]:

@@ -107,7 +107,13 @@ class _Scan:
                 bound = self._means(vw.BOUNDS, word) or bound
             if not bound:
                 bound = self._means(vw.BOUNDS_BEHIND, word) or 0
+        # "Until two days before" and "at most two days before": what comes last may be the first of either.
+        if bound < 0 and value.unit in ("time", "months") and self._is_before(end, last):
+            bound = 0
         return replace(value, bound=bound, hedge=hedge) if bound or hedge else value
+
+    def _is_before(self, end: int, last: int) -> bool:
+        return any(self._means(vw.BEFORE, word) is not None for word in self._words[end:last])
 
     def _means(self, table: Words[Meaning], word: str) -> Meaning | None:
         return table.get(word, self._language)

@@ -303,6 +303,17 @@ BOUNDS = Words(
         ),
     )
 )
+# Before an event, behind a span of time.
+BEFORE = Words(
+    (
+        (
+            True,
+            "en before beforehand earlier | de vor vorher zuvor | fr avant | es antes | it prima | pt antes | nl "
+            "voor vooraf | "
+            "pl przed | ru до",
+        ),
+    )
+)
 # The same behind their value: "9'dan önce", "9 बजे के बाद".
 BOUNDS_BEHIND = Words(
     (
