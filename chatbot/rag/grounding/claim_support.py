@@ -41,6 +41,8 @@ LONGER = 0.08
 # The part of the claim's meanings that a stretch needs to prove it; and to be looked at more closely.
 PROVES = 0.75
 TOUCHES = 0.3
+# The part of its words with which a claim may stand whose values agree.
+HALF = 0.5
 # The part of the claim's words from which a sentence is about the same thing.
 ABOUT = 0.6
 # The cosine at which a stretch says the same in other words; and nearly so.
@@ -138,9 +140,23 @@ def _support(claim: str, passage: Passage, embed: Embed | None) -> Support | Non
     standing = [s for s in standing if not _turned(said, s, foreign_language)]
     if not standing:
         return None
-    if foreign_language:
-        return _across(said, standing, stretches)
-    return _within(said, standing, stretches, embed)
+    found = _across(said, standing, stretches) if foreign_language else _within(said, standing, stretches, embed)
+    if found is None or not found.verified:
+        return found
+    stretch = next(s for s in standing if (s.start, s.end) == (found.start, found.end))
+    return replace(found, verified=_is_whole(said, stretch))
+
+
+def _is_whole(said: Statement, stretch: Stretch) -> bool:
+    """Whether what a stretch proves is said there in one: with the "before" or "after" of the claim, and a claim of a
+    single part in a single part, for "A needs B; C needs D" does not say that C needs B."""
+    if not said.sides.keys() & ORDER <= stretch.said.sides.keys():
+        return False
+    parts = stretch.said.parts
+    if len(said.segments) > 1 or len(parts) < 2:
+        return True
+    whole = _covered(said, stretch)[0]
+    return any(_covered(said, Stretch(0, 0, 1, part, stretch.context))[0] >= whole for part in parts)
 
 
 def supported_by(claim: str, passages: Mapping[int, Passage], embed: Embed | None = None) -> dict[int, Claimed]:
@@ -319,24 +335,6 @@ def _within(
     said: Statement, standing: Sequence[Stretch], stretches: Sequence[Stretch], embed: Embed | None
 ) -> Support | None:
     best, score, lacking = _best(said, standing)
-    found = _by_words(said, standing, stretches, embed, best, score, lacking)
-    return replace(found, verified=found.verified and _has_order(said, best.said)) if found else None
-
-
-def _has_order(said: Statement, there: Statement) -> bool:
-    """Whether a stretch has a "before" or "after" if a claim has one."""
-    return said.sides.keys() & ORDER <= there.sides.keys()
-
-
-def _by_words(
-    said: Statement,
-    standing: Sequence[Stretch],
-    stretches: Sequence[Stretch],
-    embed: Embed | None,
-    best: Stretch,
-    score: float,
-    lacking: Sequence[str],
-) -> Support | None:
     if (said.values or score >= 0.5) and _strays(lacking, said, stretches):
         return None
     if not lacking:
@@ -371,11 +369,20 @@ def _by_nearness(
     begin = first + len(tried) + 2 * sum(len(swaps[before]) for before in range(place))
     for n in range(begin, begin + 2 * len(swaps[place]), 2):
         if float(vectors[n] @ vectors[n + 1]) < KIN:
-            return None
+            return _unproven(said, stretch, coverage)
     foreign = sum(without[word] > FOREIGN for word in missing)
     if place == 0 and len(missing) > 1 and float(vectors[-1] @ vectors[first]) - cosine > APART:
-        return None
+        return _unproven(said, stretch, coverage)
     return _decide(said, stretch, coverage, cosine, foreign)
+
+
+def _unproven(said: Statement, stretch: Stretch, coverage: float) -> Support | None:
+    """What the embedder thinks foreign in another language than English, which it knows better: not verified, if a
+    value agrees and half of the words."""
+    agrees = any(not value.soft for value in said.values)
+    if said.language in (None, "en") or not agrees or coverage < HALF:
+        return None
+    return Support(stretch.start, stretch.end, coverage, verified=False)
 
 
 def _without(claim: str, words: Sequence[str]) -> str:
@@ -397,7 +404,7 @@ def _substituted(said: Statement, stretch: Stretch) -> list[tuple[str, str]]:
 def _decide(said: Statement, stretch: Stretch, coverage: float, cosine: float, foreign: int) -> Support | None:
     score = max(coverage, cosine)
     if foreign > (coverage >= 0.6 or cosine >= NEAR):
-        return None
+        return _unproven(said, stretch, coverage)
     if not foreign and (coverage >= PROVES or cosine >= NEAR):
         return Support(stretch.start, stretch.end, score)
     agrees = any(not value.soft for value in said.values) or len(said.names) > 1

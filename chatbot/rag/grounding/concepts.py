@@ -129,7 +129,6 @@ _PAIRS = (
         "en summer | de sommer* | fr été | es verano | it estate | pt verão | nl zomer",
         "en winter | de winter* | fr hiver | es invierno | it inverno | pt inverno | nl winter",
     ),
-    ("weekday", "en weekday* workday* | de werktag* wochentag*", "en weekend* | de wochenend*"),
     (
         "mandatory",
         "en mandatory compulsory required obligatory | de pflicht vorgeschrieben verpflichtend | fr obligatoire* | "

@@ -244,7 +244,7 @@ def _turned(said: Statement, there: Statement, context: Statement, other_languag
     opposed = _denies(said, there) != _denies(there, said)
     # Not confirmed, unconfirmed; not open, closed; nothing to pay, free.
     opposed = opposed and not (
-        _by_prefix(said, there) or _has_opposites(said, there) or said.payment == there.payment == {"free"}
+        _by_prefix(said, there) or _has_opposites(said, there) or (said.payment == {"free"} and "free" in there.payment)
     )
     if "only" in other - mine and not said.denies and not _keeps_only(said, there, other_language):
         return "only"
@@ -264,7 +264,11 @@ def _share(said: Statement, there: Statement) -> float:
 
 
 def _keeps_only(said: Statement, there: Statement, other_language: bool) -> bool:
-    """Whether a claim has what stands behind an "only": of "only administrators can" the administrators."""
+    """Whether a claim has what stands behind an "only": of "only administrators can" the administrators, and of
+    "only from 8 to 6" a time."""
+    limited = [value for part in there.segments if "only" in part.modes for value in part.values if not value.soft]
+    if limited and not any(same(mine, value) for mine in said.values for value in limited):
+        return False
     raw = there.raw
     place = next((n for n, word in enumerate(raw) if "only" in modes([word], there.language)), len(raw))
     behind = Statement(" ".join(raw[place + 1 : place + 5]), there.language)

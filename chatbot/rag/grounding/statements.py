@@ -68,7 +68,8 @@ _FILLERS = frozenset(
     according document documents passage passages source sources stated says said mention mentions following note
     please per within inside made make takes take given give gives go goes according able already also depends cannot
     being both nobody nothing nowhere neither either back whole
-    since until during originally however whichever whoever roughly approximately können könnt binnen sowie bereits
+    am pm since until during originally however whichever whoever roughly
+    approximately können könnt binnen sowie bereits
     """.split()
 )
 
@@ -134,6 +135,8 @@ class Statement:
     def meanings(self) -> set[str]:
         """The stems, also of what a hyphen parts, and what the words mean in any language."""
         known = {concept(word, self.language) for word in self.raw}
+        # "We store tyres for 40 euros": it costs so much.
+        known |= {"cost", "pay", "fee"} if self.has_price else set()
         compounds = {stem for word in self.raw for stem in joined(word, self.language)}
         return set(self.words) | compounds | {f"={meaning}" for meaning in known if meaning}
 
@@ -147,12 +150,9 @@ class Statement:
     @cached_property
     def named(self) -> dict[str, str]:
         """Names with the word behind them: of "the Oak room" that it is a room."""
+        inside = set(self.names)
         pairs = pairwise(_WORD.findall(self.plain))
-        return {
-            fold(name): kind.casefold()
-            for name, kind in pairs
-            if _CAPITAL.match(name) and kind.islower() and fold(name) not in little_words(self.language)
-        }
+        return {fold(name): kind for name, kind in pairs if name in inside and kind.islower()}
 
     @cached_property
     def ways(self) -> dict[str, set[int]]:
@@ -215,11 +215,16 @@ class Statement:
         return [Statement(part, self.language) for part in parts]
 
     @cached_property
+    def has_price(self) -> bool:
+        """Whether there is an amount of money, and not of none."""
+        return any(value.unit in (*MONEY, "cent") and any(value.readings) for value in self.values)
+
+    @cached_property
     def payment(self) -> set[str]:
         """Whether something is to be paid, or is free: "paid", "free", both, or neither."""
         known = {concept(word, self.language) for word in self.raw}
         said = {"free"} if "free" in known else set()
-        if any(value.unit in MONEY and any(value.readings) for value in self.values):
+        if self.has_price:
             said.add("paid")
         elif known & {"pay", "cost", "fee"} and (self.denies or lacks(self.raw, self.language)):
             said.add("free")

@@ -116,12 +116,12 @@ _LITTLE_WORDS_OF_SHORT_TEXTS = {
     "unter vom vor wer werden wir zur zwischen",
     "fr": "aucun avant après chaque chez dès doit dont en fait jusqu jusqu'à l n'est on pendant peut peuvent quand "
     "sans sauf ses si sous tous tout toute toutes très vers vos votre y",
-    "es": "antes cada cual debe deben desde después durante hasta hay la las los más menos ni pueden puede sin sólo "
-    "tiene tienen todos todas usted y",
+    "es": "está están antes cada cual debe deben desde después durante hasta hay la las los más menos ni pueden "
+    "puede sin sólo tiene tienen todos todas usted y",
     "it": "agli alle anche chi dalle dalla deve devono dopo entro fino gli il l meno ogni possono prima può quando "
     "se senza solo sul sulla sugli stesso tra tranne tutti tutte",
-    "pt": "antes aos até cada com das depois deve devem e eles ou pelos pelas pode podem sem se são só todos todas "
-    "uma você",
+    "pt": "às está antes aos até cada com das depois deve devem e eles ou pelos pelas pode podem sem se são só "
+    "todos todas uma você",
     "nl": "alleen alle bent binnen boven elke en hebben heeft hoogste hoogstens iedere kunnen mag minder moet "
     "moeten na onder ons onze per ten tot u van vanaf voor wij zich zijn zonder",
     "pl": "bez będzie być każdą każdy każda lub mogą może można musi nam nas nie pod przed przy są tylko tym u we "

@@ -24,6 +24,7 @@ _OUTER = "()[]{}<>.,;:!?\"'«»“”„*_`|"
 _ARABIC_SIGNS = str.maketrans({"٫": ".", "٬": ","})
 # Here a comma stands before decimals and a point between thousands.
 _DECIMAL_COMMA = frozenset("de fr es it pt nl pl ru tr sv da no fi cs el ro hu id uk vi".split())
+_DAY_POINT_MONTH = frozenset("de pl cs sk ru uk sv da no fi hu ro tr hr sl".split())
 _DECIMAL_POINT = frozenset("en zh ja ko th hi he".split())
 
 
@@ -146,6 +147,14 @@ def date_readings(word: str, language: str | None) -> set[tuple[int | None, int 
     one, other = int(first), int(middle)
     american = sign == "/" and language in (None, "en")
     return _days([(year, other, one), *([(year, one, other)] if american else [])])
+
+
+def day_and_month(word: str, language: str | None) -> set[tuple[int | None, int | None, int | None]]:
+    """The day that "15.9." names where a comma stands before decimals: the point behind it is no full stop alone."""
+    first, point, second = word.partition(".")
+    if language not in _DAY_POINT_MONTH or not (point and first.isdigit() and second.isdigit() and len(word) <= 5):
+        return set()
+    return {(None, m, d) for _, m, d in _days([(2000, int(second), int(first))])}
 
 
 def _days(dates: list[tuple[int, int, int]]) -> set[tuple[int | None, int | None, int | None]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from chatbot.rag.grounding.notation import value_words as vw
-from chatbot.rag.grounding.notation.figures import Token, date_readings, figures, tokens_of
+from chatbot.rag.grounding.notation.figures import Token, date_readings, day_and_month, figures, tokens_of
 from chatbot.rag.grounding.notation.number_words import (
     ALSO_OTHER,
     ARTICLES,
@@ -36,7 +36,15 @@ _HUNDREDTHS = frozenset("per por pour".split())
 _OF_A_HUNDRED = frozenset("cent cento ciento".split())
 _PAST = frozenset("past nach et after y over".split())
 _TO_HOUR = frozenset("to vor before moins menos meno voor".split())
-_FLIPS = frozenset("no not nicht kein keine pas non nie niet не değil".split())
+_FLIPS = Words(
+    (
+        (
+            True,
+            "en no not | de nicht kein keine | fr pas non | es no | it non | pt não | nl niet | pl nie | ru не "
+            "| tr değil",
+        ),
+    )
+)
 _MORE = frozenset("more mehr más plus più mais longer".split())
 # So many words may stand between an hour and its half of the day.
 _LINK = 3
@@ -49,9 +57,11 @@ def values(text: str, language: str | None = None) -> tuple[Value, ...]:
     return tuple(_Scan(tokens_of(text), language).all())
 
 
-def _turns(before: str, word: str) -> bool:
+def _turns(before: str, word: str, language: str | None) -> bool:
     """Whether the word before a bound makes it the opposite: "no more than", "au moins"."""
-    return before in _FLIPS or (before in vw.TURNED and word in ("moins", "menos", "plus", "mais", "más"))
+    return _FLIPS.get(before, language) is not None or (
+        before in vw.TURNED and word in ("moins", "menos", "plus", "mais", "más")
+    )
 
 
 class _Scan:
@@ -98,7 +108,7 @@ class _Scan:
         bound, hedge = 0, ""
         for place, word in enumerate(before):
             if (way := self._means(vw.BOUNDS, word)) is not None:
-                bound = -way if place and _turns(before[place - 1], word) else way
+                bound = -way if place and _turns(before[place - 1], word, self._language) else way
             hedge = self._means(vw.HEDGES, word) or ("over" if word in _MORE and bound == 1 else hedge)
         for place, word in enumerate(self._words[end:last]):
             if word in _BREAKS:
@@ -272,6 +282,8 @@ class _Scan:
         word = self._words[at]
         if dates := date_readings(word, self._language):
             return [Value("date", frozenset(dates), *self._place(at, at + 1))], at + 1
+        if self._word(at + 1) == "." and (days := day_and_month(word, self._language)):
+            return [Value("date", frozenset(days), *self._place(at, at + 2))], at + 2
         if ":" in word:
             return self._colons(at)
         if (date := self._day_first(at)) or (date := self._cjk_date(at)):
