@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from chatbot.rag.text.folding import MARKS
-
 # Words that deny wherever they stand: hardly another language has them.
 _EVERYWHERE = (
     r"never|cannot|nobody|nothing|nicht|kein\w*|niemals|niemand|nunca|jamás|jamais|ningún\w*|nadie|não|nenhum\w*|ninguém|"
@@ -74,22 +72,31 @@ _ANYWHERE = (
 )
 
 
-def _compiled(own: str) -> re.Pattern[str]:
-    word = f"(?<![\\w{MARKS}])(?:{_EVERYWHERE}|{own})(?![\\w{MARKS}])"
-    return re.compile(f"{word}|{_ANYWHERE}", re.IGNORECASE)
+# Letters, and the vowel signs and points of the scripts above, which are none for `\w`.
+_LETTER = r"[\w\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u0dff]"
 
 
-_PATTERNS = {language: _compiled(own) for language, own in _OF_LANGUAGE.items()}
-_UNKNOWN = _compiled(
-    "|".join([*(_OF_LANGUAGE[language] for language in ("en", "tr", "ru", "el", "ar", "hi")), "non|nem|ei"])
-)
+def _words(alternatives: str) -> str:
+    return f"(?<!{_LETTER})(?:{alternatives})(?!{_LETTER})"
+
+
+_OWN = {language: re.compile(_words(own)) for language, own in _OF_LANGUAGE.items()}
+_IN_ANY = (re.compile(_words(_EVERYWHERE)), re.compile(_ANYWHERE))
+_UNKNOWN_LANGUAGE = ("en", "tr", "ru", "el", "ar", "hi")
+_UNKNOWN = re.compile(_words("|".join([*(_OF_LANGUAGE[code] for code in _UNKNOWN_LANGUAGE), "non|nem|ei"])))
 
 
 def denies(text: str, language: str | None) -> bool:
     """Whether there is a "not" in a text of a language; None for one that cannot be told."""
-    return bool(_PATTERNS.get(language or "", _UNKNOWN).search(unicodedata.normalize("NFC", text)))
+    folded = _folded(text)
+    return any(pattern.search(folded) for pattern in (*_IN_ANY, _OWN.get(language or "", _UNKNOWN)))
 
 
 def is_denial(word: str, language: str | None) -> bool:
     """Whether a word is a "not" and carries no meaning of its own."""
-    return bool(_PATTERNS.get(language or "", _UNKNOWN).fullmatch(unicodedata.normalize("NFC", word)))
+    folded = _folded(word)
+    return any(pattern.fullmatch(folded) for pattern in (*_IN_ANY, _OWN.get(language or "", _UNKNOWN)))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).lower()

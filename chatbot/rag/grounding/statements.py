@@ -124,7 +124,7 @@ class Statement:
             folded = fold(word)
             if folded in _FILLERS or folded in little_words(self.language) or is_logic(folded, self.language):
                 continue
-            if _counts(folded, self.language) or is_denial(word.casefold(), self.language) or folded in _SHORT_NOT:
+            if _counts(folded, self.language) or is_denial(word, self.language) or folded in _SHORT_NOT:
                 continue
             if any(value.start <= match.start() < value.end for value in self.values):
                 continue

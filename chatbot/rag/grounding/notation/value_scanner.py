@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from chatbot.rag.grounding.notation import value_words as vw
 from chatbot.rag.grounding.notation.figures import Token, date_readings, day_and_month, figures, tokens_of
@@ -52,6 +53,7 @@ _DAYS = frozenset(Fraction(day) for day in range(1, 32))
 _BREAKS = frozenset(". , ; : ! ? ( ) | 。 ， 、 ；".split())
 
 
+@lru_cache(maxsize=1_024)
 def values(text: str, language: str | None = None) -> tuple[Value, ...]:
     """The values of a text in their order; its language tells what its words mean and how its figures are grouped."""
     return tuple(_Scan(tokens_of(text), language).all())

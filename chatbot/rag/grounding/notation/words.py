@@ -7,6 +7,7 @@ words behind `*` are of every language. A word that ends in `*` stands for every
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from chatbot.rag.text.folding import fold
@@ -14,6 +15,8 @@ from chatbot.rag.text.folding import fold
 Meaning = TypeVar("Meaning")
 
 EVERY = "*"
+# Of each table, so many words are looked up once.
+REMEMBERED = 4_096
 # Their script tells these: a word in other letters may be of any language.
 _OTHER_SCRIPTS = frozenset("ru el ar hi zh ja ko".split())
 # A shorter word in plain letters may be one of another language: `due`, `doze`, `links`, `rot`.
@@ -27,6 +30,7 @@ class Words(Generic[Meaning]):
         self._tables: dict[str, _Table[Meaning]] = {}
         self._unknown = _Table[Meaning]()
         self._every = _Table[Meaning]()
+        self._found = lru_cache(maxsize=REMEMBERED)(self._find)
         for meaning, row in table:
             for language, word in words_of_row(row):
                 self._table(language).put(word, meaning)
@@ -40,6 +44,9 @@ class Words(Generic[Meaning]):
 
     def get(self, word: str, language: str | None) -> Meaning | None:
         """What a folded word means in a text of a language, or None; of an unknown one, only what tells itself."""
+        return self._found(word, language)
+
+    def _find(self, word: str, language: str | None) -> Meaning | None:
         own = self._tables.get(language or "")
         if own is None or word[:1] > "\u036f":
             return self._unknown.get(word)
