@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from chatbot.rag.embeddings.embedders import Vectors
-from chatbot.rag.grounding.critical_tokens import says_not
+from chatbot.rag.grounding.negation import denies
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.language_detection import likely_language
 from chatbot.rag.text.sentences import units
 from chatbot.rag.types import Passage
 
@@ -176,8 +177,12 @@ def features(question: str, passages: Sequence[Passage]) -> tuple[float, ...]:
         max((_part(weights, sentence.casefold()) for sentence in nearest), default=0.0),
         _pairs(question.casefold(), " ".join(read).casefold()),
         _kind(question, " ".join(nearest)),
-        float(says_not(question) and not says_not(" ".join(nearest))),
+        float(_denies(question) and not _denies(" ".join(nearest))),
     )
+
+
+def _denies(text: str) -> bool:
+    return denies(text, likely_language(text))
 
 
 def _weights(wanted: set[str], texts: Sequence[str]) -> Mapping[str, float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from chatbot.rag.grounding.claim_support import Claimed, Embed, claims, support, supported_by
 from chatbot.rag.grounding.markers import LONGEST, LONGEST_GROUP, OPENING, Group, read_markers
-from chatbot.rag.grounding.notation.number_words import SMALL
+from chatbot.rag.grounding.notation.number_words import ANY_NUMBER
 from chatbot.rag.text.sentences import Span
 from chatbot.rag.types import Checked, Citation, Passage
 
@@ -184,7 +184,7 @@ class CitedText:
     def _is_counted(before: str, numbers: Sequence[int]) -> bool:
         """Whether the same number stands before in words: "two (2)"."""
         match = _LAST_WORD.search(before.rstrip())
-        return match is not None and SMALL.get(match[0].casefold()) in numbers
+        return match is not None and ANY_NUMBER.get(match[0].casefold()) in numbers
 
     def _behind_a_stop(self) -> bool:
         return "".join(self._between).rstrip()[-1:] in tuple(".!?,;:")

@@ -11,17 +11,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from chatbot.rag.embeddings.embedders import Vectors
-from chatbot.rag.grounding.concepts import concept
+from chatbot.rag.grounding.concepts import ORDER, concept
 from chatbot.rag.grounding.contradictions import contradicts, turns
 from chatbot.rag.grounding.critical_tokens import names as technical_names
-from chatbot.rag.grounding.statements import Statement, read_claim
+from chatbot.rag.grounding.negation import denies
+from chatbot.rag.grounding.statements import Statement, joined, read_claim
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.folding import fold
 from chatbot.rag.text.language_detection import likely_language, little_words
 from chatbot.rag.text.sentences import Span, is_code, units
 from chatbot.rag.types import Passage
@@ -31,11 +33,16 @@ Embed = Callable[[Sequence[str]], Vectors]
 LONGEST = 3
 # Words of the shortest text that must have little words of its language.
 SENTENCE = 5
+# The part of a claim's words that a passage has if both are in one language; and where it looked like another.
+SOME_WORDS = 0.3
+MOST_WORDS = 0.6
 # A longer stretch has to have so much more of the claim.
 LONGER = 0.08
 # The part of the claim's meanings that a stretch needs to prove it; and to be looked at more closely.
 PROVES = 0.75
 TOUCHES = 0.3
+# The part of its words with which a claim may stand whose values agree.
+HALF = 0.5
 # The part of the claim's words from which a sentence is about the same thing.
 ABOUT = 0.6
 # The cosine at which a stretch says the same in other words; and nearly so.
@@ -97,23 +104,59 @@ class Stretch:
 
 def support(claim: str, passage: Passage, embed: Embed | None = None) -> Support | None:
     """The stretch of a passage that supports a claim, or None. `embed` gives unit vectors."""
+    whole = _support(claim, passage, embed)
+    if whole is not None:
+        return whole
+    # A summary of several sentences: each of its parts has to be there, and nothing tells that they belong together.
+    parts = [part.text.strip(" ,;") for part in read_claim(claim).segments]
+    if len(parts) < 2 or not _could_hold(claim, f"{passage.title}\n{passage.text}"):
+        return None
+    found = [_support(part, passage, embed) for part in parts]
+    if any(part is None for part in found):
+        return None
+    return replace(max((part for part in found if part), key=lambda part: part.score), verified=False)
+
+
+def _support(claim: str, passage: Passage, embed: Embed | None) -> Support | None:
     at = passage.text.find(claim)
-    if claim.strip() and at >= 0 and len(content_words(claim)) > 0:
-        return Support(at, at + len(claim), 1.0)
     said = read_claim(claim)
+    if (
+        claim.strip()
+        and at >= 0
+        and len(content_words(claim)) > 0
+        and not _denied_before(passage.text, at, said.language)
+    ):
+        return Support(at, at + len(claim), 1.0)
     if not said.words and not said.values:
         return None
-    stretches = _stretches(passage.title, passage.text)
+    stretches = _stretches(passage.title, passage.text, likely_language(passage.text) or said.language)
     if not stretches or not _could_hold(claim, f"{passage.title}\n{passage.text}"):
         return None
-    foreign_language = _differs(said, stretches[0].said.language)
+    language = stretches[0].said.language
+    foreign_language = _differs(said, stretches)
+    if not foreign_language and said.language != language:
+        said = Statement(claim, language)
     standing = [s for s in stretches if not contradicts(said, s.said, s.context)]
     standing = [s for s in standing if not _turned(said, s, foreign_language)]
     if not standing:
         return None
-    if foreign_language:
-        return _across(said, standing, stretches)
-    return _within(said, standing, stretches, embed)
+    found = _across(said, standing, stretches) if foreign_language else _within(said, standing, stretches, embed)
+    if found is None or not found.verified:
+        return found
+    stretch = next(s for s in standing if (s.start, s.end) == (found.start, found.end))
+    return replace(found, verified=_is_whole(said, stretch))
+
+
+def _is_whole(said: Statement, stretch: Stretch) -> bool:
+    """Whether what a stretch proves is said there in one: with the "before" or "after" of the claim, and a claim of a
+    single part in a single part, for "A needs B; C needs D" does not say that C needs B."""
+    if not said.sides.keys() & ORDER <= stretch.said.sides.keys():
+        return False
+    parts = stretch.said.parts
+    if len(said.segments) > 1 or len(parts) < 2:
+        return True
+    whole = _covered(said, stretch)[0]
+    return any(_covered(said, Stretch(0, 0, 1, part, stretch.context))[0] >= whole for part in parts)
 
 
 def supported_by(claim: str, passages: Mapping[int, Passage], embed: Embed | None = None) -> dict[int, Claimed]:
@@ -163,12 +206,23 @@ def _turned(said: Statement, stretch: Stretch, other_language: bool) -> bool:
     return False
 
 
-def _differs(said: Statement, language: str | None) -> bool:
-    """Whether a claim is in another language than a passage. A short one whose language cannot be told is, if it has
-    none of the little words of the passage's language."""
-    if said.language is None and language is not None and len(said.raw) >= SENTENCE:
-        return said.language != language and little_words(language).isdisjoint(said.raw)
-    return said.language is not None and language is not None and said.language != language
+def _denied_before(text: str, at: int, language: str | None) -> bool:
+    """Whether a "not" stands before the words at a place, in the same sentence: "no smoking is allowed"."""
+    start = next((start for start, end in units(text) if start <= at < end), at)
+    return denies(text[start:at], likely_language(text) or language)
+
+
+def _differs(said: Statement, stretches: Sequence[Stretch]) -> bool:
+    """Whether a claim is in another language than a passage. A short claim may be taken for another language: it is in
+    the passage's if its words are."""
+    language = stretches[0].said.language
+    if language is None or said.language == language:
+        return False
+    words = set(said.raw)
+    known = words & {word for stretch in stretches for word in stretch.said.raw} | words & little_words(language)
+    if said.language is None:
+        return len(said.raw) >= SENTENCE and len(known) < SOME_WORDS * len(words)
+    return len(known) < MOST_WORDS * len(words)
 
 
 def _could_hold(claim: str, whole: str) -> bool:
@@ -183,13 +237,12 @@ def _flat(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _stretches(title: str, text: str) -> tuple[Stretch, ...]:
-    return tuple(_runs(title, text))
+def _stretches(title: str, text: str, language: str | None) -> tuple[Stretch, ...]:
+    return tuple(_runs(title, text, language))
 
 
-def _runs(title: str, text: str) -> Iterator[Stretch]:
+def _runs(title: str, text: str, language: str | None) -> Iterator[Stretch]:
     """Each unit, and each run of two or three."""
-    language = likely_language(text)
     spans = [span for unit in units(text) or [(0, len(text))] for span in _records(text, *unit)]
     above = head = ""
     contexts = []
@@ -224,9 +277,9 @@ def _covered(said: Statement, stretch: Stretch) -> tuple[float, list[str]]:
     has counts neither way."""
     lacking, counted = [], 0
     for stem, word in said.words.items():
-        if _has(stem, word, stretch.said.meanings):
+        if _has(stem, word, said.language, stretch.said.meanings):
             counted += 1
-        elif not _has(stem, word, stretch.context.meanings):
+        elif not _has(stem, word, said.language, stretch.context.meanings):
             counted += 1
             lacking.append(word)
     return (1 - len(lacking) / counted if counted else 1.0), lacking
@@ -238,8 +291,9 @@ def _strays(lacking: Sequence[str], said: Statement, stretches: Sequence[Stretch
     return any(not Statement(word, said.language).meanings.isdisjoint(known) for word in lacking)
 
 
-def _has(stem: str, word: str, known: set[str]) -> bool:
-    if stem in known or ((meaning := concept(word.casefold())) and f"={meaning}" in known):
+def _has(stem: str, word: str, language: str | None, known: set[str]) -> bool:
+    meaning = concept(fold(word), language)
+    if stem in known or (meaning and f"={meaning}" in known) or not known.isdisjoint(joined(word, language)):
         return True
     return len(stem) >= 5 and any(len(other) >= 5 and _akin(stem, other) for other in known)
 
@@ -315,11 +369,20 @@ def _by_nearness(
     begin = first + len(tried) + 2 * sum(len(swaps[before]) for before in range(place))
     for n in range(begin, begin + 2 * len(swaps[place]), 2):
         if float(vectors[n] @ vectors[n + 1]) < KIN:
-            return None
+            return _unproven(said, stretch, coverage)
     foreign = sum(without[word] > FOREIGN for word in missing)
     if place == 0 and len(missing) > 1 and float(vectors[-1] @ vectors[first]) - cosine > APART:
-        return None
+        return _unproven(said, stretch, coverage)
     return _decide(said, stretch, coverage, cosine, foreign)
+
+
+def _unproven(said: Statement, stretch: Stretch, coverage: float) -> Support | None:
+    """What the embedder thinks foreign in another language than English, which it knows better: not verified, if a
+    value agrees and half of the words."""
+    agrees = any(not value.soft for value in said.values)
+    if said.language in (None, "en") or not agrees or coverage < HALF:
+        return None
+    return Support(stretch.start, stretch.end, coverage, verified=False)
 
 
 def _without(claim: str, words: Sequence[str]) -> str:
@@ -332,7 +395,8 @@ def _substituted(said: Statement, stretch: Stretch) -> list[tuple[str, str]]:
     places = {stem: n for n, (stem, _) in enumerate(other)}
     right = places.get(mine[1][0], 0) if len(mine) > 1 else 0
     stem, word = mine[0]
-    if right not in (1, 2) or _has(stem, word, stretch.said.meanings | stretch.context.meanings):
+    known = stretch.said.meanings | stretch.context.meanings
+    if right not in (1, 2) or _has(stem, word, said.language, known):
         return []
     return [(word, other[right - 1][1])] if other[right - 1][0] not in said.words else []
 
@@ -340,7 +404,7 @@ def _substituted(said: Statement, stretch: Stretch) -> list[tuple[str, str]]:
 def _decide(said: Statement, stretch: Stretch, coverage: float, cosine: float, foreign: int) -> Support | None:
     score = max(coverage, cosine)
     if foreign > (coverage >= 0.6 or cosine >= NEAR):
-        return None
+        return _unproven(said, stretch, coverage)
     if not foreign and (coverage >= PROVES or cosine >= NEAR):
         return Support(stretch.start, stretch.end, score)
     agrees = any(not value.soft for value in said.values) or len(said.names) > 1

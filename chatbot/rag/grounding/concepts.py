@@ -1,7 +1,7 @@
-"""Words of several languages that mean the same, and pairs that mean the opposite.
+"""Words of several languages that mean the same, and pairs that mean the opposite, each by its language.
 
-Small on purpose: what rules and instructions are made of. A word that is not here says nothing about agreement. A word
-that ends in `*` stands for every word that begins so.
+Small on purpose: what rules and instructions are made of. A word that is not here says nothing about agreement. The
+rows are written as `notation.words` tells.
 """
 
 from __future__ import annotations
@@ -9,315 +9,492 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from chatbot.rag.grounding.notation.value_words import Words
+from chatbot.rag.grounding.notation.words import Words
 
-# What turns a sentence around: each side of a pair, in English, German, French, Spanish, Italian, Portuguese, Dutch,
-# Polish and Russian where it is one word.
+# What turns a sentence around: each side of a pair.
 _PAIRS = (
     (
         "before",
-        "before prior vor bevor avant antes prima przed до",
-        "after nach nachdem après después dopo depois po после",
+        "en before prior | de vor bevor | fr avant | es antes | it prima | pt antes | nl voor voordat | pl przed "
+        "zanim | "
+        "ru до перед",
+        "en after | de nach nachdem | fr après | es después | it dopo | pt depois após | nl na nadat | pl po | ru "
+        "после",
     ),
     (
         "at_most",
-        "most maximum maximal höchstens maximal* máximo massimo hoogstens maksymal*",
-        "least minimum mindestens wenigstens minimal* mínimo almeno minstens minimal*",
+        "en most maximum maximal | de höchstens maximal* | fr maximum | es máximo | it massimo | pt máximo | "
+        "nl hoogstens hooguit maximaal | pl maksymal* najwyżej",
+        "en least minimum | de mindestens wenigstens minimal* | fr minimum | es mínimo | it almeno minimo | "
+        "pt mínimo | nl minstens tenminste minimaal | pl najmniej minimal*",
     ),
-    ("if", "if falls wenn sofern si se als jeśli если", "unless außer sauf salvo tenzij chyba"),
-    ("with", "with mit avec con com met", "without ohne sans sin senza sem zonder bez без"),
+    (
+        "if",
+        "en if | de falls wenn sofern | fr si | es si | it se | pt se | nl als indien | pl jeśli jeżeli | ru если",
+        "en unless | de außer | fr sauf | es salvo | it salvo | pt salvo | nl tenzij | pl chyba",
+    ),
+    (
+        "with",
+        "en with | de mit | fr avec | es con | it con | pt com | nl met",
+        "en without | de ohne | fr sans | es sin | it senza | pt sem | nl zonder | pl bez | ru без",
+    ),
     (
         "open",
-        "open opens opened opening öffne* geöffnet offen ouvert* ouvre* abr* abierto* aper* apre* aberto* "
-        "open* otwar* откр*",
-        "close closes closed closing schließ* geschlossen ferm* cierra* cerrado* chius* chiude fecha* gesloten "
-        "zamkn* закр*",
+        "en open opens opened opening | de öffne* geöffnet offen | fr ouvert* ouvre* | es abre* abrir* abierto* "
+        "abierta* | "
+        "it aper* apre* aprono | pt aberto* aberta* abre* | nl open* geopend | pl otwar* | ru откр*",
+        "en close closes closed closing | de schließ* geschlossen | fr ferme* fermé* fermeture | es cierra* "
+        "cerrado* cerrada* | "
+        "it chius* chiude* | pt fecha* | nl gesloten sluit* | pl zamkn* | ru закр*",
     ),
     (
         "start",
-        "start starts started begin begins began beginning beginn* anfang* commenc* début* empieza* "
-        "comienz* iniz* começ* "
-        "begint rozpocz* начин*",
-        "end ends ended ending finish* ende* endet fin finit termin* acab* finisce einde eindigt kończ* конч*",
+        "en start starts started begin begins began beginning | de beginn* anfang* | fr commenc* début* | "
+        "es empieza* comienz* | it iniz* | pt começ* | nl begint beginnen | pl rozpocz* | ru начин*",
+        "en end ends ended ending finish* | de ende* endet | fr fin finit termin* | es termin* acab* fin | "
+        "it finisce termina* | pt termin* acab* fim | nl einde eindigt | pl kończ* | ru конч*",
     ),
     (
         "more",
-        "more increase* higher rise* rose grow* above exceed* steig* höher erhöh* augment* aument* sube",
-        "less fewer decrease* lower fall* fell reduc* drop* below sink* niedriger senk* diminu* baisse* baja",
+        "en more increase* higher rise* rose grow* above exceed* | de mehr steig* höher erhöh* | fr plus augment* "
+        "supérieur* | "
+        "es más aument* sube superior* | it più aument* superior* super* | pt mais aument* superior* | nl meer "
+        "hoger | "
+        "pl więcej",
+        "en less fewer decrease* lower fall* fell reduc* drop* below sink* | de weniger sink* niedriger senk* | "
+        "fr moins diminu* baisse* inférieur* | es menos baja* inferior* | it meno inferior* | pt menos inferior* | "
+        "nl minder lager | pl mniej",
     ),
     (
         "allow",
-        "allow* permit* permitted erlaub* gestatt* autoris* permis permet* permit* permess* toegestaan dozwol* разреш*",
-        "forbid* forbidden prohibit* banned verbot* untersag* interdit* prohibid* vietat* proibid* verboden "
-        "zabron* запрещ*",
+        "en allow* permit* permitted | de erlaub* gestatt* | fr autoris* permis permet* | es permit* permis* | "
+        "it permess* consentit* | pt permit* | nl toegestaan | pl dozwol* | ru разреш*",
+        "en forbid* forbidden prohibit* banned | de verbot* untersag* | fr interdit* | es prohib* | it vietat* | "
+        "pt proibid* | nl verboden | pl zabron* | ru запрещ*",
     ),
     (
         "include",
-        "include* including included inklusive einschließlich inclus* incluy* inclu*",
-        "exclude* excluding excluded except* exklusive ausgenommen exclu* excepto",
+        "en include* including included | de inklusive einschließlich enthalten inbegriffen | fr inclus* compris* | "
+        "es inclu* | it inclus* compres* | pt inclu* | nl inbegrepen inclusief",
+        "en exclude* excluding excluded except* | de exklusive ausgenommen | fr exclu* | es excluid* excepto | it "
+        "esclus* | "
+        "pt exclu* exceto | nl exclusief",
     ),
-    ("earliest", "earliest frühestens", "latest spätestens"),
-    ("arrive", "arrive* arrival ankunft llegada arrivée arrivo", "depart* departure abfahrt salida départ partenza"),
-    ("sender", "sender absender", "recipient empfänger"),
-    ("buyer", "buyer* customer* kunde* käufer* client* cliente*", "seller* vendor* verkäufer* vendeur* vendedor*"),
-    ("employer", "employer* arbeitgeber*", "employee* arbeitnehmer*"),
-    ("public", "public öffentlich*", "private privat*"),
-    ("enable", "enable* enabled aktivier*", "disable* disabled deaktivier*"),
-    ("accept", "accept* akzeptier*", "reject* refuse* ablehn* abgelehnt"),
-    ("same", "same identical", "different differ"),
-    ("inside", "inside indoors drinnen innen", "outside outdoors draußen außen"),
-    ("left", "left links gauche izquierda", "right rechts droite derecha"),
-    ("north", "north northern norden nördlich* nord norte", "south southern süden südlich* sud sur"),
-    ("east", "east eastern osten östlich* est", "west western westen westlich* ouest oeste"),
-    ("morning", "morning morgens vormittag*", "evening afternoon abends nachmittag*"),
-    ("summer", "summer sommer été verano estate", "winter hiver invierno inverno"),
-    ("weekday", "weekday* werktag* wochentag* workday*", "weekend* wochenend*"),
+    ("earliest", "en earliest | de frühestens", "en latest | de spätestens"),
+    (
+        "arrive",
+        "en arrive* arrival | de ankunft ankommen | es llegada | fr arrivée | it arrivo | pt chegada | nl aankomst",
+        "en depart* departure | de abfahrt abreise | es salida | fr départ | it partenza | pt partida saída | nl "
+        "vertrek",
+    ),
+    ("sender", "en sender | de absender*", "en recipient | de empfänger*"),
+    (
+        "buyer",
+        "en buyer* customer* | de kunde* käufer* | fr client* | es cliente* | it client* | pt cliente* | nl klant* | "
+        "pl klient*",
+        "en seller* vendor* | de verkäufer* | fr vendeur* | es vendedor* | it venditor* | pt vendedor* | "
+        "nl verkoper* | pl sprzedaw*",
+    ),
+    ("employer", "en employer* | de arbeitgeber*", "en employee* | de arbeitnehmer*"),
+    ("public", "en public | de öffentlich*", "en private | de privat*"),
+    ("enable", "en enable* enabled | de aktivier*", "en disable* disabled | de deaktivier*"),
+    (
+        "accept",
+        "en accept* | de akzeptier* | fr accept* | es acept* | it accett* | pt aceit* | nl geaccepteerd accept*",
+        "en reject* refuse* | de ablehn* abgelehnt | fr refus* | es rechaz* | it rifiut* | pt recus* | nl geweigerd",
+    ),
+    ("same", "en same identical", "en different differ"),
+    ("inside", "en inside indoors | de drinnen innen", "en outside outdoors | de draußen außen"),
+    (
+        "left",
+        "en left | de links | fr gauche | es izquierda | nl links",
+        "en right | de rechts | fr droite | es derecha | nl rechts",
+    ),
+    (
+        "north",
+        "en north northern northwest* northeast* | de norden nord* | fr nord* | es norte noroeste noreste nordeste",
+        "en south southern southwest* southeast* | de süden süd* | fr sud* | es sur suroeste sureste sudeste",
+    ),
+    (
+        "east",
+        "en east eastern northeast* southeast* | de osten östlich* nordost* südost* | fr est nord-est sud-est | "
+        "es este noreste nordeste sureste sudeste",
+        "en west western northwest* southwest* | de westen westlich* nordwest* südwest* | fr ouest nord-ouest "
+        "sud-ouest | "
+        "es oeste noroeste suroeste",
+    ),
+    ("morning", "en morning | de morgens vormittag*", "en evening afternoon | de abends nachmittag*"),
+    (
+        "summer",
+        "en summer | de sommer* | fr été | es verano | it estate | pt verão | nl zomer",
+        "en winter | de winter* | fr hiver | es invierno | it inverno | pt inverno | nl winter",
+    ),
     (
         "mandatory",
-        "mandatory compulsory required obligatory pflicht vorgeschrieben obligatoire obligatori*",
-        "optional voluntary freiwillig* facultatif voluntari*",
+        "en mandatory compulsory required obligatory | de pflicht vorgeschrieben verpflichtend | fr obligatoire* | "
+        "es obligatori* | it obbligatori* | pt obrigatóri* | nl verplicht | pl obowiązkow*",
+        "en optional voluntary | de freiwillig* | fr facultati* | es voluntari* opcional* facultativ* | "
+        "it facoltativ* opzional* | pt facultativ* opcional* | nl vrijwillig optioneel | pl dobrowoln*",
     ),
-    ("newest", "newest latest newer neueste*", "oldest older älteste*"),
+    ("newest", "en newest latest newer | de neueste*", "en oldest older | de älteste*"),
     (
         "largest",
-        "largest biggest highest longest widest most größte* höchste* längste*",
-        "smallest lowest shortest narrowest least kleinste* niedrigste* kürzeste*",
+        "en largest biggest highest longest widest most | de größte* höchste* längste*",
+        "en smallest lowest shortest narrowest least | de kleinste* niedrigste* kürzeste*",
     ),
     (
         "add",
-        "add adds added adding hinzufüg* ajout* añad*",
-        "remove* removed removing delete* deleted entfern* lösch* supprim* elimin*",
+        "en add adds added adding | de hinzufüg* | fr ajout* | es añad* | it aggiung* | pt adicion* | nl toevoeg*",
+        "en remove* removed removing delete* deleted | de entfern* lösch* | fr supprim* | es elimin* | it rimuov* | "
+        "pt remov* | nl verwijder*",
     ),
-    ("win", "win wins won", "lose loses lost"),
-    ("import", "import* einfuhr", "export* ausfuhr"),
-    ("first", "first", "last final"),
+    ("win", "en win wins won", "en lose loses lost"),
+    ("import", "en import* | de einfuhr", "en export* | de ausfuhr"),
+    ("first", "en first", "en last final"),
     (
         "always",
-        "always immer toujours siempre sempre altijd zawsze всегда",
-        "never nie niemals jamais nunca mai nooit nigdy никогда",
+        "en always | de immer | fr toujours | es siempre | it sempre | pt sempre | nl altijd | pl zawsze | ru всегда",
+        "en never | de nie niemals | fr jamais | es nunca | it mai | pt nunca | nl nooit | pl nigdy | ru никогда",
     ),
     (
         "adult",
-        "adult* erwachsen* adulte* adulto*",
-        "child children kind kinder* enfant* niño* niña* bambin* criança* kinderen",
+        "en adult* | de erwachsen* | fr adulte* | es adulto* | it adult* | pt adulto* | nl volwassen* | pl dorosł*",
+        "en child children | de kind kinder* | fr enfant* | es niño* niña* | it bambin* | pt criança* | nl kind "
+        "kinderen | "
+        "pl dziec*",
     ),
-    ("success", "succeed* success*", "fail* failed failure*"),
+    ("success", "en succeed* success*", "en fail* failed failure*"),
 )
 
 # What a sentence claims of how many, how often and whether one may.
 _KINDS = (
     (
         "only",
-        "only solely exclusively nur ausschließlich seulement uniquement solo sólo solamente únicamente "
-        "soltanto somente apenas alleen "
-        "slechts tylko только 只 仅",
+        "en only solely exclusively | de nur ausschließlich | fr seulement uniquement | "
+        "es solo sólo solamente únicamente | it solo soltanto solamente | pt só somente apenas | nl alleen slechts "
+        "enkel | "
+        "pl tylko wyłącznie | ru только | zh 只 仅",
     ),
     (
         "all",
-        "all every each everyone everybody always any anyone alle* jede* jeder immer tous toutes toujours "
-        "chaque todos todas siempre cada "
-        "tutti tutte sempre ogni alle elke ieder* wszyst* każd* все каждый 都 所有",
+        "en all every each everyone everybody always any anyone | de alle* jede* jeder immer | "
+        "fr tous toutes toujours chaque | es todos todas siempre cada | it tutti tutte sempre ogni | "
+        "pt todos todas sempre cada | nl alle elke ieder* altijd | pl wszyst* każd* zawsze | ru все каждый | "
+        "zh 都 所有",
     ),
     (
         "most",
-        "most mostly many some usually often generally partly several meist* viele einige oft "
-        "üblicherweise plupart certain* souvent "
-        "mayoría muchos algunos maggior* alcuni maioria alguns meeste sommige większość niektór* большинств* некотор*",
+        "en most mostly many some usually often generally partly several | de meist* viele einige oft "
+        "üblicherweise | "
+        "fr plupart certain* souvent | es mayoría muchos algunos | it maggior* alcuni | pt maioria alguns | "
+        "nl meeste sommige | pl większość niektór* | ru большинств* некотор*",
     ),
     (
         "must",
-        "must required obliged need needs muss müssen musst müsse doit doivent devez debe deben deve "
-        "devono devem moet moeten musi muszą "
-        "должен должн* обязан* kötelező 必须",
+        "en must required obliged need needs | de muss müssen musst müsse | fr doit doivent devez | es debe deben | "
+        "it deve devono | pt deve devem | nl moet moeten | pl musi muszą | "
+        "ru должен должн* обязан* | tr zorunlu | "
+        "zh 必须",
     ),
     (
         "may",
-        "may can could darf dürfen kann können peut peuvent pouvez puede pueden può possono pode podem mag "
-        "mogen kan kunnen może mogą "
-        "может могут можно 可以",
+        "en may can could | de darf dürfen kann können | fr peut peuvent pouvez | es puede pueden | it può possono | "
+        "pt pode podem | nl mag mogen kan kunnen | pl może mogą można | ru может могут можно | zh 可以",
     ),
     (
         "except",
-        "except excepting unless außer ausgenommen sauf hormis excepto salvo tranne eccetto exceto "
-        "behalve tenzij oprócz кроме 除",
+        "en except excepting unless | de außer ausgenommen | fr sauf hormis excepté | es excepto salvo | "
+        "it tranne eccetto salvo | pt exceto salvo | nl behalve tenzij | pl oprócz | ru кроме | zh 除",
     ),
-    ("cause", "because since weil denn porque perché poiché omdat ponieważ car потому 因为"),
+    (
+        "cause",
+        "en because since | de weil denn | fr parce car puisque | es porque | it perché poiché | pt porque | nl "
+        "omdat want | "
+        "pl ponieważ bo | ru потому | zh 因为",
+    ),
 )
 
-# Words of everyday texts, by what they mean: English, German, French, Spanish, Italian, Portuguese, Dutch, and in part
-# Polish and Russian. A row that is longer goes on in an indented line.
+# Words of everyday texts, by what they mean.
 _SAME = """
-owner owners eigentümer* inhaber* besitzer* propriétaire* propietari* proprietari* proprietári* eigenaar* właściciel*
-  владел*
-member members mitglied* membre* miembro* membri membro membros lid leden człon* член* участник*
-invitation invitations invite invites invited inviting einladung* einlad* invitation* invitaci* invit* convite*
-  uitnodig* zaprosz* приглаш*
-workspace arbeitsbereich* espace* espacio* spazio espaço* werkruimte przestrze*
-fee fees charge charges gebühr* frais tarif* tasa* cuota* tariff* taxa* kosten opłat* плат* beitrag* cotisation*
-cost costs price prices kostet kosten preis* coût* coûte* prix cuesta* precio* costa costo prezzo custa* preço* kost
-  prijs koszt* цен* сто*
-free kostenlos* gratis gratuit* umsonst unentgeltlich* gratuito* gratuita* bezpłat* бесплат*
-pay pays paid payment payments bezahl* zahl* payer paye* paie* paiement* pag* betaal* betal* płac* плат* опла*
-deadline deadlines frist* délai* plazo* scadenz* termine prazo* termijn* termin* срок*
-notice terminate termination cancel cancels cancelled cancellation kündig* résili* préavis cancel* rescis* disdett*
-  opzeg* wypowied* стор*
-writing written schriftlich* écrit* escrito* scritt* schriftelijk* pisemn* письмен*
-warranty guarantee garantie* garantía* garanzia garantia* gwarancj* гаранти*
-purchase purchased buy buys bought kauf* gekauft achat* achet* compra* acquist* comprar* koop* gekocht zakup* kup*
-  покуп*
-date datum date* fecha* data* daty дат*
-return returns returned returning rückgabe* zurückge* zurück retour* renvoy* rendre devol* devuel* reso restitu*
-  terug* geretourneerd zwro* возвр*
-customer customers client clients buyer buyers käufer* acheteur* comprador* acquirente koper* kunde* kundin* client*
-  cliente* clienti klant* klient* клиент* покупател*
-shipping delivery send sends sending sent versand* liefer* expédition* livraison* envío* envia* spedizion* consegn*
-  envio* verzend* wysył* достав*
-faulty defective defekt* mangelhaft* défectueu* defectuos* difettos* defeituos* wadliw*
-goods items item products product ware* artikel* produkt* article* marchandis* artículo* producto* mercanc* articol*
-  merce prodott* artigo* produto* товар*
-open opens opened opening öffnet öffnen geöffnet offen ouvert* ouvre* abre* abierto* apert* apre* aberto* geopend
-  otwart* откры*
-closed close closes geschlossen schließt fermé* ferme* cierra* cerrado* chius* chiude fechad* gesloten zamknię* закры*
-guest guests visitor visitors gast gäste gäst* besucher* invité* huésped* ospit*
-employee employees staff mitarbeiter* angestellt* beschäftigt* employé* salarié* emplead* dipendent* funcionári*
-  empregad* medewerker* pracown* сотрудник*
-manager managers boss supervisor vorgesetzt* chef* leiter* responsable* jefe* superior* responsabil* gerente*
-  leidinggevende* kierown* руковод*
-illness sick ill krank* krankheit* malad* enferm* malatti* malat* doente* doença* ziek* chor* болезн* болен
-doctor physician arzt* ärzt* médecin* médic* medic* medico* arts lekar* врач*
-report reports reported melde* meld* signal* déclar* inform* notific* comunic* avis* melden zgłos* сообщ*
-child children kind kinder* enfant* niño* niña* bambin* criança* kinderen dziec* дет*
-fine fines penalty strafe* bußgeld* mahngebühr* amende* multa* boete* kar* штраф*
-library bibliothek* bücherei* bibliothèque* biblioteca* bibliotheek biblioteki библиотек*
-book books buch bücher* livre* libro* libri livro* boek* książ* книг*
-gym fitnessstudio* salle gimnasio* palestra academia sportschool siłown*
-week weekday weekdays werktag* wochentag* semaine laborable* feriali úteis werkdag*
-weekend weekends wochenende* wochenend* fin-de-semaine finde weekeinde* weekendy выходн*
-limit limits grenze* begrenz* limite* límite* grens limiet* лимит* obergrenze*
-request requests call calls anfrag* aufruf* requête* appel* solicitud* petici* llamad* richiest* chiamat* pedido*
-  chamad* verzoek* aanvra* żądan* запрос*
-minute minutes minuten minuto* minuti minuut
-search searches such* recherch* búsqueda* buscar* ricerc* pesquis* zoek* wyszuk* поиск*
-step steps schritt* étape* paso* passo passi passos stap* krok* шаг*
-repeat repeated retry retries tries wiederhol* versuch* répét* essai* tentativ* repet* intent* ripet* herhaal* poging*
-  powt* повтор*
-pause break pausen pause* pausa* pauze*
-change changes changed änder* änderung* modifi* cambi* cambia* modific* alter* mud* wijzig* zmien* измен*
-remove removes removed removing entfern* supprim* retir* elimin* quitar* rimuov* remov* verwijder* usun* удал*
-add adds added hinzufüg* ajout* añad* agreg* aggiung* adicion* toevoeg* dod* добав*
-transfer transfers transferred hand over übertrag* übergeb* transf* céder cede* ceder* trasfer* overdrag* przen*
-  переда*
-valid gültig* valable* valide* válid* valid* geldig* ważn* действ*
-expire expires expired expiry ablauf* abgelaufen läuft verfäll* expir* caduc* vence* scad* verlo* wygas* истек*
-plan plans tarif* abonnement* plan* piano piani plano*
-office büro* bureau* oficina* ufficio escritório* kantoor* biur* офис*
-phone telephone call telefon* téléphone* teléfono* telefono telefone telefoon* телефон*
-key keys schlüssel* clé* clef* llave* chiav* chave* sleutel* klucz* ключ*
-rent rental rents miete* location* loyer* alquiler* affitt* aluguel* renda huur* czynsz* wynaj* аренд*
-hall room saal raum räume zimmer salle* sala* zaal kamer* pokój* зал комнат*
-house building built build haus gebäude* gebaut bauen bâtiment* constru* edifici* costru* gebouw* zbudow* здани*
-  постро*
-bridge brücke* pont* puente* ponte* brug* most* мост*
-mountain berg* montagne* montaña* montagna* montanha* góra* гора*
-city town stadt städte ville* ciudad* città cidade* stad steden miast* город*
-river fluss* flüsse fleuve* rivière* río* fiume* rio* rivier* rzek* река*
-country countries land länder* pays país* paese* kraj* стран*
-year annual annually jährlich* annuel* anual* annuo* annual* jaarlijks* roczn* ежегодн*
-month monthly monatlich* mensuel* mensual* mensil* mensal* maandelijks* miesięczn* ежемесячн*
-training course courses schulung* weiterbildung* kurs* formation* cours formaci* curso* formazion* corso corsi cursus*
-  szkolen* курс*
-budget budgets budget* presupuest* orçament* бюджет*
-conference conferences konferenz* conférence* conferencia* conferenz* conferên* konferencj* конференц*
-approve approves approved genehmig* approuv* aprueb* aprob* approv* aprov* goedkeur* goedgekeurd zatwierdz* одобр*
-injury injuries verletzung* blessure* lesión* infortun* lesão* blessure* kontuzj* травм*
-holiday holidays feiertag* urlaub* ferie* férié* fest* vacaciones feriad* feriad* vakantie* feestdag* święt* праздник*
-vote votes stimme* abstimm* votes* voto* stem* głos* голос*
-password passwords passwort* kennwort* contraseña* passe wachtwoord* senha* hasł* парол*
-account accounts konto* konten compte* cuenta* conto account* conta* rekening* kont* счет*
-user users benutz* nutzer* utilisateur* usuari* utent* utilizador* gebruiker* użytkown* пользовател*
-file files datei* fichier* archivo* fichero* arquivo* ficheiro* bestand* plik* файл*
-document documents dokument* document* documento* documenti документ*
-server servers server* serveur* servidor*
-data daten données datos dati dados gegevens dane данн*
-people persons person personen personne* persona* persone pessoa* mensen osób люд* человек*
-seat seats place places platz plätze bietet sitz* siège* asiento* posti lugar* plaats* miejsc* мест*
-evening evenings abend* soir* soirée* noche* sera serata noite* avond* wieczor* вечер*
-start starts begin begins beginn* begint commence* empieza* comienz* inizi* começ* start* rozpocz* начин*
-end ends endet ende* finit fin termin* finisce acab* eindig* einde kończ* оконч*
-now today heute aujourd'hui hoy oggi hoje vandaag dziś сегодня
-immediately once sofort* immédiatement inmediatamente immediat* subito imediatamente onmiddellijk natychmiast
-  немедленно
-stay stays remain remains bleib* rest* quedan permanec* rimang* ficam blijv* pozost* остаются
-receive receives get gets erhält erhalten bekomm* reçoi* recev* recib* ricev* receb* krijg* ontvang* otrzym* получ*
-late overdue delayed verspätet* spät* überfällig* retard* atras* ritard* laat spóźni* просроч* опозд*
-desk counter schalter guichet* mostrador* sportell* balcão* balie*
-claim claims reklamation* anspruch* réclamation* reclama* reclam* klacht* reklamacj* претенз*
-service servicestelle* kundendienst* servicio* servizio* serviço* dienst* сервис*
-everyone everybody anyone jeder* alle tous chacun todos tutti iedereen каждый
-law rule rules regel* vorschrift* règle* norma* regla* regola* regra* regel* zasad* правил*
-bank banks bank* banque* banco* banca*
-water wasser* eau agua acqua água wod* вода
-car cars vehicle vehicles auto autos fahrzeug* wagen voiture* véhicule* coche* auto macchina carro* samoch* автомобил*
-school schools schule* école* escuela* scuol* escola* szkoł* школ*
-teacher teachers lehrer* enseignant* profesor* insegnant* professor* leraar* nauczyciel* учител*
-name names namens namen nom nombre* nome* naam imię имя
+en owner owners | de eigentümer* inhaber* besitzer* | fr propriétaire* | es propietari* | it proprietari* | pt
+  proprietári* | nl eigenaar* | pl właściciel* | ru владел*
+en member members | de mitglied* | fr membre* | es miembro* | it membri membro | pt membro membros | nl lid leden | pl
+  człon* | ru член* участник*
+en invitation invitations invite invites invited inviting | de einladung* einlad* | fr invit* | es invit* | it invit*
+  | pt convite* | nl uitnodig* | pl zaprosz* | ru приглаш*
+en workspace | de arbeitsbereich* | fr espace* | es espacio* | it spazio | pt espaço* | nl werkruimte | pl przestrze*
+en fee fees charge charges charged | de gebühr* beitrag* entgelt* | fr frais cotisation* redevance* | es tasa* cuota*
+  tarifa* | it tariff* quota | pt taxa* tarifa* | nl toeslag vergoeding | pl opłat* | ru плат*
+en cost costs price prices | de kostet kosten preis* | fr coût* coûte* prix tarif* | es cuesta* precio* cost* | it
+  costa costo costano prezzo | pt custa* preço* custo* | nl kost kosten prijs | pl koszt* cen* | ru цен* сто*
+en free | de kostenlos* gratis umsonst unentgeltlich* kostenfrei* | fr gratuit* | es gratis gratuit* | it gratis
+  gratuit* | pt gratis grátis gratuit* | nl gratis kosteloos | pl bezpłat* darmow* | ru бесплат*
+en pay pays paid payment payments | de bezahl* zahl* | fr payer paye* paie* paiement* règle* verse* | es pag* | it
+  pag* | pt pag* | nl betaal* betal* | pl płac* zapłac* | ru плат* опла*
+en deadline deadlines | de frist* | fr délai* | es plazo* | it scadenz* termine | pt prazo* | nl termijn* | pl termin*
+  | ru срок*
+en notice terminate termination cancel cancels cancelled cancellation cancellations | de kündig* stornier* storno*
+  absag* | fr résili* préavis annul* | es cancel* rescis* antelación | it disdett* disdire annull* cancell* | pt
+  cancel* rescis* | nl opzeg* annul* | pl wypowied* anulow* odwoł* | ru стор* отмен*
+en writing written | de schriftlich* | fr écrit* | es escrito* | it scritt* | pt escrit* | nl schriftelijk* | pl
+  pisemn* | ru письмен*
+en warranty guarantee | de garantie* | fr garantie* | es garantía* | it garanzia | pt garantia* | nl garantie* | pl
+  gwarancj* | ru гаранти*
+en purchase purchased buy buys bought | de kauf* gekauft | fr achat* achet* | es compra* | it acquist* compr* | pt
+  compra* | nl koop* gekocht kopen | pl zakup* kup* | ru покуп*
+en date | de datum | fr date* | es fecha* | it data | pt data | nl datum | pl dat* | ru дат*
+en return returns returned returning | de rückgabe* zurückge* zurück rückversand* | fr retour* renvoy* rendre rendu* |
+  es devol* devuel* | it reso resi restitu* | pt devol* | nl terug* geretourneerd retour* | pl zwro* zwrac* | ru
+  возвр*
+en customer customers client clients buyer buyers | de käufer* kunde* kundin* | fr acheteur* client* | es comprador*
+  cliente* | it acquirente client* | pt cliente* comprador* | nl koper* klant* | pl klient* | ru клиент* покупател*
+en shipping delivery deliver delivers delivered send sends sending sent ship ships shipped | de versand* liefer*
+  versend* | fr expédi* livr* | es envío* envia* entrega* | it spedi* consegn* | pt envio* envia* entrega* | nl
+  verzend* bezorg* lever* | pl wysył* dostaw* | ru достав*
+en faulty defective | de defekt* mangelhaft* | fr défectueu* | es defectuos* | it difettos* | pt defeituos* | nl
+  defect* | pl wadliw*
+en goods items item items product products | de ware* artikel* produkt* | fr article* marchandis* produit* | es
+  artículo* producto* mercanc* | it articol* merce prodott* | pt artigo* produto* | nl artikel* product* | pl towar*
+  produkt* | ru товар*
+en open opens opened opening | de öffnet öffnen geöffnet offen | fr ouvert* ouvre* ouvr* | es abre* abrir* abierto*
+  abiert* apert* | it apre* aprono apert* | pt abert* abre* abrem funciona* | nl open geopend opent | pl otwart*
+  czynn* | ru откры*
+en closed close closes | de geschlossen schließt | fr fermé* ferme* fermeture | es cierra* cerrado* cerrad* | it
+  chius* chiude* | pt fechad* fecha | nl gesloten sluit | pl zamknię* nieczynn* | ru закры*
+en guest guests visitor visitors | de gast gäste gäst* besucher* | fr invité* visiteur* | es huésped* visitante* | it
+  ospit* visitator* | pt hóspede* visitante* | nl gast gasten bezoeker* | pl gość goście gości*
+en employee employees staff | de mitarbeiter* angestellt* beschäftigt* | fr employé* salarié* personnel | es emplead*
+  | it dipendent* | pt funcionári* empregad* | nl medewerker* | pl pracown* | ru сотрудник*
+en manager managers boss supervisor | de vorgesetzt* chef* leiter* | fr responsable* chef* | es jefe* superior* | it
+  responsabil* capo | pt gerente* chefe* | nl leidinggevende* | pl kierown* | ru руковод*
+en illness sick ill | de krank* krankheit* | fr malad* | es enferm* | it malat* | pt doente* doença* | nl ziek* | pl
+  chor* | ru болезн* болен
+en doctor physician | de arzt* ärzt* | fr médecin* | es médic* | it medic* | pt médic* | nl arts | pl lekar* | ru
+  врач*
+en report reports reported register notify | de melde* meld* gemeldet anmeld* angemeldet | fr signal* déclar* | es
+  notific* inform* | it notific* comunic* | pt comunic* avis* | nl melden gemeld | pl zgłos* zgłasz* | ru сообщ*
+en child children | de kind kinder* | fr enfant* | es niño* niña* | it bambin* | pt criança* | nl kind kinderen | pl
+  dziec* | ru дет*
+en fine fines penalty | de strafe* bußgeld* mahngebühr* | fr amende* | es multa* | it multa | pt multa* | nl boete* |
+  pl kara kary karę | ru штраф*
+en library libraries | de bibliothek* bücherei* | fr bibliothèque* | es biblioteca* | it bibliotec* | pt biblioteca* |
+  nl bibliotheek* | pl bibliotek* | ru библиотек*
+en book books | de buch bücher* | fr livre* | es libro* | it libro libri | pt livro* | nl boek boeken | pl książ* | ru
+  книг*
+en gym | de fitnessstudio* | fr gymnase* | es gimnasio* | it palestra | pt academia | nl sportschool | pl siłown*
+en weekday weekdays workday* | de werktag* wochentag* | fr ouvrable* | es laborable* | it feriali lavorativ* | pt
+  úteis | nl werkdag* doordeweeks* | pl robocz*
+en weekend weekends | de wochenende* wochenend* | fr week-end* | es finde | it weekend | pt fim-de-semana | nl
+  weekeinde* weekend* | pl weekend* | ru выходн*
+en limit limits | de grenze* begrenz* obergrenze* | fr limite* | es límite* | it limit* | pt limite* | nl grens
+  limiet* | pl limit* | ru лимит*
+en request requests call calls | de anfrag* aufruf* | fr requête* appel* demande* | es solicitud* petici* llamad* | it
+  richiest* chiamat* | pt pedido* chamad* | nl verzoek* aanvra* | pl żądan* | ru запрос*
+en minute minutes | de minute minuten | fr minute minutes | es minuto* | it minut* | pt minuto* | nl minuut minuten
+en search searches | de such* | fr recherch* | es búsqueda* buscar* | it ricerc* | pt pesquis* | nl zoek* | pl wyszuk*
+  | ru поиск*
+en step steps | de schritt* | fr étape* | es paso pasos | it passo passi | pt passo passos | nl stap* | pl krok* | ru
+  шаг*
+en repeat repeated retry retries tries | de wiederhol* versuch* | fr répét* essai* tentativ* | es repet* intent* | it
+  ripet* tentativ* | pt repet* tentativ* | nl herhaal* poging* | pl powt* | ru повтор*
+en pause break | de pause pausen | fr pause* | es pausa* | it pausa pause | pt pausa* | nl pauze*
+en change changes changed | de änder* | fr modifi* chang* | es cambi* modific* | it cambi* modific* | pt alter* mud* |
+  nl wijzig* | pl zmien* zmian* | ru измен*
+en remove removes removed removing | de entfern* | fr supprim* retir* | es elimin* quitar* | it rimuov* | pt remov* |
+  nl verwijder* | pl usun* | ru удал*
+en add adds added | de hinzufüg* | fr ajout* | es añad* agreg* | it aggiung* | pt adicion* | nl toevoeg* | pl dod* |
+  ru добав*
+en transfer transfers transferred hand over | de übertrag* übergeb* | fr transf* céder cède* | es ceder* transf* | it
+  trasfer* | pt transf* | nl overdrag* | pl przen* | ru переда*
+en valid | de gültig* | fr valable* valide* | es válid* | it valid* | pt válid* | nl geldig* | pl ważn* | ru действ*
+en expire expires expired expiry | de ablauf* abgelaufen läuft verfäll* | fr expir* | es caduc* vence* | it scad* | pt
+  expir* | nl verlo* | pl wygas* | ru истек*
+en plan plans | de tarif* | fr abonnement* forfait* | es plan planes | it piano piani | pt plano* | nl abonnement* |
+  pl plan*
+en office | de büro* | fr bureau* | es oficina* | it ufficio uffici | pt escritório* | nl kantoor* | pl biur* | ru
+  офис*
+en phone telephone call | de telefon* | fr téléphon* | es teléfono* | it telefon* | pt telefon* | nl telefoon* | pl
+  telefon* | ru телефон*
+en key keys | de schlüssel* | fr clé* clef* | es llave* | it chiav* | pt chave* | nl sleutel* | pl klucz* | ru ключ*
+en rent rental rents hire | de miete* miet* | fr location* loyer* lou* | es alquil* | it affitt* nolegg* | pt alug*
+  renda | nl huur* huren | pl czynsz* wynaj* | ru аренд*
+en hall room rooms | de saal raum räume zimmer | fr salle* chambre* | es sala* habitaci* | it sala sale camer* | pt
+  sala* quarto* | nl zaal kamer* | pl pokój* pokoj* sala sali | ru зал комнат*
+en house building built build | de haus gebäude* gebaut bauen | fr bâtiment* maison* constru* | es edifici* constru* |
+  it edifici* costru* | pt edifíci* constru* | nl gebouw* huis | pl zbudow* budyn* | ru здани* постро*
+en bridge | de brücke* | fr pont* | es puente* | it ponte* | pt ponte* | nl brug* | pl most mostu | ru мост*
+en mountain | de berg* | fr montagne* | es montaña* | it montagna* | pt montanha* | nl berg* | pl góra* | ru гора*
+en city town | de stadt städte | fr ville* | es ciudad* | it città | pt cidade* | nl stad steden | pl miast* | ru
+  город*
+en river | de fluss* flüsse | fr fleuve* rivière* | es río* | it fiume* | pt rio rios | nl rivier* | pl rzek* | ru
+  река*
+en country countries | de land länder* | fr pays | es país* | it paese* | pt país* | nl land landen | pl kraj* | ru
+  стран*
+en year annual annually yearly | de jährlich* jahr* | fr annuel* | es anual* | it annu* | pt anual* | nl jaarlijks* |
+  pl roczn* | ru ежегодн*
+en month monthly | de monatlich* | fr mensuel* | es mensual* | it mensil* | pt mensal* | nl maandelijks* | pl
+  miesięczn* | ru ежемесячн*
+en training course courses | de schulung* weiterbildung* kurs* | fr formation* cours | es formaci* curso* | it
+  formazion* corso corsi | pt curso* | nl cursus* | pl szkolen* kurs* | ru курс*
+en budget budgets | de budget* | fr budget* | es presupuest* | it budget | pt orçament* | nl budget* | pl budżet* | ru
+  бюджет*
+en conference conferences | de konferenz* | fr conférence* | es conferencia* | it conferenz* | pt conferên* | nl
+  conferentie* | pl konferencj* | ru конференц*
+en approve approves approved approval | de genehmig* | fr approuv* | es aprueb* aprob* | it approv* | pt aprov* | nl
+  goedkeur* goedgekeurd | pl zatwierdz* | ru одобр*
+en injury injuries | de verletzung* | fr blessure* | es lesión* | it infortun* | pt lesão* | nl blessure* | pl
+  kontuzj* | ru травм*
+en holiday holidays | de feiertag* urlaub* | fr férié* vacances | es vacaciones festivo* | it ferie festiv* | pt
+  feriad* férias | nl vakantie* feestdag* | pl święt* urlop* | ru праздник*
+en vote votes | de stimme* abstimm* | fr vote* | es voto* | it voto voti | pt voto* | nl stem* | pl głos* | ru голос*
+en password passwords | de passwort* kennwort* | fr passe | es contraseña* | it password | pt senha* | nl wachtwoord*
+  | pl hasł* | ru парол*
+en account accounts | de konto* konten | fr compte* | es cuenta* | it conto account | pt conta* | nl account*
+  rekening* | pl kont* | ru счет*
+en user users | de benutz* nutzer* | fr utilisateur* | es usuari* | it utent* | pt utilizador* usuári* | nl gebruiker*
+  | pl użytkown* | ru пользовател*
+en use uses used | de benutz* nutz* verwend* | fr utilis* | es usar usa usan utiliz* uso | it usare usa usano utilizz*
+  | pt usar usa usam utiliz* | nl gebruik* | pl używ* korzyst* | ru использ*
+en file files | de datei* | fr fichier* | es archivo* fichero* | it file | pt arquivo* ficheiro* | nl bestand* | pl
+  plik* | ru файл*
+en document documents | de dokument* | fr document* | es documento* | it document* | pt documento* | nl document* | pl
+  dokument* | ru документ*
+en server servers | de server* | fr serveur* | es servidor* | it server | pt servidor* | nl server* | pl serwer*
+en data | de daten | fr donnée données | es datos | it dati | pt dados | nl gegevens | pl dane danych | ru данн*
+en people persons person | de person* leute | fr personne* gens | es persona* gente | it person* | pt pessoa* gente |
+  nl mensen persoon personen | pl osób osoby osoba osobę | ru люд* человек*
+en seat seats place places capacity seated | de platz plätze bietet sitz* | fr place places siège* capacité | es
+  asiento* plaza* capacidad aforo | it posto posti | pt lugar* | nl plaats* | pl miejsc* | ru мест*
+en evening evenings | de abend* | fr soir* | es noche* | it sera serata | pt noite* | nl avond* | pl wieczor* | ru
+  вечер*
+en start starts begin begins | de beginn* | fr commence* début* | es empieza* comienz* | it inizi* | pt começ* | nl
+  begint | pl rozpocz* | ru начин*
+en end ends | de endet ende* | fr finit fin termin* | es termin* | it finisce | pt acab* | nl eindig* einde | pl
+  kończ* | ru оконч*
+en now today | de heute | fr aujourd'hui | es hoy | it oggi | pt hoje | nl vandaag | pl dziś | ru сегодня
+en immediately once | de sofort* | fr immédiat* | es inmediat* | it immediat* subito | pt imediat* | nl onmiddellijk |
+  pl natychmiast | ru немедленно
+en stay stays remain remains | de bleib* | fr rest* | es quedan permanec* | it rimang* | pt ficam | nl blijv* | pl
+  pozost* | ru остаются
+en receive receives received get gets | de erhält erhalten bekomm* | fr reçoi* reçu* | es recib* | it ricev* | pt
+  receb* | nl krijg* ontvang* | pl otrzym* | ru получ*
+en late overdue delayed | de verspätet* spät* überfällig* | fr retard* | es atras* tarde retras* | it ritard* | pt
+  atras* | nl laat | pl spóźni* | ru просроч* опозд*
+en desk counter | de schalter | fr guichet* | es mostrador* | it sportell* | pt balcão* | nl balie*
+en claim claims | de reklamation* anspruch* | fr réclamation* | es reclama* | it reclam* | pt reclama* | nl klacht* |
+  pl reklamacj* | ru претенз*
+en service | de servicestelle* kundendienst* | fr service* | es servicio* | it servizio | pt serviço* | nl dienst* |
+  pl usług* | ru сервис*
+en everyone everybody anyone | de jeder* alle | fr tous chacun | es todos | it tutti | pt todos | nl iedereen | pl
+  każdy | ru каждый
+en law rule rules | de regel* vorschrift* | fr règle* règlement* | es norma* regla* | it regol* | pt regra* | nl
+  regel* | pl zasad* regulamin* | ru правил*
+en bank banks | de bank* | fr banque* | es banco* | it banca | pt banco* | nl bank* | pl bank* | ru банк*
+en water | de wasser* | fr eau eaux | es agua | it acqua | pt água | nl water | pl wod* | ru вода
+en car cars vehicle vehicles auto autos | de auto autos fahrzeug* wagen | fr voiture* véhicule* | es coche* vehículo*
+  | it auto macchina veicol* | pt carro* | nl auto auto's | pl samoch* | ru автомобил*
+en school schools | de schule* | fr école* | es escuela* | it scuol* | pt escola* | nl school scholen | pl szkoł* | ru
+  школ*
+en teacher teachers | de lehrer* | fr enseignant* | es profesor* | it insegnant* | pt professor* | nl leraar* | pl
+  nauczyciel* | ru учител*
+en name names | de name* | fr nom noms | es nombre* | it nome | pt nome* | nl naam | pl imię nazwa | ru имя
 """
 
 
-def _pairs() -> Iterable[tuple[str, str]]:
-    for name, one, other in _PAIRS:
-        yield name, one
-        yield f"-{name}", other
-
-
-_CONCEPTS = Words((row.split()[0], row) for row in _SAME.strip().replace("\n  ", " ").splitlines())
+_CONCEPTS = Words((row.split()[1], row) for row in _SAME.strip().replace("\n  ", " ").splitlines())
 _SIDES = [(Words([(name, one)]), Words([(name, other)])) for name, one, other in _PAIRS]
 _MODES = [(kind, Words([(kind, words)])) for kind, words in _KINDS]
+_WAYS = Words(
+    (
+        (
+            1,
+            "en to towards into for | de nach zum zur | fr vers pour | es hacia | it verso | nl naar | pl do | sv till",
+        ),
+        (
+            -1,
+            "en from leaves leave leaving departs | de von vom ab aus | fr depuis quitte | es desde | nl van vanaf "
+            "| sv från",
+        ),
+    )
+)
+_WITH = [name for name, _, _ in _PAIRS].index("with")
+# The pair of before and after.
+ORDER = frozenset({0})
 # The first pairs of opposites are no subjects of a sentence.
 _LOGIC = 4
-_PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
+# What makes a word its opposite, and how long the word has to be: "import" is no opposite of "port".
+_PREFIXES = {
+    "en": (("un", 4), ("non", 4), ("in", 5), ("im", 5), ("ir", 5), ("il", 5), ("dis", 5)),
+    "de": (("un", 4), ("in", 5), ("ir", 5)),
+    "fr": (("in", 4), ("im", 5), ("ir", 5), ("non", 4)),
+    "es": (("in", 5), ("im", 5), ("ir", 5), ("des", 5)),
+    "it": (("in", 5), ("im", 5), ("ir", 5), ("s", 6)),
+    "pt": (("in", 5), ("im", 5), ("ir", 5), ("des", 5)),
+    "nl": (("on", 4),),
+    "pl": (("nie", 3),),
+    "cs": (("ne", 3),),
+    "sk": (("ne", 3),),
+    "ru": (("не", 3),),
+    "uk": (("не", 3),),
+}
+
+_ANY_PREFIX = (*_PREFIXES["en"], ("ne", 5), ("nie", 5), ("не", 3))
 
 
-def concept(word: str) -> str | None:
-    """What a word means, as the first word of its row; None for one that is not in the table."""
-    return _CONCEPTS.get(word)
+def concept(word: str, language: str | None) -> str | None:
+    """What a folded word of a language means, as the English word of its row; None for one that is not known."""
+    return _CONCEPTS.get(word, language)
 
 
-def sides(words: Iterable[str]) -> dict[int, set[int]]:
+def sides(words: Iterable[str], language: str | None) -> dict[int, set[int]]:
     """Of each pair of opposites that the words have a side of: the sides."""
     found: dict[int, set[int]] = {}
     for word in set(words):
-        for place, side in _sides_of(word):
+        for place, side in _sides_of(word, language):
             found.setdefault(place, set()).add(side)
     return found
 
 
-@lru_cache(maxsize=4096)
-def _modes_of(word: str) -> frozenset[str]:
-    return frozenset(kind for kind, table in _MODES if table.get(word))
+def direction(word: str, language: str | None) -> int | None:
+    """1 for a word that says "to" before a place, -1 for "from"."""
+    return _WAYS.get(word, language)
+
+
+def lacks(words: Iterable[str], language: str | None) -> bool:
+    """Whether one of the words is "without"."""
+    return -1 in sides(words, language).get(_WITH, ())
 
 
 @lru_cache(maxsize=4096)
-def _sides_of(word: str) -> tuple[tuple[int, int], ...]:
+def _modes_of(word: str, language: str | None) -> frozenset[str]:
+    return frozenset(kind for kind, table in _MODES if table.get(word, language))
+
+
+@lru_cache(maxsize=4096)
+def _sides_of(word: str, language: str | None) -> tuple[tuple[int, int], ...]:
+    word = word.replace("-", "") if word.isascii() else word
     return tuple(
         (place, side)
         for place, pair in enumerate(_SIDES)
         for side, table in zip((1, -1), pair, strict=True)
-        if table.get(word)
+        if table.get(word, language)
     )
 
 
-def modes(words: Iterable[str]) -> set[str]:
+def modes(words: Iterable[str], language: str | None) -> set[str]:
     """Which of only, all, most, must, may, except and cause the words say."""
-    return {kind for word in set(words) for kind in _modes_of(word)}
+    return {kind for word in set(words) for kind in _modes_of(word, language)}
 
 
-def is_logic(word: str) -> bool:
+def is_logic(word: str, language: str | None) -> bool:
     """Whether a word is one of those that are compared on their own: only, must, before, at most."""
-    return bool(modes([word])) or any(place < _LOGIC for place in sides([word]))
+    return bool(_modes_of(word, language)) or any(place < _LOGIC for place, _ in _sides_of(word, language))
 
 
-def negated(word: str, others: set[str]) -> bool:
-    """Whether a word is one of the others with a "not" before it, or without the one that it has: insecure, "
-    "secure."""
-    return any(prefix + word in others or word.removeprefix(prefix) in others - {word} for prefix in _PREFIXES)
+def negated(word: str, others: set[str], language: str | None) -> bool:
+    """Whether a word is one of the others with a prefix that denies it, or without the one that it has: insecure."""
+    return any(
+        (len(word) >= least and prefix + word in others)
+        or (len(word) >= len(prefix) + least and word.removeprefix(prefix) in others - {word})
+        for prefix, least in _PREFIXES.get(language or "", _ANY_PREFIX)
+    )

@@ -9,10 +9,10 @@ from typing import Any
 from chatbot.rag.grounding.concepts import concept, modes, negated
 from chatbot.rag.grounding.notation.values import Value, opposed, same
 from chatbot.rag.grounding.statements import Statement
+from chatbot.rag.text.folding import fold
 
 # The part of the words from which two sentences are about the same thing.
 SAME_THING = 0.5
-_CAUSES = frozenset("because since weil denn porque perché poiché omdat ponieważ car".split())
 
 
 def contradicts(said: Statement, there: Statement, context: Statement) -> str | None:
@@ -23,11 +23,13 @@ def contradicts(said: Statement, there: Statement, context: Statement) -> str | 
         return "swapped"
     if any(not _names(name, there, context) for name in said.names):
         return "name"
-    return None
+    return "other name" if _is_of_another(said, there) else None
 
 
 def turns(said: Statement, there: Statement, context: Statement, other_language: bool) -> str | None:
     """What makes a sentence say the opposite of a claim, or less, though it is about the same."""
+    if _is_of_exception(said, there):
+        return None if _has_opposites(said, there) or said.denies != there.denies else "except"
     if _opposite(said, there):
         return "opposite"
     return _turned(said, there, context, other_language)
@@ -43,6 +45,10 @@ def _wrong_value(said: Statement, there: Statement, context: Statement) -> bool:
                 return True
             continue
         found = [other for other in known if same(value, other)]
+        if value.kind == "weekday" and not found:
+            # "At weekends" is what is said of Saturdays and Sundays.
+            days = [other for other in known if other.kind == "weekday" and other.readings <= value.readings]
+            found = days if frozenset().union(*(day.readings for day in days)) == value.readings else []
         if found and all(opposed(value, other) for other in found):
             return True
         if not found:
@@ -125,7 +131,8 @@ def _turned_range(said: Statement, there: Statement) -> bool:
 def _rival(value: Value, other: Value, said: Statement) -> bool:
     """Whether another value of the same kind is none that the claim names."""
     units = {value.unit, other.unit}
-    kin = value.kind == other.kind and (len(units) == 1 or "" in units or units == {"time", "months"})
+    counted = len(units) == 2 and (value.counts or other.counts)
+    kin = value.kind == other.kind and (len(units) == 1 or ("" in units and not counted) or units == {"time", "months"})
     return kin and not other.soft and not any(same(mine, other) for mine in said.values)
 
 
@@ -138,10 +145,30 @@ def _names(name: str, there: Statement, context: Statement) -> bool:
     return False
 
 
+def _is_of_exception(said: Statement, there: Statement) -> bool:
+    """Whether all values of a claim stand behind an "except" only: "every day, except Wednesday"."""
+    mine = [value for value in said.values if not value.soft]
+    if not mine or "except" not in there.modes or not there.around_but:
+        return False
+    before, behind = there.around_but
+    return all(_where(value, [behind]) and not _where(value, [before]) for value in mine)
+
+
+def _is_of_another(said: Statement, there: Statement) -> bool:
+    """Whether the sentence that has most of a claim says it of another thing: of the Birch room, not the Oak room."""
+    if len(there.sentences) < 2 or not said.named:
+        return False
+    most = max(there.sentences, key=lambda sentence: len(said.words.keys() & sentence.words.keys() - said.named.keys()))
+    others = {kind for name, kind in most.named.items() if name not in said.named}
+    return any(kind in others and name not in most.named for name, kind in said.named.items())
+
+
 def _opposite(said: Statement, there: Statement) -> bool:
     if any(not numbers <= there.ordered[word] for word, numbers in said.ordered.items() if word in there.ordered):
         return True
     if said.superlatives and there.language == "en" and not there.superlatives:
+        return True
+    if _is_other_price(said, there) or _is_other_way(said, there) or _is_non(said, there) or _is_non(there, said):
         return True
     parts = there.parts
     if len(parts) > 1:
@@ -150,9 +177,59 @@ def _opposite(said: Statement, there: Statement) -> bool:
         other = there.sides.get(pair, set())
         if len(mine) == len(other) == 1 and mine != other and said.denies == there.denies:
             return True
-    return any(word not in there.words and negated(word, set(there.words)) for word in said.words) and (
-        said.denies == there.denies
+    return _by_prefix(said, there) and _denies(said, there) == _denies(there, said)
+
+
+def _is_other_price(said: Statement, there: Statement) -> bool:
+    """Whether one is free, and the other, a single sentence about the same, has a price."""
+    if len(there.sentences) > 1 or _share(said, there) < SAME_THING:
+        return False
+    return said.payment | there.payment == {"free", "paid"} and len(said.payment) == len(there.payment) == 1
+
+
+def _is_other_way(said: Statement, there: Statement) -> bool:
+    """Whether one says "to" and the other only "from" of the same place."""
+    return any(way != there.ways.get(place, way) for place, way in said.ways.items())
+
+
+def _has_opposites(said: Statement, there: Statement) -> bool:
+    return any(mine != there.sides.get(pair, mine) for pair, mine in said.sides.items())
+
+
+def _by_prefix(said: Statement, there: Statement) -> bool:
+    """Whether a word of one is the other's with a prefix that denies it: unconfirmed, confirmed."""
+    others = set(there.words)
+    return any(word not in others and negated(word, others, there.language) for word in said.words)
+
+
+def _is_non(one: Statement, other: Statement) -> bool:
+    """Whether one says "non-members" and the other only "members"."""
+    denied = {word.removeprefix("non-") for word in one.raw if word.startswith("non-")}
+    return bool(denied & set(other.raw)) and not any(word.startswith("non-") for word in other.raw)
+
+
+def _denies(one: Statement, other: Statement) -> bool:
+    """Whether one denies what the other is about. What is said of something else besides may be denied: it has words
+    or values that the other lacks, and less of the other's than another part of the sentence."""
+    segments = one.segments
+    if not one.denies or len(segments) == 1:
+        return one.denies
+    shares = [_shares(segment, other) for segment in segments]
+    return any(
+        segment.denies and not (2 * share < max(shares) and _is_besides(segment, other))
+        for segment, share in zip(segments, shares, strict=True)
     )
+
+
+def _shares(one: Statement, other: Statement) -> int:
+    values = sum(any(same(mine, value) for value in other.values) for mine in one.values if not mine.soft)
+    return values + len(one.meanings & other.meanings)
+
+
+def _is_besides(one: Statement, other: Statement) -> bool:
+    """Whether a part of a sentence has more than another sentence, and no value of it."""
+    known = [any(same(mine, value) for value in other.values) for mine in one.values if not mine.soft]
+    return not any(known) and (bool(known) or bool(one.words.keys() - other.meanings))
 
 
 def _turned(said: Statement, there: Statement, context: Statement, other_language: bool) -> str | None:
@@ -164,16 +241,16 @@ def _turned(said: Statement, there: Statement, context: Statement, other_languag
     if "must" in mine and not said.denies and "may" in other and "must" not in other:
         return "must"
     about = _share(said, there)
-    denies = (
-        max(said.pieces, key=lambda piece: len(piece.words.keys() & there.words.keys())).denies
-        if len(said.pieces) > 1
-        else said.denies
+    opposed = _denies(said, there) != _denies(there, said)
+    # Not confirmed, unconfirmed; not open, closed; nothing to pay, free.
+    opposed = opposed and not (
+        _by_prefix(said, there) or _has_opposites(said, there) or (said.payment == {"free"} and "free" in there.payment)
     )
     if "only" in other - mine and not said.denies and not _keeps_only(said, there, other_language):
         return "only"
-    if denies != there.denies and (other_language or about >= SAME_THING) and not {"only", "except"} & (mine | other):
+    if opposed and (other_language or about >= SAME_THING) and not {"only", "except"} & (mine | other):
         return "not"
-    if denies != there.denies and "except" in mine & other:
+    if opposed and "except" in mine & other:
         return "not"
     if "except" in other and "except" not in mine and not said.around_but and about >= SAME_THING:
         return "except"
@@ -187,23 +264,27 @@ def _share(said: Statement, there: Statement) -> float:
 
 
 def _keeps_only(said: Statement, there: Statement, other_language: bool) -> bool:
-    """Whether a claim has what stands behind an "only": of "only administrators can" the administrators."""
+    """Whether a claim has what stands behind an "only": of "only administrators can" the administrators, and of
+    "only from 8 to 6" a time."""
+    limited = [value for part in there.segments if "only" in part.modes for value in part.values if not value.soft]
+    if limited and not any(same(mine, value) for mine in said.values for value in limited):
+        return False
     raw = there.raw
-    place = next((n for n, word in enumerate(raw) if "only" in modes([word])), len(raw))
+    place = next((n for n, word in enumerate(raw) if "only" in modes([word], there.language)), len(raw))
     behind = Statement(" ".join(raw[place + 1 : place + 5]), there.language)
     # "Only administrators can": its subject; "use only the supplied powder": one of two words.
     wanted = list(behind.words.items())[: 2 if place else 1]
     if other_language:
-        known = [meaning for _, word in wanted[:1] if (meaning := concept(word.casefold()))]
+        known = [meaning for _, word in wanted[:1] if (meaning := concept(fold(word), there.language))]
         return not known or f"={known[0]}" in said.meanings
     return not wanted or any(
-        stem in said.meanings or f"={concept(word.casefold())}" in said.meanings for stem, word in wanted
+        stem in said.meanings or f"={concept(fold(word), there.language)}" in said.meanings for stem, word in wanted
     )
 
 
 def _cause_is_there(said: Statement, there: Statement) -> bool:
     raw = said.raw
-    begin = next((n for n, word in enumerate(raw) if word in _CAUSES), None)
+    begin = next((n for n, word in enumerate(raw) if "cause" in modes([word], said.language)), None)
     if begin is None:
         return True
     cause = Statement(" ".join(raw[begin + 1 :]), said.language)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chatbot.rag.grounding.notation.number_words import SMALL
+from chatbot.rag.grounding.notation.number_words import ANY_NUMBER
 
 # The longest marker that is waited for, and the longest group of them.
 LONGEST = 60
@@ -154,8 +154,8 @@ def _numbers(text: str) -> Iterator[int]:
 
 def _titled(text: str, titles: Mapping[str, int]) -> int | None:
     """The number in "1: Title", "Title, 1" and "one"."""
-    if text in SMALL:
-        return SMALL[text] if text.isascii() and text.isalpha() else None
+    if text in ANY_NUMBER:
+        return ANY_NUMBER[text] if text.isascii() and text.isalpha() else None
     name = _NAMED.match(text)
     if (known := titles.get(text[name.end() :] if name else text)) is not None:
         return known

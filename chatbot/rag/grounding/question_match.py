@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 
+from chatbot.rag.grounding.concepts import lacks
 from chatbot.rag.grounding.critical_tokens import facts
+from chatbot.rag.grounding.negation import denies
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.folding import words_of
+from chatbot.rag.text.language_detection import likely_language
 
 # The cosine from which two questions are the same; with the very same words in another order a smaller one is enough.
 SAME = 0.9
@@ -20,9 +24,6 @@ _ASKS = re.compile(
     r"|wann|wo|wohin|woher|wer|wem|wen|wessen|warum|wieso|wie ?viele?|wie lange|wie oft|wie|welche[rsnm]?"
     r"|cuándo|dónde|quién(?:es)?|por qué|cuánt[oa]s?|cómo|cuál(?:es)?"
     r"|quand|où|qui|pourquoi|combien|comment|quel(?:le)?s?)\b"
-)
-_NOT = re.compile(
-    r"\b(?:not|never|no|without|cannot|nicht|kein\w*|nie|ohne|nunca|sin|jamais|sans|ne)\b|n['’]t\b|[不没無无]"
 )
 _NAME = re.compile(r"(?<=\s)[A-ZÀ-ÖØ-Þ][\w-]*")
 
@@ -38,10 +39,11 @@ def may_be_same(asked: str, written: str) -> bool:
     return _frame(asked) == _frame(written) and _named(asked, written) and _named(written, asked)
 
 
-def _frame(question: str) -> tuple[set[str], set[str], bool]:
-    """What asks, what has no synonym, and whether it says "not"."""
-    folded = question.casefold()
-    return set(_ASKS.findall(folded)), facts(question), bool(_NOT.search(folded))
+def _frame(question: str) -> tuple[set[str], set[object], bool, bool]:
+    """What asks, what has no synonym, and whether it says "not" or "without"."""
+    language = likely_language(question)
+    asks = set(_ASKS.findall(question.casefold()))
+    return asks, facts(question), denies(question, language), lacks(words_of(question), language)
 
 
 def _named(one: str, other: str) -> bool:

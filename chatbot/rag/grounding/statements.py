@@ -11,36 +11,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
-from chatbot.rag.grounding.concepts import concept, is_logic, modes, sides
-from chatbot.rag.grounding.notation.number_words import ARTICLES, SCALES, SMALL
+from chatbot.rag.grounding.concepts import concept, direction, is_logic, lacks, modes, sides
+from chatbot.rag.grounding.negation import denies, is_denial
+from chatbot.rag.grounding.notation.number_words import ARTICLES, is_number
 from chatbot.rag.grounding.notation.value_scanner import values
-from chatbot.rag.grounding.notation.value_words import HEDGES, MONTHS, ORDINALS, UNITS, WEEKDAYS
+from chatbot.rag.grounding.notation.value_words import HEDGES, MONEY, MONTHS, ORDINALS, UNITS, WEEKDAYS
 from chatbot.rag.grounding.notation.values import Value
+from chatbot.rag.grounding.notation.words import Words
 from chatbot.rag.text.content_words import content_words
+from chatbot.rag.text.folding import MARKS, UNSPACED, fold
 from chatbot.rag.text.language_detection import likely_language, little_words
 from chatbot.rag.text.sentences import units
 from chatbot.rag.text.stemming import terms_of
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_NOT = re.compile(
-    r"\b(?:not?|never|none|nobody|nothing|cannot|without|neither|nor|nicht|kein\w*|nie|niemals|niemand|ohne|nunca|jamás|sin|ningún|"
-    r"ninguna?|nadie|jamais|aucune?|personne|sans|ne|n|non|nessun[oa]?|senza|mai|não|nenhum\w*|sem|ninguém|niet|geen|"
-    r"nooit|zonder|niemand|bez|żaden|żadn\w*|не|нет|никогда|без|никто|değil|yok|inte|ikke|ej|δεν|μην|لا|ليس|नहीं)\b"
-    r"|n['’]t\b|[不没無无]|ません|ない|なし|않|없",
-    re.IGNORECASE,
+_LETTERS = f"[^\\W\\d_]+(?:[{MARKS}]+[^\\W\\d_]*)*"
+_WORD = re.compile(f"{_LETTERS}(?:['’-]{_LETTERS})*")
+_ANSWER = re.compile(
+    r"\s*+(?:yes|no|ja|nein|oui|non|sí|si|não|sim|nee|tak|nie|да|нет)(?:[,.:!]++|\s?[–-](?=\s))\s*+", re.IGNORECASE
 )
-_ANSWER = re.compile(r"\s*+(?:yes|no|ja|nein|oui|non|sí|si|não|sim|nee|tak|nie|да|нет)[,.:!–-]++\s*+", re.IGNORECASE)
-_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1780-\u17ff]")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _MARKUP = re.compile(r"\*\*|__|`|~~|^#{1,6} ", re.MULTILINE)
 # Where one thing ends that a sentence says: at a semicolon, a comma, a word that joins.
 _CLAUSE = re.compile(
-    r"[;,，、；。]|[.!?](?=\s)|(?<!\w)(?:and|while|whereas|but|however|though|und|während|aber|jedoch|sondern|et|tandis|mais|y|e|"
+    r"[;,，、；。]|[!?](?=\s)|(?<!\bno)\.(?=\s)|\.(?=\s\D)|(?<!\w)(?:and|while|whereas|but|however|though|und|während|aber|jedoch|sondern|et|tandis|mais|y|e|"
     r"mientras|pero|ma|mentre|mas|enquanto|en|maar|terwijl|i|ale|и|но|а|ve|ama)(?!\w)",
     re.IGNORECASE,
 )
 _PIECE = re.compile(
-    r"[;:,，、；。]|[.!?](?=\s)|(?<!\w)(?:and|while|whereas|but|however|before|after|which|who|because|since|although|und|während|"
+    r"[;:,，、；。]|[!?](?=\s)|(?<!\bno)\.(?=\s)|\.(?=\s\D)|(?<!\w)(?:and|while|whereas|but|however|before|after|which|who|because|since|although|und|während|"
     r"aber|bevor|nachdem|weil|et|mais|avant|après|qui|y|e|pero|antes|después|que|ma|prima|dopo|mas|en|maar|i|ale|и|но)(?!\w)",
     re.IGNORECASE,
 )
@@ -55,6 +55,10 @@ _BUT = re.compile(
     r"behalve|ale|oprócz|но|кроме)(?!\w)",
     re.IGNORECASE,
 )
+# l'entrée, dell'ordine, d'une
+_ELIDED = re.compile(
+    r"(?<!\w)(?:[cdjlmnst]|qu|jusqu|lorsqu|all|dall|dell|nell|sull|un|quest)['’](?=[^\W\d_]{2})", re.IGNORECASE
+)
 # An item of a list, a row of a table, "Branch: Pirna; Rent: 880".
 _RECORD = re.compile(r"\s*(?:[-*+•|]|\d+[.)]\s|[^:,.\n]{1,40}:\s)")
 _CAPITAL = re.compile(r"[A-ZÀ-ÖØ-ÞΑ-ΩА-ЯЁŁŚŻŹĆİŞĞ]")
@@ -64,7 +68,8 @@ _FILLERS = frozenset(
     according document documents passage passages source sources stated says said mention mentions following note
     please per within inside made make takes take given give gives go goes according able already also depends cannot
     being both nobody nothing nowhere neither either back whole
-    since until during originally however whichever whoever roughly approximately können könnt binnen sowie bereits
+    am pm since until during originally however whichever whoever roughly
+    approximately können könnt binnen sowie bereits
     """.split()
 )
 
@@ -77,15 +82,12 @@ _SUPERLATIVE = re.compile(r"[a-z]{3,}est|best|worst")
 _NO_SUPERLATIVES = frozenset(
     """
     interest request latest guest forest honest harvest invest contest protest suggest digest arrest modest priest
-    conquest quest crest chest earnest nest test manifest
+    conquest quest crest chest earnest nest test manifest northwest southwest midwest
     """.split()
 )
+# What counts elsewhere, and means something here.
+_ALSO_WORDS = frozenset("second may first march den".split())
 _SHORT_NOT = frozenset("don't doesn't isn't aren't can't won't cannot mustn't shouldn't n't don’t".split())
-
-
-def denies(text: str) -> bool:
-    """Whether there is a "not" in a text, in any of the languages that are known here."""
-    return bool(_NOT.search(text))
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,18 @@ class Statement:
     @cached_property
     def raw(self) -> list[str]:
         """All words as they are, folded."""
-        return [word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", self.plain))]
+        return [fold(_ELIDED.sub("", word)) for word in _WORD.findall(self.plain)]
 
     @cached_property
     def words(self) -> dict[str, str]:
         """The words that carry the meaning, by their stems: no numbers, no units of time, no fillers."""
         found: dict[str, str] = {}
         for match in _WORD.finditer(self.plain):
-            word = unicodedata.normalize("NFKC", match[0])
-            folded = word.casefold()
-            if folded in _FILLERS or folded in little_words(self.language) or _counts(folded) or is_logic(folded):
+            word = _ELIDED.sub("", unicodedata.normalize("NFKC", match[0]))
+            folded = fold(word)
+            if folded in _FILLERS or folded in little_words(self.language) or is_logic(folded, self.language):
                 continue
-            if _NOT.fullmatch(folded) or folded in _SHORT_NOT:
+            if _counts(folded, self.language) or is_denial(word, self.language) or folded in _SHORT_NOT:
                 continue
             if any(value.start <= match.start() < value.end for value in self.values):
                 continue
@@ -131,31 +133,53 @@ class Statement:
 
     @cached_property
     def meanings(self) -> set[str]:
-        """The stems, and what the words mean in any language."""
-        known = {concept(word) for word in self.raw}
-        return set(self.words) | {f"={meaning}" for meaning in known if meaning}
+        """The stems, also of what a hyphen parts, and what the words mean in any language."""
+        known = {concept(word, self.language) for word in self.raw}
+        # "We store tyres for 40 euros": it costs so much.
+        known |= {"cost", "pay", "fee"} if self.has_price else set()
+        compounds = {stem for word in self.raw for stem in joined(word, self.language)}
+        return set(self.words) | compounds | {f"={meaning}" for meaning in known if meaning}
 
     @cached_property
     def names(self) -> list[str]:
         """Words that are written with a capital inside a sentence; none in German, which writes all nouns so."""
         if self.language == "de":
             return []
-        return [word for word, first in _capitals(self.plain) if not first and not _counts(word.casefold())]
+        return [word for word, first in _capitals(self.plain) if not first and not _counts(fold(word), self.language)]
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """Names with the word behind them: of "the Oak room" that it is a room."""
+        inside = set(self.names)
+        pairs = pairwise(_WORD.findall(self.plain))
+        return {fold(name): kind for name, kind in pairs if name in inside and kind.islower()}
+
+    @cached_property
+    def ways(self) -> dict[str, set[int]]:
+        """Whether it goes to a place (1) or from it (-1), by the place's name."""
+        found: dict[str, set[int]] = {}
+        words = _WORD.findall(self.plain)
+        for at, word in enumerate(words):
+            way = direction(fold(word), self.language)
+            names = (name for name in words[at + 1 : at + 3] if way and _CAPITAL.match(name))
+            if way and (name := next(names, None)):
+                found.setdefault(fold(name), set()).add(way)
+        return found
 
     @cached_property
     def sides(self) -> dict[int, set[int]]:
-        return sides(self.raw)
+        return sides(self.raw, self.language)
 
     @cached_property
     def modes(self) -> set[str]:
-        return modes(self.raw)
+        return modes(self.raw, self.language)
 
     @cached_property
     def ordered(self) -> dict[str, set[int]]:
         """What is counted by an ordinal: of "second class" that the class is the second."""
         found: dict[str, set[int]] = {}
         for word, following in pairwise(self.raw):
-            if (number := ORDINALS.get(word)) and len(following) > 3:
+            if (number := ORDINALS.get(word, self.language)) and len(following) > 3:
                 found.setdefault(following[:5], set()).add(number)
         return found
 
@@ -173,12 +197,43 @@ class Statement:
 
     @cached_property
     def denies(self) -> bool:
-        return denies(self.plain)
+        return denies(self.plain, self.language)
+
+    def _inside_value(self, at: int) -> bool:
+        return _inside_figures(self.plain, at) or any(value.start < at < value.end for value in self.values)
+
+    @cached_property
+    def segments(self) -> list[Statement]:
+        """The text cut at each comma, semicolon and "and"; what has no word of its own goes with what is before it."""
+        parts: list[str] = []
+        edges = [m.start() for m in _CLAUSE.finditer(self.plain) if not self._inside_value(m.start())]
+        for begin, end in pairwise([0, *edges, len(self.plain)]):
+            if parts and not content_words(self.plain[begin:end]):
+                parts[-1] += self.plain[begin:end]
+            else:
+                parts.append(self.plain[begin:end])
+        return [Statement(part, self.language) for part in parts]
+
+    @cached_property
+    def has_price(self) -> bool:
+        """Whether there is an amount of money, and not of none."""
+        return any(value.unit in (*MONEY, "cent") and any(value.readings) for value in self.values)
+
+    @cached_property
+    def payment(self) -> set[str]:
+        """Whether something is to be paid, or is free: "paid", "free", both, or neither."""
+        known = {concept(word, self.language) for word in self.raw}
+        said = {"free"} if "free" in known else set()
+        if self.has_price:
+            said.add("paid")
+        elif known & {"pay", "cost", "fee"} and (self.denies or lacks(self.raw, self.language)):
+            said.add("free")
+        return said
 
     @cached_property
     def clauses(self) -> list[Statement]:
         """What the text says one after the other."""
-        return [Statement(part, self.language) for part in split_clauses(self.plain)]
+        return [Statement(part, self.language) for part in split_clauses(self.plain, self.language)]
 
     @cached_property
     def sentences(self) -> list[Statement]:
@@ -190,7 +245,7 @@ class Statement:
             if _PRONOUN.match(part) or _PRONOUN_INSIDE.search(part):
                 part = f"{head} {part}"
             else:
-                head = _head(part)
+                head = _head(part, self.language)
             found.append(Statement(part, self.language))
         return found
 
@@ -220,10 +275,16 @@ class Statement:
 
 def _stems(word: str, language: str | None) -> list[str]:
     """What is left of a word without its endings; nothing of a little word."""
+    word = _ELIDED.sub("", word)
     parts = content_words(word)
     if _UNSPACED.search(word):
         return sorted(parts)
     return terms_of(word, language or "en") if parts else []
+
+
+def joined(word: str, language: str | None) -> list[str]:
+    """The stem of a compound without its hyphens: north-west, northwest."""
+    return _stems(word.replace("-", ""), language) if "-" in word else []
 
 
 def read_claim(text: str) -> Statement:
@@ -231,12 +292,12 @@ def read_claim(text: str) -> Statement:
     return Statement(text, likely_language(text))
 
 
-def _counts(word: str) -> bool:
-    """Whether a word is a number, a unit, a month or a day: those are values."""
-    if word in SMALL or word in SCALES or word in ARTICLES:
+def _counts(word: str, language: str | None) -> bool:
+    """Whether a folded word is a number, a unit, a month or a day: those are values."""
+    if is_number(word, language) or ARTICLES.get(word, language):
         return True
-    tables = (UNITS, MONTHS, WEEKDAYS, ORDINALS, HEDGES)
-    return any(table.get(word) is not None for table in tables) and word not in ("second", "may", "first", "den")
+    tables: tuple[Words[Any], ...] = (UNITS, MONTHS, WEEKDAYS, ORDINALS, HEDGES)
+    return word not in _ALSO_WORDS and any(table.get(word, language) is not None for table in tables)
 
 
 def _capitals(text: str) -> Iterator[tuple[str, bool]]:
@@ -251,13 +312,13 @@ def _capitals(text: str) -> Iterator[tuple[str, bool]]:
         )
 
 
-def split_clauses(text: str) -> list[str]:
+def split_clauses(text: str, language: str | None) -> list[str]:
     """What a text says one after the other: its lines, and of a line of prose the parts that have values."""
     lines = [line for line in text.split("\n") if line.strip()]
-    return [part for line in lines for part in ([line] if _RECORD.match(line) else _parts(line))]
+    return [part for line in lines for part in ([line] if _RECORD.match(line) else _parts(line, language))]
 
 
-def _parts(line: str) -> list[str]:
+def _parts(line: str, language: str | None) -> list[str]:
     """The parts of a sentence, each with a value of its own. One without a subject of its own has that of the first:
     in "open from 6 am to 11 pm on weekdays and from 8 am on weekends" the second is open as well."""
     parts: list[str] = []
@@ -265,14 +326,14 @@ def _parts(line: str) -> list[str]:
     edges = [match.start() for match in _CLAUSE.finditer(line) if not _inside_figures(line, match.start())]
     for edge in [*edges, len(line)]:
         part = line[begin:edge]
-        if parts and not (_has_figures(part) and content_words(part)):
+        if parts and not (values(part, language) and content_words(part)):
             parts[-1] += part
         elif part.strip():
             parts.append(part)
         begin = edge
     head = ""
     for place, part in enumerate(parts):
-        own = _head(part)
+        own = _head(part, language)
         if _PRONOUN.match(part) or _PRONOUN_INSIDE.search(part[:SUBJECT]) or not _has_subject(own):
             parts[place] = f"{head} {part}"
         else:
@@ -280,18 +341,14 @@ def _parts(line: str) -> list[str]:
     return parts
 
 
-def _head(part: str) -> str:
+def _head(part: str, language: str | None) -> str:
     """What stands before the first value: a subject and what is said of it."""
-    found = values(part)
+    found = values(part, language)
     return part[: found[0].start] if found else part
 
 
 def _has_subject(text: str) -> bool:
     return any(len(word) > 3 or _UNSPACED.search(word) for word in content_words(text))
-
-
-def _has_figures(part: str) -> bool:
-    return bool(values(part))
 
 
 def _inside_figures(text: str, at: int) -> bool:

@@ -108,6 +108,35 @@ _LITTLE_WORDS = {
     "st": "ho hore tsa ba ke ea ya ka mme hape tse ha",
     "id": "yang dan di dari untuk dengan pada ini tidak dalam itu adalah akan atau ke juga oleh dapat sebagai bisa",
 }
+# More of them, by which a short text is told.
+_LITTLE_WORDS_OF_SHORT_TEXTS = {
+    "en": "after any are before during every most no only out per same some two under until up we without you your",
+    "de": "ab alle beim bis dann darf das dem den denen diese dieser dieses dürfen etwa falls gegen haben ihre "
+    "ihren jede jeden jeder kein keine keinen können man mehr muss müssen nur ohne pro sein seit sind unsere "
+    "unter vom vor wer werden wir zur zwischen",
+    "fr": "aucun avant après chaque chez dès doit dont en fait jusqu jusqu'à l n'est on pendant peut peuvent quand "
+    "sans sauf ses si sous tous tout toute toutes très vers vos votre y",
+    "es": "está están antes cada cual debe deben desde después durante hasta hay la las los más menos ni pueden "
+    "puede sin sólo tiene tienen todos todas usted y",
+    "it": "agli alle anche chi dalle dalla deve devono dopo entro fino gli il l meno ogni possono prima può quando "
+    "se senza solo sul sulla sugli stesso tra tranne tutti tutte",
+    "pt": "às está antes aos até cada com das depois deve devem e eles ou pelos pelas pode podem sem se são só "
+    "todos todas uma você",
+    "nl": "alleen alle bent binnen boven elke en hebben heeft hoogste hoogstens iedere kunnen mag minder moet "
+    "moeten na onder ons onze per ten tot u van vanaf voor wij zich zijn zonder",
+    "pl": "bez będzie być każdą każdy każda lub mogą może można musi nam nas nie pod przed przy są tylko tym u we "
+    "wszystkie za ze",
+}
+# And words that nearly every short text of a business has; they say something.
+_COMMON_WORDS = {
+    "en": "cost costs open free",
+    "de": "gibt kostet kosten liegt nichts",
+    "fr": "coûte coûtent ouvert prix rien",
+    "es": "cuesta días horas",
+    "it": "costa giorni",
+    "pt": "dia dias fecha horas",
+    "nl": "dag dagen gratis kost uur",
+}
 # Letters that hardly another language has: two words with them tell a text without little words.
 _TELLING = {
     "tr": "ğış",
@@ -127,7 +156,14 @@ _BY_WORD: dict[str, list[str]] = {}
 for _language, _words in _LITTLE_WORDS.items():
     for _word in set(_words.split()):
         _BY_WORD.setdefault(_word, []).append(_language)
-_LITTLE = {language: frozenset(words.split()) for language, words in _LITTLE_WORDS.items()}
+_LITTLE = {
+    language: frozenset(f"{words} {_LITTLE_WORDS_OF_SHORT_TEXTS.get(language, '')}".split())
+    for language, words in _LITTLE_WORDS.items()
+}
+_SHORT: dict[str, list[str]] = {}
+for _language, _all in _LITTLE.items():
+    for _word in {*_all, *_COMMON_WORDS.get(_language, "").split()}:
+        _SHORT.setdefault(_word, []).append(_language)
 
 
 def is_little_word(word: str) -> bool:
@@ -201,7 +237,9 @@ def likely_language(text: str) -> str | None:
     if script is not None:
         return script
     words = set(_WORD.findall(sample))
-    counts = Counter(language for word in words & _BY_WORD.keys() for language in _BY_WORD[word])
+    counts = Counter(language for word in words & _SHORT.keys() for language in _SHORT[word])
+    # Their letters tell those apart that have their little words in common.
+    counts += Counter({language: most for language, (most, _) in _by_letters(Counter(words)).items()})
     (best, most), (_, second) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
     return best if most > second else None
 

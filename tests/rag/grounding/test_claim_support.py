@@ -104,6 +104,106 @@ def test_claim_in_another_notation_or_language_has_support(text, claim, verified
     assert found.verified >= verified
 
 
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("Das Büro liegt links vom Eingang.", "Das Büro liegt rechts vom Eingang."),
+        ("The office lies in the north-west of the town.", "The office lies in the northeast of the town."),
+        ("The office lies northwest of the town.", "The office lies north-east of the town."),
+        ("Das Kind zahlt nichts.", "Der Erwachsene zahlt nichts."),
+    ],
+)
+def test_opposite_of_the_language_of_the_text_has_no_support(text, claim):
+    assert support(claim, passage(text, "Site")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("The office lies in the north-west of the town.", "The office lies in the northwest of the town."),
+        ("The office lies northwest of the town.", "The office lies north-west of the town."),
+        ("This page links to the form on the right.", "The page links to the form."),
+        ("Any kind of adult ticket is valid.", "Any kind of ticket for an adult is valid."),
+        ("The due date of the invoice is printed on it.", "The due date is printed on the invoice."),
+    ],
+)
+def test_word_that_is_an_opposite_in_another_language_refutes_nothing(text, claim):
+    found = support(claim, passage(text, "Site"))
+    assert found is not None
+    assert found.verified
+
+
+POOL = (
+    "The pool is open from 7 am to 9 pm on weekdays. On Saturdays and Sundays it opens at 9 am and closes at 6 pm. "
+    "Bikes cost 15 euros a day or 60 euros a week. Return postage is free for members; everyone else pays 5 euros. "
+    "Unpaid places are given away; a booking that is not confirmed by 10 am is released."
+)
+ROOMS = "The Oak room seats 12 people and has a projector. The Birch room seats 30 people; food is not allowed there."
+BUS = "The bus leaves Central Station every 40 minutes. Visitors have access from 8 am to 6 pm only."
+LEAVE = "Leave of three weeks needs the approval of the director; shorter leave is approved by the lead."
+LAUNDRY = "Die Waschküche darf werktags von 8 bis 20 Uhr benutzt werden, sonntags gar nicht."
+DAILY = "La piscina è aperta tutti i giorni dalle 9 alle 19, tranne il mercoledì."
+COURSE = "Der Kurs kostet 20 Euro. Wer nach Kursbeginn absagt, erhält nichts zurück. Anmeldung bis zum 15. September."
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        (POOL, "Bikes cost 60 euros a day."),
+        (POOL, "Non-members get free return postage."),
+        (POOL, "On Saturdays the pool opens at 7 am."),
+        (ROOMS, "Food is not allowed in the Oak room."),
+        (BUS, "The bus goes to Central Station every 40 minutes."),
+        (BUS, "Visitors have access at 9 pm."),
+        (LAUNDRY, "Sonntags darf die Waschküche benutzt werden."),
+        (DAILY, "La piscina è aperta il mercoledì."),
+        (COURSE, "Wer nach Kursbeginn absagt, erhält etwas zurück."),
+        (COURSE, "Anmeldung bis zum 15.10. möglich."),
+    ],
+)
+def test_claim_with_swapped_rate_place_way_or_exception_has_no_support(text, claim):
+    assert support(claim, passage(text, "Rules")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        (LEAVE, "Shorter leave is approved by the director."),
+        (POOL, "A bike is free."),
+        ("The order is confirmed when the fee is paid.", "The order is confirmed before the fee is paid."),
+    ],
+)
+def test_what_is_said_of_something_else_or_of_no_time_is_not_verified(text, claim):
+    found = support(claim, passage(text, "Rules"))
+    assert found is None or not found.verified
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        (POOL, "At weekends the pool opens at 9 am and closes at 6 pm."),
+        (POOL, "On Wednesdays the pool is open from 07:00 to 21:00."),
+        (POOL, "Bikes cost 60 euros per week."),
+        (POOL, "Unconfirmed bookings are released at 10 am."),
+        (POOL, "Members pay nothing for return postage, and bikes cost 15 euros a day."),
+        (LAUNDRY, "Die Waschküche darf werktags bis 20 Uhr benutzt werden."),
+        (DAILY, "La piscina non è aperta il mercoledì."),
+        (DAILY, "The pool is closed on Wednesday."),
+        (COURSE, "Anmeldung bis zum 15.9., wer absagt, erhält nichts zurück."),
+        ("L'entrée de l'hôtel coûte 12 €.", "À l'hôtel, une entrée coûte douze euros."),
+        ("La reserva se confirma al pagar el 30 %.", "La reserva se confirma al pagar un 30 por ciento."),
+        ("Cada leitor pode levar até cinco livros.", "Cada leitor pode levar no máximo 5 livros."),
+        ("U mag tien boeken lenen, voor hoogstens drie weken.", "U mag boeken lenen voor ten hoogste 21 dagen."),
+        (
+            "Termine sagt man spätestens 48 Stunden vor Beginn ab.",
+            "Termine sagt man mindestens zwei Tage vor Beginn ab.",
+        ),
+    ],
+)
+def test_claim_with_the_same_rate_days_or_denial_otherwise_said_has_support(text, claim):
+    assert support(claim, passage(text, "Rules")) is not None
+
+
 def test_two_passages_support_together_what_neither_says_alone():
     passages = {1: passage(GYM), 2: passage(SHIPPING)}
     claim = "Members pay 20 euros a month, and the customer pays return shipping unless the item is faulty"

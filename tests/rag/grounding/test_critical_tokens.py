@@ -13,7 +13,9 @@ from chatbot.rag.grounding.critical_tokens import facts, names
         ("It opens at nine.", "Es öffnet um 9."),
         ("on Monday", "montags"),
         ("in octubre", "October"),
-        ("1,000 users", "mille utilisateurs"),
+        ("1,000 users", "mille utilisateurs pour le site"),
+        ("half past five in the afternoon", "17:30"),
+        ("in two weeks", "in 14 days"),
         ("version 3.11", "Version 3.11."),
     ],
 )
@@ -22,7 +24,9 @@ def test_the_same_fact_is_the_same_in_every_language(one, other):
     assert facts(one)
 
 
-@pytest.mark.parametrize(("one", "other"), [("at nine", "at ten"), ("3.11", "3.1"), ("Monday", "Tuesday"), ("5", "50")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("at nine", "at ten"), ("3.11", "3.1"), ("Monday", "Tuesday"), ("5", "50"), ("ipv4", "ipv6")]
+)
 def test_different_facts_are_different(one, other):
     assert facts(one) != facts(other)
 

@@ -35,4 +35,6 @@ def test_another_name_number_or_asking_word_makes_another_question(asked: str, c
 def test_a_name_that_only_the_question_has_makes_another_question() -> None:
     assert not same_question("Do you ship to Norway?", "do you ship abroad?", 0.95)
     assert same_question("¿Cómo cambio mi contraseña?", "¿Cómo puedo cambiar mi contraseña?", 0.95)
+    assert not same_question("Can I return it without a receipt?", "Can I return it with a receipt?", 0.97)
+    assert not same_question("Kann ich ohne Bon umtauschen?", "Kann ich mit Bon umtauschen?", 0.97)
     assert not same_question("¿Cuándo cambio mi contraseña?", "¿Cómo cambio mi contraseña?", 0.95)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chatbot.rag.text.language_detection import language_of
+from chatbot.rag.text.language_detection import language_of, likely_language
 from tests.conftest import SHARED
 
 SENTENCES = {
@@ -94,3 +94,22 @@ def test_a_few_little_words_among_many_others_are_no_language():
 def test_a_technical_text_in_english_is_english():
     text = 'Set the flag a do no. Use it as in {"e": 1, "os": "linux", "com": 3} and then run the command on a host.'
     assert language_of(text) == "en"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Parking costs €5."),
+        ("de", "Das Kind zahlt nichts."),
+        ("de", "Hunde dürfen rein."),
+        ("fr", "Les chiens sont acceptés."),
+        ("es", "Las tiendas abren cada lunes."),
+        ("it", "Chi prenota prima può scegliere."),
+        ("nl", "Honden mogen niet naar binnen."),
+        ("pl", "Na parkingu można zostawiać rowery."),
+        ("pt", "Você pode cancelar sem custo."),
+        (None, "Zephyr 400"),
+    ],
+)
+def test_a_single_short_sentence_has_a_likely_language(language, text):
+    assert likely_language(text) == language

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+
+from chatbot.rag.text.folding import MARKS, fold
 
 # A longer number is a code: nobody counts so far.
 MAX_DIGITS = 18
@@ -15,13 +16,15 @@ _PHONE_DIGITS = 7
 _CHUNK = re.compile(r"\S+")
 _CJK_NUMERALS = "〇零一二三四五六七八九十百千万萬億亿两兩"
 _TOKEN = re.compile(
-    rf"\d++(?:[.,:'’/–-]\d++)*+|[{_CJK_NUMERALS}]++|(?:(?![{_CJK_NUMERALS}])[^\W\d_])++(?:\.\w(?=\.))?|[^\s]"
+    rf"\d++(?:[.,:'’/–٫٬-]\d++)*+|[{_CJK_NUMERALS}]++|(?:(?![{_CJK_NUMERALS}])[^\W\d_][{MARKS}]*+)++(?:\.\w(?=\.))?|[^\s]"
 )
 _LIST = re.compile(r"^[ \t]*(\d{1,3})[.)](?=\s)", re.MULTILINE)
 _DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})")
 _OUTER = "()[]{}<>.,;:!?\"'«»“”„*_`|"
+_ARABIC_SIGNS = str.maketrans({"٫": ".", "٬": ","})
 # Here a comma stands before decimals and a point between thousands.
 _DECIMAL_COMMA = frozenset("de fr es it pt nl pl ru tr sv da no fi cs el ro hu id uk vi".split())
+_DAY_POINT_MONTH = frozenset("de pl cs sk ru uk sv da no fi hu ro tr hr sl".split())
 _DECIMAL_POINT = frozenset("en zh ja ko th hi he".split())
 
 
@@ -58,9 +61,10 @@ def _tokens(text: str, start: int, end: int, lists: set[int]) -> Iterator[Token]
     for match in _TOKEN.finditer(text, start, end):
         kind = "sign"
         if match[0][0].isdigit():
-            # The 2 of OAuth2 is no number; the 400 of 400k is one.
-            named = match.start() > 0 and (text[match.start() - 1].isalpha() or text[match.start() - 1] == "_")
-            named = named and text[match.start() - 1].isascii()
+            # The 2 of OAuth2 is no number; the 400 of 400k is one, and the 30 of 8h30.
+            before = text[max(0, match.start() - 2) : match.start()]
+            named = before[-1:].isascii() and (before[-1:].isalpha() or before[-1:] == "_")
+            named = named and not (before[:1].isdigit() and before[1:] in ("h", "u"))
             kind = "name" if named else "list" if match.start() in lists else "figures"
         elif match[0][0].isalpha():
             kind = "word"
@@ -81,7 +85,8 @@ def _range_of(token: Token) -> Iterator[Token]:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    """A token as it is looked up: with the digits and the signs between them that English has."""
+    return fold(text).translate(_ARABIC_SIGNS)
 
 
 def _joined(tokens: list[Token]) -> Iterator[Token]:
@@ -142,6 +147,14 @@ def date_readings(word: str, language: str | None) -> set[tuple[int | None, int 
     one, other = int(first), int(middle)
     american = sign == "/" and language in (None, "en")
     return _days([(year, other, one), *([(year, one, other)] if american else [])])
+
+
+def day_and_month(word: str, language: str | None) -> set[tuple[int | None, int | None, int | None]]:
+    """The day that "15.9." names where a comma stands before decimals: the point behind it is no full stop alone."""
+    first, point, second = word.partition(".")
+    if language not in _DAY_POINT_MONTH or not (point and first.isdigit() and second.isdigit() and len(word) <= 5):
+        return set()
+    return {(None, m, d) for _, m, d in _days([(2000, int(second), int(first))])}
 
 
 def _days(dates: list[tuple[int, int, int]]) -> set[tuple[int | None, int | None, int | None]]:

@@ -6,37 +6,64 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from chatbot.rag.grounding.notation import value_words as vw
-from chatbot.rag.grounding.notation.figures import Token, date_readings, figures, tokens_of
-from chatbot.rag.grounding.notation.number_words import ARTICLES, CJK_DIGITS, SCALES, SMALL, read_cjk, read_words
+from chatbot.rag.grounding.notation.figures import Token, date_readings, day_and_month, figures, tokens_of
+from chatbot.rag.grounding.notation.number_words import (
+    ALSO_OTHER,
+    ARTICLES,
+    CJK_DIGITS,
+    NUMBERS,
+    SCALES,
+    Number,
+    read_cjk,
+    read_words,
+)
 from chatbot.rag.grounding.notation.values import Readings, Value
+from chatbot.rag.grounding.notation.words import Meaning, Words
+from chatbot.rag.text.language_detection import little_words
 
 MINUTES = 1_440
+NIGHT_ENDS = 360
 # Words that may stand between the parts of a date or a time: "9 de marzo de 2025", "in the afternoon".
 _OF = frozenset("of de del d do di des dell . , 'nin năm r g".split())
 _TO = frozenset(
-    "- – — ~ 〜 to bis à a al until till and und et y e tot do до ile den から 至 到 through through".split()
+    "- – — ~ 〜 to bis à au a al until till und and et y e en tot do до по ile den から 至 到 through às".split()
 )
-_PER = frozenset("/ per pro par por je".split())
+_PER = frozenset("/ per pro par por je the al alla del na za each every cada pro".split())
+# "por ciento", "pour cent"
+_HUNDREDTHS = frozenset("per por pour".split())
+_OF_A_HUNDRED = frozenset("cent cento ciento".split())
 _PAST = frozenset("past nach et after y over".split())
 _TO_HOUR = frozenset("to vor before moins menos meno voor".split())
-_QUARTER = frozenset("quarter viertel quart cuarto quarto kwart".split())
-_FLIPS = frozenset("no not nicht kein keine pas non nie niet не değil".split())
+_FLIPS = Words(
+    (
+        (
+            True,
+            "en no not | de nicht kein keine | fr pas non | es no | it non | pt não | nl niet | pl nie | ru не "
+            "| tr değil",
+        ),
+    )
+)
 _MORE = frozenset("more mehr más plus più mais longer".split())
-# What may stand between an hour and its half of the day.
-_LINKS = frozenset("in the at de la las del du da di dell della a o os am по na w i y por mañana".split())
+# So many words may stand between an hour and its half of the day.
+_LINK = 3
+_DAYS = frozenset(Fraction(day) for day in range(1, 32))
 _BREAKS = frozenset(". , ; : ! ? ( ) | 。 ， 、 ；".split())
 
 
+@lru_cache(maxsize=1_024)
 def values(text: str, language: str | None = None) -> tuple[Value, ...]:
-    """The values of a text in their order; `language` tells how its figures are grouped."""
+    """The values of a text in their order; its language tells what its words mean and how its figures are grouped."""
     return tuple(_Scan(tokens_of(text), language).all())
 
 
-def _turns(before: str, word: str) -> bool:
+def _turns(before: str, word: str, language: str | None) -> bool:
     """Whether the word before a bound makes it the opposite: "no more than", "au moins"."""
-    return before in _FLIPS or (before in vw.TURNED and word in ("moins", "menos", "plus", "mais", "más"))
+    return _FLIPS.get(before, language) is not None or (
+        before in vw.TURNED and word in ("moins", "menos", "plus", "mais", "más")
+    )
 
 
 class _Scan:
@@ -45,7 +72,6 @@ class _Scan:
     def __init__(self, tokens: Sequence[Token], language: str | None) -> None:
         self._tokens, self._language = tokens, language
         self._words = [token.word for token in tokens]
-        self._ends: dict[int, int] = {}
 
     def all(self) -> list[Value]:
         found: list[tuple[int, int, Value]] = []
@@ -83,17 +109,26 @@ class _Scan:
                 break
         bound, hedge = 0, ""
         for place, word in enumerate(before):
-            if (way := vw.BOUNDS.get(word)) is not None:
-                bound = -way if place and _turns(before[place - 1], word) else way
-            hedge = vw.HEDGES.get(word) or ("over" if word in _MORE and bound == 1 else hedge)
+            if (way := self._means(vw.BOUNDS, word)) is not None:
+                bound = -way if place and _turns(before[place - 1], word, self._language) else way
+            hedge = self._means(vw.HEDGES, word) or ("over" if word in _MORE and bound == 1 else hedge)
         for place, word in enumerate(self._words[end:last]):
             if word in _BREAKS:
                 break
             if place < 2 and not bound and self._words[end] in ("or", "oder", "ou", "o", "of", "maximum", "minimum"):
-                bound = vw.BOUNDS.get(word) or bound
-            if not bound and word in ("以上", "以降", "以内", "以下", "以前", "이상", "이하", "이내"):
-                bound = vw.BOUNDS.get(word) or 0
+                bound = self._means(vw.BOUNDS, word) or bound
+            if not bound:
+                bound = self._means(vw.BOUNDS_BEHIND, word) or 0
+        # "Until two days before" and "at most two days before": what comes last may be the first of either.
+        if bound < 0 and value.unit in ("time", "months") and self._is_before(end, last):
+            bound = 0
         return replace(value, bound=bound, hedge=hedge) if bound or hedge else value
+
+    def _is_before(self, end: int, last: int) -> bool:
+        return any(self._means(vw.BEFORE, word) is not None for word in self._words[end:last])
+
+    def _means(self, table: Words[Meaning], word: str) -> Meaning | None:
+        return table.get(word, self._language)
 
     def _word(self, at: int) -> str:
         return self._words[at] if 0 <= at < len(self._words) else ""
@@ -109,12 +144,12 @@ class _Scan:
             return [Value("code", frozenset({word}), token.start, token.end)], at + 1
         if token.kind == "list":
             return self._day_first(at)
-        if (minutes := vw.NOON.get(word)) is not None:
+        if (minutes := self._means(vw.NOON, word)) is not None:
             return [Value("time", frozenset({minutes % MINUTES}), token.start, token.end)], at + 1
         if (read := self._clock_words(at)) or (read := self._month_first(at)):
             return read
-        if (weekday := vw.WEEKDAYS.get(word)) is not None and word not in vw.SHORT_UNITS:
-            return [Value("weekday", frozenset({weekday}), token.start, token.end)], at + 1
+        if (weekday := self._means(vw.WEEKDAYS, word)) is not None and word not in vw.SHORT_UNITS:
+            return [Value("weekday", weekday, token.start, token.end)], at + 1
         if token.kind == "figures":
             return self._figures(at)
         return self._number_words(at) or self._ordinal_word(at)
@@ -122,20 +157,27 @@ class _Scan:
     def _clock_words(self, at: int) -> tuple[list[Value], int] | None:
         """half past five, halb sechs, quarter to six, half an hour."""
         word, following = self._word(at), self._word(at + 1)
-        if word in vw.HALF and following in (*ARTICLES, "hour", "stunde", "heure", "hora"):
-            skip = 1 if vw.UNITS.get(following) else 2
-            unit = vw.UNITS.get(self._word(at + skip))
+        if self._means(vw.HALF, word) and (
+            self._means(ARTICLES, following) or following in ("hour", "stunde", "heure", "hora")
+        ):
+            skip = 1 if self._means(vw.UNITS, following) else 2
+            unit = self._means(vw.UNITS, self._word(at + skip))
             if unit:
                 start, end = self._place(at, at + skip + 1)
                 reading = frozenset({Fraction(1, 2)})
                 return [Value("number", _times(reading, unit[1]), start, end, unit[0], reading)], at + skip + 1
-        if word in vw.HALF and (following in _PAST or self._hour(at + 1)):
+        if self._means(vw.HALF, word) and (following in _PAST or self._hour(at + 1)):
             hour = self._hour(at + 2 if following in _PAST else at + 1)
             if hour:
                 # German and Dutch name the hour that is half gone.
                 minutes = hour[0] * 60 + (30 if following in _PAST else -30)
                 return self._time(at, hour[1], minutes, sure=False)
-        if word in _QUARTER and following in _PAST | _TO_HOUR and (hour := self._hour(at + 2)):
+        if part := self._means(vw.PARTS_BEFORE_HOURS, word):
+            hour = self._hour(at + 1)
+            return (
+                self._time(at, hour[1] + 1, hour[0] * 60 + part, sure=False) if hour and self._clock(hour[1]) else None
+            )
+        if self._means(vw.QUARTERS, word) and following in _PAST | _TO_HOUR and (hour := self._hour(at + 2)):
             return self._time(at, hour[1], hour[0] * 60 + (15 if following in _PAST else -15), sure=False)
         return None
 
@@ -144,11 +186,16 @@ class _Scan:
             return None
         if self._tokens[at].kind == "figures" and self._words[at].isdigit() and int(self._words[at][:3]) <= 24:
             return int(self._words[at]), at + 1
-        number = SMALL.get(self._words[at])
-        return (number, at + 1) if number is not None and number <= 12 else None
+        number = self._means(NUMBERS, self._words[at])
+        return (int(number), at + 1) if number is not None and number <= 12 else None
+
+    def _clock(self, at: int) -> bool:
+        return self._means(vw.CLOCKS, self._word(at)) is not None
 
     def _time(self, at: int, after: int, minutes: int, sure: bool) -> tuple[list[Value], int]:
         half, after = self._half_of_day(at, after)
+        if half == "night":
+            half = "am" if minutes % 720 < NIGHT_ENDS else "pm"
         if half == "am":
             readings = {minutes % 720}
         elif half == "pm":
@@ -158,20 +205,32 @@ class _Scan:
         return [Value("time", frozenset(readings), *self._place(at, after))], after
 
     def _half_of_day(self, at: int, after: int) -> tuple[str, int]:
+        """Which half of the day is named before a time or behind it, and where its name ends.
+
+        Words have to link it as its language does: "at 3 in the night", and not "3 night stay" or "15 a night".
+        """
         before = self._word(at - 1)
-        if before and not before.isascii() and (half := vw.HALVES.get(before)):
+        if before and not before.isascii() and (half := self._means(vw.HALVES, before)):
             return half, after
-        for step in range(4):
+        links = vw.HALF_LINKS.get(self._language or "en", ("",))
+        for step in range(_LINK + 1):
             word = self._word(after + step)
-            if (half := vw.HALVES.get(word)) and (step == 0 or word not in ("am", "pm")):
-                return half, after + step + 1
-            if word not in _LINKS:
-                break
+            half = self._means(vw.HALVES, word)
+            if half is None:
+                continue
+            if word in ("am", "a.m", "pm", "p.m"):
+                linked = step == 0
+            elif step == 0:
+                # "3 дня" are three days; behind "часа" it is the afternoon.
+                linked = "" in links and (self._means(vw.UNITS, word) is None or self._clock(after - 1))
+            else:
+                linked = " ".join(self._words[after : after + step]) in links
+            return (half, after + step + 1) if linked else ("", after)
         return "", after
 
     def _month_first(self, at: int) -> tuple[list[Value], int] | None:
         """March 9, 2025; March 2025; in March."""
-        month = vw.MONTHS.get(self._word(at))
+        month = self._month(at)
         if month is None:
             return None
         after = at + 1 + (self._word(at + 1) == "." and self._word(at).isascii() and len(self._word(at)) < 5)
@@ -181,11 +240,29 @@ class _Scan:
             day, after = number, after + 1
             after += self._word(after) in vw.ORDINAL_ENDINGS
         year, after = self._year(after)
+        if self._is_doubtful(at) and not self._is_dated(at, day, year, after):
+            return None
         if day is None and year is None:
-            doubtful = self._word(at) in vw.DOUBTFUL_MONTHS
-            place = self._place(at, at + 1)
-            return None if doubtful else ([Value("month", frozenset({month}), *place)], at + 1)
+            return [Value("month", frozenset({month}), *self._place(at, at + 1))], at + 1
         return [Value("date", frozenset({(year, month, day)}), *self._place(at, after))], after
+
+    def _month(self, at: int) -> int | None:
+        """The month that a word names; one that is another word too has to have a capital where months have them."""
+        month = self._means(vw.MONTHS, self._word(at))
+        small = month is not None and self._tokens[at].text[0].islower()
+        return None if small and self._is_doubtful(at) and self._language in (None, "en", "tr") else month
+
+    def _is_doubtful(self, at: int) -> bool:
+        return self._words[at] in vw.DOUBTFUL_MONTHS.get(self._language or "en", frozenset())
+
+    def _is_dated(self, at: int, day: int | None, year: int | None, after: int) -> bool:
+        """Whether what stands around a doubtful month makes it one: a year or a day, though not in "May 5 guests stay",
+        or the words of "until May"."""
+        if day is None and year is None:
+            return self._word(at - 1) in vw.BEFORE_MONTHS
+        begins, follows = at == 0 or self._word(at - 1) in _BREAKS, self._word(after)
+        counts = begins and follows.isalpha() and follows not in little_words(self._language or "en")
+        return year is not None or not counts
 
     def _year(self, after: int) -> tuple[int | None, int]:
         """A year from there on, behind a comma or an "of"."""
@@ -207,6 +284,8 @@ class _Scan:
         word = self._words[at]
         if dates := date_readings(word, self._language):
             return [Value("date", frozenset(dates), *self._place(at, at + 1))], at + 1
+        if self._word(at + 1) == "." and (days := day_and_month(word, self._language)):
+            return [Value("date", frozenset(days), *self._place(at, at + 2))], at + 2
         if ":" in word:
             return self._colons(at)
         if (date := self._day_first(at)) or (date := self._cjk_date(at)):
@@ -239,8 +318,8 @@ class _Scan:
         after = at + 1
         while after < at + 4 and (self._word(after) in vw.ORDINAL_ENDINGS or self._word(after) in _OF):
             after += 1
-        month = vw.MONTHS.get(self._word(after))
-        if month is None or (self._word(after) in ("may", "mar") and after > at + 3):
+        month = self._month(after) if after < len(self._tokens) else None
+        if month is None:
             return None
         after += 1 + (self._word(after + 1) == "." and len(self._word(after)) < 5)
         year, after = self._year(after)
@@ -272,7 +351,7 @@ class _Scan:
             return self._time(at, at + 1, minutes, sure=False)
         if following == "o" and self._word(at + 3) == "clock":
             return self._time(at, at + 4, minutes, sure=False)
-        if vw.CLOCKS.get(following) is None and following[:1] not in ("点", "點", "時", "时", "시"):
+        if not self._clock(at + 1) and following[:1] not in ("点", "點", "時", "时", "시"):
             return None
         if following[:2] in ("時間", "시간", "小时"):
             return None
@@ -280,57 +359,51 @@ class _Scan:
         near = more is not None and self._tokens[at + 2].start <= self._tokens[at + 1].end + 1
         if near and more is not None and more < 60 and (following[:1] in "h点點時时시" or following == "uhr"):
             minutes, after = minutes + more, after + 1 + (self._word(after + 1)[:1] in ("分", "분"))
-        elif following in ("h", "hs", "hrs", "heures", "uur") and not self._is_time_of_day(at):
+        elif self._is_duration(at, at + 1):
             return None
         return self._time(at, after, minutes, sure=following not in ("o'clock", "oclock", "時", "点"))
 
-    def _is_time_of_day(self, at: int) -> bool:
-        """Whether hours are a time and no duration: "à 14 h", "de 9h à 17h"."""
-        return self._word(at - 1) in (
-            "à",
-            "a",
-            "de",
-            "dès",
-            "at",
-            "las",
-            "alle",
-            "om",
-            "jusqu'à",
-            "vers",
-            "às",
-            "-",
-            "–",
-        )
+    def _is_duration(self, at: int, clock: int) -> bool:
+        """Whether hours are counted, and no time is named: "24 heures", and not "à 14 heures", "tot 18.00 uur"."""
+        counts = self._means(vw.UNITS, self._word(clock)) is not None
+        return counts and self._word(at - 1) not in vw.BEFORE_TIMES and "." not in self._words[at]
 
     def _number_words(self, at: int) -> tuple[list[Value], int] | None:
         word = self._words[at]
+        number: Number | None = None
+        after = at + 1
         if word and (word[0] in CJK_DIGITS or word[0] == "十") and (number := read_cjk(word)) is not None:
-            after = at + 1
-        elif read := read_words(self._words, at):
+            pass
+        elif read := read_words(self._words, at, self._language):
             number, after = read
-        elif word in ARTICLES:
+        elif self._means(ARTICLES, word):
             number, after = 1, at + 1
-        else:
+        if number is None:
             return None
         following = self._word(after)
-        if word in ARTICLES and following in _QUARTER and self._word(after + 1) in _PAST | _TO_HOUR:
+        article = number == 1 and self._means(ARTICLES, word) is not None
+        if article and following in vw.NOT_BEHIND_AN_ARTICLE:
             return None
-        clock = following in ("o'clock", "uhr", "heures", "uur") or following[:1] in ("点", "點", "時", "时", "시")
+        clock = self._clock(after) and not self._is_duration(at, after)
+        clock = clock or following[:1] in ("点", "點", "時", "时", "시")
         if following == "o" and self._word(after + 2) == "clock":
-            return self._time(at, after + 3, number * 60, sure=False)
+            return self._time(at, after + 3, int(number * 60), sure=False)
         if clock and number <= 24 and following[:2] not in ("時間", "시간", "小时"):
             half = 30 if self._word(after)[1:2] in ("半", "반") else 0
-            return self._time(at, after + 1, number * 60 + half, sure=False)
-        minutes, end = self._spanish_minutes(number * 60, after)
+            return self._time(at, after + 1, int(number * 60) + half, sure=False)
+        minutes, end = self._spanish_minutes(int(number * 60), after)
         if number <= 12 and (end > after or self._word(at - 1) == "las" or self._half_of_day(-9, after)[0]):
             return self._time(at, end, minutes, sure=False)
-        month = vw.MONTHS.get(following if following not in _OF else self._word(after + 1))
-        if month is not None and number <= 31 and following not in vw.DOUBTFUL_MONTHS:
+        behind = after + (following in _OF)
+        month = self._month(behind) if behind < len(self._tokens) else None
+        if month is not None and number <= 31 and not self._is_doubtful(behind):
             end = after + 1 + (following in _OF)
             year, end = self._year(end)
             return [Value("date", frozenset({(year, month, number)}), *self._place(at, end))], end
         value, after = self._amount(at, after, frozenset({Fraction(number)}))
-        if word in ARTICLES and number == 1:
+        if (self._language, word) in ALSO_OTHER and after == at + 1 and not value.unit:
+            return None
+        if article:
             if not value.unit:
                 return None
             value = replace(value, soft=True)
@@ -340,13 +413,14 @@ class _Scan:
         """las cinco y media, cinq heures et demie, le sei meno un quarto"""
         sign = {"y": 1, "et": 1, "e": 1, "menos": -1, "moins": -1, "meno": -1}.get(self._word(after), 0)
         part = after + 1 + (self._word(after + 1) in ("un", "le"))
-        length = 30 if self._word(part) in vw.HALF else 15 if self._word(part) in _QUARTER else 0
+        half = self._means(vw.HALF, self._word(part))
+        length = 30 if half else 15 if self._means(vw.QUARTERS, self._word(part)) else 0
         return (minutes + sign * length, part + 1) if sign and length else (minutes, after)
 
     def _ordinal_word(self, at: int) -> tuple[list[Value], int] | None:
         """The third day: an ordinal counts where a unit or a noun of counting follows."""
-        number = vw.ORDINALS.get(self._word(at))
-        unit = vw.UNITS.get(self._word(at + 1))
+        number = self._means(vw.ORDINALS, self._word(at))
+        unit = self._means(vw.UNITS, self._word(at + 1))
         if number is None or unit is None or self._word(at + 1) in vw.SHORT_UNITS:
             return None
         plain = frozenset({Fraction(number)})
@@ -360,8 +434,8 @@ class _Scan:
         if near and word in vw.ORDINAL_ENDINGS:
             plain = frozenset(readings)
             return Value("ordinal", frozenset(plain), *self._place(at, after + 1), "", plain), after + 1
-        scale = SCALES.get(word) or {"万": 10_000, "億": 10**8, "亿": 10**8, "萬": 10_000}.get(word[:1])
-        if scale and (word not in ("k", "bin", "cent", "cents", "sto") or (near and word == "k")):
+        scale = self._means(SCALES, word) or {"万": 10_000, "億": 10**8, "亿": 10**8, "萬": 10_000}.get(word[:1])
+        if scale and (word not in ("k", "cent", "cents") or (near and word == "k")):
             readings, after = _times_plain(readings, scale), after + 1
             if self._word(after) == "." and word in ("mio", "mln", "mrd", "tsd"):
                 after += 1
@@ -369,7 +443,7 @@ class _Scan:
         elif near and word == "m" and unicodedata.category(self._tokens[after].text[0]) == "Lu":
             readings, after = _times_plain(readings, 1_000_000), after + 1
         unit: tuple[str, Fraction] | None
-        symbol = vw.UNITS.get(self._word(at - 1))
+        symbol = self._means(vw.UNITS, self._word(at - 1))
         if symbol and (symbol[0] in vw.MONEY) and not self._word(at - 1).isalpha():
             start, unit = at - 1, symbol
         else:
@@ -380,7 +454,22 @@ class _Scan:
         if self._word(start - 1) in ("-", "−") and self._is_minus(start - 1):
             readings = _times_plain(readings, -1)
         place = self._place(start, max(after, at + 1))
-        return Value("number", _times(readings, factor), *place, name, frozenset(readings)), after
+        per = self._per(after) if name in vw.MONEY else ""
+        counts = not name and self._is_noun(after)
+        value = Value("number", _times(readings, factor), *place, name, frozenset(readings), per=per, counts=counts)
+        return value, after
+
+    def _per(self, after: int) -> str:
+        """The unit that an amount is for: "a month", "/ day", "pro Woche"."""
+        behind = after + 2 if self._word(after) == "à" and self._word(after + 1) == "la" else after + 1
+        unit = self._means(vw.UNITS, self._word(behind))
+        linked = self._word(after) in _PER or self._means(ARTICLES, self._word(after)) or behind > after + 1
+        return f"{unit[1]} {unit[0]}" if unit and linked else ""
+
+    def _is_noun(self, at: int) -> bool:
+        """Whether what a number counts stands behind it."""
+        word = self._word(at)
+        return len(word) > 2 and word.isalpha() and word not in little_words(self._language)
 
     def _is_minus(self, at: int) -> bool:
         """Whether a hyphen is a minus: nothing stands right before it, and the figure right behind it."""
@@ -389,14 +478,16 @@ class _Scan:
 
     def _unit(self, after: int) -> tuple[tuple[str, Fraction] | None, int]:
         word = self._word(after)
-        if word in _PER or after >= len(self._tokens):
+        if after >= len(self._tokens):
             return None, after
         near = self._tokens[after].start == self._tokens[after - 1].end
-        if word == "-" and near and (unit := vw.UNITS.get(self._word(after + 1))):
+        if word in _HUNDREDTHS and self._word(after + 1) in _OF_A_HUNDRED:
+            return self._means(vw.UNITS, "%"), after + 2
+        if word == "-" and near and (unit := self._means(vw.UNITS, self._word(after + 1))):
             return unit, after + 2
-        unit = vw.UNITS.get(word)
+        unit = self._means(vw.UNITS, word)
         if unit is None and not word.isascii():
-            unit = next((u for length in (3, 2, 1) if (u := vw.UNITS.get(word[:length]))), None)
+            unit = next((u for length in (3, 2, 1) if (u := self._means(vw.UNITS, word[:length]))), None)
             unit = unit if unit and ("\u3040" <= word[0] <= "\u9fff" or "\uac00" <= word[0] <= "\ud7a3") else None
         if unit is None or (word in vw.SHORT_UNITS and not (near or word in ("h", "m", "g", "l", "s", "min", "t"))):
             return None, after
@@ -412,12 +503,18 @@ def _times_plain(readings: frozenset[Fraction], factor: int) -> frozenset[Fracti
 
 
 def _as_in_range(first: Value, second: Value) -> Value:
-    """The first of "6 to 11 pm" and "3-4 days", which has the second's unit."""
+    """The first of "6 to 11 pm" and "3-4 days", which has the second's unit; the days from Monday to Friday."""
+    if first.kind == second.kind == "weekday" and len(first.readings) == len(second.readings) == 1:
+        (begin,), (end,) = first.readings, second.readings
+        return replace(first, readings=frozenset((begin + n - 1) % 7 + 1 for n in range((end - begin) % 7 + 1)))
     if first.kind != "number" or first.unit:
         return first
     if second.kind == "number" and second.unit:
         factor = next(iter(second.readings)) / next(iter(second.plain)) if any(second.plain) else Fraction(1)
         return replace(first, unit=second.unit, readings=_times(first.plain, factor))
+    if second.kind == "date" and first.plain <= _DAYS:
+        days = {(year, month, int(day)) for year, month, _ in second.readings for day in first.plain}
+        return replace(first, kind="date", readings=frozenset(days))
     if second.kind == "time" and all(n.denominator == 1 and n <= 24 for n in first.plain):
         hours = {int(n) * 60 for n in first.plain}
         return replace(first, kind="time", readings=frozenset(hours | {(h + 720) % MINUTES for h in hours if h < 780}))

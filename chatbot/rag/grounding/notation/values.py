@@ -35,12 +35,17 @@ class Value:
     soft: bool = False
     bound: int = 0
     hedge: str = ""
+    # "20 euros a month": the unit that an amount is for. "20 rooms": a number of what is no unit.
+    per: str = ""
+    counts: bool = False
 
 
 def same(said: Value, there: Value) -> bool:
     """Whether what a claim says is the value that stands in a passage, as far as the claim goes into it."""
     if said.kind == there.kind == "number":
-        return _same_number(said, there)
+        return _same_number(said, there) and (not said.per or not there.per or said.per == there.per)
+    if said.kind == there.kind == "weekday":
+        return said.readings <= there.readings
     if said.kind == there.kind == "date":
         return any(_same_date(a, b) for a in said.readings for b in there.readings)
     if {said.kind, there.kind} == {"number", "date"}:
@@ -67,6 +72,8 @@ def _same_number(said: Value, there: Value) -> bool:
         return _near(said.readings, there.readings, said.hedge)
     units = {said.unit, there.unit}
     if "" in units:
+        if said.counts or there.counts:
+            return False
         # A figure without its unit, as in a table. Not the other way: a passage's unit may be in the column's head.
         return _near(said.plain, there.plain, said.hedge)
     if "cent" in units and units & vw.MONEY:

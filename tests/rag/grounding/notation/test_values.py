@@ -53,6 +53,28 @@ def agrees(claim: str, passage: str, language: str = "en") -> bool:
         ("zh", "17:00", "下午五点"),
         ("ja", "2025年3月9日", "2025-03-09"),
         ("ko", "아침 아홉 시", "9:00"),
+        ("hi", "२५ दिन", "पच्चीस दिन"),
+        ("hi", "9:00 से 18:00", "सुबह ९ बजे से शाम ६ बजे"),
+        ("hi", "5:30", "साढ़े पाँच बजे"),
+        ("hi", "105 रुपये", "एक सौ पाँच रुपये"),
+        ("hi", "निन्यानवे", "99"),
+        ("hi", "₹1,00,000", "एक लाख रुपये"),
+        ("ar", "25", "٢٥"),
+        ("ar", "1234.5", "١٬٢٣٤٫٥"),
+        ("fa", "25", "۲۵"),
+        ("bn", "25", "২৫"),
+        ("th", "9:30", "๙:๓๐"),
+        ("en", "3:00", "three at night"),
+        ("fr", "sept jours", "7 jours"),
+        ("fr", "8:30", "à 8h30"),
+        ("fr", "le 3 mai", "du 3 au 9 mai"),
+        ("fr", "cent euros", "100 €"),
+        ("es", "once días", "11 días"),
+        ("it", "due giorni", "2 giorni"),
+        ("it", "sei giorni", "6 giorni"),
+        ("pt", "doze dias", "12 dias"),
+        ("ru", "15:00", "в 3 часа дня"),
+        ("nl", "18:00", "tot 18.00 uur"),
     ],
 )
 def test_same_value_in_another_notation_is_the_same(language, claim, passage):
@@ -78,7 +100,47 @@ def test_same_value_in_another_notation_is_the_same(language, claim, passage):
         ("es", "a las nueve de la noche", "a las nueve de la mañana"),
         ("ru", "шесть недель", "четыре недели"),
         ("zh", "上午五点", "下午五点"),
+        ("hi", "२६ दिन", "पच्चीस दिन"),
+        ("hi", "शाम ९ बजे", "सुबह ९ बजे"),
+        ("ar", "٢٥", "٢٦"),
+        ("en", "15:00", "€15 a night"),
+        ("en", "2 May", "Option 2 may be chosen"),
+        ("en", "in May", "in June"),
+        ("ru", "15:00", "3 дня"),
+        ("es", "24:00", "24 horas antes"),
+        ("nl", "3:00", "drie uur lang"),
     ],
 )
 def test_another_value_is_not_the_same(language, claim, passage):
     assert not agrees(claim, passage, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "The due date"),
+        ("en", "They doze"),
+        ("en", "dos and don'ts"),
+        ("en", "They march on and may return"),
+        ("en", "May guests stay?"),
+        ("en", "a second guest"),
+        ("en", "ein Sept of the clan, ein Ort"),
+        ("de", "Nach dem Fest ist vor dem Fest"),
+        ("pt", "os livros dos alunos"),
+        ("it", "sei libero"),
+        ("fr", "un livre neuf"),
+        (None, "due doze once"),
+    ],
+)
+def test_word_of_another_language_is_no_value(language, text):
+    assert values(text, language) == ()
+
+
+@pytest.mark.parametrize("text", ["a 3 night stay", "3 a night", "Option 3 may be", "3 nights in May"])
+def test_number_of_nights_is_no_time(text):
+    assert values(text, "en")[0].kind == "number"
+
+
+def test_number_of_guests_behind_may_is_no_day():
+    assert [value.kind for value in values("May 5 guests stay?", "en")] == ["number"]
+    assert [value.kind for value in values("May 5 is a holiday.", "en")] == ["date"]
