@@ -4,7 +4,13 @@
 
 A scripted model streams an answer through send/ in this process, and `sys.setprofile` sees each call. Counted are the
 files of `chatbot/` that the question enters, the generators of ours that every token passes, and the types of value in
-which they hand it on. Waiting loops and helpers that no token passes do not count.
+which they hand it on. Waiting loops and helpers that no token passes do not count, nor do LangChain's own generators
+and chunks, nor the feed in which frames, (name, payload), wait for their readers: no generator yields these.
+
+`AIM` is what a question should take, and `LIMIT` what it takes today: tests/bench/test_path.py fails above it. The
+files are more than twice the aim. Each holds one subject of its package, most of them one step of a question: who asks,
+limits, the turn, the search, the prompt, citations, what is stored. Half of them would have to be merged with another
+subject to reach it.
 """
 
 from __future__ import annotations
@@ -25,6 +31,7 @@ from chatbot.config import ROOT
 
 PACKAGE = str(ROOT / "chatbot") + "/"
 AIM = {"files": 40, "generators": 6, "shapes": 4}
+LIMIT = {"files": 84, "generators": 5, "shapes": 3}
 
 
 class Path:
@@ -51,8 +58,8 @@ class Path:
 
     @property
     def generators(self) -> list[str]:
-        """Those that yield at least once for each token."""
-        return sorted(name for name, count in self.yields.items() if count >= self.tokens)
+        """Those that every token passes; some are held back and come together."""
+        return sorted(name for name, count in self.yields.items() if count * 2 >= self.tokens)
 
     @property
     def shapes(self) -> list[str]:
@@ -60,6 +67,11 @@ class Path:
         counts = [self.types[name] for name in self.generators]
         seen = {kind for of in counts for kind, count in of.items() if count * 2 >= self.tokens}
         return sorted(seen)
+
+    @property
+    def found(self) -> dict[str, list[str]]:
+        """What is counted, by what it is."""
+        return {"files": sorted(self.files), "generators": self.generators, "shapes": self.shapes}
 
 
 @contextmanager
@@ -100,9 +112,11 @@ def measure() -> Path:
 def main() -> None:
     """Prints the counts, and what is counted."""
     path = measure()
-    found = {"files": sorted(path.files), "generators": path.generators, "shapes": path.shapes}
-    for what, names in found.items():
-        print(f"{len(names)} {what} (aim: at most {AIM[what]})")
+    for what, names in path.found.items():
+        print(f"{len(names)} {what} (aim: at most {AIM[what]}, limit of the test: {LIMIT[what]})")
+        if what == "files":
+            packages = Counter(name.split("/")[0] for name in names if "/" in name)
+            print("  " + ", ".join(f"{package} {count}" for package, count in packages.most_common()))
         for name in names:
             print(f"  {name}")
 

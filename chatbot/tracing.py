@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 
@@ -22,6 +22,7 @@ from chatbot.config import Settings
 
 log = structlog.get_logger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Attribute = str | int | float | bool | None
 EXPORT_SECONDS = 5.0
@@ -163,21 +164,15 @@ def inside(span: Span) -> Iterator[Span]:
         span.end()
 
 
-def steps(span: Span, parts: Generator[T, None, None]) -> Generator[T, None, None]:
-    """The parts, each made inside the span."""
+def call(span: Span, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a function returns that is called inside the span, which goes on. Of a generator, one step at a time."""
     if not span:
-        yield from parts
-        return
-    over = object()
-    while True:
-        token = _current.set(span)
-        try:
-            part: Any = next(parts, over)
-        finally:
-            _current.reset(token)
-        if part is over:
-            return
-        yield part
+        return function(*args, **kwargs)
+    token = _current.set(span)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _current.reset(token)
 
 
 def begin(name: str, parent: str | None = None, **attributes: Attribute) -> Span:

@@ -9,9 +9,10 @@ import time
 import pytest
 from flask import Flask
 
-from chatbot.chat.api.sse_events import _frame, drain
+from chatbot.chat.api.sse_events import drain, frames_of
 from chatbot.current import services
-from chatbot.errors import ChatbotError
+from chatbot.errors import ChatbotError, problem
+from chatbot.rag.events import Withdrawn
 from chatbot.web.streaming import sse
 from tests.chat.asking import (
     QUESTION,
@@ -254,6 +255,7 @@ def test_a_reply_without_an_end_is_an_error() -> None:
         drain(event for event in ())
 
 
-def test_an_unknown_event_has_no_frame() -> None:
-    with pytest.raises(TypeError):
-        _frame(object())  # type: ignore[arg-type]
+def test_event_of_no_interest_to_clients_has_no_frame_and_unknown_one_is_refused() -> None:
+    assert frames_of(Withdrawn(), problem) == []
+    with pytest.raises(AssertionError):
+        frames_of(object(), problem)  # type: ignore[arg-type]

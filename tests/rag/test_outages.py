@@ -10,23 +10,22 @@ from chatbot.errors import ChatbotError
 from chatbot.rag.breaker import Breaker
 from chatbot.rag.embeddings.embedders import OpenAIEmbedder
 from chatbot.rag.errors import EmbedderUnavailable
+from chatbot.rag.events import AnsweredBy, Event, Token
 from chatbot.rag.llm import completion
 from chatbot.rag.llm.answerers import ChatModels
-from chatbot.rag.types import Ask, HistoryMessage, Passage, Piece
+from chatbot.rag.types import Ask, HistoryMessage, Passage
 from tests.openai_server import ANSWER, OpenAIServer
 from tests.rag.conftest import MODEL, MakeModels
+from tests.rag.events import of_kind
+from tests.rag.events import text_of as text
 
 PASSAGE = Passage(1, "d", "Hours", "", 1, 1, None, 0, 22, "The shop opens at nine", {"dense": 0.6})
 HISTORY = (HistoryMessage(True, "When does the shop open?"), HistoryMessage(False, "At nine [1]."))
 QUESTION = Ask("When does the shop open on Saturdays?")
 
 
-def answer(models: ChatModels, name: str | None = None) -> list[Piece]:
+def answer(models: ChatModels, name: str | None = None) -> list[Event]:
     return list(models.get(name).answer(QUESTION, QUESTION.question, [PASSAGE]))
-
-
-def text(pieces: list[Piece]) -> str:
-    return "".join(piece.text for piece in pieces)
 
 
 def failure(models: ChatModels, name: str | None = None) -> ChatbotError:
@@ -87,7 +86,7 @@ def test_a_model_that_does_not_stop_is_stopped(make_models: MakeModels, openai_s
 
     shown: list[str] = []
     with pytest.raises(ChatbotError) as caught:
-        shown.extend(piece.text for piece in pieces)
+        shown.extend(event.text for event in pieces if isinstance(event, Token))
 
     assert (caught.value.status, caught.value.code) == (503, "llm_unavailable")
     assert "".join(shown) == ("word " * 100)[: 10 * completion.CHARACTERS_A_TOKEN]
@@ -115,7 +114,7 @@ def test_a_token_that_is_larger_than_an_answer_is_cut(
 
     first = next(pieces.answer(QUESTION, QUESTION.question, [PASSAGE]))
 
-    assert first.text == "a" * 160
+    assert first == Token("a" * 160)
 
 
 def test_those_who_are_refused_together_do_not_come_back_together(
@@ -258,7 +257,7 @@ def test_another_model_takes_the_place_of_one_that_fails(
     pieces = answer(three)
 
     assert text(pieces) == ANSWER
-    assert [piece.by for piece in pieces if piece.by] == ["second"]
+    assert of_kind(pieces, AnsweredBy) == [AnsweredBy("second")]
     assert [seen.model for seen in openai_server.requests if seen.model == "second"] == ["second"]
 
 
@@ -272,7 +271,7 @@ def test_the_extractive_model_answers_when_every_other_one_is_away(
     pieces = answer(three)
 
     assert text(pieces) == "The shop opens at nine [1]"
-    assert (pieces[0].by, pieces[0].cites) == ("extractive", True)
+    assert pieces[0] == AnsweredBy("extractive", cites=True)
 
 
 def test_nobody_takes_over_once_there_are_tokens(three: ChatModels, openai_server: OpenAIServer) -> None:
@@ -305,4 +304,4 @@ def test_a_model_is_no_fallback_of_itself(three: ChatModels, openai_server: Open
 
 
 def test_without_a_failure_nothing_is_said_of_fallbacks(three: ChatModels) -> None:
-    assert {piece.by for piece in answer(three)} == {None}
+    assert not of_kind(answer(three), AnsweredBy)

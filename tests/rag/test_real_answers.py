@@ -8,11 +8,14 @@ import pytest
 
 from chatbot.errors import ChatbotError
 from chatbot.rag import errors
+from chatbot.rag.events import Declined, Event, Withdrawn
 from chatbot.rag.llm import prompts
-from chatbot.rag.llm.answerers import ChatModels, Piece
+from chatbot.rag.llm.answerers import ChatModels
 from chatbot.rag.types import Ask, HistoryMessage, Passage
 from tests.openai_server import ANSWER, REFUSAL, OpenAIServer
 from tests.rag.conftest import MODEL, MakeModels
+from tests.rag.events import finished, of_kind
+from tests.rag.events import text_of as text
 
 PASSAGE = Passage(1, "d", "Hours", "", 1, 1, None, 0, 22, "The shop opens at nine", {"dense": 0.6})
 HISTORY = (HistoryMessage(True, "When does the shop open?"), HistoryMessage(False, "At nine [1]."))
@@ -25,16 +28,8 @@ def models(make_models: MakeModels) -> ChatModels:
     return make_models(breaker_failures=1)
 
 
-def answer(models: ChatModels, ask: Ask = QUESTION, passages: tuple[Passage, ...] = (PASSAGE,)) -> list[Piece]:
+def answer(models: ChatModels, ask: Ask = QUESTION, passages: tuple[Passage, ...] = (PASSAGE,)) -> list[Event]:
     return list(models.get(None).answer(ask, ask.question, passages))
-
-
-def text(pieces: list[Piece]) -> str:
-    """What is left in the end."""
-    shown = ""
-    for piece in pieces:
-        shown = piece.text if piece.taken_back else shown + piece.text
-    return shown
 
 
 def failure(models: ChatModels, ask: Ask = QUESTION) -> ChatbotError:
@@ -59,7 +54,8 @@ def test_refusal_is_an_answer_in_its_words(models: ChatModels, openai_server: Op
     pieces = answer(models)
 
     assert text(pieces) == REFUSAL
-    assert all(piece.refused for piece in pieces if piece.text)
+    assert pieces[0] == Declined()
+    assert of_kind(pieces, Declined) == [Declined()]
     is_asked_once_and_answers_then(models, openai_server)
 
 
@@ -77,7 +73,7 @@ def test_cut_answer_tells_why_it_ends(
 
     pieces = answer(models)
 
-    assert (text(pieces), pieces[-1].finish_reason) == (ANSWER, reason)
+    assert (text(pieces), finished(pieces).finish_reason) == (ANSWER, reason)
     is_asked_once_and_answers_then(models, openai_server)
 
 
@@ -182,10 +178,9 @@ def test_model_that_closes_without_opening_is_held_back_from_its_second_answer(
     openai_server.say(MODEL, ANSWER)
     third, fourth = answer(models), answer(models)
 
-    assert any(piece.taken_back for piece in first)
-    assert not any(piece.taken_back for piece in second)
-    assert "".join(piece.text for piece in second) == ANSWER
-    assert [text(pieces) for pieces in (third, fourth)] == [ANSWER, ANSWER]
+    assert of_kind(first, Withdrawn)
+    assert not of_kind(second, Withdrawn)
+    assert [text(pieces) for pieces in (second, third, fourth)] == [ANSWER, ANSWER, ANSWER]
     assert not models.get(None)._line.habits.closes_unopened  # type: ignore[attr-defined]
 
 
@@ -336,6 +331,5 @@ def test_server_that_does_not_stream_is_understood(models: ChatModels, openai_se
 
     pieces = answer(models)
 
-    assert (text(pieces), pieces[-1].finish_reason) == (ANSWER, "stop")
-    assert pieces[-1].usage is not None
-    assert not pieces[-1].usage.estimated
+    assert (text(pieces), finished(pieces).finish_reason) == (ANSWER, "stop")
+    assert not finished(pieces).usage.estimated

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -15,11 +15,12 @@ from flask.typing import ResponseReturnValue
 from chatbot.auth.guard import caller, user_required
 from chatbot.background import enqueue
 from chatbot.chat import schemas
-from chatbot.chat.api.sse_events import drain, frames, frames_again, reply_object
+from chatbot.chat.api.sse_events import drain, frames_again, frames_of, reply_object
 from chatbot.chat.conversations import service, usage
 from chatbot.chat.conversations.members import still_takes_part
 from chatbot.chat.conversations.transcripts import as_markdown, transcript
 from chatbot.chat.models import Owner
+from chatbot.chat.replies.reply import ReplyEvent
 from chatbot.chat.replies.turns import Turn, begin_turn, earlier_answer
 from chatbot.chat.tasks import make_title
 from chatbot.config import EXTRACTIVE
@@ -119,7 +120,7 @@ def answered(headers: dict[str, Any], body: dict[str, Any], begin: Callable[[Hel
         return response
     # Who names a key says that they will come back when the connection breaks.
     linger = settings().resume_seconds if headers.get("key") else 0.0
-    return stream_response(_feed(turn.answer_id, frames(events, as_problem()), linger, afterwards), turn.session_id)
+    return stream_response(_feed(turn.answer_id, events, linger, afterwards), turn.session_id)
 
 
 def take_permit() -> None:
@@ -153,28 +154,32 @@ def titled_later(turn: Turn, model: str) -> Callable[[], None]:
     return partial(enqueue, make_title, turn.session_id)
 
 
-def _feed(answer_id: str, parts: Frames, linger: float, afterwards: Callable[[], None]) -> EventBuffer:
+def _feed(
+    answer_id: str, events: Generator[ReplyEvent, None, None], linger: float, afterwards: Callable[[], None]
+) -> EventBuffer:
     """A feed that takes over what its request holds, and that can be joined while it runs."""
     held = ExitStack()
     held.callback(afterwards)
     held.push(request_resources().pop_all())
-    feed = EventBuffer(parts, held.close, linger)
+    feed = EventBuffer(events, held.close, linger, as_frames=partial(frames_of, as_problem=as_problem()))
     held.callback(services().broadcast.keep(answer_id, feed))
     return feed
 
 
 def stream_response(
-    parts: Frames | EventBuffer,
+    feed: Frames | EventBuffer,
     chat_id: str,
     *,
     after: int = 0,
     tell: sse.AsProblem | None = None,
     view: sse.View = lambda event: event,
+    encode: sse.Encode = sse.frame,
 ) -> Response:
     """The response of a stream of a conversation, from behind the event `after` on. `tell` is how it tells an error,
-    and `view` what the caller sees of an event that was made for somebody else."""
+    `view` what the caller sees of an event that was made for somebody else, and `encode` how an event is written."""
     allowed = partial(still_takes_part, services().sessions, caller(), chat_id)
-    response = sse.stream(parts, still_allowed=allowed, as_problem=tell or as_problem(), after=after, view=view)
+    tell = tell or as_problem()
+    response = sse.stream(feed, still_allowed=allowed, as_problem=tell, after=after, view=view, encode=encode)
     # Of a stream that is only read here, the request holds something until it has been read.
     response.call_on_close(request_resources().pop_all().close)
     return response

@@ -3,68 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import asdict
-from functools import singledispatch
-from typing import Any
+from typing import Any, assert_never
 
-from chatbot.chat.conversations.answers import retrieved_docs
+from chatbot.chat.conversations.answers import grounding_object, retrieved_docs
 from chatbot.chat.conversations.views import as_asked
-from chatbot.chat.replies.reply import Cited, Done, Event, Failed, Sources, Start, Token
+from chatbot.chat.replies.reply import Done, Failed, ReplyEvent, Start
 from chatbot.chat.schemas import MessageView, ReplySchema
 from chatbot.errors import ChatbotError
+from chatbot.rag.events import AnsweredBy, Declined, Finished, Retrieved, Token, Withdrawn
+from chatbot.rag.types import Checked, Citation, Condensed, Final
+from chatbot.web.streaming.broadcast import Frame, Frames
 from chatbot.web.streaming.sse import AsProblem
 
 _reply = ReplySchema()
 
 
-def frames(
-    events: Generator[Event, None, None], as_problem: AsProblem
-) -> Generator[tuple[str, dict[str, object]], None, None]:
-    """The (name, payload) of each event, in the contract's shapes."""
-    with closing(events):
-        for event in events:
-            yield ("error", as_problem(event.error)) if isinstance(event, Failed) else _frame(event)
+def frames_of(event: ReplyEvent, as_problem: AsProblem) -> list[Frame]:
+    """An event as the (name, payload) of the contract; nothing for what a client learns from `done`."""
+    match event:
+        case Token():
+            return [("token", {"text": event.text})]
+        case Citation():
+            return [("citation", asdict(event))]
+        case Start():
+            ids = {"user_message_id": event.turn.question.id, "message_id": event.turn.answer_id}
+            return [("start", {"chat_session_id": event.turn.session_id, **ids, "model": event.model})]
+        case Retrieved():
+            grounding = grounding_object(event.found, event.status)
+            return [("sources", {"retrieved_docs": retrieved_docs(event.found), "grounding": grounding})]
+        case Done():
+            return [("done", reply_of(event))]
+        case Failed():
+            return [("error", as_problem(event.error))]
+        case Condensed() | AnsweredBy() | Withdrawn() | Declined() | Final() | Checked() | Finished():
+            return []
+        case _:
+            assert_never(event)
 
 
-@singledispatch
-def _frame(event: Event) -> tuple[str, dict[str, object]]:
-    raise TypeError(type(event))
-
-
-@_frame.register
-def _(event: Start) -> tuple[str, dict[str, object]]:
-    turn = event.turn
-    return "start", {
-        "chat_session_id": turn.session_id,
-        "user_message_id": turn.question.id,
-        "message_id": turn.answer_id,
-        "model": event.model,
-    }
-
-
-@_frame.register
-def _(event: Sources) -> tuple[str, dict[str, object]]:
-    answer = event.answer
-    return "sources", {"retrieved_docs": retrieved_docs(answer.found), "grounding": answer.grounding_object()}
-
-
-@_frame.register
-def _(event: Token) -> tuple[str, dict[str, object]]:
-    return "token", {"text": event.text}
-
-
-@_frame.register
-def _(event: Cited) -> tuple[str, dict[str, object]]:
-    return "citation", asdict(event.citation)
-
-
-@_frame.register
-def _(event: Done) -> tuple[str, dict[str, object]]:
-    return "done", reply_of(event)
-
-
-def done_again(reply: tuple[MessageView | None, MessageView]) -> Generator[tuple[str, dict[str, object]], None, None]:
+def done_again(reply: tuple[MessageView | None, MessageView]) -> Frames:
     """The last event of a stored reply."""
     yield "done", reply_object(*reply)
 
@@ -81,7 +59,7 @@ def reply_object(question: MessageView | None, answer: MessageView) -> dict[str,
     return dumped
 
 
-def frames_again(reply: dict[str, Any]) -> Generator[tuple[str, dict[str, Any]], None, None]:
+def frames_again(reply: dict[str, Any]) -> Frames:
     """The events of a stored Reply; its whole text is one token."""
     answer = reply["message"]
     metadata = answer["metadata"]
@@ -93,7 +71,7 @@ def frames_again(reply: dict[str, Any]) -> Generator[tuple[str, dict[str, Any]],
     yield "done", reply
 
 
-def drain(events: Generator[Event, None, None]) -> dict[str, object]:
+def drain(events: Generator[ReplyEvent, None, None]) -> dict[str, Any]:
     """The Reply of a whole run.
 
     Raises:

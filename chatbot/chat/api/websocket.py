@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from chatbot.auth.callers import Caller, still_allowed
 from chatbot.auth.guard import authorize_chat_token, public
 from chatbot.chat import schemas
 from chatbot.chat.api.sessions import as_problem, new_turn, titled_later
-from chatbot.chat.api.sse_events import frames
+from chatbot.chat.api.sse_events import frames_of
 from chatbot.chat.conversations.leases import ReplyInProgress
 from chatbot.chat.conversations.members import still_takes_part
 from chatbot.chat.models import Owner
@@ -213,10 +214,10 @@ def _id(frame: dict[str, Any]) -> str:
 
 def _feed(turn: Turn, answerer: Answerer) -> EventBuffer:
     """An answer that others may join while it is made, and that ends with the socket."""
-    events = frames(services().replies.reply(turn, answerer), as_problem())
     over = ExitStack()
     over.callback(titled_later(turn, answerer.name))
     over.callback(services().broadcast.forget, turn.answer_id)
-    feed = EventBuffer(events, over.close)
+    events = services().replies.reply(turn, answerer)
+    feed = EventBuffer(events, over.close, as_frames=partial(frames_of, as_problem=as_problem()))
     services().broadcast.keep(turn.answer_id, feed)
     return feed

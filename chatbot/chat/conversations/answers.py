@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from chatbot.rag.errors import EndedEmpty
+from chatbot.rag.events import AnsweredBy, Declined, Event, Finished, Retrieved, Token, Withdrawn
 from chatbot.rag.llm.prompts import PROMPT_VERSION
 from chatbot.rag.text.tokens import cost_usd, count_tokens
-from chatbot.rag.types import NOTHING_SPENT, Checked, Citation, Found, Sent, Usage
+from chatbot.rag.types import NOTHING_SPENT, Checked, Citation, Condensed, Final, Found, Sent, Usage
 
 
 @dataclass
@@ -50,6 +51,34 @@ class Answer:
         done = count_tokens(self.text)
         cost = self.price(self.model, self.prompt_tokens, done)
         return self.condensing + Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost)
+
+    def apply(self, event: Event) -> None:
+        """Adds an event of the chain to the answer."""
+        match event:
+            case Token():
+                self.text += event.text
+            case Citation():
+                self.citations.append(event)
+            case Condensed():
+                self.question, self.condensing = event.question, event.usage
+            case Retrieved():
+                self.found, self.grounding = event.found, event.status
+            case AnsweredBy():
+                self.model, self.fallback_from = event.model, self.model
+            case Withdrawn():
+                # What was a thought of the model is no part of the answer; who reads a stream learns it from `done`.
+                self.text, self.citations = "", []
+            case Declined():
+                self.refused = True
+            case Final():
+                self.text, self.citations = event.text, list(event.citations)
+            case Checked():
+                self.check(event)
+            case Finished():
+                self.usage, self.timings_ms = event.usage, dict(event.timings_ms)
+                self.removed_links, self.finish_reason = event.removed_links, event.finish_reason
+            case _:
+                assert_never(event)
 
     def sent(self, prompt: Sent) -> None:
         """Notes that a model is asked."""
@@ -95,7 +124,7 @@ class Answer:
             "context_used": self.grounding != "fallback",
             "retrieved_docs": retrieved_docs(found),
             "nearest_docs": nearest_docs(found),
-            "grounding": self.grounding_object(),
+            "grounding": grounding_object(found, self.grounding, self.checked.unsupported if self.checked else 0),
             "citations": [asdict(citation) for citation in self.citations],
             "removed_markers": self.checked.removed_markers if self.checked else 0,
             "unverified_markers": self.checked.unverified_markers if self.checked else 0,
@@ -107,26 +136,24 @@ class Answer:
             "suggestions": self.suggestions,
         }
 
-    def grounding_object(self) -> dict[str, object]:
-        """How well the answer stands on documents."""
-        top, threshold = (self.found.top_score, self.found.threshold) if self.found else (None, None)
-        unsupported = self.checked.unsupported if self.checked else 0
-        lower = self.found.lower_threshold if self.found else None
-        return {
-            "status": self.grounding,
-            "top_score": top,
-            "threshold": threshold,
-            "lower_threshold": lower,
-            "unsupported": unsupported,
-        }
-
 
 def erased_answer() -> dict[str, object]:
     """The metadata of an answer to an account that was deleted: the contract's shape without anything in it."""
     return Answer(model="").metadata() | {"model": None, "deleted": True}
 
 
-def retrieved_docs(found: Found | None) -> list[dict[str, object]]:
+def grounding_object(found: Found | None, status: str, unsupported: int = 0) -> dict[str, Any]:
+    """How well an answer stands on documents."""
+    return {
+        "status": status,
+        "top_score": found.top_score if found else None,
+        "threshold": found.threshold if found else None,
+        "lower_threshold": found.lower_threshold if found else None,
+        "unsupported": unsupported,
+    }
+
+
+def retrieved_docs(found: Found | None) -> list[dict[str, Any]]:
     """The passages as the contract shows them."""
     return [{**vars(passage), "scores": dict(passage.scores)} for passage in found.passages] if found else []
 

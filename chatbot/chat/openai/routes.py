@@ -29,7 +29,7 @@ from chatbot.web.idempotency import http as idempotency
 from chatbot.web.idempotency.http import IdempotencySchema
 from chatbot.web.idempotency.service import Held
 from chatbot.web.limits import rate_limits
-from chatbot.web.streaming.broadcast import EventBuffer, Frames
+from chatbot.web.streaming.broadcast import EventBuffer
 
 blp = Blueprint("openai", __name__, url_prefix="/v1", description="The same for clients of OpenAI's API.")
 blp.teardown_request(release)
@@ -115,7 +115,8 @@ def create_completion(headers: dict[str, Any], body: dict[str, Any]) -> Response
     events = services().replies.reply(turn, answerer)
     if not body["stream"]:
         return jsonify(sse_events.completion(drain(events), settings().public_url, skipped))
-    return _stream(sse_events.chunks(events, settings().public_url, _wants_usage(body), skipped), turn.session_id)
+    chunks = sse_events.Chunks(settings().public_url, _wants_usage(body), skipped)
+    return _stream(EventBuffer(events, request_resources().pop_all().close, as_frames=chunks.of), turn.session_id)
 
 
 def _turn(body: dict[str, Any], key: Held) -> Turn:
@@ -127,8 +128,8 @@ def _turn(body: dict[str, Any], key: Held) -> Turn:
 def _again(reply: dict[str, Any], body: dict[str, Any]) -> Response:
     url, skipped = settings().public_url, openai_schemas.skipped_parts(body)
     if body["stream"]:
-        frames = sse_events.chunks_again(reply, url, _wants_usage(body), skipped)
-        response = _stream(frames, reply["chat_session_id"])
+        chunks = sse_events.Chunks(url, _wants_usage(body), skipped)
+        response = _stream(EventBuffer(chunks.again(reply)), reply["chat_session_id"])
     else:
         response = jsonify(sse_events.completion(reply, url, skipped))
     response.headers.update(idempotency.REPLAYED)
@@ -139,7 +140,5 @@ def _wants_usage(body: dict[str, Any]) -> bool:
     return bool((body["stream_options"] or {}).get("include_usage"))
 
 
-def _stream(parts: Frames, chat_id: str) -> Response:
-    response = stream_response(EventBuffer(parts, request_resources().pop_all().close), chat_id, tell=body_of)
-    response.response = sse_events.as_data_lines(response.response)  # type: ignore[arg-type]
-    return response
+def _stream(feed: EventBuffer, chat_id: str) -> Response:
+    return stream_response(feed, chat_id, tell=body_of, encode=sse_events.data_line)

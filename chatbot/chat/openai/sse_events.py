@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import closing
+import json
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from chatbot.chat.api.sse_events import reply_of
-from chatbot.chat.replies.reply import Done, Event, Failed, Start, Token
+from chatbot.chat.replies.reply import Done, Failed, ReplyEvent, Start
+from chatbot.rag.events import Token
 from chatbot.web.http.openai_errors import body_of
+from chatbot.web.streaming.broadcast import Frame, Frames
 
 Reply = dict[str, Any]
 Chunk = dict[str, Any]
@@ -72,46 +73,44 @@ def _address(citation: dict[str, Any], doc: dict[str, Any], public_url: str) -> 
     return f"{public_url}/api/knowledge/documents/{citation['document_id']}/versions/{citation['version']}/"
 
 
-def chunks(
-    events: Generator[Event, None, None], public_url: str, include_usage: bool, skipped: int = 0
-) -> Generator[tuple[str, Chunk], None, None]:
-    """The (name, payload) of each chunk of a reply as it is made; the names are for the log of a stream only."""
-    with closing(events):
-        base: Chunk = {}
-        for event in events:
-            if isinstance(event, Start):
-                base = _base(event.turn.answer_id, int(event.turn.question.created_at.timestamp()), event.model)
-                yield "chunk", _delta(base, {"role": "assistant", "content": ""})
-            elif isinstance(event, Token):
-                yield "chunk", _delta(base, {"content": event.text})
-            elif isinstance(event, Failed):
-                yield "error", body_of(event.error)
-            elif isinstance(event, Done):
-                yield from _last(base, reply_of(event), public_url, include_usage, skipped)
+class Chunks:
+    """What of a reply goes into which chunk, as (name, payload); the names are for the log of a stream only."""
 
+    def __init__(self, public_url: str, include_usage: bool, skipped: int = 0) -> None:
+        self._public_url, self._include_usage, self._skipped = public_url, include_usage, skipped
+        self._base: Chunk = {}
 
-def chunks_again(
-    reply: Reply, public_url: str, include_usage: bool, skipped: int = 0
-) -> Generator[tuple[str, Chunk], None, None]:
-    """The chunks of a stored reply; its whole text is one of them."""
-    answer = reply["message"]
-    base = _base(answer["id"], _seconds(answer), answer["metadata"]["model"])
-    yield "chunk", _delta(base, {"role": "assistant", "content": answer["content"]})
-    yield from _last(base, reply, public_url, include_usage, skipped)
+    def of(self, event: ReplyEvent) -> list[Frame]:
+        """The chunks of an event of a reply that is made."""
+        match event:
+            case Token():
+                return [("chunk", _delta(self._base, {"content": event.text}))]
+            case Start():
+                created = int(event.turn.question.created_at.timestamp())
+                self._base = _base(event.turn.answer_id, created, event.model)
+                return [("chunk", _delta(self._base, {"role": "assistant", "content": ""}))]
+            case Done():
+                return self._last(reply_of(event))
+            case Failed():
+                return [("error", body_of(event.error))]
+        return []
 
+    def again(self, reply: Reply) -> Frames:
+        """The chunks of a stored reply; its whole text is one of them."""
+        answer = reply["message"]
+        self._base = _base(answer["id"], _seconds(answer), answer["metadata"]["model"])
+        yield "chunk", _delta(self._base, {"role": "assistant", "content": answer["content"]})
+        yield from self._last(reply)
 
-def _last(
-    base: Chunk, reply: Reply, public_url: str, include_usage: bool, skipped: int
-) -> Generator[tuple[str, Chunk], None, None]:
-    metadata = reply["message"]["metadata"]
-    base = base | {"model": metadata["model"]}
-    delta: Chunk = {"annotations": annotations_of(metadata, public_url)}
-    if metadata.get("refused"):
-        delta["refusal"] = reply["message"]["content"]
-    yield "chunk", _delta(base, delta, _finish_reason(reply["message"])) | _ours(reply, skipped)
-    if include_usage:
-        yield "chunk", base | {"choices": [], "usage": _usage(metadata)}
-    yield END, {}
+    def _last(self, reply: Reply) -> list[Frame]:
+        metadata = reply["message"]["metadata"]
+        base = self._base | {"model": metadata["model"]}
+        delta: Chunk = {"annotations": annotations_of(metadata, self._public_url)}
+        if metadata.get("refused"):
+            delta["refusal"] = reply["message"]["content"]
+        last = _delta(base, delta, _finish_reason(reply["message"])) | _ours(reply, self._skipped)
+        usage = [("chunk", base | {"choices": [], "usage": _usage(metadata)})] if self._include_usage else []
+        return [("chunk", last), *usage, (END, {})]
 
 
 def _base(answer_id: str, created: int, model: str) -> Chunk:
@@ -130,22 +129,6 @@ def _usage(metadata: dict[str, Any]) -> dict[str, int]:
     return {name: metadata["usage"][name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
 
 
-def as_data_lines(frames: Iterable[bytes]) -> Generator[bytes, None, None]:
-    """The bytes of a stream (chatbot/web/streaming/sse.py) without names and numbers of events, which OpenAI's streams
-    have not.
-
-    Each item is some frames, or comments, which stay.
-    """
-    try:
-        for some in frames:
-            yield b"".join(_as_data_line(frame) for frame in some.split(b"\n\n") if frame)
-    finally:
-        if isinstance(frames, Generator):
-            frames.close()
-
-
-def _as_data_line(frame: bytes) -> bytes:
-    if frame.startswith(b":"):
-        return frame + b"\n\n"
-    name, _number, data = frame.split(b"\n", 2)
-    return b"data: [DONE]\n\n" if name == f"event: {END}".encode() else data + b"\n\n"
+def data_line(_number: int, name: str, payload: Chunk) -> bytes:
+    """A chunk as bytes: the events of OpenAI's streams have no names and no numbers."""
+    return b"data: [DONE]\n\n" if name == END else f"data: {json.dumps(payload, allow_nan=False)}\n\n".encode()

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import get_args
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
 
 from chatbot import __version__
 from chatbot.cache import Cache
 from chatbot.chat.replies.turns import Turn
 from chatbot.config import Settings
 from chatbot.knowledge.retrieval.retriever import Retriever
+from chatbot.rag.events import AnsweredBy, Declined, Event, Events, Finished, Withdrawn
 from chatbot.rag.llm.prompts import PROMPT_VERSION
-from chatbot.rag.types import NOTHING_SPENT, Part
+from chatbot.rag.types import NOTHING_SPENT, Condensed
 
 log = structlog.get_logger(__name__)
 
-Parts = Generator[Part, None, None]
-_parts: TypeAdapter[list[Part]] = TypeAdapter(list[Part])
+_kinds = {kind.__name__: TypeAdapter(kind) for kind in get_args(Event)}
 
 
 class AnswerCache:
@@ -36,25 +37,25 @@ class AnswerCache:
     def __init__(self, cache: Cache, retriever: Retriever, settings: Settings) -> None:
         self._cache, self._retriever, self._settings = cache, retriever, settings
 
-    def through(self, turn: Turn, model: str, make: Callable[[], Parts]) -> Parts:
-        """The parts of an answer, kept or made. One that was made is kept when it has come to its end."""
-        if not self._settings.answer_cache_seconds:
-            yield from _closing(make())
-            return
-        begun, name = time.perf_counter(), self._name(turn, model)
-        kept = None if _is_asked_again(turn) else self._get(name)
-        if kept is not None:
-            self._note(turn, name)
-            yield Part(cached=True)
-            yield from (_without_cost(part, begun) for part in kept)
-            return
-        made: list[Part] = []
-        for part in _closing(make()):
-            made.append(part)
-            yield part
-        if all(map(_may_be_kept, made)):
-            self._cache.put(name, _parts.dump_json(made, exclude_defaults=True), self._settings.answer_cache_seconds)
-            self._note(turn, name)
+    def key(self, turn: Turn, model: str) -> str | None:
+        """What the answer to a question is kept under. None where none are kept."""
+        return self._name(turn, model) if self._settings.answer_cache_seconds else None
+
+    def get(self, key: str | None, turn: Turn) -> Events | None:
+        """The events of an answer that is kept, as they are given again; None where it has to be made."""
+        value = None if key is None or _is_asked_again(turn) else self._cache.get(key)
+        events = None if value is None else _loaded(value)
+        if key is None or events is None:
+            return None
+        self._note(turn, key)
+        return _without_cost(events, time.perf_counter())
+
+    def put(self, key: str | None, turn: Turn, events: Sequence[Event]) -> None:
+        """Keeps an answer that was made and has come to its end."""
+        if key is not None and all(map(_may_be_kept, events)):
+            told = to_json([(type(event).__name__, event) for event in events])
+            self._cache.put(key, told, self._settings.answer_cache_seconds)
+            self._note(turn, key)
 
     def forget(self, message_id: str) -> None:
         """Takes out what a message was answered with: somebody says that it is bad, or is gone."""
@@ -63,16 +64,8 @@ class AnswerCache:
             self._cache.drop(name.decode())
             self._cache.drop(_of_message(message_id))
 
-    def _get(self, name: str) -> list[Part] | None:
-        value = self._cache.get(name)
-        try:
-            return None if value is None else _parts.validate_json(value)
-        except ValidationError:
-            # Another version of this software has written it.
-            return None
-
-    def _note(self, turn: Turn, name: str) -> None:
-        self._cache.put(_of_message(turn.answer_id), name.encode(), self._settings.answer_cache_seconds)
+    def _note(self, turn: Turn, key: str) -> None:
+        self._cache.put(_of_message(turn.answer_id), key.encode(), self._settings.answer_cache_seconds)
 
     def _name(self, turn: Turn, model: str) -> str:
         index, settings, ask = self._retriever.index(), self._settings, turn.ask
@@ -106,20 +99,29 @@ def _is_asked_again(turn: Turn) -> bool:
     return turn.answer_position != turn.question.position + 1
 
 
-def _may_be_kept(part: Part) -> bool:
+def _may_be_kept(event: Event) -> bool:
     """What another model gave in the place of one that was away is not what that one would have said; an answer that
     was cut or refused may come whole another time; and thoughts that were taken back would be shown again."""
-    return not (part.by or part.refused or part.taken_back or part.finish_reason != "stop")
+    cut = isinstance(event, Finished) and event.finish_reason != "stop"
+    return not (cut or isinstance(event, AnsweredBy | Declined | Withdrawn))
 
 
-def _closing(parts: Parts) -> Parts:
-    with closing(parts):
-        yield from parts
+def _loaded(value: bytes) -> list[Event] | None:
+    """The events of a kept answer; None where another version of this software has written it."""
+    try:
+        return [_kinds[kind].validate_python(told) for kind, told in from_json(value)]
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
-def _without_cost(part: Part, begun: float) -> Part:
-    """A kept part as it is given again: nobody is paid for it, and it took no longer than this."""
-    part = replace(part, condensing=None)
-    if part.usage is None:
-        return part
-    return replace(part, usage=NOTHING_SPENT, timings_ms={"total": round((time.perf_counter() - begun) * 1000)})
+def _without_cost(events: Sequence[Event], begun: float) -> Events:
+    """An answer as it is given again: nobody is paid for it, and it took no longer than this."""
+    for event in events:
+        match event:
+            case Condensed():
+                yield replace(event, usage=NOTHING_SPENT)
+            case Finished():
+                total = round((time.perf_counter() - begun) * 1000)
+                yield replace(event, usage=NOTHING_SPENT, timings_ms={"total": total})
+            case _:
+                yield event

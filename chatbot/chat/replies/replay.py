@@ -13,14 +13,13 @@ from sqlalchemy.orm import Session
 from chatbot.chat.conversations.answers import Answer, retrieved_docs
 from chatbot.chat.conversations.messages import MessageNotFound, NotAnAnswer, path_to
 from chatbot.chat.models import Message, MessageTrace
-from chatbot.chat.replies.reply import taken_up
 from chatbot.chat.replies.traces import TraceNotFound
 from chatbot.chat.replies.turns import HISTORY_MESSAGES
 from chatbot.config import Settings
 from chatbot.knowledge.index.activation import GenerationRefused, get_generation, lacking
 from chatbot.knowledge.models import Generation
 from chatbot.knowledge.retrieval.retriever import Index, Retriever
-from chatbot.rag.chain import retrieval_chain, stream_parts
+from chatbot.rag.chain import retrieval_chain, stream_events
 from chatbot.rag.llm.answerers import ChatModels
 from chatbot.rag.types import Ask, Found, HistoryMessage
 
@@ -115,10 +114,9 @@ def replay(
     answer = Answer(answerer.name, price=models.prices.cost)
     ask = replace(before.ask, on_sent=answer.sent, on_failed=answer.failed)
     chain = retrieval_chain(retrieve, answerer, settings.no_context_behavior, embedder.embed)
-    with closing(stream_parts(chain, ask)) as parts:
-        for part in parts:
-            for _event in taken_up(answer, part):
-                pass
+    with closing(stream_events(chain, ask)) as events:
+        for event in events:
+            answer.apply(event)
     return answer
 
 

@@ -16,13 +16,12 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import tracing
+from chatbot import metrics, tracing
 from chatbot.chat.conversations.answers import Answer
 from chatbot.chat.conversations.leases import ChatSessionNotFound
 from chatbot.chat.models import Message
 from chatbot.chat.replies.active_replies import ActiveReplies
 from chatbot.chat.replies.answer_cache import AnswerCache
-from chatbot.chat.replies.metrics import measure
 from chatbot.chat.replies.traces import trace_of
 from chatbot.chat.replies.turns import Turn, store_answer
 from chatbot.config import Settings
@@ -31,12 +30,13 @@ from chatbot.egress import Cancelled, cancellable, raise_if_cancelled
 from chatbot.errors import ChatbotError, StorageFull, Unavailable
 from chatbot.knowledge.retrieval.follow_up_questions import suggestions
 from chatbot.knowledge.retrieval.retriever import Retriever
-from chatbot.rag.chain import retrieval_chain, stream_parts
+from chatbot.rag.chain import retrieval_chain, stream_events
 from chatbot.rag.errors import EndedEmpty
+from chatbot.rag.events import Event, Events, Retrieved, Token
 from chatbot.rag.llm.answerers import Answerer, ChatModels
-from chatbot.rag.types import NOTHING_SPENT, Citation, Found, Part
+from chatbot.rag.types import Condensed, Found
 from chatbot.system.disk_space import is_full
-from chatbot.tracing import Span, steps
+from chatbot.tracing import Span
 from chatbot.web.db_errors import outage
 
 log = structlog.get_logger(__name__)
@@ -52,27 +52,6 @@ class Start:
 
     turn: Turn
     model: str
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The passages are found; the answer knows them."""
-
-    answer: Answer
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Cited:
-    """A citation is complete."""
-
-    citation: Citation
 
 
 @dataclass(frozen=True)
@@ -94,7 +73,8 @@ class ServerShutdown(Unavailable):
     code, detail = "server_shutdown", "The server stops; ask again in a moment."
 
 
-Event = Start | Sources | Token | Cited | Done | Failed
+# What the chain tells goes on as it is.
+ReplyEvent = Start | Event | Done | Failed
 
 
 class Replies:
@@ -110,12 +90,12 @@ class Replies:
         self.models = models
         self.running = ActiveReplies(sessions)
 
-    def reply(self, turn: Turn, answerer: Answerer) -> Generator[Event, None, None]:
+    def reply(self, turn: Turn, answerer: Answerer) -> Generator[ReplyEvent, None, None]:
         """The events of one reply, traced below what asks for it now, whoever reads them later."""
         span = tracing.current().child("answer", chatbot_message_id=turn.answer_id)
         return self._reply(turn, answerer, span)
 
-    def _reply(self, turn: Turn, answerer: Answerer, span: Span) -> Generator[Event, None, None]:
+    def _reply(self, turn: Turn, answerer: Answerer, span: Span) -> Generator[ReplyEvent, None, None]:
         """The events of one reply. Closing the generator cancels the model and stores the answer as interrupted.
 
         An answer that somebody stops is done as far as it came.
@@ -126,43 +106,40 @@ class Replies:
         try:
             with self.running.entered(turn.answer_id, turn.session_id) as asked, cancellable(asked):
                 yield Start(turn, answerer.name)
-                yield from self._events(turn, answerer, answer, span)
+                key, steps, made = self._answers.key(turn, answerer.name), _Steps(span), list[Event]()
+                kept = self._answers.get(key, turn)
+                answer.cached = kept is not None
+                with closing(kept or self._ask(turn, answerer, answer, span)) as events:
+                    while (event := tracing.call(span, next, events, None)) is not None:
+                        raise_if_cancelled()
+                        steps.add(event)
+                        made.append(event)
+                        answer.apply(event)
+                        yield event
+                steps.end()
+                if kept is None:
+                    self._answers.put(key, turn, made)
             answer.suggestions = self._suggestions(turn, answer)
             # An answer that its model was not let finish is none.
             status = "complete" if answer.finish_reason in (None, "stop") else "interrupted"
         except Cancelled:
             log.info("reply_stopped", message_id=turn.answer_id)
             failure = ServerShutdown(retry_after=1) if self.running.ending else None
-        except ChatbotError as error:
-            status, failure = ("interrupted" if answer.text else "failed"), error
-            if isinstance(error, EndedEmpty):
-                answer.ended_empty(error)
-            elif not answer.text:
-                # What a provider refuses it does not charge.
-                answer.prompt_tokens = None
         except Exception as error:
-            status, failure = ("interrupted" if answer.text else "failed"), outage(error)
-            if failure is None:
-                log.exception("reply_failed", message_id=turn.answer_id)
-                failure = ChatbotError()
+            status, failure = ("interrupted" if answer.text else "failed"), _failure(error, turn, answer)
         finally:
             with tracing.inside(span.child("store")):
                 message, trouble = self._store(turn, answer, status, failure)
-            measure(answer, status)
+            _measure(answer, status)
             failure = failure or trouble
             code = failure.code if failure else None
             span.end(code, chatbot_status=status, chatbot_model=answer.model, chatbot_grounding=answer.grounding)
         yield Failed(failure) if failure or message is None else Done(turn, message)  # type: ignore[arg-type]
 
-    def _events(self, turn: Turn, answerer: Answerer, answer: Answer, span: Span) -> Generator[Event, None, None]:
+    def _ask(self, turn: Turn, answerer: Answerer, answer: Answer, span: Span) -> Events:
         embed = self._retriever.embedder().embed
         chain = retrieval_chain(partial(self._retrieve, span), answerer, self._settings.no_context_behavior, embed)
-        ask = replace(turn.ask, on_sent=answer.sent, on_failed=answer.failed)
-        made = self._answers.through(turn, answerer.name, lambda: stream_parts(chain, ask))
-        with closing(made) as parts:
-            for part in followed(span, steps(span, parts)):
-                raise_if_cancelled()
-                yield from taken_up(answer, part)
+        return stream_events(chain, replace(turn.ask, on_sent=answer.sent, on_failed=answer.failed))
 
     def _retrieve(self, span: Span, question: str, collections: frozenset[str] | None, beside: str | None) -> Found:
         with tracing.inside(span.child("retrieve")) as inner:
@@ -206,48 +183,52 @@ class Replies:
         return None, Unavailable("The answer could not be stored; ask again.", code="busy", retry_after=1)
 
 
-def followed(span: Span, parts: Generator[Part, None, None]) -> Generator[Part, None, None]:
-    """The parts; how long each step took is told below the span."""
-    condensed, first, model = span.laps(), span.laps(), span.laps()
-    waits = True
-    for part in parts:
-        if part.question is not None:
-            condensed("condense")
-        if part.found is not None:
-            first(), model()
-        if part.text and waits:
-            first("first token")
-            waits = False
-        yield part
-    model("model")
+def _failure(error: Exception, turn: Turn, answer: Answer) -> ChatbotError:
+    """The failure that an error is told as. What a provider refuses it does not charge."""
+    if isinstance(error, EndedEmpty):
+        answer.ended_empty(error)
+    elif isinstance(error, ChatbotError) and not answer.text:
+        answer.prompt_tokens = None
+    failure = error if isinstance(error, ChatbotError) else outage(error)
+    if failure is None:
+        log.exception("reply_failed", message_id=turn.answer_id)
+    return failure or ChatbotError()
 
 
-def taken_up(answer: Answer, part: Part) -> Generator[Event, None, None]:
-    """Adds a part to the answer and tells what a client wants to know of it."""
-    if part.question is not None:
-        answer.question, answer.condensing = part.question, part.condensing or NOTHING_SPENT
-    if part.found is not None:
-        answer.found, answer.grounding = part.found, part.status or "fallback"
-        yield Sources(answer)
-    if part.cached:
-        answer.cached = True
-    if part.taken_back:
-        # What was a thought of the model is no part of the answer; who reads a stream learns it from `done`.
-        answer.text, answer.citations = "", []
-    if part.refused:
-        answer.refused = True
-    if part.by:
-        answer.model, answer.fallback_from = part.by, answer.model
-    if part.text:
-        answer.text += part.text
-        yield Token(part.text)
-    if part.citation is not None:
-        answer.citations.append(part.citation)
-        yield Cited(part.citation)
-    if part.final is not None:
-        answer.text, answer.citations = part.final.text, list(part.final.citations)
-    if part.checked is not None:
-        answer.check(part.checked)
-    if part.usage is not None:
-        answer.usage, answer.timings_ms = part.usage, dict(part.timings_ms)
-        answer.removed_links, answer.finish_reason = part.removed_links, part.finish_reason
+def _measure(answer: Answer, status: str) -> None:
+    """Counts an answer that has ended for /metrics, under the model that wrote it."""
+    model, spent, took = answer.model, answer.spent, answer.timings_ms
+    metrics.ANSWERS.labels(status, model).inc()
+    if status == "complete":
+        metrics.DECISIONS.labels(answer.grounding).inc()
+    for name, seconds in (("first_token", metrics.FIRST_TOKEN_SECONDS), ("total", metrics.ANSWER_SECONDS)):
+        if name in took:
+            seconds.labels(model).observe(took[name] / 1000)
+    if spent.total_tokens:
+        metrics.TOKENS.labels(model, "prompt").inc(spent.prompt_tokens)
+        metrics.TOKENS.labels(model, "completion").inc(spent.completion_tokens)
+        if spent.cost_usd is None:
+            metrics.UNPRICED.labels(model).inc()
+        else:
+            metrics.COST.labels(model).inc(float(spent.cost_usd))
+
+
+class _Steps:
+    """How long each step of a reply took, told below its span."""
+
+    def __init__(self, span: Span) -> None:
+        self._condense, self._first, self._model = span.laps(), span.laps(), span.laps()
+        self._waits = True
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Condensed():
+                self._condense("condense")
+            case Retrieved():
+                self._first(), self._model()
+            case Token() if self._waits:
+                self._first("first token")
+                self._waits = False
+
+    def end(self) -> None:
+        self._model("model")

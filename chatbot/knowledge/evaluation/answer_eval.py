@@ -19,9 +19,10 @@ from chatbot.db import Sessions
 from chatbot.knowledge.evaluation.retrieval_eval import EvalSet, Names, json_lines, one_of
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.retrieval.retriever import ANSWER_VARIETY, Index
-from chatbot.rag.chain import retrieval_chain, stream_parts
+from chatbot.rag.chain import retrieval_chain, stream_events
+from chatbot.rag.events import Retrieved, Token
 from chatbot.rag.llm.answerers import Answerer
-from chatbot.rag.types import Ask, Citation, Found, Passage
+from chatbot.rag.types import Ask, Citation, Final, Found, Passage
 
 Gold = Mapping[str, Sequence[str]]
 
@@ -93,12 +94,13 @@ def _answered(
         return Found(tuple(index.search(searched, count, variety=ANSWER_VARIETY)), None, 0.0)
 
     chain = retrieval_chain(retrieve, answerer, "refuse", index.embedder.embed)
-    parts = list(stream_parts(chain, Ask(question)))
-    found = next(part.found for part in parts if part.found is not None)
-    final = next((part.final for part in parts if part.final is not None), None)
+    events = list(stream_events(chain, Ask(question)))
+    passages = next(event.found.passages for event in events if isinstance(event, Retrieved))
+    final = next((event for event in events if isinstance(event, Final)), None)
     if final is not None:
-        return final.text, found.passages, final.citations
-    return "".join(part.text for part in parts), found.passages, [p.citation for p in parts if p.citation]
+        return final.text, passages, final.citations
+    text = "".join(event.text for event in events if isinstance(event, Token))
+    return text, passages, [event for event in events if isinstance(event, Citation)]
 
 
 def _holds(session: Session, citation: Citation) -> bool:

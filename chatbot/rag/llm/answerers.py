@@ -1,12 +1,11 @@
 """Chat models by name: any OpenAI-compatible one through langchain-openai, and the extractive answerer.
 
-Both answer the same call and yield the same pieces, so the chain does not know which it has.
+Both answer the same call with the same events, so the chain does not know which it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from chatbot.errors import FieldError, Invalid
 from chatbot.rag.breaker import Breaker
 from chatbot.rag.embeddings.embedders import Embedder
 from chatbot.rag.errors import ModelMisconfigured, is_provider_error, translate
+from chatbot.rag.events import Events, Finished, Token
 from chatbot.rag.llm import extractive, prompts
 from chatbot.rag.llm.completion import GenerationLimits, LLMCall, ModelClient, believable
 from chatbot.rag.llm.condense import rewrite, stand_alone
@@ -32,7 +32,7 @@ from chatbot.rag.text.content_words import content_words
 from chatbot.rag.text.follow_ups import stands_alone
 from chatbot.rag.text.surrogates import well_formed
 from chatbot.rag.text.tokens import count_tokens
-from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Piece, Usage
+from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +48,8 @@ class Answerer(Protocol):
         """The question as it is to be searched, and what that took."""
         ...
 
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
-        """The answer in pieces; `searched` is the condensed question. Closing cancels the provider's call."""
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Events:
+        """The events of the answer; `searched` is the condensed question. Closing cancels the provider's call."""
         ...
 
 
@@ -65,22 +65,22 @@ class ExtractiveAnswerer:
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> Condensed:
         return stand_alone(question, history)
 
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Events:
         if not passages:
-            yield Piece(prompts.said(prompts.NOTHING_FOUND, ask))
+            yield Token(prompts.said(prompts.NOTHING_FOUND, ask))
         # The passages were found with the question before in front; among their sentences the new words decide.
         wanted = ask.question if content_words(ask.question) else searched
         length = 0
         if passages and ask.unsure:
             first = f"{prompts.said(prompts.MAY_NOT_SAY, ask)} "
             length = len(first)
-            yield Piece(first)
+            yield Token(first)
         for quotation in extractive.quotations(wanted, passages, self._embedder(), ask.unsure):
             start = length + len(quotation.before)
-            yield from (Piece(text) for text in quotation.pieces)
-            yield Piece(citation=_cited(quotation, passages[quotation.marker - 1], start))
+            yield from map(Token, quotation.pieces)
+            yield _cited(quotation, passages[quotation.marker - 1], start)
             length = start + len(quotation.text) + len(quotation.after)
-        yield Piece(usage=NOTHING_SPENT)
+        yield Finished(NOTHING_SPENT)
 
 
 def _cited(quotation: extractive.Quotation, passage: Passage, start: int) -> Citation:
@@ -163,15 +163,15 @@ class ModelAnswerer:
             return text, self._line.usage(prompt, count_tokens(text), estimated=True)
         return text, self._line.usage(taken["input_tokens"], taken["output_tokens"], estimated=False)
 
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Events:
         inputs: dict[str, object] = {"history": self._messages(ask.history), "question": ask.question}
-        if passages:
-            boundary = prompts.new_boundary()
-            inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
-        grounded = prompts.UNSURE if ask.unsure else prompts.GROUNDED
-        prompt = grounded if passages else prompts.GENERAL
-        with closing(LLMCall(self._line, prompt, inputs, ask.on_sent).pieces()) as pieces:
-            yield from pieces if passages else _as_general(pieces, prompts.said(prompts.NOT_FROM_DOCUMENTS, ask))
+        if not passages:
+            preface = prompts.said(prompts.NOT_FROM_DOCUMENTS, ask)
+            return LLMCall(self._line, prompts.GENERAL, inputs, ask.on_sent, preface).events()
+        boundary = prompts.new_boundary()
+        inputs |= {"boundary": boundary, "passages": prompts.render_passages(passages, boundary)}
+        prompt = prompts.UNSURE if ask.unsure else prompts.GROUNDED
+        return LLMCall(self._line, prompt, inputs, ask.on_sent).events()
 
     def _messages(self, history: Sequence[HistoryMessage]) -> list[BaseMessage]:
         """The conversation as LangChain's messages, the newest that fit into the budget.
@@ -217,17 +217,6 @@ def _chat_model(name: str, settings: Settings) -> BaseChatModel:
         http_client=provider_client(),
         **bounds,
     )
-
-
-def _as_general(pieces: Iterable[Piece], said_first: str) -> Iterator[Piece]:
-    """Says first that an answer is not from the documents, and only when there is an answer."""
-    said = False
-    for piece in pieces:
-        said = said and not piece.taken_back
-        if piece.text and not said and not piece.refused:
-            yield replace(piece, text=said_first)
-            said, piece = True, replace(piece, taken_back=False)
-        yield piece
 
 
 class ChatModels:

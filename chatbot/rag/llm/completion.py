@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +34,12 @@ from chatbot.rag.errors import (
     retry_after,
     translate,
 )
+from chatbot.rag.events import Declined, Event, Events, Finished, Token, Withdrawn
 from chatbot.rag.llm.prompts import in_turns, without_boundaries
 from chatbot.rag.llm.thoughts import Thoughts
 from chatbot.rag.text.surrogates import WellFormed
 from chatbot.rag.text.tokens import count_tokens
-from chatbot.rag.types import OnSent, Piece, Sent, Usage
+from chatbot.rag.types import OnSent, Sent, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -139,28 +140,55 @@ class ModelClient:
 
 
 class LLMCall:
-    """One answer: repeats once before the first token, never after it."""
+    """One answer: repeats once before the first token, never after it.
+
+    `preface` is shown before the answer, as soon as there is one, unless the model declines.
+    """
 
     def __init__(
-        self, line: ModelClient, prompt: ChatPromptTemplate, inputs: dict[str, object], on_sent: OnSent | None = None
+        self,
+        line: ModelClient,
+        prompt: ChatPromptTemplate,
+        inputs: dict[str, object],
+        on_sent: OnSent | None = None,
+        preface: str = "",
     ) -> None:
         self._line, self._prompt, self._inputs = line, prompt, inputs
-        self._on_sent, self._prompt_tokens = on_sent, 0
+        self._on_sent, self._prompt_tokens, self._preface = on_sent, 0, preface
         self._most = line.bounds.tokens * CHARACTERS_A_TOKEN
         self._usage: UsageMetadata | None = None
         self._finish: object = None
+        self._may_repeat, self._declined = True, False
         # What was shown, and all that was written, thoughts among it.
         self._text = self._written = ""
 
-    def pieces(self) -> Generator[Piece, None, None]:
-        """The answer in pieces, and at the end what it took. Closing it hangs up on the provider.
+    def events(self) -> Events:
+        """The answer as it comes, and at the end what it took. Closing it hangs up on the provider.
 
         Raises:
             ChatbotError: what the provider did wrong, in our words.
         """
+        with self._outcome():
+            while True:
+                try:
+                    with closing(self._send()) as stream:
+                        while (chunk := self._next(stream)) is not _NOTHING_MORE:
+                            yield from self._read(chunk)
+                    taken_back, text = self._thoughts.feed(self._well_formed.end())
+                    yield from self._shown(taken_back, text + self._thoughts.end())
+                    self._check_end()
+                    break
+                except Exception as error:
+                    if not self._repeats(error):
+                        raise
+        yield Finished(self._counted(), finish_reason_of(self._finish))
+
+    @contextmanager
+    def _outcome(self) -> Iterator[None]:
+        """Lets pass who may ask, tells the breaker what becomes of it, and says in our words what went wrong."""
         self._line.check()
         try:
-            yield from self._attempts()
+            yield
         except Exception as error:
             if not is_provider_error(error):
                 self._line.breaker.unknown()
@@ -176,20 +204,12 @@ class LLMCall:
             self._line.breaker.worked() if self._written else self._line.breaker.unknown()
             raise
         self._line.tell(None)
-        yield Piece(usage=self._counted(), finish_reason=finish_reason_of(self._finish))
 
-    def _attempts(self) -> Generator[Piece, None, None]:
-        try:
-            yield from self._attempt()
-        except Exception as error:
-            if not is_provider_error(error) or self._text or not self._ready_again(error):
-                raise
-        else:
-            return
-        yield from self._attempt()
-
-    def _ready_again(self, error: Exception) -> bool:
+    def _repeats(self, error: Exception) -> bool:
         """Whether one more try could help: after the wait that was asked for, or without the conversation so far."""
+        if not self._may_repeat or not is_provider_error(error) or self._text:
+            return False
+        self._may_repeat = False
         if is_too_long(error):
             had_history = bool(self._inputs["history"])
             self._inputs["history"] = []
@@ -200,37 +220,56 @@ class LLMCall:
         time.sleep(wait)
         return True
 
-    def _attempt(self) -> Generator[Piece, None, None]:
+    def _send(self) -> Any:
+        """LangChain's stream of the model's chunks."""
         self._patience = self._line.bounds.patience()
         self._finish, self._written = None, ""
+        self._well_formed, self._thoughts = WellFormed(), Thoughts(self._line.habits.closes_unopened)
         messages = in_turns(self._prompt.format_messages(**self._inputs))
         self._tell_sent(messages)
         # Not `prompt | model`: a sequence adds up every chunk of its own, and nothing here reads the sum.
-        stream: Any = self._line.model.stream(messages)
-        text, thoughts = WellFormed(), Thoughts(self._line.habits.closes_unopened)
-        with closing(stream):
-            while (chunk := self._next(stream)) is not _NOTHING_MORE:
-                self._usage = getattr(chunk, "usage_metadata", None) or self._usage
-                self._finish = _ended(chunk) or self._finish
-                refusal = chunk.additional_kwargs.get("refusal") or ""
-                if chunk.text or refusal:
-                    taken_back, shown = thoughts.feed(text.feed(self._within_bounds(chunk.text or refusal)))
-                    if taken_back or shown:
-                        yield self._shown(shown, taken_back=taken_back, refused=bool(refusal))
-                if chunk.text or refusal or _thinks(chunk):
-                    self._patience.again()
-                if len(self._written) > self._most:
-                    raise ModelEndless(retry_after=5)
-        taken_back, shown = thoughts.feed(text.end())
-        if (shown := shown + thoughts.end()) or taken_back:
-            yield self._shown(shown, taken_back=taken_back)
-        self._check_end(thoughts)
+        return self._line.model.stream(messages)
 
-    def _shown(self, text: str, *, taken_back: bool, refused: bool = False) -> Piece:
-        self._text = text if taken_back else self._text + text
-        return Piece(text, taken_back=taken_back, refused=refused)
+    def _next(self, stream: Any) -> Any:
+        """The next chunk.
 
-    def _check_end(self, thoughts: Thoughts) -> None:
+        Raises:
+            ModelEndless: the answer is longer than any that was asked for.
+        """
+        if len(self._written) > self._most:
+            raise ModelEndless(retry_after=5)
+        with read_deadline(self._patience):
+            return next(stream, _NOTHING_MORE)
+
+    def _read(self, chunk: Any) -> list[Event]:
+        """The events of a chunk."""
+        self._usage = getattr(chunk, "usage_metadata", None) or self._usage
+        self._finish = _ended(chunk) or self._finish
+        refusal = chunk.additional_kwargs.get("refusal") or ""
+        told, events = chunk.text or refusal, list[Event]()
+        if told:
+            text = self._well_formed.feed(self._within_bounds(told))
+            events = self._shown(*self._thoughts.feed(text), refused=bool(refusal))
+        if told or _thinks(chunk):
+            self._patience.again()
+        return events
+
+    def _shown(self, taken_back: bool, text: str, *, refused: bool = False) -> list[Event]:
+        events = list[Event]()
+        if taken_back:
+            events.append(Withdrawn())
+            self._text = ""
+        if text and refused and not self._declined:
+            events.append(Declined())
+            self._declined = True
+        if text and self._preface and not self._text and not self._declined:
+            events.append(Token(self._preface))
+        if text:
+            events.append(Token(text))
+        self._text += text
+        return events
+
+    def _check_end(self) -> None:
         """What has come is an answer.
 
         Raises:
@@ -240,17 +279,13 @@ class LLMCall:
         if not self._finish:
             # A connection that is cut ends the iterator without an error; only the reason is missing.
             raise ModelCut(retry_after=5)
-        self._line.habits.closes_unopened = thoughts.came_unopened
+        self._line.habits.closes_unopened = self._thoughts.came_unopened
         if self._text.strip():
             return
         ended = finish_reason_of(self._finish)
         if ended != "stop":
             raise ContentFiltered() if ended == "content_filter" else ModelOutOfTokens()
         raise ModelSilent(retry_after=5)
-
-    def _next(self, stream: Any) -> Any:
-        with read_deadline(self._patience):
-            return next(stream, _NOTHING_MORE)
 
     def _within_bounds(self, text: str) -> str:
         room = self._most - len(self._written)

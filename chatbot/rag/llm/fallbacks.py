@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
 from chatbot.errors import ChatbotError
 from chatbot.rag.errors import ContentFiltered, QuestionTooLong
-from chatbot.rag.types import Ask, Condensed, HistoryMessage, Passage, Piece
+from chatbot.rag.events import AnsweredBy, Events
+from chatbot.rag.types import Ask, Condensed, HistoryMessage, Passage
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ class One(Protocol):
     @property
     def cites(self) -> bool: ...
     def condense(self, question: str, history: Sequence[HistoryMessage]) -> Condensed: ...
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]: ...
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Events: ...
 
 
 class WithFallbacks:
@@ -38,17 +38,17 @@ class WithFallbacks:
         """The question as it is to be searched; the first one's, which joins by itself where it fails."""
         return self._order[0].condense(question, history)
 
-    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Generator[Piece, None, None]:
-        """The answer of the first who has one; its first piece names the model where that is not the first.
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Events:
+        """The answer of the first who has one; it begins with `AnsweredBy` if that is another one.
 
         Raises:
             ChatbotError: all have failed; the first one's error.
         """
         failures: list[ChatbotError] = []
         for answerer in self._order:
-            with closing(answerer.answer(ask, searched, passages)) as pieces:
+            with closing(answerer.answer(ask, searched, passages)) as events:
                 try:
-                    begin = next(pieces)
+                    begin = next(events)
                 except (QuestionTooLong, ContentFiltered):
                     # These are about the question, which stays the same.
                     raise
@@ -58,7 +58,9 @@ class WithFallbacks:
                     if ask.on_failed:
                         ask.on_failed(answerer.name, error.code)
                     continue
-                yield replace(begin, by=answerer.name, cites=answerer.cites) if failures else begin
-                yield from pieces
+                if failures:
+                    yield AnsweredBy(answerer.name, answerer.cites)
+                yield begin
+                yield from events
                 return
         raise failures[0]

@@ -94,15 +94,6 @@ _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_t
 _NO_REASON = ("", "null", "none")
 
 
-def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Events of text as one."""
-    if len(events) == 1:
-        return events[0]
-    choice = events[0]["choices"][0]
-    text = "".join(event["choices"][0]["delta"]["content"] for event in events)
-    return {**events[0], "choices": [{**choice, "delta": {**choice["delta"], "content": text}}]}
-
-
 class _Completions:
     """The client's completions, without the fields that the server refuses."""
 
@@ -134,8 +125,7 @@ class _Events:
 
     def __init__(self, response: Any, under_way: set[_Events]) -> None:
         self._response, self._under_way = response, under_way
-        self._heard, self._reads, self._taken = stream_progress(response), 0, 0
-        self._begun = self._ended = False
+        self._progress, self._reads, self._begun = stream_progress(response), 0, 0
 
     def __enter__(self) -> _Events:
         self._under_way.add(self)
@@ -152,84 +142,113 @@ class _Events:
             APIError: the provider tells an error in its stream.
             ValueError: what it sends is no JSON.
         """
-        texts: list[dict[str, Any]] = []
+        pieces, parser = self._response.iter_bytes(), _EventParser(self._response.request)
         try:
-            for event in self._told():
-                if _text_of(event) is not None:
-                    texts.append(event)
-                    if not self._more_is_there():
-                        yield _joined(texts)
-                        texts = []
+            for piece in pieces:
+                begun = parser.feed(piece)
+                if parser.over:
+                    break
+                if not self._more_is_there(begun):
+                    rests = parser.ends_in_text
+                    yield from parser.take()
+                    if rests:
                         time.sleep(min(LONGEST_REST, REST_EACH * (len(self._under_way) - 1)))
-                    continue
-                if texts:
-                    yield _joined(texts)
-                    texts = []
-                yield event
+            parser.end()
         except Exception:
-            if texts:
-                yield _joined(texts)
+            yield from parser.take()
             raise
-        if texts:
-            yield _joined(texts)
+        yield from parser.take()
+        if parser.over:
+            _read_to_the_end(pieces)
 
-    def _told(self) -> Iterator[dict[str, Any]]:
-        """The events, one by one. What is no stream of events is one: some services answer with all of it at once."""
-        pieces = self._response.iter_bytes()
-        name, data, others = "", list[bytes](), list[bytes]()
-        for lines in _lines(pieces):
-            for line in lines:
-                if line.startswith(_DATA):
-                    self._take()
-                    data.append(line[len(_DATA) :])
-                    if data[0].lstrip().startswith(_END):
-                        _read_to_the_end(pieces)
-                        yield from self._end()
-                        return
-                    # Some services send no empty line behind an event.
-                    event = _object(data[0]) if len(data) == 1 else None
-                    if event is not None:
-                        yield from self._event(event, name)
-                        data, others = [], []
-                elif line.startswith(_EVENT):
-                    name = line[len(_EVENT) :].decode("utf-8", "replace").strip()
-                elif line:
-                    others.append(line)
-                else:
-                    yield from self._event(_whole(data), name)
-                    name, data = "", []
-        yield from self._event(_whole(data), name)
-        if not self._begun and others[:1] and others[0].lstrip().startswith(b"{"):
-            yield from self._event(_whole(others), name)
+    def _more_is_there(self, begun: int) -> bool:
+        """Whether the last read has brought more events than the pieces so far, the newest with so many of them."""
+        if self._reads != self._progress.reads:
+            self._reads, self._begun = self._progress.reads, 0
+        self._begun += begun
+        return self._begun < self._progress.events
 
-    def _end(self) -> Iterator[dict[str, Any]]:
-        """What a service leaves out that ends its stream and tells no reason."""
-        if not self._ended:
-            yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": None}
 
-    def _take(self) -> None:
-        """Counts an event among those of the last read."""
-        if self._reads != self._heard.reads:
-            self._reads, self._taken = self._heard.reads, 0
-        self._taken += 1
+class _EventParser:
+    """The events of a stream's bytes, as LangChain takes them. What is no stream of events is one event: some services
+    answer with all of it at once."""
 
-    def _more_is_there(self) -> bool:
-        return self._taken < self._heard.events
+    def __init__(self, request: Any) -> None:
+        self._request, self._lines = request, _Lines()
+        self._name, self._data, self._others = "", list[bytes](), list[bytes]()
+        self._ready: list[dict[str, Any]] = []
+        self._any = self._finished = False
+        # Whether the last event is text alone, and whether the service has said that there is no other.
+        self.ends_in_text = self.over = False
 
-    def _event(self, event: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
-        """An event as LangChain takes it; of one that says nothing, nothing.
+    def feed(self, piece: bytes) -> int:
+        """Reads a piece, and returns how many events begin in it.
+
+        Raises:
+            APIError: the provider tells an error.
+            ValueError: what it sends is no JSON.
+        """
+        begun = 0
+        for line in self._lines.feed(piece):
+            begun += line.startswith(_DATA)
+            self._read(line)
+            if self.over:
+                break
+        return begun
+
+    def end(self) -> None:
+        """Reads what is left when nothing more comes, and adds the end that some services leave out."""
+        if not self.over:
+            for line in self._lines.end():
+                self._read(line)
+        if self.over:
+            if not self._finished:
+                self._add({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+            return
+        self._add(_whole(self._data))
+        if not self._any and self._others[:1] and self._others[0].lstrip().startswith(b"{"):
+            self._add(_whole(self._others))
+
+    def take(self) -> list[dict[str, Any]]:
+        """The events so far, once."""
+        ready, self._ready, self.ends_in_text = self._ready, [], False
+        return ready
+
+    def _read(self, line: bytes) -> None:
+        if line.startswith(_DATA):
+            self._data.append(line[len(_DATA) :])
+            self.over = self._data[0].lstrip().startswith(_END)
+            # Some services send no empty line behind an event.
+            event = _object(self._data[0]) if len(self._data) == 1 and not self.over else None
+            if event is not None:
+                self._add(event)
+                self._data, self._others = [], []
+        elif line.startswith(_EVENT):
+            self._name = line[len(_EVENT) :].decode("utf-8", "replace").strip()
+        elif line:
+            self._others.append(line)
+        else:
+            self._add(_whole(self._data))
+            self._name, self._data = "", []
+
+    def _add(self, event: dict[str, Any]) -> None:
+        """Adds an event, a text to the text before it. One that says nothing is left out.
 
         Raises:
             APIError: it tells an error.
         """
         if not event:
             return
-        if error := _error_of(event, name):
-            raise openai.APIError(_message(error), self._response.request, body=error)
-        self._begun = True
-        event = _complete(event)
-        self._ended = self._ended or any(choice["finish_reason"] for choice in event["choices"])
-        yield event
+        if error := _error_of(event, self._name):
+            raise openai.APIError(_message(error), self._request, body=error)
+        self._any, event = True, _complete(event)
+        self._finished = self._finished or any(choice["finish_reason"] for choice in event["choices"])
+        text = _text_of(event)
+        if text is not None and self.ends_in_text:
+            self._ready[-1]["choices"][0]["delta"]["content"] += text
+            return
+        self._ready.append(event)
+        self.ends_in_text = text is not None
 
 
 def _whole(lines: list[bytes]) -> dict[str, Any]:
@@ -335,23 +354,29 @@ def _read_to_the_end(pieces: Iterable[bytes]) -> None:
             pass
 
 
-def _lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines that each piece completes, at the end also one without an end."""
-    held: list[bytes] = []
-    before = b""
-    for piece in pieces:
-        if before.endswith(b"\r") and piece.startswith(b"\n"):
+class _Lines:
+    """Cuts a stream into lines."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._before = b""
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The lines that a piece completes."""
+        if self._before.endswith(b"\r") and piece.startswith(b"\n"):
             # The second half of an end of a line.
             piece = piece[1:]
-        elif not before:
+        elif not self._before:
             piece = piece.removeprefix(_BYTE_ORDER_MARK)
-        before = piece or before
+        self._before = piece or self._before
         end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
-        if end:
-            yield b"".join((*held, piece[:end])).splitlines()
-            held = []
-        held.append(piece[end:])
-    yield b"".join(held).splitlines()
+        lines = b"".join((*self._held, piece[:end])).splitlines() if end else []
+        self._held = [piece[end:]] if end else [*self._held, piece]
+        return lines
+
+    def end(self) -> list[bytes]:
+        """The last line, where nothing ends it."""
+        return b"".join(self._held).splitlines()
 
 
 def _message(error: Any) -> str:

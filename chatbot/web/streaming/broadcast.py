@@ -10,29 +10,38 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Any
 
 from chatbot.egress import cancellable
 
-Event = tuple[str, dict[str, Any]]
-Frames = Generator[Event, None, None]
+# The name and the payload of an event, as a client reads it.
+Frame = tuple[str, dict[str, Any]]
+Frames = Generator[Frame, None, None]
 
 
 class EventBuffer:
-    """The events of one work, numbered from `first`. `on_end` is called when it is over, or when it never began."""
+    """The frames of one work, numbered from `first`. `on_end` is called when it is over, or when it never began.
+
+    Where the work yields events of its own, `as_frames` makes frames of each; some have none.
+    """
 
     def __init__(
-        self, frames: Frames, on_end: Callable[[], None] = lambda: None, linger: float = 0.0, first: int = 1
+        self,
+        work: Generator[Any, None, None],
+        on_end: Callable[[], None] = lambda: None,
+        linger: float = 0.0,
+        first: int = 1,
+        as_frames: Callable[[Any], Sequence[Frame]] = lambda frame: [frame],
     ) -> None:
-        self._frames = frames
+        self._work, self._as_frames = work, as_frames
         self._on_end = on_end
         self._linger = linger
         self._lock = threading.Lock()
         # One for each reader who waits: set when there is more, or when it is over.
         self._news: set[threading.Event] = set()
-        self._events: list[Event] = []
+        self._frames: list[Frame] = []
         self._before = first - 1
         self._began = self._over = False
         self._readers = 0
@@ -60,14 +69,14 @@ class EventBuffer:
         with self._lock:
             begins, self._began = not self._began, True
         if begins:
-            self._frames.close()
+            self._work.close()
             self._on_end()
 
-    def next(self, after: int, until: float) -> tuple[list[Event], bool]:
-        """The events behind the number `after`, and whether there will be none; neither when the time is up first."""
+    def next(self, after: int, until: float) -> tuple[list[Frame], bool]:
+        """The frames behind the number `after`, and whether there will be none; neither when the time is up first."""
         place = max(0, after - self._before)
         if not self._waits(place):
-            return self._events[place:], self._over and len(self._events) <= place
+            return self._frames[place:], self._over and len(self._frames) <= place
         news = threading.Event()
         self._news.add(news)
         try:
@@ -77,10 +86,10 @@ class EventBuffer:
         finally:
             self._news.discard(news)
         over = self._over
-        return self._events[place:], over and len(self._events) <= place
+        return self._frames[place:], over and len(self._frames) <= place
 
     def _waits(self, place: int) -> bool:
-        return len(self._events) <= place and not self._over
+        return len(self._frames) <= place and not self._over
 
     def _tell(self) -> None:
         for news in tuple(self._news):
@@ -91,10 +100,11 @@ class EventBuffer:
 
     def _pump(self) -> None:
         try:
-            with closing(self._frames), cancellable(self._unwanted):
-                for event in self._frames:
-                    self._events.append(event)
-                    self._tell()
+            with closing(self._work), cancellable(self._unwanted):
+                for event in self._work:
+                    if frames := self._as_frames(event):
+                        self._frames += frames
+                        self._tell()
                     if self._unwanted():
                         return
         finally:

@@ -25,4 +25,4 @@ def test_what_a_model_cites_decides_where_the_passages_may_not_answer(citations,
     answer.citations = citations
     answer.check(Checked(removed_markers=0, claims=claims, unsupported=unsupported))
     assert answer.grounding == status
-    assert answer.grounding_object()["lower_threshold"] == 0.2
+    assert answer.metadata()["grounding"]["lower_threshold"] == 0.2

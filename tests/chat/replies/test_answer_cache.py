@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from chatbot.cache import Cache, Memory
+from chatbot.chat.replies.answer_cache import AnswerCache
+from chatbot.config import load_settings
 from chatbot.current import services
 from chatbot.knowledge.documents.collections import add_member, create_collection
 from chatbot.knowledge.evaluation.answerability_eval import store_gate
+from chatbot.rag.events import AnsweredBy, Declined, Event, Finished, Retrieved, Token, Withdrawn
 from chatbot.rag.grounding.answerability import Gate
+from chatbot.rag.types import (
+    NOTHING_SPENT,
+    Candidate,
+    Checked,
+    Citation,
+    Condensed,
+    Final,
+    Found,
+    Passage,
+    Searched,
+    Usage,
+)
 from tests.chat.asking import QUESTION, ask, events_of, open_stream, stored, stream, text_of, with_model
 from tests.conftest import HOURS, RETURNS, MakeApp, Person, add_and_ingest, free_port, sign_up
 from tests.openai_server import ANSWER, OpenAIServer
+from tests.rag.events import finished
 
 MODEL = "gpt-3.5-turbo"
 
@@ -183,13 +200,57 @@ def test_a_redis_that_is_away_is_a_cache_without_anything(make_app: MakeApp, ope
     assert [cached(app, ada), cached(app, ada)] == [False, False]
 
 
-def test_what_cannot_be_read_is_not_there(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [b'[{"text": 1}]', b'[["Token", {"text": 1}]]', b'[["Part", {}]]', b"[1]", b"1", b"{"])
+def test_kept_answer_that_cannot_be_read_is_made_anew(
+    make_app: MakeApp, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, kept: bytes
+) -> None:
     """N13"""
+    app = caching(make_app, openai_server)
     ada = sign_up(app, "ada")
     told(app, ada)
-    monkeypatch.setattr(Cache, "get", lambda *_args: b'[{"text": 1}]')
+    monkeypatch.setattr(Cache, "get", lambda *_args: kept)
 
     assert not cached(app, ada)
+
+
+PASSAGE = Passage(1, "d", "Hours", "h", 2, 3, 4, 5, 9, "nine", {"dense": 0.5, "keyword": None})
+SEARCHED = Searched(1, 2, "e", (Candidate("d", 2, 3, 4, {"dense": 0.5}, "best"),), (0.1,), {"near": 0.2}, "typed")
+CITATION = Citation(1, 0, 4, "d", 2, 3, 4, 5, 9, "nine", verified=True)
+USAGE = Usage(3, 4, estimated=True, cost_usd="0.000100")
+WHOLE: list[Event] = [
+    Condensed("When?", USAGE, "And then?"),
+    Retrieved(Found((PASSAGE,), 0.7, 0.3, (PASSAGE,), SEARCHED, unsure=True, lower_threshold=0.2), "partial"),
+    Token("nine"),
+    CITATION,
+    Final("nine", (CITATION,)),
+    Checked(1, 2, 1, ((2, 7, "not_supported"),), 1),
+    Finished(USAGE, removed_links=2, timings_ms={"total": 5}),
+]
+
+
+def kept_again(events: list[Event]) -> list[Event] | None:
+    """What is given again of an answer of these events; None where it is not kept."""
+    turn: Any = SimpleNamespace(answer_id="a", answer_position=1, question=SimpleNamespace(position=0))
+    retriever: Any = None
+    answers = AnswerCache(Cache(None, "secret"), retriever, load_settings(_env_file=None, answer_cache_seconds=60))
+    answers.put("key", turn, events)
+    found = answers.get("key", turn)
+    return None if found is None else list(found)
+
+
+def test_kept_answer_comes_back_as_it_was_but_for_cost_and_time() -> None:
+    again = kept_again(WHOLE)
+
+    assert again is not None
+    assert again[:1] == [Condensed("When?", NOTHING_SPENT, "And then?")]
+    assert again[1:-1] == WHOLE[1:-1]
+    assert again[-1] == Finished(NOTHING_SPENT, removed_links=2, timings_ms=finished(again).timings_ms)
+    assert [*finished(again).timings_ms] == ["total"]
+
+
+@pytest.mark.parametrize("event", [AnsweredBy("other"), Declined(), Withdrawn(), Finished(USAGE, "length")])
+def test_answer_of_other_model_or_cut_or_refused_or_with_thought_is_not_kept(event: Event) -> None:
+    assert kept_again([*WHOLE, event]) is None
 
 
 def test_memory_is_bounded_in_bytes_and_time() -> None:

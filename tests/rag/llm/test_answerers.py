@@ -10,12 +10,15 @@ import pytest
 
 from chatbot.errors import ChatbotError, Invalid
 from chatbot.rag import errors
+from chatbot.rag.events import Event, Token
 from chatbot.rag.llm import prompts
-from chatbot.rag.llm.answerers import ChatModels, Piece
+from chatbot.rag.llm.answerers import ChatModels
 from chatbot.rag.text.tokens import count_tokens
 from chatbot.rag.types import Ask, HistoryMessage, Passage
 from tests.openai_server import ANSWER, OpenAIServer
 from tests.rag.conftest import KEY, MODEL, MakeModels
+from tests.rag.events import finished
+from tests.rag.events import text_of as text
 
 PASSAGE = Passage(1, "d", "Hours", "", 1, 1, None, 0, 22, "The shop opens at nine", {"dense": 0.6})
 HISTORY = (HistoryMessage(True, "When does the shop open?"), HistoryMessage(False, "At nine [1]."))
@@ -27,12 +30,8 @@ def models(make_models: MakeModels) -> ChatModels:
     return make_models()
 
 
-def answer(models: ChatModels, ask: Ask = QUESTION, passages: tuple[Passage, ...] = (PASSAGE,)) -> list[Piece]:
+def answer(models: ChatModels, ask: Ask = QUESTION, passages: tuple[Passage, ...] = (PASSAGE,)) -> list[Event]:
     return list(models.get(None).answer(ask, ask.question, passages))
-
-
-def text(pieces: list[Piece]) -> str:
-    return "".join(piece.text for piece in pieces)
 
 
 def failure(models: ChatModels, ask: Ask = QUESTION) -> ChatbotError:
@@ -49,8 +48,7 @@ def test_an_answer_comes_as_it_is_made_and_ends_with_what_it_took(
 
     assert text(pieces) == ANSWER
     assert len(pieces) > len(ANSWER.split()) / 2
-    usage = pieces[-1].usage
-    assert usage is not None
+    usage = finished(pieces).usage
     assert not usage.estimated
     assert usage.completion_tokens == len(ANSWER.split())
     assert usage.cost_usd == f"{0.0015 * usage.prompt_tokens / 1000 + 0.002 * usage.completion_tokens / 1000:.6f}"
@@ -59,18 +57,16 @@ def test_an_answer_comes_as_it_is_made_and_ends_with_what_it_took(
 def test_usage_that_the_provider_does_not_report_is_estimated(models: ChatModels, openai_server: OpenAIServer) -> None:
     openai_server.behave(MODEL, "no-usage")
 
-    usage = answer(models)[-1].usage
+    usage = finished(answer(models)).usage
 
-    assert usage is not None
     assert usage.estimated
     assert usage.completion_tokens == count_tokens(ANSWER)
     assert usage.prompt_tokens > count_tokens(PASSAGE.text)
 
 
 def test_a_model_without_a_known_price_has_no_price(make_models: MakeModels) -> None:
-    usage = answer(make_models(chat_model="our-own-model"))[-1].usage
+    usage = finished(answer(make_models(chat_model="our-own-model"))).usage
 
-    assert usage is not None
     assert usage.cost_usd is None
 
 
@@ -192,7 +188,7 @@ def test_nothing_is_tried_again_once_there_are_tokens(
 
     shown: list[str] = []
     with pytest.raises(ChatbotError) as caught:
-        shown.extend(piece.text for piece in pieces)
+        shown.extend(event.text for event in pieces if isinstance(event, Token))
 
     assert "".join(shown) == "The shop opens"
     assert caught.value.status == status
@@ -207,7 +203,7 @@ def test_answer_without_finish_reason_but_done_marker_is_complete(
 
     pieces = answer(models)
 
-    assert (text(pieces), pieces[-1].finish_reason) == (ANSWER, "stop")
+    assert (text(pieces), finished(pieces).finish_reason) == (ANSWER, "stop")
 
 
 def test_a_missing_done_marker_takes_nothing_away(models: ChatModels, openai_server: OpenAIServer) -> None:
@@ -230,7 +226,7 @@ def test_a_failure_of_the_second_try_that_is_ours_is_not_hidden(
 ) -> None:
     openai_server.behave(MODEL, "http-500")
     monkeypatch.setattr("chatbot.rag.llm.completion.time.sleep", lambda _: openai_server.behave(MODEL, "answers"))
-    monkeypatch.setattr("chatbot.rag.llm.completion.Piece", _broken)
+    monkeypatch.setattr("chatbot.rag.llm.completion.Token", _broken)
 
     with pytest.raises(KeyError):
         answer(models)
@@ -239,14 +235,14 @@ def test_a_failure_of_the_second_try_that_is_ours_is_not_hidden(
 def test_a_mistake_of_ours_in_the_first_try_is_not_taken_for_the_providers(
     models: ChatModels, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatbot.rag.llm.completion.Piece", _broken)
+    monkeypatch.setattr("chatbot.rag.llm.completion.Token", _broken)
 
     with pytest.raises(KeyError):
         answer(models)
     assert len(openai_server.requests) == 1
 
 
-def _broken(*_args: Any, **_kwargs: Any) -> Piece:
+def _broken(*_args: Any, **_kwargs: Any) -> Token:
     raise KeyError("ours")
 
 
@@ -396,8 +392,7 @@ def test_the_extractive_answerer_quotes_and_costs_nothing(make_models: MakeModel
     pieces = answer(make_models(chat_model="extractive"))
 
     assert text(pieces) == "The shop opens at nine [1]"
-    assert pieces[-1].usage is not None
-    assert pieces[-1].usage.cost_usd == "0.000000"
+    assert finished(pieces).usage.cost_usd == "0.000000"
 
 
 def test_the_extractive_answerer_says_that_it_found_nothing(make_models: MakeModels) -> None:
