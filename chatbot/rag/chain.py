@@ -15,7 +15,7 @@ from typing import Literal, cast
 
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from chatbot.rag.events import AnsweredBy, Event, Events, Finished, Retrieved, Token, Withdrawn
+from chatbot.rag.events import AnsweredBy, Declined, Event, Events, Finished, Retrieved, Token, Withdrawn
 from chatbot.rag.grounding.citations import CitedText, Shown
 from chatbot.rag.grounding.cited_links import with_cited_links
 from chatbot.rag.grounding.claim_support import Embed
@@ -24,7 +24,7 @@ from chatbot.rag.grounding.link_filter import LinkFilter
 from chatbot.rag.llm import prompts
 from chatbot.rag.llm.answerers import Answerer
 from chatbot.rag.llm.small_talk import small_talk
-from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, Found
+from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Citation, Condensed, Found
 from chatbot.translations import translated
 
 # The question, what may be searched, and the question as it was typed where that is searched as well.
@@ -57,7 +57,9 @@ def retrieval_chain(
         found = retrieve(condensed.question, ask.collections, condensed.beside)
         clock.lap("retrieve")
         yield Retrieved(found, _status(found))
-        answer = _VisibleAnswer(condensed, found, embed, clock, answerer.cites)
+        only_documents = found.unsure and fallback == "refuse" and not answerer.cites
+        instead = prompts.nothing_found(found.passages, ask) if only_documents else None
+        answer = _VisibleAnswer(condensed, found, embed, clock, answerer.cites, instead)
         if not found.passages and (fallback == "refuse" or answerer.cites):
             yield from answer.canned(prompts.nothing_found(found.nearest, ask))
             return
@@ -83,10 +85,17 @@ def _status(found: Found) -> str:
 
 class _VisibleAnswer:
     """What is shown of an answer. Where it does not cite by itself, its markers become citations, or go, and so do
-    links and images that nothing stands behind."""
+    links and images that nothing stands behind.
 
-    def __init__(self, condensed: Condensed, found: Found, embed: Embed | None, clock: _Clock, cites: bool) -> None:
+    With a text that is said `instead` of an answer that rests on nothing, tokens are held back until the first
+    citation: where only the documents may answer, what a model knows otherwise is never shown.
+    """
+
+    def __init__(
+        self, condensed: Condensed, found: Found, embed: Embed | None, clock: _Clock, cites: bool, instead: str | None
+    ) -> None:
         self._condensed, self._found, self._embed, self._clock, self._cites = condensed, found, embed, clock, cites
+        self._instead, self._held = instead, list[Event]()
         self._by_chunk = {passage.chunk_id: passage for passage in found.passages}
         self._begin()
 
@@ -105,14 +114,26 @@ class _VisibleAnswer:
         match event:
             case Token():
                 self._clock.lap("first_token", once=True)
-                return [event] if self._cites else self._checked(event.text)
+                return self._released([event] if self._cites else self._checked(event.text))
             case AnsweredBy():
                 self._cites = event.cites
             case Withdrawn():
                 self._begin()
+                self._held = []
+            case Citation() | Declined():
+                return [*self._released([], whole=True), event]
             case Finished():
                 return [self._finished(event)] if self._cites else self._end(event)
         return [event]
+
+    def _released(self, events: list[Event], whole: bool = False) -> list[Event]:
+        """The events that may be shown now: none before a citation where another text might take their place."""
+        self._held += events
+        if self._instead and not whole and not any(isinstance(event, Citation) for event in events):
+            return []
+        self._instead = None
+        released, self._held = self._held, []
+        return released
 
     def _checked(self, text: str) -> list[Event]:
         events = list[Event]()
@@ -133,7 +154,10 @@ class _VisibleAnswer:
         text, checked = self._cited.text, self._cited.checked()
         final, checked, removed = with_cited_links(text, self._citations, checked, self._found.passages)
         ended = self._finished(replace(finished, removed_links=self._links.removed + removed))
-        return [*events, final, checked, ended] if removed else [*events, checked, ended]
+        said = self._released(events, whole=checked.claims > checked.unsupported)
+        if self._instead:
+            return [Token(self._instead), Checked(checked.removed_markers, claims=0, unsupported=0), ended]
+        return [*said, final, checked, ended] if removed else [*said, checked, ended]
 
     def _finished(self, finished: Finished) -> Finished:
         usage = self._condensed.usage + finished.usage

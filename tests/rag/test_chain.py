@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from chatbot.chat.conversations.answers import Answer
 from chatbot.errors import ChatbotError
 from chatbot.rag.chain import Fallback, retrieval_chain, stream_events
 from chatbot.rag.events import Event, Events, Finished, Retrieved, Token
@@ -58,6 +59,39 @@ def test_events_of_answer_come_in_order_of_contract() -> None:
     assert [citation.marker for citation in of_kind(events, Citation)] == [1]
     assert events[-2] == Checked(removed_markers=0, claims=1, unsupported=0)
     assert finished(events).usage == Usage(3, 4, estimated=False, cost_usd=None)
+
+
+UNSURE = replace(SOME, unsure=True)
+NOTHING = f"{prompts.NOTHING_FOUND} Nearest: Hours."
+
+
+@pytest.mark.parametrize(
+    ("fallback", "said", "shown"),
+    [
+        ("refuse", ["Rome ", "was built ", "in 753 BC."], NOTHING),
+        ("refuse", ["Paris is ", "the capital [7]."], NOTHING),
+        ("refuse", ["It opens ", "at nine [1]. ", "Rome was built in 753 BC."], None),
+        ("refuse", ["The shop ", "opens at nine."], None),
+        ("general", ["Rome ", "was built in 753 BC."], None),
+    ],
+)
+def test_where_only_documents_may_answer_an_unsure_answer_that_rests_on_none_is_never_shown(
+    fallback: Fallback, said: list[str], shown: str | None
+) -> None:
+    events = run(Scripted(*said), UNSURE, fallback)
+    assert text_of(events) == (shown or "".join(said))
+    answer = Answer("scripted")
+    for event in events:
+        answer.apply(event)
+    assert answer.text == text_of(events)
+    assert answer.grounding == ("partial" if shown is None and fallback == "refuse" else "fallback")
+
+
+def test_what_is_held_back_is_shown_when_the_first_citation_comes() -> None:
+    events = run(Scripted("It opens ", "at nine [1]. ", "More."), UNSURE, "refuse")
+    kinds = [type(event).__name__ for event in events[2:]]
+    assert kinds.index("Citation") > kinds.index("Token")
+    assert of_kind(events, Token)[0] == Token("It opens")
 
 
 def test_the_rewritten_question_is_what_is_searched() -> None:

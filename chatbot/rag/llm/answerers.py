@@ -32,7 +32,7 @@ from chatbot.rag.text.content_words import content_words
 from chatbot.rag.text.follow_ups import stands_alone
 from chatbot.rag.text.surrogates import well_formed
 from chatbot.rag.text.tokens import count_tokens
-from chatbot.rag.types import NOTHING_SPENT, Ask, Citation, Condensed, HistoryMessage, Passage, Usage
+from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Citation, Condensed, HistoryMessage, Passage, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -66,16 +66,18 @@ class ExtractiveAnswerer:
         return stand_alone(question, history)
 
     def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Events:
-        if not passages:
-            yield Token(prompts.said(prompts.NOTHING_FOUND, ask))
         # The passages were found with the question before in front; among their sentences the new words decide.
         wanted = ask.question if content_words(ask.question) else searched
+        quotations = extractive.quotations(wanted, passages, self._embedder(), ask.unsure)
         length = 0
-        if passages and ask.unsure:
+        if not quotations:
+            # Of a table whose rows are elsewhere nothing can be quoted.
+            yield from (Token(prompts.said(prompts.NOTHING_FOUND, ask)), Checked(0, claims=0, unsupported=0))
+        elif ask.unsure:
             first = f"{prompts.said(prompts.MAY_NOT_SAY, ask)} "
             length = len(first)
             yield Token(first)
-        for quotation in extractive.quotations(wanted, passages, self._embedder(), ask.unsure):
+        for quotation in quotations:
             start = length + len(quotation.before)
             yield from map(Token, quotation.pieces)
             yield _cited(quotation, passages[quotation.marker - 1], start)
