@@ -107,7 +107,7 @@ def _page_text(page: Page, notes: PageObject | None, layers: Layers, limits: Lim
     lines = lines_of([] if _is_unknown(words) else words)
     if notes is not None:
         lines = with_fields(lines, fields_of(notes, turn_of(page), layers))
-    return squeeze(clean(unbroken(page_text(lines, limits))))
+    return squeeze(clean(unbroken(page_text(lines))))
 
 
 def _is_unknown(words: list[Word]) -> bool:

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from chatbot.knowledge.parsing.extractors.pdf_lines import Line, text_of
-from chatbot.knowledge.parsing.extractors.table import is_header, row_text, table_text
-from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.extractors.table import row_text
 
 _GAP: Final = 0.9
 """Between two cells lies at least this part of the font's size; between words, about a quarter."""
@@ -14,7 +13,6 @@ _LONGEST_CELL: Final = 45
 """Wordacters of a cell on average: two columns of longer lines are columns of a page."""
 _MARKER: Final = re.compile(r"[^\w\s]|\(?\w{1,4}[.)]|\[\w{1,4}\]|\d{1,3}(\.\d{1,3}){1,5}\.?")
 """A bullet or number of a list is no cell."""
-_EMPTY: Final = frozenset(("-", "–", "—"))
 _ROWS_APART: Final = 4.0
 _MOST_ROWS: Final = 500
 """The columns are compared anew with each row: a longer table is read in parts."""
@@ -28,14 +26,14 @@ class Cell(NamedTuple):
     right: float
 
 
-def page_text(lines: Sequence[Line], limits: Limits) -> str:
-    """The text of the lines; rows of a table have their cells apart, as in the other formats."""
+def page_text(lines: Sequence[Line]) -> str:
+    """The text of the lines; a row of a table is `North | Box | 7`, as in the other formats."""
     out: list[str] = []
     rows = [_cells(line) for line in lines]
     at = 0
     while at < len(lines):
         end = _table_end(lines, rows, at)
-        out.append(_table(rows[at:end], limits) if end else text_of(lines[at]))
+        out.append(_rows(rows[at:end]) if end else text_of(lines[at]))
         at = end or at + 1
     return "\n".join(out)
 
@@ -103,19 +101,12 @@ def _is_table(rows: Sequence[list[Cell]]) -> bool:
     return len(long) < 2 and sum(2 * len(column) > len(rows) for column in texts) > 1
 
 
-def _table(rows: Sequence[list[Cell]], limits: Limits) -> str:
+def _rows(rows: Sequence[list[Cell]]) -> str:
     columns = _columns(rows)
-    cells = [[""] * len(columns) for _ in rows]
-    for row, into in zip(rows, cells, strict=True):
+    lines: list[str] = []
+    for row in rows:
+        cells = [""] * len(columns)
         for number, cell in zip(_places(row, columns), row, strict=True):
-            into[number] = cell.text
-    return table_text(cells, limits) if _has_header(cells) else "\n".join(map(row_text, cells))
-
-
-def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names what stands below it: there is a column of values below a name that is none."""
-    names, *body = rows
-    if not is_header([name for name in names if name]):
-        return False
-    below = ([row[at] for row in body if row[at] and row[at] not in _EMPTY] for at, name in enumerate(names) if name)
-    return any(column and not any(is_header([cell]) for cell in column) for column in below)
+            cells[number] = cell.text
+        lines.append(row_text(cells))
+    return "\n".join(lines)

@@ -400,14 +400,14 @@ def grid(*rows: tuple[str, ...], xs: tuple[int, ...] = (72, 220, 320), y: int = 
     return shown(*((x, y - 16 * n, cell) for n, row in enumerate(rows) for x, cell in zip(xs, row, strict=False)))
 
 
-def test_rows_of_a_table_with_a_header_name_their_columns():
+def test_rows_of_a_table_keep_their_cells_apart():
     page = grid(("Team", "Wins", "Goals"), ("Otters", "3", "11"), ("Herons", "", "7"), ("Newts", "1", "4"))
     assert text_of(pdf_of_objects(stream(page))) == (
-        "Team | Wins | Goals\nTeam: Otters; Wins: 3; Goals: 11\nTeam: Herons; Goals: 7\nTeam: Newts; Wins: 1; Goals: 4"
+        "Team | Wins | Goals\nOtters | 3 | 11\nHerons | | 7\nNewts | 1 | 4"
     )
 
 
-def test_rows_of_a_table_without_a_header_keep_their_cells_apart():
+def test_table_without_a_header_keeps_its_columns():
     page = grid(("Owner", "Ida Frei", "Year"), ("Colour", "", "Weight"), ("Place", "Chur", "Price"))
     assert text_of(pdf_of_objects(stream(page))) == "Owner | Ida Frei | Year\nColour | | Weight\nPlace | Chur | Price"
 
@@ -417,7 +417,7 @@ def test_numbers_that_are_flush_right_are_one_column():
         shown((72, y, name), (x, y, number))
         for y, name, x, number in ((700, "Post", 300, "Rappen"), (684, "Card", 325, "90"), (668, "Parcel", 312, "1250"))
     )
-    assert text_of(pdf_of_objects(stream(page))) == "Post | Rappen\nPost: Card; Rappen: 90\nPost: Parcel; Rappen: 1250"
+    assert text_of(pdf_of_objects(stream(page))) == "Post | Rappen\nCard | 90\nParcel | 1250"
 
 
 @pytest.mark.parametrize(
@@ -452,7 +452,7 @@ def test_what_is_no_table_is_lines(rows):
     assert " | " not in text_of(pdf_of_objects(stream(page)))
 
 
-def test_many_rows_of_a_table_take_linear_time():
+def test_table_of_three_thousand_rows_is_read_whole():
     rows = [("Otters", str(n), "11") for n in range(3000)]
     page = shown(*((x, 700, cell) for row in rows[:1] for x, cell in zip((72, 220, 320), row, strict=True)))
     body = b" ".join(
