@@ -22,7 +22,7 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
         if not lines or not _goes_on(lines[-1], line):
             lines.append(line)
             continue
-        last, first = _seen(lines[-1])[-1], _seen(line)[0]
+        last, first = _last_and_first(lines[-1], line)
         if first.left - last.right > 0.15 * max(first.size, last.size):
             lines[-1].append(last._replace(text=" ", left=last.right, made_up=True))
         lines[-1] += line
@@ -35,20 +35,25 @@ def _divided(words: Sequence[Word]) -> Iterator[Line]:
         if word.text not in ("\n", "\r"):
             line.append(word)
         if word.text.endswith("\n"):
-            if _seen(line):
+            if _is_seen(line):
                 yield line
             line = []
-    if _seen(line):
+    if _is_seen(line):
         yield line
 
 
-def _seen(line: Line) -> Line:
-    return [word for word in line if not word.is_blank]
+def _is_seen(line: Line) -> bool:
+    return any(not word.is_blank for word in line)
+
+
+def _last_and_first(line: Line, more: Line) -> tuple[Word, Word]:
+    """The words on both sides of a line end."""
+    return next(w for w in reversed(line) if not w.is_blank), next(w for w in more if not w.is_blank)
 
 
 def _goes_on(line: Line, more: Line) -> bool:
     """Whether `more` stands behind `line`: PDFium also divides them before a cell of one digit or a raised number."""
-    last, first = _seen(line)[-1], _seen(more)[0]
+    last, first = _last_and_first(line, more)
     if last.text.endswith("\n") or not (last.upright and first.upright):
         return False
     small, large = sorted((last, first), key=lambda word: word.size)
