@@ -25,7 +25,8 @@ BOOT: Final = (
 )
 # No secret reaches the child. These say where shared libraries lie: some Pythons cannot start without.
 _INHERITED: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-_CPU_TIME_IS_UP: Final = -getattr(signal, "SIGXCPU", 0)
+# A library in C that is refused memory ends its process by SIGABRT; CPU time beyond the limit, by SIGXCPU.
+_LIMIT_REACHED: Final = frozenset((-signal.SIGABRT, -getattr(signal, "SIGXCPU", signal.SIGABRT)))
 
 
 def command(media_type: str, limits: Limits) -> list[str]:
@@ -64,7 +65,7 @@ def _environment() -> dict[str, str]:
 
 
 def _understood(raw: bytes, status: int) -> Extracted:
-    if status == _CPU_TIME_IS_UP:
+    if status in _LIMIT_REACHED:
         raise ParseError("too_complex")
     try:
         reply: dict[str, Any] = json.loads(raw)

@@ -63,6 +63,50 @@ def with_xref(objects: list[bytes]) -> bytes:
     return bytes(out)
 
 
+def stream(body: bytes, entries: str = "") -> bytes:
+    """A stream with these further entries in its dictionary."""
+    return f"<< /Length {len(body)} {entries} >>\nstream\n".encode("latin-1") + body + b"\nendstream"
+
+
+def pdf_of_objects(
+    *more: bytes,
+    contents: str = "5 0 R",
+    font: str = "",
+    fonts: str = "",
+    resources: str = "",
+    page: str = "",
+    catalogue: str = "",
+    size: str = "0 0 612 792",
+    pages: int = 1,
+) -> bytes:
+    """A PDF that lists its one page `pages` times; object 5 and those after it are given."""
+    kids = " ".join(["4 0 R"] * pages)
+    resources = f"/Resources << /Font << /F1 3 0 R {fonts} >> {resources} >>"
+    objects = [
+        f"<< /Type /Catalog /Pages 2 0 R {catalogue} >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>",
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica {font} >>",
+        f"<< /Type /Page /Parent 2 0 R /MediaBox [{size}] /Contents {contents} {resources} {page} >>",
+    ]
+    return with_xref([*(body.encode("latin-1") for body in objects), *more])
+
+
+def composite_font(first: int, letters: str, encoding: str = "Identity-H", ordering: str = "Identity") -> list[bytes]:
+    """Objects from number `first` on: a font that the file does not contain; code n + 1 is `letters[n]`, if any."""
+    pairs = "".join(f"<{code:04x}> <{letter.encode('utf-16-be').hex()}> " for code, letter in enumerate(letters, 1))
+    signs = f"1 begincodespacerange <0000> <ffff> endcodespacerange {len(letters)} beginbfchar {pairs}endbfchar endcmap"
+    bodies = [
+        f"<< /Type /Font /Subtype /Type0 /BaseFont /Sample /Encoding /{encoding} /DescendantFonts [{first + 1} 0 R] "
+        + (f"/ToUnicode {first + 3} 0 R >>" if letters else ">>"),
+        f"<< /Type /Font /Subtype /CIDFontType{2 if ordering == 'Identity' else 0} /BaseFont /Sample /DW 1000 "
+        f"/CIDSystemInfo << /Registry (Adobe) /Ordering ({ordering}) /Supplement 0 >> "
+        f"/FontDescriptor {first + 2} 0 R >>",
+        "<< /Type /FontDescriptor /FontName /Sample /Flags 4 /FontBBox [0 -200 1000 800] /ItalicAngle 0 /Ascent 800 "
+        "/Descent -200 /CapHeight 700 /StemV 80 >>",
+    ]
+    return [*(body.encode("latin-1") for body in bodies), stream(signs.encode())]
+
+
 def make_docx(*paragraphs: str) -> bytes:
     """A Word document with these paragraphs."""
     document = Document()

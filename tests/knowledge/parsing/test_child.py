@@ -41,7 +41,7 @@ def code_of(limits: Limits = DEFAULT) -> str:
     [
         "import os; os._exit(0)",
         "import os; os._exit(3)",
-        "import os; os.abort()",
+        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
         "raise SystemExit(1)",
         "import os; os.kill(os.getpid(), 9)",
         "import ctypes; ctypes.string_at(0)",
@@ -127,10 +127,17 @@ def test_a_child_starts_from_any_folder_and_ignores_what_lies_there(monkeypatch,
 def test_the_parent_does_not_load_the_parsers():
     script = confined(
         "import chatbot.knowledge.parsing as p; p.parse(b'# x', 'a.md'); p.parse(b'<html>x', 'a.html');"
-        "print([n for n in ('pypdf', 'docx', 'selectolax', 'lxml') if n in sys.modules])"
+        "print([n for n in ('pypdf', 'pypdfium2', 'docx', 'selectolax', 'lxml') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"
+
+
+def test_library_that_aborts_over_refused_memory_is_too_complex(monkeypatch):
+    play(monkeypatch, "import os; os.abort()")
+    with pytest.raises(ParseError) as caught:
+        parse(HTML, "a.html")
+    assert caught.value.code == "too_complex"
 
 
 def test_every_document_gets_a_process_of_its_own(monkeypatch):

@@ -1,15 +1,32 @@
-"""PDF by pypdf, page by page."""
+"""PDF: the text by PDFium, page by page; forms, notes, layers and the XMP title by pypdf."""
 
 import contextlib
 import io
 import re
 from typing import Final
 
-from pypdf import Configuration, PdfReader, apply_configuration
-from pypdf.errors import DependencyError, LimitReachedError
+from pypdf import Configuration, PageObject, PdfReader, apply_configuration
+from pypdf.errors import LimitReachedError
+from pypdfium2 import PdfiumError
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
+from chatbot.knowledge.parsing.extractors.pdf_engine import (
+    UNKNOWN,
+    Document,
+    Page,
+    Word,
+    has_notes,
+    open_document,
+    turn_of,
+    words_of,
+)
+from chatbot.knowledge.parsing.extractors.pdf_fields import fields_of
+from chatbot.knowledge.parsing.extractors.pdf_layers import Layers, without_hidden
+from chatbot.knowledge.parsing.extractors.pdf_lines import lines_of
+from chatbot.knowledge.parsing.extractors.pdf_objects import STUMBLES
+from chatbot.knowledge.parsing.extractors.pdf_placing import with_fields
+from chatbot.knowledge.parsing.extractors.pdf_tables import page_text
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted, of_pages
 
@@ -27,7 +44,6 @@ _CONFIGURATION: Final = Configuration(
     jbig2dec_binary=None,
 )
 
-
 # A word that goes on in the next line, and its parts on both sides of the hyphen.
 _BROKEN: Final = re.compile(r"(?<!\S)([^\s\d]*[^\W\d_])([-\u00ad\u2010])[ \t]*+\n[ \t]*+([^\W\d_]\w*)")
 # "Vor- und Nachmittag": the hyphen stands for a word that is left out.
@@ -35,40 +51,49 @@ _CONJUNCTIONS: Final = frozenset("und oder bzw sowie and or et ou y o e en of oc
 
 
 def extract(data: bytes, limits: Limits) -> Extracted:
-    """The text of all pages; the title from the document's information dictionary if it is one."""
+    """The text of all pages; the title from the document's information dictionary or its XMP, if it is one."""
     try:
         with apply_configuration(_CONFIGURATION):
-            return _extracted(_open(data), limits)
+            return _extracted(data, limits)
     except LimitReachedError:
         raise ParseError("too_complex") from None
-    except DependencyError:
-        # pypdf needs the package cryptography for AES; without it such a document stays closed.
-        raise ParseError("encrypted") from None
 
 
-def _extracted(reader: PdfReader, limits: Limits) -> Extracted:
-    if len(reader.pages) > limits.pages:
+def _extracted(data: bytes, limits: Limits) -> Extracted:
+    document = open_document(data)
+    if len(document) > limits.pages:
         raise ParseError("too_complex")
-    return of_pages(_texts(reader, limits), _title(reader))
+    reader = _reader(data)
+    shown = without_hidden(reader) if reader else None
+    texts = _texts(open_document(shown) if shown else document, reader, limits)
+    title = sensible_title(document.get_metadata_value("Title"))
+    return of_pages(texts, title or sensible_title(_xmp_title(reader)))
 
 
-def _open(data: bytes) -> PdfReader:
-    reader = PdfReader(io.BytesIO(data))
-    # Many files only forbid copying or printing: those open with the empty password.
-    if reader.is_encrypted and not reader.decrypt(""):
-        raise ParseError("encrypted")
-    return reader
+def _reader(data: bytes) -> PdfReader | None:
+    """pypdf's view of the document; None where it finds none: PDFium repairs more of them."""
+    with contextlib.suppress(*STUMBLES):
+        reader = PdfReader(io.BytesIO(data))
+        if not reader.is_encrypted or reader.decrypt(""):
+            return reader if "/Root" in reader.trailer else None
+    return None
 
 
-def _texts(reader: PdfReader, limits: Limits) -> list[str]:
+def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list[str]:
     """One text a page. A page that cannot be read is empty; if that leaves nothing, the file is damaged."""
     texts: list[str] = []
     failed = False
     size = 0
-    for number in range(len(reader.pages)):
-        text = _page_text(reader, number)
-        failed = failed or text is None
-        texts.append(text or "")
+    layers = Layers(reader.trailer["/Root"] if reader else None)
+    for number in range(len(document)):
+        try:
+            page = document[number]
+        except PdfiumError:
+            failed = True
+            texts.append("")
+            continue
+        texts.append(_page_text(page, reader.pages[number] if reader and has_notes(page) else None, layers, limits))
+        page.close()
         size += len(texts[-1])
         if size > limits.text_bytes:
             raise ParseError("too_complex")
@@ -77,13 +102,18 @@ def _texts(reader: PdfReader, limits: Limits) -> list[str]:
     return texts
 
 
-def _page_text(reader: PdfReader, number: int) -> str | None:
-    try:
-        return squeeze(clean(unbroken(reader.pages[number].extract_text())))
-    except (LimitReachedError, DependencyError, MemoryError, RecursionError):
-        raise
-    except Exception:  # pypdf raises whatever a broken font or stream leads to; the other pages still count.
-        return None
+def _page_text(page: Page, notes: PageObject | None, layers: Layers, limits: Limits) -> str:
+    words = words_of(page, limits.text_bytes)
+    lines = lines_of([] if _is_unknown(words) else words)
+    if notes is not None:
+        lines = with_fields(lines, fields_of(notes, turn_of(page), layers))
+    return squeeze(clean(unbroken(page_text(lines))))
+
+
+def _is_unknown(words: list[Word]) -> bool:
+    """Whether most of a page is in fonts that do not say which characters their glyphs are."""
+    seen = "".join(word.text for word in words if not word.is_blank)
+    return 2 * seen.count(UNKNOWN) > len(seen)
 
 
 def unbroken(text: str) -> str:
@@ -102,7 +132,8 @@ def _whole(found: re.Match[str]) -> str:
     return f"{begin}{hyphen if own else ''}{end}"
 
 
-def _title(reader: PdfReader) -> str | None:
-    with contextlib.suppress(Exception):  # The title is a courtesy: a broken one costs nothing.
-        return sensible_title(reader.metadata.title if reader.metadata else None)
+def _xmp_title(reader: PdfReader | None) -> str | None:
+    with contextlib.suppress(*STUMBLES):  # The title is a courtesy: a broken one costs nothing.
+        titles = reader.xmp_metadata.dc_title if reader and reader.xmp_metadata else None
+        return (titles.get("x-default") or next(iter(titles.values()), None)) if titles else None
     return None
