@@ -139,8 +139,8 @@ class Settings(BaseSettings):
     Default: `text-embedding-3-small` with a key, otherwise `all-MiniLM-L6-v2`."""
     no_context_behavior: Literal["general", "refuse"] = "general"
     """What happens when no passage is relevant: `general` lets the model answer and say that the answer does not come
-    from the documents, `refuse` calls no model. Where passages may not answer, `refuse` shows a model's answer only from
-    its first citation or supported sentence on."""
+    from the documents, `refuse` calls no model. Where passages may not answer, `refuse` shows a model's answer only
+    from its first citation or supported sentence on."""
     history_tokens: int = Field(default=1500, ge=0)
     """Maximum number of tokens of conversation history in a prompt."""
     vector_store: Literal["faiss", "pgvector"] = "faiss"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
 from chatbot.rag.grounding.notation import value_words as vw
-from chatbot.rag.grounding.notation.figures import Token, date_readings, day_and_month, figures, tokens_of
+from chatbot.rag.grounding.notation.date_scanner import BREAKS, OF, DateScan
+from chatbot.rag.grounding.notation.figures import date_readings, day_and_month, figures, tokens_of
 from chatbot.rag.grounding.notation.number_words import (
     ALSO_OTHER,
     ARTICLES,
@@ -21,13 +21,11 @@ from chatbot.rag.grounding.notation.number_words import (
     read_words,
 )
 from chatbot.rag.grounding.notation.values import Readings, Value
-from chatbot.rag.grounding.notation.words import Meaning, Words
+from chatbot.rag.grounding.notation.words import Words
 from chatbot.rag.text.language_detection import little_words
 
 MINUTES = 1_440
 NIGHT_ENDS = 360
-# Words that may stand between the parts of a date or a time: "9 de marzo de 2025", "in the afternoon".
-_OF = frozenset("of de del d do di des dell . , 'nin năm r g".split())
 _TO = frozenset(
     "- – — ~ 〜 to bis à au a al until till und and et y e en tot do до по ile den から 至 到 through às".split()
 )
@@ -50,7 +48,6 @@ _MORE = frozenset("more mehr más plus più mais longer".split())
 # So many words may stand between an hour and its half of the day.
 _LINK = 3
 _DAYS = frozenset(Fraction(day) for day in range(1, 32))
-_BREAKS = frozenset(". , ; : ! ? ( ) | 。 ， 、 ；".split())
 
 
 @lru_cache(maxsize=1_024)
@@ -66,12 +63,8 @@ def _turns(before: str, word: str, language: str | None) -> bool:
     )
 
 
-class _Scan:
+class _Scan(DateScan):
     """Reads the tokens of a text once, from left to right."""
-
-    def __init__(self, tokens: Sequence[Token], language: str | None) -> None:
-        self._tokens, self._language = tokens, language
-        self._words = [token.word for token in tokens]
 
     def all(self) -> list[Value]:
         found: list[tuple[int, int, Value]] = []
@@ -104,7 +97,7 @@ class _Scan:
     def _bounded(self, value: Value, first: int, begin: int, end: int, last: int) -> Value:
         before = self._words[first:begin]
         for place in range(len(before) - 1, -1, -1):
-            if before[place] in _BREAKS:
+            if before[place] in BREAKS:
                 before = before[place + 1 :]
                 break
         bound, hedge = 0, ""
@@ -113,7 +106,7 @@ class _Scan:
                 bound = -way if place and _turns(before[place - 1], word, self._language) else way
             hedge = self._means(vw.HEDGES, word) or ("over" if word in _MORE and bound == 1 else hedge)
         for place, word in enumerate(self._words[end:last]):
-            if word in _BREAKS:
+            if word in BREAKS:
                 break
             if place < 2 and not bound and self._words[end] in ("or", "oder", "ou", "o", "of", "maximum", "minimum"):
                 bound = self._means(vw.BOUNDS, word) or bound
@@ -126,15 +119,6 @@ class _Scan:
 
     def _is_before(self, end: int, last: int) -> bool:
         return any(self._means(vw.BEFORE, word) is not None for word in self._words[end:last])
-
-    def _means(self, table: Words[Meaning], word: str) -> Meaning | None:
-        return table.get(word, self._language)
-
-    def _word(self, at: int) -> str:
-        return self._words[at] if 0 <= at < len(self._words) else ""
-
-    def _place(self, at: int, after: int) -> tuple[int, int]:
-        return self._tokens[at].start, self._tokens[after - 1].end
 
     # -- one value ----------------------------------------------------------------------------------------------------
 
@@ -228,58 +212,6 @@ class _Scan:
             return (half, after + step + 1) if linked else ("", after)
         return "", after
 
-    def _month_first(self, at: int) -> tuple[list[Value], int] | None:
-        """March 9, 2025; March 2025; in March."""
-        month = self._month(at)
-        if month is None:
-            return None
-        after = at + 1 + (self._word(at + 1) == "." and self._word(at).isascii() and len(self._word(at)) < 5)
-        number = self._whole(after)
-        day = year = None
-        if number is not None and 1 <= number <= 31:
-            day, after = number, after + 1
-            after += self._word(after) in vw.ORDINAL_ENDINGS
-        year, after = self._year(after)
-        if self._is_doubtful(at) and not self._is_dated(at, day, year, after):
-            return None
-        if day is None and year is None:
-            return [Value("month", frozenset({month}), *self._place(at, at + 1))], at + 1
-        return [Value("date", frozenset({(year, month, day)}), *self._place(at, after))], after
-
-    def _month(self, at: int) -> int | None:
-        """The month that a word names; one that is another word too has to have a capital where months have them."""
-        month = self._means(vw.MONTHS, self._word(at))
-        small = month is not None and self._tokens[at].text[0].islower()
-        return None if small and self._is_doubtful(at) and self._language in (None, "en", "tr") else month
-
-    def _is_doubtful(self, at: int) -> bool:
-        return self._words[at] in vw.DOUBTFUL_MONTHS.get(self._language or "en", frozenset())
-
-    def _is_dated(self, at: int, day: int | None, year: int | None, after: int) -> bool:
-        """Whether what stands around a doubtful month makes it one: a year or a day, though not in "May 5 guests stay",
-        or the words of "until May"."""
-        if day is None and year is None:
-            return self._word(at - 1) in vw.BEFORE_MONTHS
-        begins, follows = at == 0 or self._word(at - 1) in _BREAKS, self._word(after)
-        counts = begins and follows.isalpha() and follows not in little_words(self._language or "en")
-        return year is not None or not counts
-
-    def _year(self, after: int) -> tuple[int | None, int]:
-        """A year from there on, behind a comma or an "of"."""
-        at = after
-        while self._word(at) in _OF and at < after + 2:
-            at += 1
-        number = self._whole(at)
-        if number is not None and 1_000 <= number <= 2_999:
-            return number, at + 1
-        return None, after
-
-    def _whole(self, at: int) -> int | None:
-        word = self._word(at)
-        return (
-            int(word) if 0 < len(word) < 5 and word.isdigit() and self._tokens[at].kind in ("figures", "list") else None
-        )
-
     def _figures(self, at: int) -> tuple[list[Value], int] | None:
         word = self._words[at]
         if dates := date_readings(word, self._language):
@@ -309,36 +241,6 @@ class _Scan:
         numbers = [figures(part, self._language) for part in parts]
         place = self._place(at, at + 1)
         return [Value("number", frozenset(r), *place, "", r) for runs in numbers for r in runs], at + 1
-
-    def _day_first(self, at: int) -> tuple[list[Value], int] | None:
-        """9 March 2025, 31. Dezember, le 1er octobre, 9 de marzo de 2025."""
-        day = self._whole(at)
-        if day is None or not 1 <= day <= 31:
-            return None
-        after = at + 1
-        while after < at + 4 and (self._word(after) in vw.ORDINAL_ENDINGS or self._word(after) in _OF):
-            after += 1
-        month = self._month(after) if after < len(self._tokens) else None
-        if month is None:
-            return None
-        after += 1 + (self._word(after + 1) == "." and len(self._word(after)) < 5)
-        year, after = self._year(after)
-        return [Value("date", frozenset({(year, month, day)}), *self._place(at, after))], after
-
-    def _cjk_date(self, at: int) -> tuple[list[Value], int] | None:
-        """2025年3月9日, 3月9日, 2025년 3월 9일."""
-        parts: list[int | None] = [None, None, None]
-        after = at
-        while after + 1 < len(self._words) and (number := self._whole(after)) is not None:
-            place = {"年": 0, "년": 0, "月": 1, "월": 1, "日": 2, "일": 2, "号": 2}.get(self._word(after + 1)[:1])
-            if place is None or parts[place] is not None:
-                break
-            parts[place] = number
-            # A count of months or days, and not a date.
-            after += 2
-        if parts[1] is None or (parts[0] is None and parts[2] is None):
-            return None
-        return [Value("date", frozenset({tuple(parts)}), *self._place(at, after))], after
 
     def _hours(self, at: int) -> tuple[list[Value], int] | None:
         """6 am, 18 Uhr, 18.30 Uhr, 14 h 30."""
@@ -394,10 +296,10 @@ class _Scan:
         minutes, end = self._spanish_minutes(int(number * 60), after)
         if number <= 12 and (end > after or self._word(at - 1) == "las" or self._half_of_day(-9, after)[0]):
             return self._time(at, end, minutes, sure=False)
-        behind = after + (following in _OF)
+        behind = after + (following in OF)
         month = self._month(behind) if behind < len(self._tokens) else None
         if month is not None and number <= 31 and not self._is_doubtful(behind):
-            end = after + 1 + (following in _OF)
+            end = after + 1 + (following in OF)
             year, end = self._year(end)
             return [Value("date", frozenset({(year, month, number)}), *self._place(at, end))], end
         value, after = self._amount(at, after, frozenset({Fraction(number)}))
