@@ -9,9 +9,9 @@ from typing import Any, Final
 from chatbot.knowledge.parsing.clean import clean
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.table import table_text
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.table import table_text
 
 # In the order of preference: what people write least into cells first.
 _DELIMITERS: Final = "\t|;,"

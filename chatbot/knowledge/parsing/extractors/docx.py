@@ -12,9 +12,8 @@ from docx.document import Document as WordDocument
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.spans import Span, written
-from chatbot.knowledge.parsing.extractors.table import row_text
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.markup.spans import Span, written
 from chatbot.knowledge.parsing.office.equations import linear
 from chatbot.knowledge.parsing.office.graphics import graphic_text
 from chatbot.knowledge.parsing.office.numbering import Numbering
@@ -31,6 +30,7 @@ from chatbot.knowledge.parsing.office.ooxml import (
 from chatbot.knowledge.parsing.office.parts import without_lost_parts
 from chatbot.knowledge.parsing.office.symbols import UNKNOWN, symbol, translated
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.table import row_text
 
 _HEADING: Final = re.compile(r"heading ([1-9])")
 _WITHOUT_TEXT: Final = frozenset(

@@ -9,14 +9,14 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.mathml import linear_mathml
-from chatbot.knowledge.parsing.extractors.shadow_roots import compose_shadow_roots
-from chatbot.knowledge.parsing.extractors.spans import shifted, struck_out
-from chatbot.knowledge.parsing.extractors.table import row_text
-from chatbot.knowledge.parsing.extractors.visibility import COLOURED_PAGE, inherited, is_hiding
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.markup.mathml import linear_mathml
+from chatbot.knowledge.parsing.markup.shadow_roots import compose_shadow_roots
+from chatbot.knowledge.parsing.markup.spans import shifted, struck_out
+from chatbot.knowledge.parsing.markup.visibility import COLOURED_PAGE, inherited, is_hiding
 from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.table import row_text
 
 _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([\w.:-]{2,40})", re.IGNORECASE)
 _XML: Final = re.compile(rb"\s*+<\?xml\b[^>]{0,200}?\bencoding\s*+=\s*+[\"']([\w.:-]{2,40})[\"']")

@@ -11,7 +11,8 @@ from pypdfium2 import PdfiumError
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.pdf_engine import (
+from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.pdf.engine import (
     UNKNOWN,
     Document,
     Page,
@@ -21,13 +22,12 @@ from chatbot.knowledge.parsing.extractors.pdf_engine import (
     turn_of,
     words_of,
 )
-from chatbot.knowledge.parsing.extractors.pdf_fields import fields_of
-from chatbot.knowledge.parsing.extractors.pdf_layers import Layers, without_hidden
-from chatbot.knowledge.parsing.extractors.pdf_lines import lines_of
-from chatbot.knowledge.parsing.extractors.pdf_objects import STUMBLES
-from chatbot.knowledge.parsing.extractors.pdf_placing import with_fields
-from chatbot.knowledge.parsing.extractors.pdf_tables import page_text
-from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.pdf.fields import fields_of
+from chatbot.knowledge.parsing.pdf.layers import Layers, without_hidden
+from chatbot.knowledge.parsing.pdf.lines import lines_of
+from chatbot.knowledge.parsing.pdf.objects import STUMBLES
+from chatbot.knowledge.parsing.pdf.placing import with_fields
+from chatbot.knowledge.parsing.pdf.tables import page_text
 from chatbot.knowledge.parsing.result import Extracted, of_pages
 
 _LARGEST_STREAM: Final = 32 * 1024 * 1024

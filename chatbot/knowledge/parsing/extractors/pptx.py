@@ -7,14 +7,14 @@ from pptx import Presentation
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.spans import Span, written
-from chatbot.knowledge.parsing.extractors.table import row_text
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.markup.spans import Span, written
 from chatbot.knowledge.parsing.office.equations import linear
 from chatbot.knowledge.parsing.office.graphics import graphic_text
 from chatbot.knowledge.parsing.office.ooxml import Element, child, local_name, open_package
 from chatbot.knowledge.parsing.office.parts import without_lost_parts
 from chatbot.knowledge.parsing.result import Extracted, of_pages
+from chatbot.knowledge.parsing.table import row_text
 
 # python-pptx has no types.
 Slide = Any

@@ -14,12 +14,12 @@ from openpyxl.utils.datetime import to_excel
 
 from chatbot.knowledge.parsing.clean import clean, joined, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors.table import is_header, table_text
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.office.number_format import is_general, shown_duration, shown_number, shown_text
 from chatbot.knowledge.parsing.office.ooxml import open_package
 from chatbot.knowledge.parsing.office.sheet_layout import Layout, Merged, layout_of, says_more_than_values
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.table import is_header, table_text
 
 # openpyxl has no types.
 Cell = Any

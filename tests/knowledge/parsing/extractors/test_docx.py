@@ -8,9 +8,9 @@ from docx import Document
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
 from chatbot.knowledge.parsing.extractors.docx import extract
-from chatbot.knowledge.parsing.extractors.spans import Span, written
 from chatbot.knowledge.parsing.formats import DOCX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from chatbot.knowledge.parsing.markup.spans import Span, written
 from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.office.symbols import symbol, translated
 from tests.knowledge.parsing.makers import document_xml, make_docx, member_of, rezipped, saved, word

@@ -13,7 +13,7 @@ import pypdfium2
 from pypdfium2 import raw
 
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors import pdf_box_font
+from chatbot.knowledge.parsing.pdf import box_font
 
 # pypdfium2 has no types.
 Document = Any
@@ -28,7 +28,7 @@ _LAST: Final = 0x10FFFF
 _object_of: Final = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int)(
     ctypes.cast(raw.FPDFText_GetTextObject, ctypes.c_void_p).value or 0
 )
-_NO_FONTS: Final = pdf_box_font.install()
+_NO_FONTS: Final = box_font.install()
 """PDFium calls back into this as long as it is loaded."""
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chatbot.knowledge.parsing.extractors.pdf_engine import Word
-from chatbot.knowledge.parsing.extractors.spans import Span, written
+from chatbot.knowledge.parsing.markup.spans import Span, written
+from chatbot.knowledge.parsing.pdf.engine import Word
 
 Line = list[Word]
 

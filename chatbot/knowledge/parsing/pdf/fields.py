@@ -8,9 +8,9 @@ from pypdf import PageObject
 from pypdf.generic import ArrayObject, DictionaryObject, StreamObject, create_string_object
 
 from chatbot.knowledge.parsing.clean import clean
-from chatbot.knowledge.parsing.extractors.pdf_engine import Box, Turn
-from chatbot.knowledge.parsing.extractors.pdf_layers import Layers
-from chatbot.knowledge.parsing.extractors.pdf_objects import STUMBLES, dictionary, entry, value
+from chatbot.knowledge.parsing.pdf.engine import Box, Turn
+from chatbot.knowledge.parsing.pdf.layers import Layers
+from chatbot.knowledge.parsing.pdf.objects import STUMBLES, dictionary, entry, value
 
 _INVISIBLE: Final = 2 | 32
 """The flags Hidden and NoView of an annotation (ISO 32000-2, table 167)."""

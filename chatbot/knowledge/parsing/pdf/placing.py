@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from chatbot.knowledge.parsing.extractors.pdf_engine import Box, Word
-from chatbot.knowledge.parsing.extractors.pdf_fields import Field
-from chatbot.knowledge.parsing.extractors.pdf_lines import Line
+from chatbot.knowledge.parsing.pdf.engine import Box, Word
+from chatbot.knowledge.parsing.pdf.fields import Field
+from chatbot.knowledge.parsing.pdf.lines import Line
 
 _FAR: Final = 3.0
 """Beyond this many times the font's size, words behind a box are another's."""

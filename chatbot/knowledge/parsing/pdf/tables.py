@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from chatbot.knowledge.parsing.extractors.pdf_lines import Line, text_of
-from chatbot.knowledge.parsing.extractors.table import row_text
+from chatbot.knowledge.parsing.pdf.lines import Line, text_of
+from chatbot.knowledge.parsing.table import row_text
 
 _GAP: Final = 0.9
 """Between two cells lies at least this part of the font's size; between words, about a quarter."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pypdf import PageObject, PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, IndirectObject, StreamObject
 
-from chatbot.knowledge.parsing.extractors.pdf_objects import dictionary, entry, value
+from chatbot.knowledge.parsing.pdf.objects import dictionary, entry, value
 
 Operation = tuple[Any, bytes]
 
