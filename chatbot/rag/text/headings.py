@@ -7,7 +7,7 @@ from typing import Final
 
 _ANCHOR: Final = re.compile(r"\{\s*+#")
 # A fence of backticks has none behind it: a line such as "```pip install x``` installs it" is text.
-_FENCE: Final = re.compile(r"[ \t]{0,3}(?:(`{3,})[^`\r\n]*+|(~{3,})[^\r\n]*+)[\r\n]*+$")
+_FENCE: Final = re.compile(r"[ \t]{0,3}(?:(`{3,}+)[^`\r\n]*+|(~{3,}+)[^\r\n]*+)[\r\n]*+$")
 
 
 def open_fence(fence: str, line: str) -> tuple[str, bool]:

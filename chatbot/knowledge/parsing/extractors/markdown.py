@@ -23,7 +23,7 @@ _UNDERLINE: Final = re.compile(r" {0,3}(=+|-+)[ \t]*")
 _OTHER_BLOCK: Final = re.compile(r" {0,3}(?:[>|<]|(?:[-+*]|\d{1,9}[.)])[ \t])| {4}|\t")
 # A block of one line: a heading, or a rule.
 _ONE_LINE: Final = re.compile(r" {0,3}(?:#{1,6}(?:[ \t].*)?|(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})")
-_IN_TICKS: Final = re.compile(r"(`++)[^`\n]++`")
+_IN_TICKS: Final = re.compile(r"(?<!`)`++[^`\n]++`")
 _MOST_LINES: Final = 3
 _FRONT_MATTER: Final = {"---": "title:", "+++": "title"}
 _MOST_FRONT_MATTER: Final = 500
