@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     no_context_behavior: Literal["general", "refuse"] = "general"
     """What happens when no passage is relevant: `general` lets the model answer and say that the answer does not come
     from the documents, `refuse` calls no model. Where passages may not answer, `refuse` shows a model's answer only
-    from its first citation or supported sentence on."""
+    once a citation or a supported sentence stands in it."""
     history_tokens: int = Field(default=1500, ge=0)
     """Maximum number of tokens of conversation history in a prompt."""
     vector_store: Literal["faiss", "pgvector"] = "faiss"

@@ -107,11 +107,6 @@ class Document(Base):
         self.lease_owner = self.lease_until = None
         self.error_code = self.error_detail = self.blocked_because = None
 
-    def mark_failed(self, code: str, detail: str) -> None:
-        """Ends the attempt with a reason for programs and a sentence for people."""
-        for name, value in self.failed_values(code, detail).items():
-            setattr(self, name, value)
-
     @staticmethod
     def failed_values(code: str, detail: str) -> dict[str, object]:
         """The columns of a document that cannot be ingested."""

@@ -15,7 +15,7 @@ from typing import Literal, cast
 
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from chatbot.rag.events import AnsweredBy, Declined, Event, Events, Finished, Retrieved, Token, Withdrawn
+from chatbot.rag.events import AnsweredBy, Declined, Event, Events, Finished, Retrieved, Token, Withdrawn, Withheld
 from chatbot.rag.grounding.citations import CitedText, Shown
 from chatbot.rag.grounding.cited_links import with_cited_links
 from chatbot.rag.grounding.claim_support import Embed
@@ -88,14 +88,14 @@ class _VisibleAnswer:
     links and images that nothing stands behind.
 
     With a text that is said `instead` of an answer that rests on nothing, tokens are held back until the first
-    citation: where only the documents may answer, what a model knows otherwise is never shown.
+    citation, and never shown if none comes and no sentence is supported.
     """
 
     def __init__(
         self, condensed: Condensed, found: Found, embed: Embed | None, clock: _Clock, cites: bool, instead: str | None
     ) -> None:
         self._condensed, self._found, self._embed, self._clock, self._cites = condensed, found, embed, clock, cites
-        self._instead, self._held = instead, list[Event]()
+        self._instead = instead
         self._by_chunk = {passage.chunk_id: passage for passage in found.passages}
         self._begin()
 
@@ -103,6 +103,7 @@ class _VisibleAnswer:
         self._images = Addresses([])
         self._links = LinkFilter(Addresses.of(self._found.passages), self._images)
         self._cited, self._citations = CitedText(self._found.passages, self._embed), list[Citation]()
+        self._held, self._holds = list[Event](), self._instead is not None
 
     def canned(self, text: str) -> list[Event]:
         """What the software says itself, which claims nothing."""
@@ -114,24 +115,29 @@ class _VisibleAnswer:
         match event:
             case Token():
                 self._clock.lap("first_token", once=True)
-                return self._released([event] if self._cites else self._checked(event.text))
+                if self._cites:
+                    return [event]
+                events = self._checked(event.text)
+                shown = self._released(events, any(isinstance(event, Citation) for event in events))
+                return [Withheld(event.text)] if self._holds else shown
             case AnsweredBy():
                 self._cites = event.cites
             case Withdrawn():
                 self._begin()
-                self._held = []
-            case Citation() | Declined():
-                return [*self._released([], whole=True), event]
+            case Declined() if self._holds:
+                # That a model declines is shown, and nothing that it said before.
+                self._begin()
+                self._holds = False
             case Finished():
                 return [self._finished(event)] if self._cites else self._end(event)
         return [event]
 
-    def _released(self, events: list[Event], whole: bool = False) -> list[Event]:
-        """The events that may be shown now: none before a citation where another text might take their place."""
+    def _released(self, events: list[Event], rests_on_something: bool) -> list[Event]:
+        """The events that may be shown now: none while another text might take their place."""
         self._held += events
-        if self._instead and not whole and not any(isinstance(event, Citation) for event in events):
+        self._holds = self._holds and not rests_on_something
+        if self._holds:
             return []
-        self._instead = None
         released, self._held = self._held, []
         return released
 
@@ -153,10 +159,12 @@ class _VisibleAnswer:
         events = [*self._shown(self._cited.feed(self._links.end())), *self._shown(self._cited.end())]
         text, checked = self._cited.text, self._cited.checked()
         final, checked, removed = with_cited_links(text, self._citations, checked, self._found.passages)
+        said = self._released(events, bool(self._citations) or checked.claims > checked.unsupported)
+        if self._holds and self._instead:
+            # What is said instead is whole, however the model has ended.
+            whole = replace(finished, finish_reason="stop")
+            return [Token(self._instead), Checked(0, claims=0, unsupported=0), self._finished(whole)]
         ended = self._finished(replace(finished, removed_links=self._links.removed + removed))
-        said = self._released(events, whole=checked.claims > checked.unsupported)
-        if self._instead:
-            return [Token(self._instead), Checked(checked.removed_markers, claims=0, unsupported=0), ended]
         return [*said, final, checked, ended] if removed else [*said, checked, ended]
 
     def _finished(self, finished: Finished) -> Finished:

@@ -36,6 +36,13 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """A piece of text that has been written and is not shown until a citation stands behind it, if one ever does."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Withdrawn:
     """All text so far was a thought of the model."""
 
@@ -56,5 +63,7 @@ class Finished:
     timings_ms: Mapping[str, int] = field(default_factory=dict)
 
 
-Event = Condensed | Retrieved | AnsweredBy | Token | Withdrawn | Declined | Citation | Final | Checked | Finished
+Event = (
+    Condensed | Retrieved | AnsweredBy | Token | Withheld | Withdrawn | Declined | Citation | Final | Checked | Finished
+)
 Events = Generator[Event, None, None]

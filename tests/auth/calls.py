@@ -178,7 +178,8 @@ def _a_failed_document(world: AuthActors, who: Who) -> Call:
     call = _a_document(world, who)
     with world.app.app_context(), services(world.app).sessions() as session:
         begin_write(session)
-        session.get_one(Document, call["ids"]["document_id"]).mark_failed("damaged", "It is broken.")
+        failed = Document.failed_values("damaged", "It is broken.")
+        session.execute(update(Document).where(Document.id == call["ids"]["document_id"]).values(failed))
         session.commit()
     return call
 

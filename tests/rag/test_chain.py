@@ -10,7 +10,7 @@ import pytest
 from chatbot.chat.conversations.answers import Answer
 from chatbot.errors import ChatbotError
 from chatbot.rag.chain import Fallback, retrieval_chain, stream_events
-from chatbot.rag.events import Event, Events, Finished, Retrieved, Token
+from chatbot.rag.events import AnsweredBy, Declined, Event, Events, Finished, Retrieved, Token, Withdrawn, Withheld
 from chatbot.rag.llm import prompts
 from chatbot.rag.llm.small_talk import GREETING
 from chatbot.rag.types import NOTHING_SPENT, Ask, Checked, Citation, Condensed, Found, HistoryMessage, Passage, Usage
@@ -85,6 +85,60 @@ def test_where_only_documents_may_answer_an_unsure_answer_that_rests_on_none_is_
         answer.apply(event)
     assert answer.text == text_of(events)
     assert answer.grounding == ("partial" if shown is None and fallback == "refuse" else "fallback")
+
+
+class Eventful(Scripted):
+    """An answerer whose model gives these events."""
+
+    def __init__(self, *events: Event) -> None:
+        super().__init__()
+        self.events = events
+
+    def answer(self, ask: Ask, searched: str, passages: Sequence[Passage]) -> Events:
+        yield from self.events
+
+
+def refused(*events: Event) -> Answer:
+    """The answer that comes of these events where only the documents may answer."""
+    answer = Answer("scripted")
+    for event in run(Eventful(*events), UNSURE, "refuse"):
+        answer.apply(event)
+    return answer
+
+
+ROME = Token("Rome was built in 753 BC. ")
+CITED = Token("It opens at nine [1]. ")
+END = Finished(Usage(3, 4, estimated=False, cost_usd=None))
+
+
+def test_what_a_model_says_after_a_withdrawn_thought_is_held_back_again() -> None:
+    assert refused(CITED, Withdrawn(), ROME, END).text == NOTHING
+    assert refused(ROME, Withdrawn(), CITED, END).text.strip() == "It opens at nine [1]."
+
+
+def test_a_model_that_declines_is_shown_without_what_it_said_before() -> None:
+    answer = refused(ROME, Declined(), Token("I cannot help."), END)
+    assert (answer.text, answer.refused) == ("I cannot help.", True)
+
+
+def test_a_fallback_that_cites_by_itself_is_shown_at_once() -> None:
+    said = Token(prompts.NOTHING_FOUND)
+    answer = refused(AnsweredBy("extractive", cites=True), said, Checked(0, claims=0, unsupported=0), END)
+    assert (answer.text, answer.model) == (prompts.NOTHING_FOUND, "extractive")
+
+
+def test_what_is_said_instead_of_a_cut_answer_is_whole() -> None:
+    link = Token("See https://example.com/rome. ")
+    answer = refused(ROME, link, replace(END, finish_reason="length"))
+    assert (answer.text, answer.finish_reason, answer.removed_links) == (NOTHING, "stop", 0)
+
+
+def test_what_is_held_back_when_an_answer_ends_early_is_paid_for() -> None:
+    answer = Answer("scripted", prompt_tokens=7)
+    for event in (ROME, CITED):
+        answer.apply(Withheld(event.text))
+    assert answer.text == ""
+    assert answer.spent.completion_tokens > 5
 
 
 def test_what_is_held_back_is_shown_when_the_first_citation_comes() -> None:

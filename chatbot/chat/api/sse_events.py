@@ -11,7 +11,7 @@ from chatbot.chat.conversations.views import as_asked
 from chatbot.chat.replies.reply import Done, Failed, ReplyEvent, Start
 from chatbot.chat.schemas import MessageView, ReplySchema
 from chatbot.errors import ChatbotError
-from chatbot.rag.events import AnsweredBy, Declined, Finished, Retrieved, Token, Withdrawn
+from chatbot.rag.events import AnsweredBy, Declined, Finished, Retrieved, Token, Withdrawn, Withheld
 from chatbot.rag.types import Checked, Citation, Condensed, Final
 from chatbot.web.streaming.broadcast import Frame, Frames
 from chatbot.web.streaming.sse import AsProblem
@@ -36,7 +36,7 @@ def frames_of(event: ReplyEvent, as_problem: AsProblem) -> list[Frame]:
             return [("done", reply_of(event))]
         case Failed():
             return [("error", as_problem(event.error))]
-        case Condensed() | AnsweredBy() | Withdrawn() | Declined() | Final() | Checked() | Finished():
+        case Condensed() | AnsweredBy() | Withheld() | Withdrawn() | Declined() | Final() | Checked() | Finished():
             return []
         case _:
             assert_never(event)

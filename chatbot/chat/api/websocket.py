@@ -80,7 +80,7 @@ def _token(socket: WebSocketSession) -> str:
     """The token of the first frame.
 
     Raises:
-        Ending: it did not come, or is none.
+        CloseRequested: it did not come, or is none.
     """
     try:
         first = socket.frame(FIRST_SECONDS)
@@ -116,7 +116,7 @@ class _Conversation:
         """Asks now and then whether the caller is still who they were.
 
         Raises:
-            Ending: they are not.
+            CloseRequested: they are not.
             ChatSessionNotFound: they no longer take part in the conversation whose answer is under way.
         """
         if time.monotonic() < self._check_due:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, assert_never
 
 from chatbot.rag.errors import EndedEmpty
-from chatbot.rag.events import AnsweredBy, Declined, Event, Finished, Retrieved, Token, Withdrawn
+from chatbot.rag.events import AnsweredBy, Declined, Event, Finished, Retrieved, Token, Withdrawn, Withheld
 from chatbot.rag.llm.prompts import PROMPT_VERSION
 from chatbot.rag.text.tokens import cost_usd, count_tokens
 from chatbot.rag.types import NOTHING_SPENT, Checked, Citation, Condensed, Final, Found, Sent, Usage
@@ -19,6 +19,8 @@ class Answer:
 
     model: str
     text: str = ""
+    # What a model has written that may never be shown; it is paid for all the same.
+    withheld: str = ""
     question: str | None = None
     found: Found | None = None
     grounding: str = "fallback"
@@ -48,7 +50,7 @@ class Answer:
             return self.usage
         if self.prompt_tokens is None:
             return self.condensing + Usage(0, 0, estimated=True, cost_usd="0.000000")
-        done = count_tokens(self.text)
+        done = count_tokens(self.text or self.withheld)
         cost = self.price(self.model, self.prompt_tokens, done)
         return self.condensing + Usage(self.prompt_tokens, done, estimated=True, cost_usd=cost)
 
@@ -65,6 +67,8 @@ class Answer:
                 self.found, self.grounding = event.found, event.status
             case AnsweredBy():
                 self.model, self.fallback_from = event.model, self.model
+            case Withheld():
+                self.withheld += event.text
             case Withdrawn():
                 # What was a thought of the model is no part of the answer; who reads a stream learns it from `done`.
                 self.text, self.citations = "", []

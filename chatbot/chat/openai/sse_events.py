@@ -93,7 +93,9 @@ class Chunks:
                 return self._last(reply_of(event))
             case Failed():
                 return [("error", body_of(event.error))]
-        return []
+            case _:
+                # What else there is a client learns from the last chunk.
+                return []
 
     def again(self, reply: Reply) -> Frames:
         """The chunks of a stored reply; its whole text is one of them."""

@@ -187,7 +187,7 @@ def _failure(error: Exception, turn: Turn, answer: Answer) -> ChatbotError:
     """The failure that an error is told as. What a provider refuses it does not charge."""
     if isinstance(error, EndedEmpty):
         answer.ended_empty(error)
-    elif isinstance(error, ChatbotError) and not answer.text:
+    elif isinstance(error, ChatbotError) and not (answer.text or answer.withheld):
         answer.prompt_tokens = None
     failure = error if isinstance(error, ChatbotError) else outage(error)
     if failure is None:

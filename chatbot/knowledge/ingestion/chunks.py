@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import structlog
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,8 @@ from chatbot.knowledge.parsing.extraction import ExtractedText
 from chatbot.rag.embeddings.embedders import Embedder
 from chatbot.rag.errors import BadEmbeddings
 from chatbot.rag.text.splitter import Chunk, split
+
+log = structlog.get_logger(__name__)
 
 CONTEXT_TOKENS = 22
 # A word is about one token at least, so later words are beyond CONTEXT_TOKENS.
@@ -109,6 +112,8 @@ def lock_versions(session: Session, lease: Lease, versions: Sequence[PendingVers
     if not held:
         session.rollback()
         raise LeaseLost()
+    if len(held) < len(versions):
+        log.info("lease_lost", documents=len(versions) - len(held))
     for version in held:
         version.names = version.names_from(names[version.document_id])
     return held

@@ -176,6 +176,7 @@ def _read_all(session: Session, batch: Batch, limits: Limits) -> list[PendingVer
     left = set(batch.ids) - batch.outcomes.keys() - {version.document_id for version in versions}
     if left:
         give_back(session, batch, left)
+        log.info("ingest_alone", documents=len(left))
     return versions
 
 
@@ -236,6 +237,9 @@ def _is_unchanged(session: Session, batch: Batch, fetched: Fetched) -> bool:
     batch.lock(session)
     document = session.get_one(Document, batch.ids[0], populate_existing=True)
     unchanged = urls.go_back_if_unchanged(session, document, fetched)
+    if not unchanged:
+        # Fetching may have taken most of it.
+        batch.renew(session)
     session.commit()
     if unchanged:
         batch.outcomes[document.id] = "ready"

@@ -205,8 +205,10 @@ class Statement:
     @cached_property
     def segments(self) -> list[Statement]:
         """The text cut at each comma, semicolon and "and"; what has no word of its own goes with what is before it."""
+        return self._cut([m.start() for m in _CLAUSE.finditer(self.plain) if not self._inside_value(m.start())])
+
+    def _cut(self, edges: list[int]) -> list[Statement]:
         parts: list[str] = []
-        edges = [m.start() for m in _CLAUSE.finditer(self.plain) if not self._inside_value(m.start())]
         for begin, end in pairwise([0, *edges, len(self.plain)]):
             if parts and not content_words(self.plain[begin:end]):
                 parts[-1] += self.plain[begin:end]
@@ -252,14 +254,7 @@ class Statement:
     @cached_property
     def pieces(self) -> list[Statement]:
         """The text in its smallest parts, also where one hangs on another: "before", "which"."""
-        edges = [m.start() for m in _PIECE.finditer(self.plain) if not _inside_figures(self.plain, m.start())]
-        parts: list[str] = []
-        for begin, end in pairwise([0, *edges, len(self.plain)]):
-            if parts and not content_words(self.plain[begin:end]):
-                parts[-1] += self.plain[begin:end]
-            else:
-                parts.append(self.plain[begin:end])
-        return [Statement(part, self.language) for part in parts]
+        return self._cut([m.start() for m in _PIECE.finditer(self.plain) if not _inside_figures(self.plain, m.start())])
 
     @cached_property
     def around_but(self) -> list[Statement]:

@@ -146,7 +146,7 @@ class WebSocketSession:
         """What an address and its headers must not be.
 
         Raises:
-            Ending: the page is of an origin that may not call, or the address holds parameters.
+            CloseRequested: the page is of an origin that may not call, or the address holds parameters.
         """
         origin = request.headers.get("Origin")
         own = (settings.public_url, f"http://{request.host}", f"https://{request.host}")
@@ -160,7 +160,7 @@ class WebSocketSession:
         """The next object the client has sent; None when there was none in that time.
 
         Raises:
-            Ending: it is no JSON object, or the server is to stop.
+            CloseRequested: it is no JSON object, or the server is to stop.
             Invalid: it holds characters that no database can store.
             ConnectionClosed: the client has left.
         """
