@@ -54,6 +54,10 @@ def by_commonmark(source: str) -> list[str]:
         "    code\n---\n\na",
         "text\n    goes on\n---\n\na",
         "a\n\n=\n\nb",
+        "Intro text.\n<!-- more -->\n---\n\nRest",
+        "a | b\n---|---\n1 | 2\n---\n\nc",
+        "-\nfoo\n===\n\na",
+        "foo #\n===\n\na",
     ],
 )
 def test_headings_are_those_of_commonmark(source):
@@ -77,6 +81,10 @@ def test_headings_of_whole_pages_are_those_of_commonmark(page: Path):
         ("---\ntitle: >-\n  House rules of\n  the old mill\n---\na", "House rules of the old mill"),
         ("---\ntitle: |\n  House rules\ntags: a\n---\na", "House rules"),
         ("---\ntitle: Rules: all\n...\na", "Rules: all"),
+        (f"+++\ntitle = {'9' * 5000}\n+++\na", None),
+        ("+++\ntitle = 5\n+++\n# Mill", "Mill"),
+        ("+++\n[menu]\ntitle = 'Not this'\n+++\n# Mill", "Mill"),
+        ("---\n\n# Real\n\n---\na", "Real"),
     ],
 )
 def test_title_is_the_one_that_a_reader_sees(source, title):
@@ -89,10 +97,20 @@ def test_title_is_the_one_that_a_reader_sees(source, title):
         ("a\n\n<!-- secret -->\n\nb", "a\n\n\nb"),
         ("a <!-- secret --> b", "a  b"),
         ("a <!-- one\ntwo\nthree --> b", "a \n b"),
+        ("a <!-- one\n\ntwo --> b", "a <!-- one\n\ntwo --> b"),
+        ("Use \\<!-- to begin.\n\n# Rest", "Use \\<!-- to begin.\n\n# Rest"),
+        ("a <!-- never closed\n\n# Rest", "a <!-- never closed\n\n# Rest"),
+        ("a\n\n<!-- never closed\n\n# Rest", "a\n"),
+        ("> ```\n> <!-- kept\n> ```\n\n# Rest", "> ```\n> <!-- kept\n> ```\n\n# Rest"),
+        ("=== tab\n\n    ```\n    <!-- kept -->\n    ```\n\nb", "=== tab\n\n    ```\n    <!-- kept -->\n    ```\n\nb"),
+        ("a\n\n    <!-- kept -->\n    b", "a\n\n    <!-- kept -->\n    b"),
+        ("---\n\nNote <!-- secret -->\n\n# Real\n\n---", "---\n\nNote \n\n# Real\n\n---"),
         ("a <!----> b <!--> c", "a  b  c"),
+        ("a<!-- x --> <!-- y -->b", "a b"),
+        ("`a <!-- b` c --> d", "`a <!-- b` c --> d"),
         ("```html\n<!-- kept -->\n```", "```html\n<!-- kept -->\n```"),
         ("Write `<!-- kept -->` here", "Write `<!-- kept -->` here"),
-        ("# A\n<!--\n# hidden\n-->\n\nb", "# A\n\nb"),
+        ("# A\n<!--\n# hidden\n-->\n\nb", "# A\n\n\nb"),
     ],
 )
 def test_comments_are_left_out_and_kept_in_code(source, shown):
