@@ -43,6 +43,8 @@ PROVES = 0.75
 TOUCHES = 0.3
 # The part of its words with which a claim may stand whose values agree.
 HALF = 0.5
+# Fewer words have no order that says who does what to whom.
+WHO_DOES_WHAT = 3
 # The part of the claim's words from which a sentence is about the same thing.
 ABOUT = 0.6
 # The cosine at which a stretch says the same in other words; and nearly so.
@@ -148,15 +150,28 @@ def _support(claim: str, passage: Passage, embed: Embed | None) -> Support | Non
 
 
 def _is_whole(said: Statement, stretch: Stretch) -> bool:
-    """Whether what a stretch proves is said there in one: with the "before" or "after" of the claim, and a claim of a
-    single part in a single part, for "A needs B; C needs D" does not say that C needs B."""
+    """Whether what a stretch proves is said there in one: with the "before" or "after" of the claim, without an "if"
+    that the claim leaves out, with its words in their order, and a claim of a single part in a single part, for "A
+    needs B; C needs D" does not say that C needs B."""
     if not said.sides.keys() & ORDER <= stretch.said.sides.keys():
+        return False
+    if "if" in stretch.said.modes - said.modes or not _in_order(said, stretch.said):
         return False
     parts = stretch.said.parts
     if len(said.segments) > 1 or len(parts) < 2:
         return True
     whole = _covered(said, stretch)[0]
     return any(_covered(said, Stretch(0, 0, 1, part, stretch.context))[0] >= whole for part in parts)
+
+
+def _in_order(said: Statement, there: Statement) -> bool:
+    """Whether the words of a claim stand in a stretch in their order, whichever is the first: "on Mondays the shop is
+    closed" and "the shop is closed on Mondays", but not "the tenant pays the agent" and "the agent pays the tenant"."""
+    mine, theirs = list(said.words), [stem for stem in there.words if stem in said.words]
+    if len(mine) < WHO_DOES_WHAT or len(theirs) < len(mine):
+        return True
+    first = theirs.index(mine[0])
+    return theirs[first:] + theirs[:first] == mine
 
 
 def supported_by(claim: str, passages: Mapping[int, Passage], embed: Embed | None = None) -> dict[int, Claimed]:

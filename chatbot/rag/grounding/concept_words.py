@@ -35,7 +35,7 @@ PAIRS = (
         "en open opens opened opening | de öffne* geöffnet offen | fr ouvert* ouvre* | es abre* abrir* abierto* "
         "abierta* | "
         "it aper* apre* aprono | pt aberto* aberta* abre* | nl open* geopend | pl otwar* | ru откр*",
-        "en close closes closed closing | de schließ* geschlossen | fr ferme* fermé* fermeture | es cierra* "
+        "en close closes closed closing shut shuts | de schließ* geschlossen | fr ferme* fermé* fermeture | es cierra* "
         "cerrado* cerrada* | "
         "it chius* chiude* | pt fecha* | nl gesloten sluit* | pl zamkn* | ru закр*",
     ),
@@ -197,6 +197,11 @@ KINDS = (
         "except",
         "en except excepting unless | de außer ausgenommen | fr sauf hormis excepté | es excepto salvo | "
         "it tranne eccetto salvo | pt exceto salvo | nl behalve tenzij | pl oprócz | ru кроме | zh 除",
+    ),
+    (
+        "if",
+        "en if provided providing when whenever | de wenn falls sofern | fr si condition pourvu | es si siempre | "
+        "it purché qualora | pt caso desde | nl als mits indien | pl jeśli jeżeli | ru если | tr eğer | zh 如果",
     ),
     (
         "cause",

@@ -187,6 +187,12 @@ def _is_other_price(said: Statement, there: Statement) -> bool:
     return said.payment | there.payment == {"free", "paid"} and len(said.payment) == len(there.payment) == 1
 
 
+def _are_both_free(said: Statement, there: Statement) -> bool:
+    """Whether one is called free and of the other nothing is to be paid; "not free" is neither."""
+    denying = said if _denies(said, there) else there
+    return said.payment == {"free"} and "free" in there.payment and not denying.is_called_free
+
+
 def _is_other_way(said: Statement, there: Statement) -> bool:
     """Whether one says "to" and the other only "from" of the same place."""
     return any(way != there.ways.get(place, way) for place, way in said.ways.items())
@@ -243,9 +249,7 @@ def _turned(said: Statement, there: Statement, context: Statement, other_languag
     about = _share(said, there)
     opposed = _denies(said, there) != _denies(there, said)
     # Not confirmed, unconfirmed; not open, closed; nothing to pay, free.
-    opposed = opposed and not (
-        _by_prefix(said, there) or _has_opposites(said, there) or (said.payment == {"free"} and "free" in there.payment)
-    )
+    opposed = opposed and not (_by_prefix(said, there) or _has_opposites(said, there) or _are_both_free(said, there))
     if "only" in other - mine and not said.denies and not _keeps_only(said, there, other_language):
         return "only"
     if opposed and (other_language or about >= SAME_THING) and not {"only", "except"} & (mine | other):
@@ -260,7 +264,8 @@ def _turned(said: Statement, there: Statement, context: Statement, other_languag
 
 
 def _share(said: Statement, there: Statement) -> float:
-    return len(said.words.keys() & there.words.keys()) / len(said.words) if said.words else 0.0
+    # A claim of values alone is about the same as what has them.
+    return len(said.words.keys() & there.words.keys()) / len(said.words) if said.words else 1.0
 
 
 def _keeps_only(said: Statement, there: Statement, other_language: bool) -> bool:

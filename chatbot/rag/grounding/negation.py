@@ -16,16 +16,16 @@ _EVERYWHERE = (
     r"nincs\w*|değil|tidak|bukan|jangan|belum|nije|nisu|niciodată|không|chưa|đừng"
 )
 _OF_LANGUAGE = {
-    "en": r"not?(?!\.\s?\d)|none|neither|nor|non(?!\s)",
-    "de": "nie|weder|nichts",
-    "fr": r"ne|n(?=['’])|non|pas|aucune?|rien",
+    "en": r"not?(?!\.\s?\d)|none|neither|nor|nowhere|hardly|seldom|rarely|non(?!\s)",
+    "de": "nie|weder|nichts|nirgend\\w*|kaum",
+    "fr": r"ne|n(?=['’])|non|pas|aucune?|rien|guère",
     "es": r"no(?!\.\s?\d)|ningun\w*|ni|tampoco|nada",
     "it": r"non|nessun\w*|mai|né|niente|nulla",
-    "pt": "nem|nada",
+    "pt": "nem|nada|tampouco",
     "ca": "no|mai",
     "ro": "nu|n(?=-)|nici|niciun|nicio|nimeni",
-    "nl": "noch|niemand|niets",
-    "pl": "nikt|nigdy|ani|nic",
+    "nl": "noch|niemand|niets|nergens|geenszins|nauwelijks",
+    "pl": "nikt|nigdy|nigdzie|ani|nic",
     "cs": r"ne|nikdo|nic|ani|žádn\w*|nem(?:á|ají|us[íe]\w*|ohou|ohl\w*|ělo)|nebyl\w*|nebud\w*|nejde|netřeba",
     "sk": r"nikdy|nikto|nič|žiadn\w*|nes(?:mie|mú|mieme)|nem(?:á|ajú|ôže\w*|ožno|us\w+|ôžu)|nebol\w*|nebud\w*",
     "hr": r"ne|nema\w*|nikad\w*|ni|nitko|ništa",
@@ -83,7 +83,7 @@ def _words(alternatives: str) -> str:
 _OWN = {language: re.compile(_words(own)) for language, own in _OF_LANGUAGE.items()}
 _IN_ANY = (re.compile(_words(_EVERYWHERE)), re.compile(_ANYWHERE))
 _UNKNOWN_LANGUAGE = ("en", "tr", "ru", "el", "ar", "hi")
-_UNKNOWN = re.compile(_words("|".join([*(_OF_LANGUAGE[code] for code in _UNKNOWN_LANGUAGE), "non|nem|ei"])))
+_UNKNOWN = re.compile(_words("|".join([*(_OF_LANGUAGE[code] for code in _UNKNOWN_LANGUAGE), r"non|nem|ei|n(?=['’])"])))
 
 
 def denies(text: str, language: str | None) -> bool:

@@ -222,10 +222,15 @@ class Statement:
         return any(value.unit in (*MONEY, "cent") and any(value.readings) for value in self.values)
 
     @cached_property
+    def is_called_free(self) -> bool:
+        """Whether there is a word for "free of charge"."""
+        return any(concept(word, self.language) == "free" for word in self.raw)
+
+    @cached_property
     def payment(self) -> set[str]:
         """Whether something is to be paid, or is free: "paid", "free", both, or neither."""
         known = {concept(word, self.language) for word in self.raw}
-        said = {"free"} if "free" in known else set()
+        said = {"free"} if self.is_called_free else set()
         if self.has_price:
             said.add("paid")
         elif known & {"pay", "cost", "fee"} and (self.denies or lacks(self.raw, self.language)):

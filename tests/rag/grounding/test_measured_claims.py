@@ -1,7 +1,7 @@
 """Claims about everyday business pages in eight languages: most are kept rightly, and nothing false is verified.
 
 `tests/data/claims.jsonl` has passages with claims, half of them supported. All of them have been in view while the
-checks were written; docs/search.md says what was measured before that.
+checks were written; docs/adr/0015 says what was measured before that.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ _PHONE_DIGITS = 7
 _CHUNK = re.compile(r"\S+")
 _CJK_NUMERALS = "〇零一二三四五六七八九十百千万萬億亿两兩"
 _TOKEN = re.compile(
-    rf"\d++(?:[.,:'’/–٫٬-]\d++)*+|[{_CJK_NUMERALS}]++|(?:(?![{_CJK_NUMERALS}])[^\W\d_][{MARKS}]*+)++(?:\.\w(?=\.))?|[^\s]"
+    # "US$", "R$": letters that say which dollar it is.
+    rf"(?<![^\W_])[^\W\d_]{{1,2}}\$|\d++(?:[.,:'’/–٫٬-]\d++)*+|[{_CJK_NUMERALS}]++|(?:(?![{_CJK_NUMERALS}])[^\W\d_][{MARKS}]*+)++(?:\.\w(?=\.))?|[^\s]"
 )
 _LIST = re.compile(r"^[ \t]*(\d{1,3})[.)](?=\s)", re.MULTILINE)
 _DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})")

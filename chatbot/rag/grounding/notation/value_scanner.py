@@ -29,7 +29,9 @@ NIGHT_ENDS = 360
 _TO = frozenset(
     "- – — ~ 〜 to bis à au a al until till und and et y e en tot do до по ile den から 至 到 through às".split()
 )
-_PER = frozenset("/ per pro par por je the al alla del na za each every cada pro".split())
+_PER = frozenset("/ per pro par por je im the al alla del na za each every cada प्रति".split())
+# The same in two words: "à la semaine", "in der Woche", "all'anno".
+_PER_THE = frozenset([("à", "la"), ("in", "der"), ("all", "'"), ("all", "\u2019"), ("à", "l"), ("a", "la")])
 # "por ciento", "pour cent"
 _HUNDREDTHS = frozenset("per por pour".split())
 _OF_A_HUNDRED = frozenset("cent cento ciento".split())
@@ -356,14 +358,15 @@ class _Scan(DateScan):
         if self._word(start - 1) in ("-", "−") and self._is_minus(start - 1):
             readings = _times_plain(readings, -1)
         place = self._place(start, max(after, at + 1))
-        per = self._per(after) if name in vw.MONEY else ""
+        # "5 days off per month"
+        per = self._per(after) or (self._per(after + 1) if self._is_noun(after) else "")
         counts = not name and self._is_noun(after)
         value = Value("number", _times(readings, factor), *place, name, frozenset(readings), per=per, counts=counts)
         return value, after
 
     def _per(self, after: int) -> str:
-        """The unit that an amount is for: "a month", "/ day", "pro Woche"."""
-        behind = after + 2 if self._word(after) == "à" and self._word(after + 1) == "la" else after + 1
+        """The unit that a number is for: "a month", "/ day", "pro Woche"."""
+        behind = after + 2 if (self._word(after), self._word(after + 1)) in _PER_THE else after + 1
         unit = self._means(vw.UNITS, self._word(behind))
         linked = self._word(after) in _PER or self._means(ARTICLES, self._word(after)) or behind > after + 1
         return f"{unit[1]} {unit[0]}" if unit and linked else ""

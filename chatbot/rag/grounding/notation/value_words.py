@@ -155,6 +155,9 @@ _UNITS: Mapping[tuple[str, Fraction], str] = {
     "it metro metri | pt metro metros | nl meter | pl metr* | sv meter | cs metr* | ru метр* | zh 米 メートル",
     ("length", Fraction(1000)): "* km kilomet* kilomèt* kilómet* quilómet* chilomet* километр* 公里 キロメートル "
     "킬로미터 किलोमीटर",
+    ("length", Fraction(254, 10_000)): "en inch inches | de zoll",
+    ("length", Fraction(3_048, 10_000)): "* ft | en foot feet",
+    ("length", Fraction(9_144, 10_000)): "en yd yard yards",
     ("mile", Fraction(1)): "en mile miles mi | de meile meilen",
     ("weight", Fraction(1, 1000)): "* g | en gram grams | de gramm | fr gramme grammes | es gramo gramos | "
     "it grammo grammi | pt grama gramas | nl gram | pl gram* | ru грамм* | zh 克 グラム",
@@ -162,7 +165,13 @@ _UNITS: Mapping[tuple[str, Fraction], str] = {
     "hi किलो किलोग्राम",
     ("weight", Fraction(1000)): "* t | en tonne tonnes tons | de tonne tonnen | fr tonne tonnes | es tonelada* | "
     "pt tonelada* | ru тонн*",
+    ("weight", Fraction(453_592, 10**6)): "* lb lbs",
+    ("weight", Fraction(28_350, 10**6)): "* oz | en ounce ounces | de unze unzen",
     ("volume", Fraction(1, 1000)): "* ml millilit*",
+    ("volume", Fraction(1, 100)): "* cl centilit* zentilit*",
+    ("volume", Fraction(1, 10)): "* dl decilit* dezilit*",
+    ("gallon", Fraction(1)): "en gallon gallons | de gallone gallonen",
+    ("pint", Fraction(1)): "en pint pints",
     ("volume", Fraction(1)): "* l | en liter liters litre litres | de liter | fr litre litres | es litro litros | "
     "it litro litri | pt litro litros | nl liter | pl litr* | ru литр* | hi लीटर",
     ("bytes", Fraction(1)): "* byte bytes | fr octet octets",
@@ -178,7 +187,7 @@ _UNITS: Mapping[tuple[str, Fraction], str] = {
     ): "* °c ° | en degrees degree | de grad | fr degré degrés | es grado grados | it grado gradi | "
     "pt grau graus | nl graden | ru градус*",
     ("EUR", Fraction(1)): "* € eur euro euros евро 欧元 ユーロ 유로 يورو यूरो",
-    ("USD", Fraction(1)): "* $ usd dollar dollars dólar* доллар* 美元 ドル 달러 دولار डॉलर | it dollaro dollari | "
+    ("USD", Fraction(1)): "* $ us$ usd dollar dollars dólar* доллар* 美元 ドル 달러 دولار डॉलर | it dollaro dollari | "
     "pl dolar* | tr dolar*",
     ("GBP", Fraction(1)): "* £ gbp sterling | en pound pounds | de pfund",
     (
@@ -192,14 +201,16 @@ _UNITS: Mapping[tuple[str, Fraction], str] = {
     ("RUB", Fraction(1)): "* ₽ rub рубл* | en rouble* ruble* | de rubel",
     ("TRY", Fraction(1)): "* ₺ lira try tl",
     ("INR", Fraction(1)): "* ₹ inr rupee* रुपये रुपया रुपए रुपयों",
-    ("BRL", Fraction(1)): "* r$ brl | pt real reais",
+    ("CAD", Fraction(1)): "* ca$ c$ cad",
+    ("AUD", Fraction(1)): "* au$ a$ aud",
+    ("BRL", Fraction(1)): "* r$ brl reais | pt real",
     ("crown", Fraction(1)): "* krone* krona kronor kč czk sek nok dkk korun* | en crown crowns | es corona* | "
     "fr couronne*",
     ("cent", Fraction(1)): "en cent cents pence penny | de cent | fr centime centimes | es céntimo* centavo* | "
     "it centesimi centesimo | pt cêntimo* centavo* | nl cent | pl grosz* | ru копе* | tr kuruş | sv öre",
 }
 UNITS = Words(_UNITS.items())
-MONEY = frozenset("EUR USD GBP CHF JPY CNY KRW PLN RUB TRY INR BRL crown".split())
+MONEY = frozenset("EUR USD GBP CHF JPY CNY KRW PLN RUB TRY INR CAD AUD BRL crown".split())
 # Short names of units that are words too: only right behind a figure.
 SHORT_UNITS = frozenset("s h m g t l min mi mo go ko an ay try tl den mes sek sec lat mon sat sun ora".split())
 # Of these "a" is no "one": "a second guest", "a quarter of it", "un secondo letto".
