@@ -21,6 +21,7 @@ from chatbot.rag.grounding.concepts import ORDER, concept
 from chatbot.rag.grounding.contradictions import contradicts, turns
 from chatbot.rag.grounding.critical_tokens import names as technical_names
 from chatbot.rag.grounding.negation import denies
+from chatbot.rag.grounding.records import fields, named_as_there
 from chatbot.rag.grounding.statements import Statement, joined, read_claim
 from chatbot.rag.text.content_words import content_words
 from chatbot.rag.text.folding import fold
@@ -152,10 +153,14 @@ def _support(claim: str, passage: Passage, embed: Embed | None) -> Support | Non
 def _is_whole(said: Statement, stretch: Stretch) -> bool:
     """Whether what a stretch proves is said there in one: with the "before" or "after" of the claim, without an "if"
     that the claim leaves out, with its words in their order, and a claim of a single part in a single part, for "A
-    needs B; C needs D" does not say that C needs B."""
+    needs B; C needs D" does not say that C needs B. In a table's row each value has its name."""
     if not said.sides.keys() & ORDER <= stretch.said.sides.keys():
         return False
-    if "if" in stretch.said.modes - said.modes or not _in_order(said, stretch.said):
+    if "if" in stretch.said.modes - said.modes:
+        return False
+    if row := fields(stretch.said):
+        return named_as_there(said, row, lambda stem, word: _has(stem, word, stretch.said.language, said.meanings))
+    if not _in_order(said, stretch.said):
         return False
     parts = stretch.said.parts
     if len(said.segments) > 1 or len(parts) < 2:

@@ -142,10 +142,15 @@ class Statement:
 
     @cached_property
     def names(self) -> list[str]:
-        """Words that are written with a capital inside a sentence; none in German, which writes all nouns so."""
+        """Words with a capital inside a sentence that are no value; none in German, which writes all nouns so."""
         if self.language == "de":
             return []
-        return [word for word, first in _capitals(self.plain) if not first and not _counts(fold(word), self.language)]
+        spans = [(value.start, value.end) for value in self.values]
+        return [
+            word
+            for at, word in _capitals(self.plain)
+            if not _counts(fold(word), self.language) and not any(start <= at < end for start, end in spans)
+        ]
 
     @cached_property
     def named(self) -> dict[str, str]:
@@ -300,22 +305,21 @@ def _counts(word: str, language: str | None) -> bool:
     return word not in _ALSO_WORDS and any(table.get(word, language) is not None for table in tables)
 
 
-def _capitals(text: str) -> Iterator[tuple[str, bool]]:
-    """Words with a capital, and whether they begin a sentence or a line."""
+def _capitals(text: str) -> Iterator[tuple[int, str]]:
+    """Words with a capital and where they begin, without those that begin a sentence or a line."""
     for match in _WORD.finditer(text):
         if not _CAPITAL.match(match[0]) or match[0] in ("I", "I'm", "I’m"):
             continue
         before = text[max(0, match.start() - 40) : match.start()].rstrip(" \t\"'“„«(*_")
-        yield (
-            match[0],
-            not before or before[-1] in ".!?:…。\n|-•#" or (before[-1].isdigit() and before[-2:-1] in ("", "\n")),
-        )
+        first = not before or before[-1] in ".!?:…。\n|-•#" or (before[-1].isdigit() and before[-2:-1] in ("", "\n"))
+        if not first:
+            yield match.start(), match[0]
 
 
 def split_clauses(text: str, language: str | None) -> list[str]:
     """What a text says one after the other: its lines, and of a line of prose the parts that have values."""
     lines = [line for line in text.split("\n") if line.strip()]
-    return [part for line in lines for part in ([line] if _RECORD.match(line) else _parts(line, language))]
+    return [part for line in lines for part in (line.split("; ") if _RECORD.match(line) else _parts(line, language))]
 
 
 def _parts(line: str, language: str | None) -> list[str]:

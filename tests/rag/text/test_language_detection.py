@@ -108,7 +108,18 @@ def test_a_technical_text_in_english_is_english():
         ("nl", "Honden mogen niet naar binnen."),
         ("pl", "Na parkingu można zostawiać rowery."),
         ("pt", "Você pode cancelar sem custo."),
+        ("de", "Das Stadtmuseum öffnet um 10 Uhr."),
+        ("de", "Was kostet das?"),
+        ("de", "Öffnungszeiten"),
+        ("en", "opening hours"),
+        ("es", "¿Precio?"),
+        ("sv", "Vad kostar det?"),
+        ("pl", "Ile to kosztuje?"),
         (None, "Zephyr 400"),
+        (None, "RTX 4090 / XQ-12 \ud800 \x00"),
+        (None, "x" * 10_000),
+        (None, "123 456"),
+        (None, ""),
     ],
 )
 def test_a_single_short_sentence_has_a_likely_language(language, text):
