@@ -21,7 +21,6 @@ _METHODS: Final = {
     "PUBLISH": "",
     "REQUEST": "Invitation",
     "REPLY": "Reply",
-    "CANCEL": "Cancelled",
     "ADD": "Added",
     "REFRESH": "Request for the latest version",
     "COUNTER": "Proposed change",
@@ -78,8 +77,10 @@ def _events(components: list[Component]) -> list[Component]:
 
 def _key(event: Component) -> tuple[str, ...]:
     uids = event.texts("UID")
-    same = [found.value for name in ("RECURRENCE-ID", "SEQUENCE") for found in event.properties[name]]
-    return (event.method, *uids, *same) if uids else (_text(event),)
+    if not uids:
+        return (_text(event),)
+    replaced, version = (" ".join(event.texts(name)) for name in ("RECURRENCE-ID", "SEQUENCE"))
+    return (*uids, replaced, version or "0", str(_is_cancelled(event)))
 
 
 def _text(event: Component) -> str:
@@ -112,11 +113,15 @@ def _lines(event: Component) -> Iterator[str]:
 
 def _sent_for(event: Component) -> str:
     method = event.method
-    if "CANCELLED" in (event.keyword("STATUS"), "CANCELLED" if method == "CANCEL" else ""):
+    if _is_cancelled(event):
         return "Cancelled"
     if method == "REQUEST" and event.name != "VEVENT":
         return "Request"
     return _METHODS.get(method, _lower(method).capitalize())
+
+
+def _is_cancelled(event: Component) -> bool:
+    return event.keyword("STATUS") == "CANCELLED" or event.method == "CANCEL"
 
 
 def _lower(keyword: str) -> str:
