@@ -119,7 +119,17 @@ def _property(line: Contentline) -> tuple[str, Property | None]:
     if ";" not in head:
         return name, Property(value, {})
     try:
-        _, parameters, value = line.raw_parts()
+        _, parameters, value = _with_quoted_zone(line).raw_parts()
     except ValueError:  # The parameters are broken.
         return name, Property(value, {})
     return name, Property(value, dict(parameters))
+
+
+def _with_quoted_zone(line: Contentline) -> Contentline:
+    """Quote a time zone whose name has a colon in brackets, such as (UTC+01:00) Berlin: Exchange does not always."""
+    head, _, rest = line.partition(":")
+    before, _, zone = head.partition(";TZID=(")
+    more, colon, value = rest.rpartition(":")
+    if not zone or ")" in zone or not colon or '"' in line:
+        return line
+    return Contentline(f'{before};TZID="({zone}:{more}":{value}')  # type: ignore[no-untyped-call]

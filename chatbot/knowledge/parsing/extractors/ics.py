@@ -29,11 +29,11 @@ _METHODS: Final = {
 _USUAL_STATUS: Final = ("", "CANCELLED", "CONFIRMED", "FINAL", "NEEDS-ACTION")
 _RULES: Final = (("RRULE", "Repeats"), ("EXRULE", "Except"))
 _TIMES: Final = (("RDATE", "Also"), ("EXDATE", "Except"), ("COMPLETED", "Completed"))
-_LISTED: Final = (("CATEGORIES", "Categories"), ("RESOURCES", "Resources"))
 _TEXTS: Final = (
     ("CONTACT", "Contact: "),
     ("URL", "Link: "),
     ("CONFERENCE", "Conference: "),
+    ("X-GOOGLE-CONFERENCE", "Conference: "),
     ("COMMENT", "Comment: "),
     ("DESCRIPTION", ""),
 )
@@ -98,17 +98,21 @@ def _lines(event: Component) -> Iterator[str]:
     for found in event.properties["FREEBUSY"]:
         yield f"{_lower(found.parameter('FBTYPE') or 'BUSY').capitalize()}: {', '.join(times(found))}"
     yield from (f"Where: {place}" for place in event.texts("LOCATION"))
-    for name, label in (("ORGANIZER", "Organizer"), ("ATTENDEE", "Who")):
-        people = dict.fromkeys(filter(None, map(_person, event.properties[name])))
-        if people:
-            yield f"{label}: {', '.join(people)}"
-    for name, label in _LISTED:
-        texts = dict.fromkeys(text for found in event.properties[name] for text in found.texts if text)
-        if texts:
-            yield f"{label}: {', '.join(texts)}"
+    for label, texts in _listed(event):
+        if any(texts):
+            yield f"{label}: {', '.join(dict.fromkeys(filter(None, texts)))}"
     for name, label in _TEXTS:
         yield from (label + text for text in event.texts(name))
     yield from event.stray_lines
+
+
+def _listed(event: Component) -> Iterator[tuple[str, list[str]]]:
+    """What is shown in one line, whatever the number of properties."""
+    yield "Organizer", [_person(found) for found in event.properties["ORGANIZER"]]
+    yield "Who", [_person(found) for found in event.properties["ATTENDEE"]]
+    yield "Attachments", [_attachment(found) for found in event.properties["ATTACH"]]
+    for name, label in (("CATEGORIES", "Categories"), ("RESOURCES", "Resources")):
+        yield label, [text for found in event.properties[name] for text in found.texts]
 
 
 def _sent_for(event: Component) -> str:
@@ -146,3 +150,10 @@ def _person(found: Property) -> str:
     name = found.parameter("CN").strip() or found.text[mailto.end() if mailto else 0 :]
     answer = found.parameter("PARTSTAT").upper()
     return name if answer in ("", "NEEDS-ACTION") else f"{name} ({_lower(answer)})"
+
+
+def _attachment(found: Property) -> str:
+    """Its name, else its URL, else what it is."""
+    is_inside = found.parameter("VALUE").upper() == "BINARY" or found.text.lower().startswith("data:")
+    names = [found.parameter(name) for name in ("FILENAME", "X-FILENAME")]
+    return next(filter(None, (*names, "" if is_inside else found.text, found.parameter("FMTTYPE"))), "file")

@@ -41,6 +41,12 @@ def text_of(component: str, head: str = "") -> str:
             "URL:https://example.com/?a=1;b=2\nCATEGORIES:Boats,Nets\\, old",
             "Categories: Boats, Nets, old\nLink: https://example.com/?a=1;b=2",
         ),
+        (
+            "ATTACH;FILENAME=a.pdf:https://example.com/1\nATTACH:https://example.com/2\n"
+            "ATTACH;VALUE=BINARY;ENCODING=BASE64;FMTTYPE=image/png:AAAA\nATTACH;VALUE=BINARY:AAAA",
+            "Attachments: a.pdf, https://example.com/2, image/png, file",
+        ),
+        ("X-GOOGLE-CONFERENCE:https://example.com/meet", "Conference: https://example.com/meet"),
         ("begin:valarm\ndescription:Alarm\nend:valarm\nsummary:Small letters", "Small letters"),
     ],
 )
@@ -76,6 +82,11 @@ def test_event_is_shown_with_what_a_person_sees(event, text):
         (
             "DTSTART;TZID=/example.org/2027/Europe/Berlin:20270105T090000",
             "2027-01-05 09:00 /example.org/2027/Europe/Berlin",
+        ),
+        (
+            "DTSTART;TZID=(UTC+01:00) Amsterdam, Berlin:20270105T090000\n"
+            "DTEND;TZID=(UTC+01:00) Amsterdam, Berlin:20270105T100000",
+            "2027-01-05 09:00 to 10:00 (UTC+01:00) Amsterdam, Berlin",
         ),
         ("DTSTART:20270231T090000", "20270231T090000"),
         ("DTSTART:next Monday\nDTEND:20270105T090000", "next Monday to 2027-01-05 09:00"),
