@@ -74,21 +74,15 @@ class _Reader:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.unread: list[Letter] = []
+        self.unread: set[Letter] = set()
         self.shown: set[tuple[str, ...]] = set()
         """The keys of the events that were shown."""
 
     def texts(self, letter: Letter) -> Iterator[str]:
         """The texts of the parts, in their order."""
         parts = _parts(letter)
-        if letter.get_content_type() == "multipart/alternative":
-            # The same text in several forms: the plain one, unless it is empty; an invitation says more than that.
-            forms = sorted(parts, key=_plainness)
-            invitations = [form for form in forms if form.get_content_type() in _CALENDARS]
-            texts = (list(self.texts(form)) for form in forms if form not in invitations)
-            yield from next(filter(None, texts), [])
-            for invitation in invitations:
-                yield from self.texts(invitation)
+        if parts and letter.get_content_type() == "multipart/alternative":
+            yield from self._alternative(parts)
         elif parts:
             for part in parts:
                 yield from self.texts(part)
@@ -97,9 +91,21 @@ class _Reader:
             if text.strip():
                 yield text
 
+    def _alternative(self, forms: list[Letter]) -> Iterator[str]:
+        """The same text in several forms: the plain one, unless it is empty. An invitation says more than the text."""
+        forms = sorted(forms, key=_plainness)
+        for at, form in enumerate(forms):
+            texts = list(self.texts(form))
+            if not texts:
+                continue
+            yield from texts
+            for invitation in (part for other in forms[at + 1 :] for part in _invitations(other)):
+                yield from self.texts(invitation)
+            return
+
     def attached(self, letter: Letter) -> Iterator[str]:
         """The names of the parts that are attached or were not read, or what they are."""
-        if not _parts(letter) and (_is_attached(letter) or any(letter is part for part in self.unread)):
+        if not _parts(letter) and (_is_attached(letter) or letter in self.unread):
             yield _plain(letter.get_filename() or "") or letter.get_content_type()
         for part in _parts(letter):
             yield from self.attached(part)
@@ -129,20 +135,29 @@ class _Reader:
         new = [event.text for event in events if event.key not in self.shown]
         self.shown.update(event.key for event in events)
         if not events or (not new and letter.get_filename()):
-            self.unread.append(letter)
+            self.unread.add(letter)
         return "\n\n".join(new)
 
     def _other(self, letter: Letter, data: bytes) -> str:
         try:
             return extractor(letter.get_content_type())(data, self.limits).text
         except ParseError:
-            self.unread.append(letter)
+            self.unread.add(letter)
             return ""
 
 
 def _plainness(form: Letter) -> int:
     kind = form.get_content_type()
+    if kind in _CALENDARS:
+        return 3
     return 0 if kind == TEXT else 1 if kind == HTML or form.get_content_maintype() == "multipart" else 2
+
+
+def _invitations(letter: Letter) -> Iterator[Letter]:
+    if letter.get_content_type() in _CALENDARS:
+        yield letter
+    for part in _parts(letter):
+        yield from _invitations(part)
 
 
 def _unflowed(text: str, joined: bool) -> str:

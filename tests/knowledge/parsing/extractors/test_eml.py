@@ -165,6 +165,15 @@ def test_an_invitation_is_shown_beside_the_text():
     assert mixed(*parts, kind="alternative") == "You are invited.\n\nInvitation: Budget\nWhen: 2027-01-05 09:00 UTC"
 
 
+def test_invitation_inside_a_form_that_is_not_chosen_is_shown():
+    inner = part("text/html", PAGE) + part("text/calendar", event())
+    nested = part("multipart/mixed; boundary=c", (inner + "--b--").replace("--b", "--c"))
+    assert mixed(part("text/plain", "Hello."), nested, kind="alternative") == "Hello.\n\nBudget"
+    assert mixed(part("text/plain", " "), nested, kind="alternative") == "The shop opens at ten.\n\nBudget"
+    only = part("text/calendar", event()), part("text/markdown", "Hello.")
+    assert mixed(*only, kind="alternative") == "Hello.\n\nBudget"
+
+
 BROKEN = [event()[:-4], "BEGIN:", "nothing", event().replace("VEVENT", "VTIMEZONE"), "\0\0"]
 
 
@@ -226,6 +235,12 @@ def test_of_other_forms_the_page_is_taken():
     assert mixed(*forms, kind="alternative") == "The shop opens at ten."
     assert mixed(part("text/plain", " "), *forms, kind="alternative") == "The shop opens at ten."
     assert mixed(part("text/markdown", "*md*"), kind="alternative") == "*md*"
+
+
+@pytest.mark.parametrize("kind", ["mixed", "alternative", "mixed; boundary=other"])
+def test_multipart_without_its_boundary_keeps_its_text(kind):
+    source = f"Subject: s\nContent-Type: multipart/{kind}\n\n--b\n\nHello.\n--b--\n"
+    assert "Hello." in extract(source.encode(), DEFAULT).text
 
 
 def test_table_that_cannot_be_read_is_listed():
