@@ -35,8 +35,9 @@ _CANDIDATES: Final = (
     "cp850",
     "mac-roman",
 )
-# A Latin letter and one of another alphabet in one word.
-_MIXED_WORD: Final = re.compile("[a-zA-Z][\u0370-\u06ff\u0e00-\u0e7f]|[\u0370-\u06ff\u0e00-\u0e7f][a-zA-Z]")
+_OTHER_ALPHABET: Final = re.compile("[\u0370-\u06ff\u0e00-\u0e7f]")
+# A Latin letter next to one of another alphabet.
+_MIXED_ALPHABETS: Final = re.compile("[a-zA-Z][\u0370-\u06ff\u0e00-\u0e7f]|[\u0370-\u06ff\u0e00-\u0e7f][a-zA-Z]")
 # A page that says Latin-1 means its superset (https://encoding.spec.whatwg.org/#names-and-labels).
 _SUPERSETS: Final = {
     "iso8859-1": "cp1252",
@@ -49,6 +50,14 @@ _SUPERSETS: Final = {
     "tis-620": "cp874",
     "iso8859-11": "cp874",
 }
+# Ideographs, kana and hangul, lines of boxes and signs of arithmetic; and those of them beside a Latin letter.
+_SIGNS: Final = "\u00b1\u00d7\u00f7\u2500-\u25ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff61-\uff9f"
+_SIGN: Final = re.compile(f"[{_SIGNS}]")
+_SIGN_IN_WORD: Final = re.compile(f"(?<=[a-zA-Z])[{_SIGNS}]|[{_SIGNS}](?=[a-zA-Z])")
+# In a wrong guess nearly each letter of another alphabet has a Latin neighbour; words such as SMSку have some.
+_MAX_MIXED: Final = 0.2
+# Chinese and Japanese write Latin words without blanks around them: only nearly all signs in words tell a wrong guess.
+_MAX_IN_WORDS: Final = 0.8
 _SAMPLE: Final = 256 * 1024
 _MULTIBYTE: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # ASCII, kana and CJK punctuation, unified ideographs, hangul, full-width forms.
@@ -181,14 +190,20 @@ def _sparse_utf16(data: bytes) -> str | None:
 
 
 def _guessed(data: bytes) -> str:
-    """The most plausible of the candidates that mixes no alphabets in a word; cp1252 when nothing fits."""
+    """The most plausible of the candidates that seldom mixes scripts in a word; cp1252 when nothing fits."""
     sample = _sample(data)
     found = chardet.detect_all(
         sample, ignore_threshold=True, compat_names=False, include_encodings=_CANDIDATES, max_bytes=_SAMPLE
     )
     names = [match["encoding"] or "cp1252" for match in found]
-    whole = (name for name in names if not _MIXED_WORD.search(sample.decode(name, "replace")))
+    whole = (name for name in names if not _mixes_scripts(sample.decode(name, "replace")))
     return data.decode(next(whole, names[0] if names else "cp1252"), "replace")
+
+
+def _mixes_scripts(text: str) -> bool:
+    """By the share of letters, not of words: Thai has no blanks between words."""
+    alphabets = len(_MIXED_ALPHABETS.findall(text)) > _MAX_MIXED * len(_OTHER_ALPHABET.findall(text))
+    return alphabets or len(_SIGN_IN_WORD.findall(text)) > _MAX_IN_WORDS * len(_SIGN.findall(text))
 
 
 def _sample(data: bytes) -> bytes:

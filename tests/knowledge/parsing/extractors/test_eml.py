@@ -116,7 +116,7 @@ def test_a_letter_whose_parts_never_end_keeps_its_text():
     data = (
         b"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nkept\n--b\nContent-Type: multipart/mixed\n\nz"
     )
-    assert parse(data, "a.eml").text == "Subject: x\n\nkept"
+    assert parse(data, "a.eml").text == "Subject: x\n\nkept\n\nz"
 
 
 def test_parts_within_parts_without_end_are_too_complex():
@@ -136,19 +136,116 @@ def test_flowed_lines_are_joined_within_their_quotation():
     assert flowed("The boats \nare out.\n> Who \n> knows?\nWe do.\n-- \nOffice \n") == (
         "The boats are out.\n> Who knows?\nWe do.\n-- \nOffice"
     )
+    assert flowed(">>> Who \n>>> knows?\n>> I \n> do \nnot.\n>\n>  stuffed \n>  line") == (
+        ">>> Who knows?\n>> I \n> do \nnot.\n>\n>  stuffed  line"
+    )
     assert flowed("会議室は午前九 \n時から", "yes") == "会議室は午前九時から"
-    assert flowed(" From here \n on") == "From here on"
+    assert flowed(">> 会議室は午前九 \n>> 時から\n> はい", "yes") == ">> 会議室は午前九時から\n> はい"
+    assert flowed(" From here \n on\n > no quotation\n") == "From here on\n> no quotation"
+
+
+def part(kind: str, body: str, headers: str = "") -> str:
+    return f"--b\nContent-Type: {kind}\n{headers}\n{body}\n"
+
+
+def mixed(*parts: str, kind: str = "mixed") -> str:
+    """The text and the attachments of an e-mail of these parts."""
+    source = f"Subject: s\nContent-Type: multipart/{kind}; boundary=b\n\n{''.join(parts)}--b--\n"
+    return extract(source.encode(), DEFAULT).text.removeprefix("Subject: s\n\n")
+
+
+def event(name: str = "Budget", uid: str = "UID:1", head: str = "") -> str:
+    lines = "BEGIN:VCALENDAR", head, "BEGIN:VEVENT", uid, f"SUMMARY:{name}", "END:VEVENT", "END:VCALENDAR"
+    return "\n".join(filter(None, lines))
 
 
 def test_an_invitation_is_shown_beside_the_text():
-    event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20270105T090000Z\nSUMMARY:Budget\nEND:VEVENT\nEND:VCALENDAR\n"
-    message = EmailMessage()
-    message["Subject"] = "s"
-    message.set_content("You are invited.")
-    message.add_alternative(event, subtype="calendar")
-    assert extract(message.as_bytes(), DEFAULT).text.endswith("You are invited.\n\nBudget\nWhen: 2027-01-05 09:00 UTC")
-    damaged = message.as_bytes().replace(b"BEGIN:VEVENT", b"BEGIN:\x00")
-    assert "You are invited." in extract(damaged, DEFAULT).text
+    invitation = event(head="METHOD:REQUEST", uid="DTSTART:20270105T090000Z")
+    parts = part("text/plain", "You are invited."), part("text/calendar", invitation), part("text/html", PAGE)
+    assert mixed(*parts, kind="alternative") == "You are invited.\n\nInvitation: Budget\nWhen: 2027-01-05 09:00 UTC"
+
+
+def test_invitation_inside_a_form_that_is_not_chosen_is_shown():
+    inner = part("text/html", PAGE) + part("text/calendar", event())
+    nested = part("multipart/mixed; boundary=c", (inner + "--b--").replace("--b", "--c"))
+    assert mixed(part("text/plain", "Hello."), nested, kind="alternative") == "Hello.\n\nBudget"
+    assert mixed(part("text/plain", " "), nested, kind="alternative") == "The shop opens at ten.\n\nBudget"
+    only = part("text/calendar", event()), part("text/markdown", "Hello.")
+    assert mixed(*only, kind="alternative") == "Hello.\n\nBudget"
+
+
+BROKEN = [event()[:-4], "BEGIN:", "nothing", event().replace("VEVENT", "VTIMEZONE"), "\0\0"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("kind", ["alternative", "mixed"])
+def test_unreadable_invitation_is_listed_and_the_rest_is_read(broken, kind):
+    parts = part("text/plain", "You are invited."), part("text/calendar; name=invite.ics", broken)
+    assert mixed(*parts, kind=kind) == "You are invited.\n\nAttachments: invite.ics"
+    assert mixed(parts[0], part("application/ics", broken), kind=kind).endswith("\n\nAttachments: application/ics")
+
+
+def test_invitation_that_comes_twice_is_shown_once():
+    first, copy = part("text/calendar", event()), event("Budget (copy)", "UID:1\nSEQUENCE:0")
+    assert mixed(first, part("text/calendar", copy)) == "Budget"
+    assert mixed(first, part("application/ics; name=invite.ics", copy)) == "Budget\n\nAttachments: invite.ics"
+    attached = "Content-Disposition: attachment; filename=invite.ics\n"
+    assert mixed(first, part("text/calendar", copy, attached)) == "Budget\n\nAttachments: invite.ics"
+    without_uid = part("text/calendar", event(uid=""))
+    assert mixed(without_uid, without_uid) == "Budget"
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [
+        (event("Party", "UID:2"), "Party"),
+        (event("Budget", "UID:1\nSEQUENCE:1"), "Budget"),
+        (event("Budget", "UID:1\nRECURRENCE-ID:20270105"), "Budget\nReplaces: 2027-01-05"),
+        (event("Budget", head="METHOD:CANCEL"), "Cancelled: Budget"),
+    ],
+)
+def test_another_event_or_version_is_no_copy(other, shown):
+    assert mixed(part("text/calendar", event()), part("text/calendar", other)) == f"Budget\n\n{shown}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        ("text/markdown", "# Boats\n\nfour", "# Boats\n\nfour"),
+        ("text/csv", "name,wins\nLeafs,3", "name | wins\nname: Leafs; wins: 3"),
+        ("text/tab-separated-values", "name\twins\nLeafs\t3", "name | wins\nname: Leafs; wins: 3"),
+        ("text/enriched", "<bold>Now</bold>", "<bold>Now</bold>"),
+        ("text/x-patch", "+added", "+added"),
+        ("text/vnd.made-up; charset=koi8-r", "x", "x"),
+        ("text/markdown; name=boats.md", "# Boats", "Attachments: boats.md"),
+        ("text/rtf", "{}", "Attachments: text/rtf"),
+        ("application/pdf", "x", "Attachments: application/pdf"),
+        ("application/pdf; name=scan.pdf", "x", "Attachments: scan.pdf"),
+        ("image/png", "x", "Attachments: image/png"),
+    ],
+)
+def test_part_of_another_kind_is_read_or_listed(kind, body, shown):
+    assert mixed(part("text/plain", "Hello."), part(kind, body)) == f"Hello.\n\n{shown}"
+    alone = f"Subject: s\nContent-Type: {kind}\n\n{body}\n"
+    assert extract(alone.encode(), DEFAULT).text == f"Subject: s\n\n{shown}"
+
+
+def test_of_other_forms_the_page_is_taken():
+    forms = part("text/x-amp-html", "amp"), part("text/html", PAGE)
+    assert mixed(*forms, kind="alternative") == "The shop opens at ten."
+    assert mixed(part("text/plain", " "), *forms, kind="alternative") == "The shop opens at ten."
+    assert mixed(part("text/markdown", "*md*"), kind="alternative") == "*md*"
+
+
+@pytest.mark.parametrize("kind", ["mixed", "alternative", "mixed; boundary=other"])
+def test_multipart_without_its_boundary_keeps_its_text(kind):
+    source = f"Subject: s\nContent-Type: multipart/{kind}\n\n--b\n\nHello.\n--b--\n"
+    assert "Hello." in extract(source.encode(), DEFAULT).text
+
+
+def test_table_that_cannot_be_read_is_listed():
+    table = part("text/csv", ",".join("abc" * 9000))
+    assert mixed(part("text/plain", "Hello."), table) == "Hello.\n\nAttachments: text/csv"
 
 
 @pytest.mark.parametrize("disposition", ["inline", None])

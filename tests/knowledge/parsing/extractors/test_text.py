@@ -50,6 +50,49 @@ def test_older_encodings_of_other_scripts_are_recognised(text, encoding):
     assert decode(text.encode(encoding)) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Отправьте SMSку на номер пять.", "cp1251"),
+        ("Модель Xбокс", "cp1251"),
+        ("Отправьте SMSку на номер пять, когда придёте домой.", "koi8-r"),
+        ("Το laptopάκι μου είναι στο γραφείο.", "cp1253"),
+        ("ה-WiFi וה-laptopים של המשרד נמצאים בחדר", "cp1255"),
+        ("أرسل رسالة SMSات إلى المكتب قبل صباح الغد", "cp1256"),
+        ("ร้านขายiPhoneราคาถูกอยู่ที่กรุงเทพ", "cp874"),
+        ("Il va à l'école, çà et là", "cp1252"),
+        ("ÉCOLE À CÔTÉ", "cp1252"),
+    ],
+)
+def test_single_word_of_two_alphabets_does_not_turn_the_guess(text, encoding):
+    assert decode(text.encode(encoding)) == text
+
+
+EVENT = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20270105\nDTEND:20270105\nSUMMARY:{}\nEND:VEVENT\nEND:VCALENDAR\n"
+PAGE = "<html><head><title>{}</title></head><body><p>Hello</p></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Höß", "cp1252"),
+        (EVENT.format("Grüße aus Köln"), "cp1252"),
+        (EVENT.format("smørrebrød"), "cp1252"),
+        (EVENT.format("Señor Muñoz"), "cp1252"),
+        (PAGE.format("Übergröße"), "cp1252"),
+        (PAGE.format("Ärger"), "cp1252"),
+        ("我用Python写SQL代码", "gb18030"),
+        ("使用Python和java", "gb18030"),
+        ("会议室Room地点Hall", "gb18030"),
+        ("請用Google和yahoo搜尋", "big5"),
+        ("구글google과 네이버naver에서", "cp949"),
+        ("WindowsとMacで使えます。", "cp932"),
+    ],
+)
+def test_ideographs_and_box_lines_in_western_words_tell_a_wrong_guess(text, encoding):
+    assert decode(text.encode(encoding)) == text
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_chinese_utf16_without_a_mark_is_told_by_the_nuls_of_its_line_ends(encoding):
     text = "我们在北京的公司工作每天早上八点开始\n这是一个测试文件\n"
