@@ -1,6 +1,7 @@
 """The table of formats. A new one is a module with `extract(data, limits)` and a row here."""
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Final, Protocol, cast
 
@@ -20,6 +21,48 @@ JSON: Final = "application/json"
 JSONL: Final = "application/jsonl"
 EML: Final = "message/rfc822"
 ICS: Final = "text/calendar"
+RTF: Final = "application/rtf"
+# The languages of source code and settings, by the names that people put behind a fence of Markdown.
+_SOURCES: Final = {
+    "bash": (".sh", ".bash", ".zsh"),
+    "c": (".c", ".h"),
+    "clojure": (".clj", ".cljs"),
+    "cpp": (".cc", ".cpp", ".cxx", ".hh", ".hpp"),
+    "csharp": (".cs",),
+    "css": (".css", ".scss", ".less"),
+    "dart": (".dart",),
+    "diff": (".diff", ".patch"),
+    "elixir": (".ex", ".exs"),
+    "erlang": (".erl",),
+    "fsharp": (".fs",),
+    "go": (".go",),
+    "graphql": (".graphql", ".gql"),
+    "groovy": (".groovy", ".gradle"),
+    "haskell": (".hs",),
+    "ini": (".ini", ".cfg", ".conf", ".properties"),
+    "java": (".java",),
+    "javascript": (".js", ".mjs", ".cjs", ".jsx"),
+    "kotlin": (".kt", ".kts"),
+    "lua": (".lua",),
+    "nix": (".nix",),
+    "perl": (".pl", ".pm"),
+    "php": (".php",),
+    "powershell": (".ps1", ".psm1"),
+    "protobuf": (".proto",),
+    "python": (".py", ".pyi"),
+    "r": (".r",),
+    "ruby": (".rb",),
+    "rust": (".rs",),
+    "scala": (".scala",),
+    "sql": (".sql",),
+    "svelte": (".svelte",),
+    "swift": (".swift",),
+    "terraform": (".tf",),
+    "toml": (".toml",),
+    "typescript": (".ts", ".tsx", ".mts"),
+    "vue": (".vue",),
+    "yaml": (".yaml", ".yml"),
+}
 
 
 class Extractor(Protocol):
@@ -35,7 +78,7 @@ class Format:
 
     `textual` formats are recognised by their extension once the content looks like text. `zip_part` is the
     beginning of a name inside the package that marks an Office format. `isolated` formats are read in a
-    child process, because their libraries walk structures that a stranger made.
+    child process, because their libraries walk structures that a stranger made. `language` is that of source code.
     """
 
     media_type: str
@@ -44,6 +87,7 @@ class Format:
     textual: bool = False
     isolated: bool = True
     zip_part: bytes | None = None
+    language: str = ""
 
 
 TABLE: Final = (
@@ -60,6 +104,20 @@ TABLE: Final = (
     Format(JSONL, (".jsonl", ".ndjson"), "jsonl", textual=True),
     Format(EML, (".eml",), "eml", textual=True),
     Format(ICS, (".ics",), "ics", textual=True),
+    Format(RTF, (".rtf",), "rtf", textual=True),
+    Format("text/x-rst", (".rst", ".rest"), "rst", textual=True),
+    Format("text/asciidoc", (".adoc", ".asciidoc", ".asc"), "asciidoc", textual=True),
+    Format("text/org", (".org",), "org", textual=True),
+    Format("text/x-tex", (".tex", ".latex", ".ltx"), "latex", textual=True),
+    Format("text/mdx", (".mdx",), "mdx", textual=True),
+    Format("application/x-ipynb+json", (".ipynb",), "ipynb", textual=True),
+    Format("text/vtt", (".vtt",), "captions", textual=True),
+    Format("application/x-subrip", (".srt",), "captions", textual=True),
+    Format("application/xml", (".xml",), "xml", textual=True),
+    *(
+        Format(f"text/x-{language}", extensions, "source", textual=True, isolated=False, language=language)
+        for language, extensions in _SOURCES.items()
+    ),
 )
 BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
 BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.extensions}
@@ -67,5 +125,6 @@ BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.exte
 
 def extractor(media_type: str) -> Extractor:
     """The `extract` of a format, imported when first needed: pypdf and lxml stay out of the web process."""
-    module = import_module(f"chatbot.knowledge.parsing.extractors.{BY_MEDIA_TYPE[media_type].module}")
-    return cast(Extractor, module.extract)
+    row = BY_MEDIA_TYPE[media_type]
+    module = import_module(f"chatbot.knowledge.parsing.extractors.{row.module}")
+    return partial(module.extract, language=row.language) if row.language else cast(Extractor, module.extract)

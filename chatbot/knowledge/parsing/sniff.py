@@ -6,7 +6,7 @@ from typing import Final
 
 from chatbot.knowledge.parsing.encoding import decode, wide_encoding
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML, PDF, TABLE
+from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML, PDF, RTF, TABLE
 
 _HEAD: Final = 4096
 _PDF: Final = re.compile(rb"^%PDF-", re.MULTILINE)
@@ -24,7 +24,6 @@ _FOREIGN: Final = (
     b"7z\xbc\xaf\x27\x1c",
     b"\xfd7zXZ\x00",
     b"Rar!\x1a",
-    b"{\\rtf",
     b"%!PS",
     b"OggS",
     b"ID3\x03",
@@ -59,6 +58,9 @@ def sniff(data: bytes, filename: str = "", media_type: str | None = None) -> str
         return _office(directory or b"")
     if data.startswith(_OLE):
         _refuse("encrypted" if _OLE_ENCRYPTED in data else "unsupported")
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rtf"):
+        # Word writes it into files called .doc too.
+        return RTF
     if data.startswith(_FOREIGN) or _is_binary(data):
         _refuse("unsupported")
     return _textual(data, filename, media_type)
@@ -126,7 +128,7 @@ def _textual(data: bytes, filename: str, media_type: str | None) -> str:
         return _refuse("unsupported")
     if data.strip() and not row.textual:
         return _refuse("damaged")
-    return HTML if _looks_like_html(data) else row.media_type
+    return HTML if not row.language and _looks_like_html(data) else row.media_type
 
 
 def _looks_like_html(data: bytes) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from langchain_text_splitters import RecursiveCharacterTextSplitter
+from langchain_text_splitters import Language, RecursiveCharacterTextSplitter
 
 from chatbot.rag.text.headings import heading_words, open_fence
 
@@ -25,6 +25,10 @@ SCRAP_TOKENS = 24
 CHARACTERS_A_TOKEN = 16
 # Pieces whose tokens were just counted.
 REMEMBERED = 1000
+# A section that is code from its first line on.
+_CODE = re.compile(r"`{3,}(\w+)\n")
+_NAMES_OF_CODE = {"javascript": "js", "typescript": "ts", "protobuf": "proto"}
+_NO_CODE = frozenset(("markdown", "html", "latex", "rst"))
 _SEPARATORS = ["\n\n", "\n", ". ", "! ", "? ", "。", "！", "？", "; ", ", ", "、", " ", ""]
 
 
@@ -74,9 +78,11 @@ def _pieces(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[s
     if count_tokens(text) <= limit:
         return [text]
     room = SCRAP_TOKENS if limit >= 4 * SCRAP_TOKENS else 0
+    code = _separators_of_code(text)
     splitter = RecursiveCharacterTextSplitter(
-        separators=_SEPARATORS,
-        keep_separator="end",
+        separators=code or _SEPARATORS,
+        is_separator_regex=bool(code),
+        keep_separator="start" if code else "end",
         strip_whitespace=False,
         chunk_size=limit - room,
         chunk_overlap=0,
@@ -85,6 +91,19 @@ def _pieces(text: str, limit: int, count_tokens: Callable[[str], int]) -> list[s
     *pieces, before, last = ["", *splitter.split_text(text)]
     scrap = count_tokens(last) < room and count_tokens(before + last) <= limit
     return [piece for piece in ([*pieces, before + last] if scrap else [*pieces, before, last]) if piece]
+
+
+def _separators_of_code(text: str) -> list[str]:
+    """Where code in a known language is cut: before its classes and functions. Nothing for other texts."""
+    match = _CODE.match(text)
+    if not match or match[1] in _NO_CODE:
+        return []
+    try:
+        language = Language(_NAMES_OF_CODE.get(match[1], match[1]))
+        return RecursiveCharacterTextSplitter.get_separators_for_language(language)
+    except ValueError:
+        # It has none for this language; that of Perl has a name only.
+        return []
 
 
 def _length(piece: str, count_tokens: Callable[[str], int]) -> int:

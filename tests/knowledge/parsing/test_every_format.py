@@ -14,6 +14,11 @@ HIDDEN = f"re\u200bfund\u2060 {TAGS}pe\u202eriod\u2066\u200b: 30\u00ad days\U000
 SHOWN = "refund period: 30 days"
 
 
+def utf16_units(text: str) -> str:
+    data = text.encode("utf-16-le")
+    return "".join(chr(int.from_bytes(data[at : at + 2], "little")) for at in range(0, len(data), 2))
+
+
 def letter(text: str) -> bytes:
     message = EmailMessage()
     message["Subject"] = text
@@ -46,7 +51,22 @@ MAKERS = {
     "text/calendar": lambda text: (
         f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:{text}\nEND:VEVENT\nEND:VCALENDAR\n".encode()
     ),
+    "application/rtf": lambda text: (
+        "{\\rtf1\\uc0 " + "".join(f"\\u{ord(unit)} " for unit in utf16_units(text)) + "}"
+    ).encode(),
+    "text/x-rst": str.encode,
+    "text/asciidoc": str.encode,
+    "text/org": str.encode,
+    "text/x-tex": str.encode,
+    "text/mdx": str.encode,
+    "application/x-ipynb+json": lambda text: json.dumps(
+        {"cells": [{"cell_type": "markdown", "source": [text]}], "metadata": {}}
+    ).encode(),
+    "text/vtt": lambda text: f"WEBVTT\n\n00:01.000 --> 00:02.000\n{text}\n".encode(),
+    "application/x-subrip": lambda text: f"1\n00:00:01,000 --> 00:00:02,000\n{text}\n".encode(),
+    "application/xml": lambda text: f"<a>{text}</a>".encode(),
 }
+MAKERS |= {row.media_type: str.encode for row in TABLE if row.language}
 
 
 def maker_of(media_type: str):
@@ -88,4 +108,5 @@ def test_a_text_stays_the_same_when_it_is_read_again_as_text(media_type):
 
 def test_formats_with_a_structure_are_read_in_a_process_of_their_own():
     """H14"""
-    assert {row.media_type for row in TABLE if not row.isolated} == {"text/plain", "text/markdown"}
+    unstructured = {row.media_type for row in TABLE if not (row.isolated or row.language)}
+    assert unstructured == {"text/plain", "text/markdown"}

@@ -89,7 +89,6 @@ EXE = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff" + bytes(60)
         (EXE, "a.pdf"),
         (EXE, "a.txt"),
         (b"\x7fELF\1", "a.md"),
-        (b"{\\rtf1 x}", "a.txt"),
         (EXE, "a.csv"),
         (PNG, "a.json"),
         (EXE, "a.eml"),
