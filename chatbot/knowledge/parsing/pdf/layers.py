@@ -4,7 +4,7 @@ import io
 from typing import Any, Final
 
 from pypdf import PageObject, PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, IndirectObject, StreamObject
+from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, IndirectObject, NameObject, StreamObject
 
 from chatbot.knowledge.parsing.pdf.objects import dictionary, entry, value
 
@@ -117,18 +117,39 @@ class _Strip:
 
 
 def _shown(operations: list[Operation], groups: set[str], forms: set[str]) -> list[Operation]:
-    """The operations without those that paint something hidden; what moves the next text stays."""
+    """The operations without those that paint something hidden; what moves the next text stays.
+
+    Marked content of a hidden group that no EMC ends hides only the first text object or XObject behind its beginning.
+    """
     shown: list[Operation] = []
-    marks: list[bool] = []
-    for operands, operator in operations:
-        if operator in (b"BDC", b"BMC"):
-            marks.append(operator == b"BDC" and operands[:1] == ["/OC"] and operands[1] in groups)
-        elif operator == b"EMC" and marks:
-            marks.pop()
-        if operator == b"Do" and operands[:1] and operands[0] in forms:
-            continue
-        if operator not in _PAINTS_TEXT or not any(marks):
+    ends = _ends_of_marked_content(operations)
+    hidden_until, is_unended = 0, False
+    for at, (operands, operator) in enumerate(operations):
+        if operator == b"BDC" and operands[:1] == ["/OC"] and _names_one_of(groups, operands[1:]):
+            hidden_until = max(hidden_until, ends.get(at, 0))
+            is_unended = is_unended or at not in ends
+        is_hidden = is_unended or at < hidden_until or (operator == b"Do" and _names_one_of(forms, operands))
+        if operator not in _PAINTS_TEXT or not is_hidden:
             shown.append((operands, operator))
         elif operator in _NEXT_LINE:
             shown.append(([], b"T*"))
+        if operator in (b"ET", b"Do"):
+            is_unended = False
     return shown
+
+
+def _ends_of_marked_content(operations: list[Operation]) -> dict[int, int]:
+    """The place of the EMC for the place of each BDC or BMC that has one."""
+    ends: dict[int, int] = {}
+    begun: list[int] = []
+    for at, (_, operator) in enumerate(operations):
+        if operator in (b"BDC", b"BMC"):
+            begun.append(at)
+        elif operator == b"EMC" and begun:
+            ends[begun.pop()] = at
+    return ends
+
+
+def _names_one_of(names: set[str], operands: Any) -> bool:
+    """Whether the first operand is one of these names. It may be anything: a dictionary, an array, or missing."""
+    return bool(operands) and isinstance(operands[0], NameObject) and operands[0] in names

@@ -39,7 +39,7 @@ def _has_label(line: Line, field: Field) -> bool:
     if any(word.right <= field.box.left + word.size / 2 for word in seen):
         return True
     behind = [word for word in seen if word.left >= field.box.right - word.size / 2]
-    return field.is_box and bool(behind) and min(c.left for c in behind) - field.box.right < _FAR * behind[0].size
+    return field.is_box and bool(behind) and min(word.left for word in behind) - field.box.right < _FAR * behind[0].size
 
 
 def _put_into(line: Line, field: Field) -> None:
@@ -50,7 +50,7 @@ def _put_into(line: Line, field: Field) -> None:
 
 
 def _words(field: Field, text: str, like: Word) -> Line:
-    """A text as one character in the place of its field, with a blank on both sides."""
+    """A text as one word in the place of its field, with a blank on both sides."""
     left, right = field.box.left, min(field.box.right, field.box.left + len(text) * like.size / 2)
     inner = like._replace(text=text, left=left, right=right, made_up=False)
     before, after = like._replace(text=" ", left=left, right=left), like._replace(text=" ", left=right, right=right)

@@ -4,9 +4,12 @@ import io
 
 import pytest
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ContentStream
 
 from chatbot.knowledge.parsing.extractors.pdf import extract
 from chatbot.knowledge.parsing.limits import DEFAULT
+from chatbot.knowledge.parsing.pdf import layers
+from tests.knowledge.parsing.counting import calls_of
 from tests.knowledge.parsing.makers import composite_font, make_pdf, pdf_of_objects, stream
 
 
@@ -324,6 +327,54 @@ def test_layers_that_are_switched_off_are_left_out(content, layers, text):
         catalogue=f"/OCProperties << /OCGs [6 0 R 7 0 R] /D << {layers} >> >>",
     )
     assert text_of(data) == text
+
+
+LINES = shown((72, 700, "ninety")), shown((72, 680, "eighty")), shown((72, 660, "forty"))
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"/OC << /Type /OCG >> BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC /Unknown BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC [/L] BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC (/L) BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC null BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"BDC %s EMC << >> Do [/L] Do Do %s %s", "ninety\neighty\nforty"),
+        (b"/OC << >> BDC /OC /L BDC %s EMC %s EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC %s %s %s", "eighty\nforty"),
+        (b"/OC /L BDC /X Do %s %s %s", "ninety\neighty\nforty"),
+        (b"/Span BMC /OC /L BDC %s EMC %s %s", "eighty\nforty"),
+        (b"/OC /L BDC %s /Span BMC %s EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC %s /OC /L BDC %s EMC %s", "forty"),
+        (b"EMC EMC /OC /L BDC %s EMC %s EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC %s EMC EMC %s EMC EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC /Span BMC %s EMC %s EMC %s", "forty"),
+    ],
+)
+def test_marked_content_that_is_wrong_or_has_no_end_does_not_hide_the_rest(content, text):
+    data = pdf_of_objects(
+        stream(content % LINES),
+        b"<< /Type /OCG /Name (Draft) >>",
+        stream(b"", "/Subtype /Form /BBox [0 0 9 9]"),
+        resources="/Properties << /L 6 0 R >> /XObject << /X 7 0 R >>",
+        catalogue="/OCProperties << /OCGs [6 0 R] /D << /OFF [6 0 R] >> >>",
+    )
+    assert text_of(data) == text
+
+
+@pytest.mark.parametrize(
+    "content", [b"/OC /L BDC BT (a) Tj ET ", b"/OC /L BDC (a) Tj EMC ", b"/OC /L BDC ", b"EMC "], ids=str
+)
+def test_taking_hidden_text_out_is_linear(content):
+    def calls(count: int) -> int:
+        operations = ContentStream(None, None)
+        operations.set_data(content * count)
+        steps = operations.operations
+        return calls_of(lambda: layers._shown(steps, {"/L"}, set()))
+
+    assert calls(2000) < 2.5 * calls(1000)
 
 
 def test_text_beside_the_page_is_left_out():
