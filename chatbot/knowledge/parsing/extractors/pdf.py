@@ -19,6 +19,7 @@ from chatbot.knowledge.parsing.pdf.engine import (
     Word,
     has_notes,
     open_document,
+    shown_box,
     turn_of,
     words_of,
 )
@@ -106,7 +107,9 @@ def _page_text(page: Page, notes: PageObject | None, layers: Layers, limits: Lim
     words = words_of(page, limits.text_bytes)
     lines = lines_of([] if _is_unknown(words) else words)
     if notes is not None:
-        lines = with_fields(lines, fields_of(notes, turn_of(page), layers))
+        shown = shown_box(page)
+        fields = fields_of(notes, turn_of(page), layers)
+        lines = with_fields(lines, [field for field in fields if not field.box.is_beside(shown)])
     return squeeze(clean(unbroken(page_text(lines))))
 
 

@@ -41,8 +41,9 @@ class Box(NamedTuple):
     top: float
 
     def is_beside(self, other: "Box") -> bool:
-        """Whether the two have no point in common."""
-        return self.right < other.left or other.right < self.left or self.top < other.bottom or other.top < self.bottom
+        """Whether the two have nothing but a part of an edge in common."""
+        apart = self.right <= other.left or other.right <= self.left
+        return apart or self.top <= other.bottom or other.top <= self.bottom
 
 
 class Word(NamedTuple):
@@ -95,6 +96,11 @@ def turn_of(page: Page) -> Turn:
     return Turn(raw.FPDFPage_GetRotation(page) % 4)
 
 
+def shown_box(page: Page) -> Box:
+    """What is shown of a page: its CropBox, as far as it is within the MediaBox."""
+    return turn_of(page).box(*page.get_bbox())
+
+
 def has_notes(page: Page) -> bool:
     """Whether a page has annotations other than links."""
     for number in range(raw.FPDFPage_GetAnnotCount(page)):
@@ -113,9 +119,9 @@ def words_of(page: Page, most: int) -> list[Word]:
         count = raw.FPDFText_CountChars(text)
         if count > most:
             raise ParseError("too_complex")
-        turn = turn_of(page)
-        shown = turn.box(*page.get_bbox())
-        return [word for word, box in _words(text.raw, count, turn) if word.made_up or not box.is_beside(shown)]
+        shown = shown_box(page)
+        words = _words(text.raw, count, turn_of(page))
+        return [word for word, box in words if word.made_up or not box.is_beside(shown)]
     finally:
         text.close()
 

@@ -382,6 +382,36 @@ def test_text_beside_the_page_is_left_out():
     assert text_of(pdf_of_objects(stream(page), page="/CropBox [0 60 612 792]")) == "On the page"
 
 
+CROPPED = "/CropBox [100 60 500 700]"
+
+
+@pytest.mark.parametrize(
+    ("box", "page", "seen"),
+    [
+        ("300 300 400 316", CROPPED, True),
+        ("300 692 400 708", CROPPED, True),
+        ("20 300 90 316", CROPPED, False),
+        ("300 20 400 36", CROPPED, False),
+        ("300 720 400 736", CROPPED, False),
+        ("510 300 600 316", CROPPED, False),
+        ("500 300 600 316", CROPPED, False),
+        ("600 316 510 300", CROPPED, False),
+        ("700 300 800 316", "", False),
+        ("-90 300 -10 316", "", False),
+        ("300 720 400 736", "/CropBox [-100 -100 900 900]", True),
+        ("300 820 400 836", "/CropBox [-100 -100 900 900]", False),
+        ("300 20 400 36", f"{CROPPED} /Rotate 90", False),
+        ("20 300 90 316", f"{CROPPED} /Rotate 90", False),
+        ("110 300 120 316", f"{CROPPED} /Rotate 270", True),
+        ("110 300 120 316", f"{CROPPED} /Rotate -180", True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["/Subtype /FreeText /Contents (Odermatt)", "/Subtype /Widget /FT /Tx /V (Odermatt)"])
+def test_field_or_note_is_read_if_it_is_within_what_is_shown(kind, box, page, seen):
+    data = form(shown((300, 400, "Kept")), f"{kind} /Rect [{box}]", page=page)
+    assert ("Odermatt" in text_of(data), "Kept" in text_of(data)) == (seen, True)
+
+
 # --- the title ---
 
 XMP = (
