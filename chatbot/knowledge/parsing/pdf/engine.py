@@ -5,6 +5,7 @@ starts a program or reads a file of the machine. Memory that is refused to it en
 """
 
 import ctypes
+import io
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -89,6 +90,16 @@ def open_document(data: bytes) -> Document:
     except pypdfium2.PdfiumError as error:
         locked = (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
         raise ParseError("encrypted" if error.err_code in locked else "damaged") from None
+
+
+def repaired(document: Document) -> bytes:
+    """The document as PDFium understands it, written anew without a password. Raises ParseError."""
+    out = io.BytesIO()
+    try:
+        document.save(out, flags=raw.FPDF_REMOVE_SECURITY)
+    except pypdfium2.PdfiumError:
+        raise ParseError("damaged") from None
+    return out.getvalue()
 
 
 def turn_of(page: Page) -> Turn:

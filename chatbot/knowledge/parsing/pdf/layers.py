@@ -1,12 +1,17 @@
 """Optional content (layers) by pypdf: what is switched off when a document is opened is taken out of its pages."""
 
+import contextlib
 import io
+import logging
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pypdf import PageObject, PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, IndirectObject, NameObject, StreamObject
 
-from chatbot.knowledge.parsing.pdf.objects import dictionary, entry, value
+from chatbot.knowledge.parsing.pdf.objects import STUMBLES, dictionary, entry, value
+
+log = logging.getLogger(__name__)
 
 Operation = tuple[Any, bytes]
 
@@ -83,11 +88,17 @@ class _Strip:
 
     def page(self, page: PageObject) -> bool:
         """Whether there is any on a page."""
-        groups, forms, found = self._hidden_names(page, 0)
-        contents = page.get_contents() if self._writer and (groups or forms) else None
-        if contents is not None:
-            contents.operations = _shown(contents.operations, groups, forms)
-            page.replace_contents(contents)
+        groups: set[str] = set()
+        forms: set[str] = set()
+        found = False
+        with _reported():
+            groups, forms, found = self._hidden_names(page, 0)
+        if self._writer and (groups or forms):
+            with _reported():
+                contents = page.get_contents()
+                if contents is not None:
+                    contents.operations = _shown(contents.operations, groups, forms)
+                    page.replace_contents(contents)
         return bool(groups or forms or found)
 
     def _hidden_names(self, owner: DictionaryObject, depth: int) -> tuple[set[str], set[str], bool]:
@@ -107,13 +118,23 @@ class _Strip:
         self._done.add(reference.idnum)
         groups, hidden, found = self._hidden_names(form, depth)
         if self._writer and (groups or hidden):
-            contents = ContentStream(form, self._writer)
-            contents.operations = _shown(contents.operations, groups, hidden)
-            stripped = StreamObject()
-            stripped.update({key: form.raw_get(key) for key in form if key not in ("/Filter", "/DecodeParms")})
-            stripped.set_data(contents.get_data())
-            self._writer._replace_object(reference, stripped)
+            with _reported():
+                contents = ContentStream(form, self._writer)
+                contents.operations = _shown(contents.operations, groups, hidden)
+                stripped = StreamObject()
+                stripped.update({key: form.raw_get(key) for key in form if key not in ("/Filter", "/DecodeParms")})
+                stripped.set_data(contents.get_data())
+                self._writer._replace_object(reference, stripped)
         return bool(groups or hidden or found)
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Log what cannot be looked through. It is shown as it is: to leave it out might lose what is not hidden."""
+    try:
+        yield
+    except STUMBLES as error:
+        log.warning("Layers that are switched off are not left out of a page: %s", type(error).__name__)
 
 
 def _shown(operations: list[Operation], groups: set[str], forms: set[str]) -> list[Operation]:

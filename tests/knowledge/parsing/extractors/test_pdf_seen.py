@@ -6,6 +6,8 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ContentStream
 
+from chatbot.knowledge.parsing import parse
+from chatbot.knowledge.parsing.extractors import pdf
 from chatbot.knowledge.parsing.extractors.pdf import extract
 from chatbot.knowledge.parsing.limits import DEFAULT
 from chatbot.knowledge.parsing.pdf import layers
@@ -543,3 +545,64 @@ def test_table_of_three_thousand_rows_is_read_whole():
     )
     found = text_of(pdf_of_objects(stream(page + b" " + body), size="0 0 612 8000"))
     assert found.count("Otters | ") == 3000
+
+
+# --- damage ---
+
+DAMAGED = pdf_of_objects(
+    stream(MARKED),
+    *LAYERS,
+    resources="/Properties << /L 6 0 R >>",
+    page=f"/Annots [<< {widget('Tx', '150 676 400 692', '/T (a) /V (Odermatt)')} >>]",
+    catalogue="/OCProperties << /OCGs [6 0 R] /D << /OFF [6 0 R] >> >>",
+)
+
+
+def damaged(old: bytes, new: bytes) -> bytes:
+    assert old in DAMAGED
+    return DAMAGED.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"0 8\n", b"0 x\n"),
+        (b"xref\n0 8\n", b"xref\n0 65535\n"),
+        (b"xref\n0 8\n", b"xref"),
+        (b"/Size 8", b"/Size 8 <<"),
+    ],
+)
+def test_damage_that_only_pdfium_repairs_costs_no_field_and_shows_no_layer(old, new, caplog):
+    assert parse(damaged(old, new), "a.pdf").text == "forty Odermatt"
+    assert not caplog.messages
+
+
+NOT_LEFT_OUT = "Layers that are switched off are not left out"
+READ_OF = "Form fields, notes and layers are read of"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text", "messages"),
+    [
+        (
+            b"/Type /Pages",
+            b"/Type /Other",
+            "ninety\nforty",
+            [f"{READ_OF} 0 of 1 pages", "Form fields and notes of page 1 are not read: IndexError"],
+        ),
+        (b"/Count 1", b"/Count 2", "forty Odermatt", [f"{READ_OF} 1 of 2 pages"]),
+        (b"ET EMC", b"ET EMC )", "ninety\nforty Odermatt", [f"{NOT_LEFT_OUT} of a page: PdfReadError"]),
+        (b"/Size 8", b"/Size (8)", "ninety\nforty Odermatt", [f"{NOT_LEFT_OUT}: TypeError"]),
+    ],
+    ids=["no pages", "more pages", "no operations", "no size"],
+)
+def test_what_pypdf_cannot_read_is_logged_and_the_text_is_read(old, new, text, messages, caplog):
+    assert parse(damaged(old, new), "a.pdf").text.strip() == text
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert caplog.messages == [f"document_partly_read: {message}" for message in messages]
+
+
+def test_document_that_pypdf_cannot_open_at_all_is_logged(monkeypatch, caplog):
+    monkeypatch.setattr(pdf, "repaired", lambda _: b"%PDF-1.7")
+    assert extract(damaged(b"0 8\n", b"0 x\n"), DEFAULT).text == "ninety\nforty"
+    assert caplog.messages[-1] == "Form fields, notes and layers are not read: PdfStreamError"
