@@ -34,26 +34,28 @@ class Layers:
         owner = group.get_object() if group is not None else None
         if value(owner, "/Type") != "/OCMD":
             return isinstance(group, IndirectObject) and group.idnum in self._hidden
-        if depth > _DEEPEST:
-            return False
+        if depth:
+            return False  # One that is a member of another one is not allowed.
         expression = value(owner, "/VE")
         if isinstance(expression, ArrayObject):
-            return not self._shows(expression, depth + 1)
+            return not self._shows(expression, {}, 1)
         groups = value(owner, "/OCGs")
         members = groups if isinstance(groups, ArrayObject) else [entry(owner, "/OCGs")]
         hidden = [self.hides(member, depth + 1) for member in members if member is not None]
         shown = {"/AllOn": not any(hidden), "/AnyOff": any(hidden), "/AllOff": all(hidden)}
         return bool(hidden) and not shown.get(str(value(owner, "/P")), not all(hidden))
 
-    def _shows(self, expression: Any, depth: int) -> bool:
-        """What an expression of visibility says, as [/And group [/Not group]]."""
+    def _shows(self, expression: Any, known: dict[int, bool], depth: int) -> bool:
+        """What an expression of visibility says, as [/And group [/Not group]]; each part of it is looked at once."""
         parts = expression.get_object()
         if not isinstance(parts, ArrayObject) or not parts or depth > _DEEPEST:
             return not self.hides(expression, depth)
-        shown = [self._shows(part, depth + 1) for part in parts[1:]]
-        if parts[0] == "/Not":
-            return not all(shown)
-        return any(shown) if parts[0] == "/Or" else all(shown)
+        if id(parts) not in known:
+            known[id(parts)] = True  # For an expression that is part of itself.
+            shown = [self._shows(part, known, depth + 1) for part in parts[1:]]
+            is_shown = any(shown) if parts[0] == "/Or" else all(shown)
+            known[id(parts)] = not all(shown) if parts[0] == "/Not" else is_shown
+        return known[id(parts)]
 
 
 def _listed(owner: DictionaryObject, key: str) -> set[int]:

@@ -331,6 +331,33 @@ def test_layers_that_are_switched_off_are_left_out(content, layers, text):
     assert text_of(data) == text
 
 
+@pytest.mark.parametrize(
+    ("groups", "text"),
+    [
+        ([b"<< /Type /OCMD /OCGs [" + b"8 0 R " * 50 + b"] >>"], "ninety\nforty"),
+        ([b"<< /Type /OCMD /VE 9 0 R >>", b"[/And " + b"9 0 R " * 50 + b"]"], "ninety\nforty"),
+        (
+            [
+                b"<< /Type /OCMD /VE 9 0 R >>",
+                *(b"[/And " + b"%d 0 R " % n * 50 + b"]" for n in range(10, 21)),
+                b"[/Or 6 0 R]",
+            ],
+            "forty",
+        ),
+    ],
+    ids=["members", "expression", "shared expressions"],
+)
+def test_layers_that_are_made_of_each_other_are_looked_at_once(groups, text):
+    data = pdf_of_objects(
+        stream(MARKED),
+        *LAYERS,
+        *groups,
+        resources="/Properties << /L 8 0 R >>",
+        catalogue="/OCProperties << /OCGs [6 0 R 7 0 R] /D << /OFF [6 0 R] >> >>",
+    )
+    assert text_of(data) == text
+
+
 LINES = shown((72, 700, "ninety")), shown((72, 680, "eighty")), shown((72, 660, "forty"))
 
 
