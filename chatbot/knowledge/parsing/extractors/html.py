@@ -162,7 +162,7 @@ def _walk(root: LexborNode | None, tree: FlatTree, deepest: int, on_white: bool)
     """Each visible node as (node, True) and, after its children, (node, False). A loop, not a recursion."""
     open_nodes: list[LexborNode] = []
     unseen = [(False, False)]
-    levels = [iter([root] if root else [])]
+    levels = [iter([] if root is None else [root])]
     while levels:
         node = next(levels[-1], None)
         if node is None:
