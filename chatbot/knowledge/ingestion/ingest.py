@@ -213,7 +213,8 @@ def _read(session: Session, batch: Batch, row: Any, limits: Limits) -> PendingVe
     # A page that is called a text is read in a process of its own, which takes long.
     if not batch.checkpoints and is_isolated(*original[:3]):
         return None
-    extracted = extract_text(*original[:3])
+    with structlog.contextvars.bound_contextvars(document_id=row.id):
+        extracted = extract_text(*original[:3])
     if original.fetched:
         urls.require_document(original.fetched, extracted.parsed)
     version = pending_version(row, extracted.parsed.text, extracted.parsed.pages)

@@ -1,15 +1,35 @@
 """The process that reads one document and ends. It is fed on stdin and answers with JSON on stdout.
 
-The answer is {"text", "title", "pages"} or {"error": code}. No other word leaves this process.
+The answer is {"text", "title", "pages"} or {"error": code}, with "log" if something was logged: the parent repeats it,
+as nobody reads stderr of this process. No other word leaves it.
 """
 
 import json
+import logging
 import sys
+from typing import Any, Final
 
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.formats import extractor
+from chatbot.knowledge.parsing.formats import Extractor, extractor
 from chatbot.knowledge.parsing.limits import Limits, confine
 from chatbot.knowledge.parsing.result import Extracted
+
+MAX_LOGGED: Final = 20
+MAX_LOG_LINE: Final = 200
+
+
+class _Log(logging.Handler):
+    """Collects what the extractors warn about, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take in one record."""
+        line = record.getMessage()[:MAX_LOG_LINE]
+        if len(self.lines) < MAX_LOGGED and line not in self.lines:
+            self.lines.append(line)
 
 
 def main(media_type: str, limits: Limits) -> None:
@@ -27,17 +47,28 @@ def answer(data: bytes, media_type: str, limits: Limits) -> str:
     """The JSON document for `data`, whatever happens while it is read."""
     # Outside the try: a library that is not installed is our fault and must not be called damage.
     extract = extractor(media_type)
+    collected = _Log()
+    logger = logging.getLogger(__package__)
+    logger.addHandler(collected)
+    try:
+        reply = _reply(extract, data, limits)
+    finally:
+        logger.removeHandler(collected)
+    return json.dumps(reply | ({"log": collected.lines} if collected.lines else {}), ensure_ascii=False)
+
+
+def _reply(extract: Extractor, data: bytes, limits: Limits) -> dict[str, Any]:
     try:
         extracted = extract(data, limits)
         check_size(extracted, limits)
-        return json.dumps(extracted._asdict(), ensure_ascii=False)
+        return extracted._asdict()
     except ParseError as error:
         code = error.code
     except (MemoryError, RecursionError):
         code = "too_complex"
     except Exception:  # Libraries stumble over damaged documents with a hundred types of error.
         code = "damaged"
-    return json.dumps({"error": code})
+    return {"error": code}
 
 
 def check_size(extracted: Extracted, limits: Limits) -> None:

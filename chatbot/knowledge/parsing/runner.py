@@ -1,6 +1,7 @@
 """The parent's side of the child process: start it, bound it, believe nothing but a well-formed answer."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -10,9 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from chatbot.knowledge.parsing.child import MAX_LOG_LINE, MAX_LOGGED
 from chatbot.knowledge.parsing.errors import SENTENCES, ParseError
 from chatbot.knowledge.parsing.limits import MIB, Limits
 from chatbot.knowledge.parsing.result import Extracted
+
+log = logging.getLogger(__name__)
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 # Isolated mode ignores PYTHON* variables, the user's site-packages and the current folder, so the child is
@@ -69,13 +73,20 @@ def _understood(raw: bytes, status: int) -> Extracted:
         raise ParseError("too_complex")
     try:
         reply: dict[str, Any] = json.loads(raw)
+        _repeat(reply.get("log", []))
         if "error" in reply:
             raise ParseError(reply["error"] if reply["error"] in SENTENCES else "parser_crashed")
         return _checked(Extracted(reply["text"], reply["title"], tuple(reply["pages"])))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         error = ParseError("parser_crashed")
         error.add_note(f"The child ended with status {status}.")  # for the log; str(error) does not show it
         raise error from None
+
+
+def _repeat(lines: list[str]) -> None:
+    """Log what the child has logged, as much of it as an honest one says."""
+    for line in lines[:MAX_LOGGED]:
+        log.warning("document_partly_read: %s", line[:MAX_LOG_LINE])
 
 
 def _checked(reply: Extracted) -> Extracted:

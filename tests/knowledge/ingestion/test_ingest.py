@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import func, select, update
+from structlog.contextvars import get_contextvars
 
 from chatbot.current import services
 from chatbot.db import begin_write, utcnow
@@ -21,6 +22,7 @@ from chatbot.knowledge.documents import service
 from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.ingestion import chunks, claims, ingest, publish
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
+from chatbot.knowledge.parsing import runner
 from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
 from tests.conftest import HOURS, RETURNS, ROOT
@@ -166,6 +168,18 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason(app, embedder, data, n
     assert failed.error_detail
     assert failed.lease_owner is None
     assert visible(app) == []
+
+
+def test_warning_of_the_parser_is_logged_with_the_document(app, embedder, monkeypatch):
+    bound = []
+    monkeypatch.setattr(runner.log, "warning", lambda *words: bound.append((words, get_contextvars())))
+    id_ = add(app, make_pdf("Alpha", "Beta").replace(b"/Count 2", b"/Count 3"), filename="a.pdf")
+
+    assert ingest_now(app, id_) == "ready"
+
+    (words, context), *others = bound
+    assert words == ("document_partly_read: %s", "Form fields, notes and layers are read of 2 of 3 pages")
+    assert (context["document_id"], others) == (id_, [])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import io
 import json
+import logging
 import os
 import resource
 import subprocess
@@ -53,6 +54,8 @@ def code_of(limits: Limits = DEFAULT) -> str:
         "print('{\"error\": []}')",
         "import sys; sys.stdout.buffer.write(b'\\xff')",
         'print(\'{"text": 1, "title": null, "pages": []}\')',
+        'print(\'{"text": "", "title": null, "pages": [], "log": {}}\')',
+        'print(\'{"text": "", "title": null, "pages": [], "log": [1]}\')',
     ],
 )
 def test_a_child_that_ends_without_an_answer_has_crashed(monkeypatch, script):
@@ -166,6 +169,36 @@ def test_trouble_becomes_a_code_and_nothing_else(monkeypatch, trouble, code):
 
     monkeypatch.setattr(child, "extractor", lambda *_: extract)
     assert json.loads(child.answer(b"x", "text/html", DEFAULT)) == {"error": code}
+
+
+def test_warning_of_an_extractor_reaches_the_log_of_the_parent_once(monkeypatch, caplog):
+    def extract(data, limits):
+        log = logging.getLogger("chatbot.knowledge.parsing.extractors.sample")
+        for number in (1, 1, *range(50)):
+            log.warning("page %d %s", number, "x" * 1000)
+        log.info("quiet")
+        logging.getLogger("pypdf").warning("of a library")
+        raise ParseError("damaged")
+
+    monkeypatch.setattr(child, "extractor", lambda *_: extract)
+    reply = child.answer(b"x", "text/html", DEFAULT)
+    caplog.clear()
+    play(monkeypatch, f"print({reply!r})")
+    assert code_of() == "damaged"
+    assert len(caplog.messages) == child.MAX_LOGGED
+    assert caplog.messages[0].startswith("document_partly_read: page 1 xx")
+    assert caplog.messages[1].startswith("document_partly_read: page 0 xx")
+    assert max(map(len, caplog.messages)) < child.MAX_LOG_LINE + 30
+    assert not logging.getLogger("chatbot.knowledge.parsing").handlers
+
+
+def test_no_more_is_logged_than_an_honest_child_says(monkeypatch, caplog):
+    play(
+        monkeypatch,
+        "import json; print(json.dumps({'text': 'x', 'title': None, 'pages': [], 'log': ['y' * 999] * 99}))",
+    )
+    assert parse(HTML, "a.html").text == "x"
+    assert [len(message) for message in caplog.messages] == [len("document_partly_read: ") + 200] * 20
 
 
 def test_too_much_text_becomes_too_complex(monkeypatch):

@@ -4,7 +4,8 @@ import csv
 import io
 import re
 from collections import Counter
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from chatbot.knowledge.parsing.clean import clean
 from chatbot.knowledge.parsing.encoding import decode
@@ -18,9 +19,9 @@ _DELIMITERS: Final = "\t|;,"
 _SAMPLE: Final = 64 * 1024
 # Excel's way to say the separator, in the first line.
 _SAID: Final = re.compile(r"sep=(.)\n")
-# A quoted cell behind a blank, and a quote inside a cell that a backslash keeps from ending it.
+# A quoted cell behind a blank.
 _BLANK_BEFORE_QUOTE: Final = re.compile(r'(?:^|[,;\t|]) +"[^"\n]*+"(?=[,;\t|\n]|\Z)', re.MULTILINE)
-_BACKSLASH_QUOTE: Final = re.compile(r'(?<!\\)\\"(?![,;\t|\n"]|\Z)')
+_QUOTES: Final = re.compile(r'(?<!\\)(\\*+)("++)')
 
 
 def extract(data: bytes, limits: Limits) -> Extracted:
@@ -29,7 +30,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
 
 
 def extract_tsv(data: bytes, limits: Limits) -> Extracted:
-    """As a file of comma-separated values whose separator is the tab, if it has any."""
+    """As a file of comma-separated values whose separator is the tab, also when the file has none."""
     return _extracted(data, limits, "\t")
 
 
@@ -41,23 +42,67 @@ def _extracted(data: bytes, limits: Limits, delimiter: str | None) -> Extracted:
     # A cell may be as long as a text may be; the module's own bound would call long cells damage.
     csv.field_size_limit(limits.text_bytes)
     said = _SAID.match(text)
-    sample = text[:_SAMPLE]
     if said:
-        delimiter = said[1]
-    elif delimiter is None or delimiter not in sample:
-        delimiter = _delimiter(sample)
-    lines = io.StringIO(text[said.end() :] if said else text)
-    return Extracted(table_text(csv.reader(lines, **_dialect(sample, delimiter)), limits))
+        delimiter, text = said[1], text[said.end() :]
+    return Extracted(table_text(_rows(text, delimiter or _delimiter(text[:_SAMPLE])), limits))
 
 
-def _dialect(sample: str, delimiter: str) -> dict[str, Any]:
-    """How cells are quoted: by RFC 4180, or with blanks before a quote, or with backslashes as databases write them."""
-    escaped = bool(_BACKSLASH_QUOTE.search(sample))
-    return {
-        "delimiter": delimiter,
-        "skipinitialspace": bool(_BLANK_BEFORE_QUOTE.search(sample)),
-        "escapechar": "\\" if escaped else None,
-    }
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The rows, with cells quoted by RFC 4180, or with blanks before a quote, or with backslashes as databases do."""
+    blanks = bool(_BLANK_BEFORE_QUOTE.search(text))
+    if '\\"' in text:
+        text = _with_doubled_quotes(text, delimiter, blanks)
+    return csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=blanks)
+
+
+def _with_doubled_quotes(text: str, delimiter: str, blanks: bool) -> str:
+    """`text` with each `\\"` inside a quoted cell written as `""`; every other backslash stays."""
+    parts: list[str] = []
+    done = at = 0
+    while opening := _opening(text, at, delimiter, blanks):
+        backslashes, at = _cell(text, opening, delimiter)
+        for backslash in backslashes:
+            parts += (text[done:backslash], '"')
+            done = backslash + 1
+    return "".join((*parts, text[done:]))
+
+
+def _opening(text: str, at: int, delimiter: str, blanks: bool) -> int | None:
+    """The position behind the next quote that opens a cell."""
+    for run in _QUOTES.finditer(text, at):
+        start = run.start()
+        while blanks and start and text[start - 1] == " ":
+            start -= 1
+        if not run[1] and (not start or text[start - 1] in (delimiter, "\n")):
+            return run.start() + 1
+    return None
+
+
+def _cell(text: str, start: int, delimiter: str) -> tuple[list[int], int]:
+    """The positions of the backslashes that stand for a quote in the cell that begins at `start`, and its end.
+
+    A `\\"` before a separator ends the cell (`"C:\\x\\"`), unless it closes an inner quotation (`"a \\"b\\", c"`)
+    and the cell is well formed when it goes on.
+    """
+    escaped: list[int] = []
+    doubled = 0
+    early: tuple[list[int], int] | None = None
+    for run in _QUOTES.finditer(text, start):
+        last, count, end = run.end(1) - 1, len(run[2]), run.end()
+        at_end = end == len(text) or text[end] in (delimiter, "\n")
+        escapes = len(run[1]) % 2 == 1
+        if escapes and at_end and count == 1 and len(escaped) % 2:
+            early = early or (escaped.copy(), end)
+            escaped.append(last)
+        elif escapes and (count % 2 == 1) != at_end and not (at_end and doubled % 2):
+            escaped.append(last)
+            if at_end:
+                return escaped, end
+        elif count % 2:
+            return (escaped, end) if at_end else early or (escaped, end)
+        else:
+            doubled += count // 2
+    return early or (escaped, len(text))
 
 
 def _delimiter(sample: str) -> str:
@@ -66,5 +111,5 @@ def _delimiter(sample: str) -> str:
 
 
 def _regularity(sample: str, delimiter: str) -> int:
-    widths = Counter(len(row) for row in csv.reader(io.StringIO(sample), **_dialect(sample, delimiter)))
+    widths = Counter(len(row) for row in _rows(sample, delimiter))
     return max((count for width, count in widths.items() if width > 1), default=0)

@@ -11,7 +11,7 @@ from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.markup.mathml import linear_mathml
-from chatbot.knowledge.parsing.markup.shadow_roots import compose_shadow_roots
+from chatbot.knowledge.parsing.markup.shadow_roots import FlatTree
 from chatbot.knowledge.parsing.markup.spans import shifted, struck_out
 from chatbot.knowledge.parsing.markup.visibility import COLOURED_PAGE, inherited, is_hiding
 from chatbot.knowledge.parsing.office.numbering import formatted
@@ -140,10 +140,9 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     source = decode(data, declared_encoding(data))
     _check_depth(source, limits.html_depth)
     page = LexborHTMLParser(source)
-    compose_shadow_roots(page)
     writer = _Writer()
     on_white = not COLOURED_PAGE.search(source)
-    for node, entering in _walk(page.root, limits.html_depth, on_white):
+    for node, entering in _walk(page.root, FlatTree(source), limits.html_depth, on_white):
         writer.visit(node, entering)
     return Extracted(writer.text(), _title(page) or writer.first_heading)
 
@@ -159,26 +158,25 @@ def _check_depth(source: str, deepest: int) -> None:
         depth = max(depth, 0)
 
 
-def _walk(root: LexborNode | None, deepest: int, on_white: bool) -> Iterator[tuple[LexborNode, bool]]:
+def _walk(root: LexborNode | None, tree: FlatTree, deepest: int, on_white: bool) -> Iterator[tuple[LexborNode, bool]]:
     """Each visible node as (node, True) and, after its children, (node, False). A loop, not a recursion."""
     open_nodes: list[LexborNode] = []
     unseen = [(False, False)]
-    node = root
-    while node is not None or open_nodes:
+    levels = [iter([] if root is None else [root])]
+    while levels:
+        node = next(levels[-1], None)
         if node is None:
-            parent = open_nodes.pop()
+            levels.pop()
             unseen.pop()
-            yield parent, False
-            node = parent.next
-        elif _is_hidden(node, on_white) or (node.is_text_node and any(unseen[-1])):
-            node = node.next
-        else:
+            if open_nodes:
+                yield open_nodes.pop(), False
+        elif not _is_hidden(node, on_white) and not (node.is_text_node and any(unseen[-1])):
             yield node, True
             open_nodes.append(node)
             unseen.append(inherited(node, *unseen[-1]))
             if len(open_nodes) > deepest:
                 raise ParseError("too_complex")
-            node = node.child
+            levels.append(tree.children(node))
 
 
 def _is_hidden(node: LexborNode, on_white: bool) -> bool:

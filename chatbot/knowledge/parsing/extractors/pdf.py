@@ -2,11 +2,12 @@
 
 import contextlib
 import io
+import logging
 import re
 from typing import Final
 
-from pypdf import Configuration, PageObject, PdfReader, apply_configuration
-from pypdf.errors import LimitReachedError
+from pypdf import Configuration, PdfReader, apply_configuration
+from pypdf.errors import FileNotDecryptedError, LimitReachedError
 from pypdfium2 import PdfiumError
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
@@ -19,16 +20,20 @@ from chatbot.knowledge.parsing.pdf.engine import (
     Word,
     has_notes,
     open_document,
+    repaired,
+    shown_box,
     turn_of,
     words_of,
 )
-from chatbot.knowledge.parsing.pdf.fields import fields_of
+from chatbot.knowledge.parsing.pdf.fields import Field, fields_of
 from chatbot.knowledge.parsing.pdf.layers import Layers, without_hidden
 from chatbot.knowledge.parsing.pdf.lines import lines_of
 from chatbot.knowledge.parsing.pdf.objects import STUMBLES
 from chatbot.knowledge.parsing.pdf.placing import with_fields
 from chatbot.knowledge.parsing.pdf.tables import page_text
 from chatbot.knowledge.parsing.result import Extracted, of_pages
+
+log = logging.getLogger(__name__)
 
 _LARGEST_STREAM: Final = 32 * 1024 * 1024
 # pypdf allows 75 MB a stream; a page's text is kilobytes. jbig2dec is a program, and none is to be started.
@@ -63,20 +68,45 @@ def _extracted(data: bytes, limits: Limits) -> Extracted:
     document = open_document(data)
     if len(document) > limits.pages:
         raise ParseError("too_complex")
-    reader = _reader(data)
-    shown = without_hidden(reader) if reader else None
-    texts = _texts(open_document(shown) if shown else document, reader, limits)
+    reader = _reader(data, document)
+    texts = _texts(_shown(document, reader), reader, limits)
     title = sensible_title(document.get_metadata_value("Title"))
     return of_pages(texts, title or sensible_title(_xmp_title(reader)))
 
 
-def _reader(data: bytes) -> PdfReader | None:
-    """pypdf's view of the document; None where it finds none: PDFium repairs more of them."""
-    with contextlib.suppress(*STUMBLES):
-        reader = PdfReader(io.BytesIO(data))
-        if not reader.is_encrypted or reader.decrypt(""):
-            return reader if "/Root" in reader.trailer else None
+def _reader(data: bytes, document: Document) -> PdfReader | None:
+    """pypdf's view of the document. PDFium repairs more of them, and writes anew what pypdf cannot open."""
+    with contextlib.suppress(*STUMBLES, LimitReachedError):  # A damaged number of objects is beyond a limit too.
+        return _opened(data, document)
+    try:
+        return _opened(repaired(document), document)
+    except (*STUMBLES, LimitReachedError, ParseError) as error:
+        log.warning("Form fields, notes and layers are not read: %s", type(error).__name__)
     return None
+
+
+def _opened(data: bytes, document: Document) -> PdfReader:
+    reader = PdfReader(io.BytesIO(data))
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise FileNotDecryptedError
+    pages, expected = len(reader.pages), len(document)
+    if pages != expected:
+        log.warning("Form fields, notes and layers are read of %d of %d pages", pages, expected)
+    return reader
+
+
+def _shown(document: Document, reader: PdfReader | None) -> Document:
+    """The document without what is switched off, as far as that can be taken out."""
+    try:
+        shown = without_hidden(reader) if reader else None
+        without = open_document(shown) if shown else document
+    except (*STUMBLES, ParseError) as error:
+        log.warning("Layers that are switched off are not left out: %s", type(error).__name__)
+        return document
+    if len(without) != len(document):
+        log.warning("Layers that are switched off are not left out: %d of %d pages", len(without), len(document))
+        return document
+    return without
 
 
 def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list[str]:
@@ -84,7 +114,6 @@ def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list
     texts: list[str] = []
     failed = False
     size = 0
-    layers = Layers(reader.trailer["/Root"] if reader else None)
     for number in range(len(document)):
         try:
             page = document[number]
@@ -92,7 +121,7 @@ def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list
             failed = True
             texts.append("")
             continue
-        texts.append(_page_text(page, reader.pages[number] if reader and has_notes(page) else None, layers, limits))
+        texts.append(_page_text(page, number, reader, limits))
         page.close()
         size += len(texts[-1])
         if size > limits.text_bytes:
@@ -102,12 +131,23 @@ def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list
     return texts
 
 
-def _page_text(page: Page, notes: PageObject | None, layers: Layers, limits: Limits) -> str:
+def _page_text(page: Page, number: int, reader: PdfReader | None, limits: Limits) -> str:
     words = words_of(page, limits.text_bytes)
     lines = lines_of([] if _is_unknown(words) else words)
-    if notes is not None:
-        lines = with_fields(lines, fields_of(notes, turn_of(page), layers))
+    if reader and has_notes(page):
+        lines = with_fields(lines, _fields(page, number, reader))
     return squeeze(clean(unbroken(page_text(lines))))
+
+
+def _fields(page: Page, number: int, reader: PdfReader) -> list[Field]:
+    """The fields and notes that are within what is shown of a page."""
+    shown = shown_box(page)
+    try:
+        fields = fields_of(reader.pages[number], turn_of(page), Layers(reader.trailer["/Root"]))
+    except STUMBLES as error:
+        log.warning("Form fields and notes of page %d are not read: %s", number + 1, type(error).__name__)
+        return []
+    return [field for field in fields if not field.box.is_beside(shown)]
 
 
 def _is_unknown(words: list[Word]) -> bool:

@@ -5,6 +5,7 @@ starts a program or reads a file of the machine. Memory that is refused to it en
 """
 
 import ctypes
+import io
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -41,8 +42,9 @@ class Box(NamedTuple):
     top: float
 
     def is_beside(self, other: "Box") -> bool:
-        """Whether the two have no point in common."""
-        return self.right < other.left or other.right < self.left or self.top < other.bottom or other.top < self.bottom
+        """Whether the two have nothing but a part of an edge in common."""
+        apart = self.right <= other.left or other.right <= self.left
+        return apart or self.top <= other.bottom or other.top <= self.bottom
 
 
 class Word(NamedTuple):
@@ -90,9 +92,24 @@ def open_document(data: bytes) -> Document:
         raise ParseError("encrypted" if error.err_code in locked else "damaged") from None
 
 
+def repaired(document: Document) -> bytes:
+    """The document as PDFium understands it, written anew without a password. Raises ParseError."""
+    out = io.BytesIO()
+    try:
+        document.save(out, flags=raw.FPDF_REMOVE_SECURITY)
+    except pypdfium2.PdfiumError:
+        raise ParseError("damaged") from None
+    return out.getvalue()
+
+
 def turn_of(page: Page) -> Turn:
     """How a page is turned."""
     return Turn(raw.FPDFPage_GetRotation(page) % 4)
+
+
+def shown_box(page: Page) -> Box:
+    """What is shown of a page: its CropBox, as far as it is within the MediaBox."""
+    return turn_of(page).box(*page.get_bbox())
 
 
 def has_notes(page: Page) -> bool:
@@ -113,9 +130,9 @@ def words_of(page: Page, most: int) -> list[Word]:
         count = raw.FPDFText_CountChars(text)
         if count > most:
             raise ParseError("too_complex")
-        turn = turn_of(page)
-        shown = turn.box(*page.get_bbox())
-        return [word for word, box in _words(text.raw, count, turn) if word.made_up or not box.is_beside(shown)]
+        shown = shown_box(page)
+        words = _words(text.raw, count, turn_of(page))
+        return [word for word, box in words if word.made_up or not box.is_beside(shown)]
     finally:
         text.close()
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from pypdf.errors import DependencyError, PdfReadError
 from pypdf.generic import DictionaryObject
 
-STUMBLES: Final = (PdfReadError, DependencyError, ValueError, LookupError, TypeError, AttributeError)
+STUMBLES: Final = (PdfReadError, DependencyError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
 """What pypdf raises over broken objects. Its limits are none of these."""
 
 

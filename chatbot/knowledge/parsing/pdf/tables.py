@@ -10,7 +10,7 @@ from chatbot.knowledge.parsing.table import row_text
 _GAP: Final = 0.9
 """Between two cells lies at least this part of the font's size; between words, about a quarter."""
 _LONGEST_CELL: Final = 45
-"""Wordacters of a cell on average: two columns of longer lines are columns of a page."""
+"""Characters of a cell on average: two columns of longer lines are columns of a page."""
 _MARKER: Final = re.compile(r"[^\w\s]|\(?\w{1,4}[.)]|\[\w{1,4}\]|\d{1,3}(\.\d{1,3}){1,5}\.?")
 """A bullet or number of a list is no cell."""
 _ROWS_APART: Final = 4.0

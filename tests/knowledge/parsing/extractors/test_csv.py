@@ -4,9 +4,11 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
+from chatbot.knowledge.parsing.extractors import csv
 from chatbot.knowledge.parsing.extractors.csv import extract
 from chatbot.knowledge.parsing.formats import CSV
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from tests.knowledge.parsing.counting import calls_of
 
 
 def text_of(source: str) -> str:
@@ -59,10 +61,50 @@ def test_cells_are_cut_as_the_program_meant_that_wrote_them(source, rows):
     assert text_of(source).split("\n")[1:] == rows
 
 
-def test_a_comma_in_a_file_of_tabs_separates_nothing():
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        (r'"say \"hi\" x"', 'say "hi" x'),
+        (r'"say \"hi\""', 'say "hi"'),
+        (r'"says \"ding\", twice, \"dong\", now"', 'says "ding", twice, "dong", now'),
+        (r'"C:\x\"', "C:\\x\\"),
+        (r'"5\" in C:\"', '5" in C:\\'),
+        (r'"the ""C:\x\"", as it is"', r'the "C:\x\", as it is'),
+        (r'"the ""C:\x\"""', r'the "C:\x\"'),
+        (r'"\\host\share\\"', "\\\\host\\share\\\\"),
+        (r"b\"c\"", r"b\"c\""),
+        (r'"\""', '"'),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "x,y,z\n" * 20_000], ids=["at the beginning", "behind 64 KB"])
+def test_backslash_before_quote_in_quoted_cell_is_a_quote_and_any_other_stays(before, cell, value):
+    rows = rf'{before}A,"\"a\" b",C:\new{chr(10)}B,{cell},C:\n{chr(10)}C,"d",e' + "\n"
+    assert text_of("name,note,path\n" + rows).split("\n")[-3:] == [
+        r'name: A; note: "a" b; path: C:\new',
+        rf"name: B; note: {value}; path: C:\n",
+        "name: C; note: d; path: e",
+    ]
+
+
+def test_quoted_cells_behind_blanks_are_read_behind_64_kilobytes_too():
+    assert text_of("a,b\n" + "x,y\n" * 20_000 + 'x, "y, z"\n').endswith("\na: x; b: y, z")
+
+
+@pytest.mark.parametrize("cell", [r'"5\" C:\",', r'"5\" C:\",a,', r"\"", r'"\",', '   "', "\\"])
+def test_reading_cells_of_backslashes_and_quotes_is_linear(cell):
+    def calls(count: int) -> int:
+        text = 'a,"' + cell * count + '"\\"'
+        return calls_of(lambda: list(csv._rows(text, ",")))
+
+    assert calls(2000) < 2.5 * calls(1000) + 100
+
+
+def test_only_tabs_separate_in_a_file_of_tabs():
     source = "Article, colour\tShelf, row\nRope, red\tA12, 1\n"
     assert parse(source.encode(), "a.tsv").text.split("\n")[1] == "Article, colour: Rope, red; Shelf, row: A12, 1"
-    assert parse(b"a,b\n1,2\n", "a.tsv").text == "a | b\na: 1; b: 2"
+    assert parse(b"a,b\n1,2\n", "a.tsv").text == "a,b\n1,2"
+    assert parse(b"Bread, fresh\nMilk, cold|warm\n", "a.tsv").text == "Bread, fresh\nMilk, cold|warm"
+    assert parse(b"sep=;\na;b\n1;2\n", "a.tsv").text == "a | b\na: 1; b: 2"
 
 
 def test_years_are_a_header_and_other_numbers_are_not():

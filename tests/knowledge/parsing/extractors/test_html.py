@@ -3,6 +3,7 @@ import pytest
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.extractors.html import extract
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from tests.knowledge.parsing.counting import calls_of
 
 
 def text_of(source: str) -> str:
@@ -272,3 +273,111 @@ def test_nested_roots_are_read_once():
 )
 def test_shadow_root_is_shown_with_the_children_that_its_slots_take(inner, shown):
     assert extract(f"<body><x-card>{inner}</x-card></body>".encode(), DEFAULT).text == shown
+
+
+OPEN = '<template shadowrootmode="open">'
+
+
+@pytest.mark.parametrize(
+    "tag", [*"article aside blockquote body div footer header main nav p section span".split(), "x-a"]
+)
+def test_element_that_may_be_a_shadow_host_shows_its_root(tag):
+    assert text_of(f"<{tag}>{OPEN}root</template>child</{tag}>") == "root"
+
+
+@pytest.mark.parametrize("level", range(1, 7))
+def test_heading_shows_its_shadow_root(level):
+    assert text_of(f"<h{level}>{OPEN}root <slot></slot></template>child</h{level}>") == f"{'#' * level} root child"
+
+
+@pytest.mark.parametrize(
+    "tag", ["a", "ul", "details", "form", "label", "button", "td", "color-profile", "font-face", "xa", "b", "figure"]
+)
+def test_element_that_is_no_shadow_host_shows_its_children(tag):
+    assert "child" in text_of(f"<table><tr><{tag}>{OPEN}root</template>child</{tag}>")
+    assert "root" not in text_of(f"<table><tr><{tag}>{OPEN}root</template>child</{tag}>")
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        ("=open", "root"),
+        ("=closed", "root"),
+        ("=OPEN", "root"),
+        ("='Closed'", "root"),
+        ("", "child"),
+        ("=''", "child"),
+        ("=none", "child"),
+        ("=' open'", "child"),
+        ("=openclosed", "child"),
+    ],
+)
+def test_only_the_modes_open_and_closed_make_a_shadow_root(mode, shown):
+    assert text_of(f"<div><template shadowrootmode{mode}>root</template>child</div>") == shown
+
+
+@pytest.mark.parametrize(
+    ("inner", "shown"),
+    [
+        (f"<!-- note -->{OPEN}<slot>default</slot></template><!-- note -->", "default"),
+        (f"{OPEN}<slot>default</slot></template><!-- note -->child", "child"),
+        (f"{OPEN}<slot name=a>default</slot></template><!-- note --><b slot=a>child</b>", "child"),
+        (f"{OPEN}<slot>default</slot></template>\n", ""),
+        (f"{OPEN}<!-- note --><slot></slot></template>one <!-- note -->two", "one two"),
+        (f"one {OPEN}<slot></slot></template>two", "one two"),
+        (f"<template>no</template>{OPEN}first</template>{OPEN}second</template>", "first"),
+        ("<template shadowrootmode=x>no</template>" + f"{OPEN}first</template>", "first"),
+        (f"{OPEN}a <slot></slot><slot>b</slot></template>child", "a childb"),
+        (f"{OPEN}<slot name=a></slot></template><b slot=A>x</b><b slot=a>y</b><i>z</i>", "y"),
+        (f"{OPEN}<slot hidden></slot><slot>b</slot></template>child", "b"),
+        (f"{OPEN}<slot name=a><slot>in</slot></slot></template>child", "child"),
+        (f"{OPEN}<x-b>{OPEN}<i>[<slot></slot>]</i></template><slot></slot></x-b></template>child", "[child]"),
+        (
+            f"{OPEN}<x-b>{OPEN}<i>[<slot name=q></slot>]</i></template><slot slot=q></slot></x-b></template>child",
+            "[child]",
+        ),
+        (f"{OPEN}<x-b>{OPEN}none</template><slot></slot></x-b><slot>second</slot></template>child", "nonesecond"),
+        (f"{OPEN}<slot></slot></template><x-b>{OPEN}<slot></slot>!</template>child</x-b>", "child!"),
+        (f"{OPEN}<a>{OPEN}no</template>kept</a></template>", "kept"),
+        (f"{OPEN}<ol><slot></slot></ol></template><li>one</li><li>two</li>", "1. one\n2. two"),
+        (f"{OPEN}<p style='visibility:hidden'><slot></slot></p>seen</template>child", "seen"),
+        ("<slot>no shadow</slot>", "no shadow"),
+    ],
+)
+def test_slots_take_the_children_that_a_browser_shows_in_them(inner, shown):
+    assert text_of(f"<x-a>{inner}</x-a>") == shown
+
+
+def test_body_may_be_a_shadow_host():
+    assert text_of(f"<body>{OPEN}<h1>Root</h1><slot></slot></template><p>child</p>") == "# Root\n\nchild"
+
+
+def test_a_thousand_shadow_roots_in_each_other_are_read():
+    assert text_of(f"<x-a>{OPEN}" * 1000 + "deep") == "deep"
+    assert text_of(f"<x-a>{OPEN}<slot></slot></template>" * 1000 + "deep") == "deep"
+    assert text_of(f"<p>{OPEN}<i><slot></slot></i></template><i>" * 200 + "deep") == "deep"
+
+
+@pytest.mark.parametrize("start", [f"<x-a>{OPEN}", f"<x-a>{OPEN}<slot></slot></template>", f"<p>{OPEN}"])
+def test_shadow_roots_nested_beyond_the_limit_are_too_complex(start):
+    with pytest.raises(ParseError) as caught:
+        extract(f"<body>{start * 200}deep".encode(), Limits(html_depth=150))
+    assert caught.value.code == "too_complex"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f"<x-a>{OPEN}<slot></slot></template>x</x-a>",
+        f"<x-a>{OPEN}<slot name=a></slot><slot></slot></template>",
+        f"<x-a>{OPEN}",
+        "<i slot=a></i>",
+        f"<x-b>{OPEN}<slot></slot></template></x-b><!-- -->",
+    ],
+)
+def test_steps_over_hosts_and_slots_are_in_proportion_to_their_number(part):
+    def calls(count: int) -> int:
+        page = f"<x-c>{OPEN}{'<slot></slot>' * count}<slot name=a></slot></template>{part * count}".encode()
+        return calls_of(lambda: extract(page, DEFAULT))
+
+    assert calls(1000) < 2.2 * calls(500)

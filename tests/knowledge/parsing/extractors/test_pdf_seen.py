@@ -4,9 +4,14 @@ import io
 
 import pytest
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ContentStream
 
+from chatbot.knowledge.parsing import parse
+from chatbot.knowledge.parsing.extractors import pdf
 from chatbot.knowledge.parsing.extractors.pdf import extract
 from chatbot.knowledge.parsing.limits import DEFAULT
+from chatbot.knowledge.parsing.pdf import layers
+from tests.knowledge.parsing.counting import calls_of
 from tests.knowledge.parsing.makers import composite_font, make_pdf, pdf_of_objects, stream
 
 
@@ -326,9 +331,114 @@ def test_layers_that_are_switched_off_are_left_out(content, layers, text):
     assert text_of(data) == text
 
 
+@pytest.mark.parametrize(
+    ("groups", "text"),
+    [
+        ([b"<< /Type /OCMD /OCGs [" + b"8 0 R " * 50 + b"] >>"], "ninety\nforty"),
+        ([b"<< /Type /OCMD /VE 9 0 R >>", b"[/And " + b"9 0 R " * 50 + b"]"], "ninety\nforty"),
+        (
+            [
+                b"<< /Type /OCMD /VE 9 0 R >>",
+                *(b"[/And " + b"%d 0 R " % n * 50 + b"]" for n in range(10, 21)),
+                b"[/Or 6 0 R]",
+            ],
+            "forty",
+        ),
+    ],
+    ids=["members", "expression", "shared expressions"],
+)
+def test_layers_that_are_made_of_each_other_are_looked_at_once(groups, text):
+    data = pdf_of_objects(
+        stream(MARKED),
+        *LAYERS,
+        *groups,
+        resources="/Properties << /L 8 0 R >>",
+        catalogue="/OCProperties << /OCGs [6 0 R 7 0 R] /D << /OFF [6 0 R] >> >>",
+    )
+    assert text_of(data) == text
+
+
+LINES = shown((72, 700, "ninety")), shown((72, 680, "eighty")), shown((72, 660, "forty"))
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"/OC << /Type /OCG >> BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC /Unknown BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC [/L] BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC (/L) BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC null BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"/OC BDC %s EMC %s %s", "ninety\neighty\nforty"),
+        (b"BDC %s EMC << >> Do [/L] Do Do %s %s", "ninety\neighty\nforty"),
+        (b"/OC << >> BDC /OC /L BDC %s EMC %s EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC %s %s %s", "eighty\nforty"),
+        (b"/OC /L BDC /X Do %s %s %s", "ninety\neighty\nforty"),
+        (b"/Span BMC /OC /L BDC %s EMC %s %s", "eighty\nforty"),
+        (b"/OC /L BDC %s /Span BMC %s EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC %s /OC /L BDC %s EMC %s", "forty"),
+        (b"EMC EMC /OC /L BDC %s EMC %s EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC %s EMC EMC %s EMC EMC %s", "eighty\nforty"),
+        (b"/OC /L BDC /Span BMC %s EMC %s EMC %s", "forty"),
+    ],
+)
+def test_marked_content_that_is_wrong_or_has_no_end_does_not_hide_the_rest(content, text):
+    data = pdf_of_objects(
+        stream(content % LINES),
+        b"<< /Type /OCG /Name (Draft) >>",
+        stream(b"", "/Subtype /Form /BBox [0 0 9 9]"),
+        resources="/Properties << /L 6 0 R >> /XObject << /X 7 0 R >>",
+        catalogue="/OCProperties << /OCGs [6 0 R] /D << /OFF [6 0 R] >> >>",
+    )
+    assert text_of(data) == text
+
+
+@pytest.mark.parametrize(
+    "content", [b"/OC /L BDC BT (a) Tj ET ", b"/OC /L BDC (a) Tj EMC ", b"/OC /L BDC ", b"EMC "], ids=str
+)
+def test_taking_hidden_text_out_is_linear(content):
+    def calls(count: int) -> int:
+        operations = ContentStream(None, None)
+        operations.set_data(content * count)
+        steps = operations.operations
+        return calls_of(lambda: layers._shown(steps, {"/L"}, set()))
+
+    assert calls(2000) < 2.5 * calls(1000)
+
+
 def test_text_beside_the_page_is_left_out():
     page = shown((72, 700, "On the page"), (700, 650, "to the right"), (72, -40, "below"), (72, 30, "cropped"))
     assert text_of(pdf_of_objects(stream(page), page="/CropBox [0 60 612 792]")) == "On the page"
+
+
+CROPPED = "/CropBox [100 60 500 700]"
+
+
+@pytest.mark.parametrize(
+    ("box", "page", "seen"),
+    [
+        ("300 300 400 316", CROPPED, True),
+        ("300 692 400 708", CROPPED, True),
+        ("20 300 90 316", CROPPED, False),
+        ("300 20 400 36", CROPPED, False),
+        ("300 720 400 736", CROPPED, False),
+        ("510 300 600 316", CROPPED, False),
+        ("500 300 600 316", CROPPED, False),
+        ("600 316 510 300", CROPPED, False),
+        ("700 300 800 316", "", False),
+        ("-90 300 -10 316", "", False),
+        ("300 720 400 736", "/CropBox [-100 -100 900 900]", True),
+        ("300 820 400 836", "/CropBox [-100 -100 900 900]", False),
+        ("300 20 400 36", f"{CROPPED} /Rotate 90", False),
+        ("20 300 90 316", f"{CROPPED} /Rotate 90", False),
+        ("110 300 120 316", f"{CROPPED} /Rotate 270", True),
+        ("110 300 120 316", f"{CROPPED} /Rotate -180", True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["/Subtype /FreeText /Contents (Odermatt)", "/Subtype /Widget /FT /Tx /V (Odermatt)"])
+def test_field_or_note_is_read_if_it_is_within_what_is_shown(kind, box, page, seen):
+    data = form(shown((300, 400, "Kept")), f"{kind} /Rect [{box}]", page=page)
+    assert ("Odermatt" in text_of(data), "Kept" in text_of(data)) == (seen, True)
 
 
 # --- the title ---
@@ -462,3 +572,64 @@ def test_table_of_three_thousand_rows_is_read_whole():
     )
     found = text_of(pdf_of_objects(stream(page + b" " + body), size="0 0 612 8000"))
     assert found.count("Otters | ") == 3000
+
+
+# --- damage ---
+
+DAMAGED = pdf_of_objects(
+    stream(MARKED),
+    *LAYERS,
+    resources="/Properties << /L 6 0 R >>",
+    page=f"/Annots [<< {widget('Tx', '150 676 400 692', '/T (a) /V (Odermatt)')} >>]",
+    catalogue="/OCProperties << /OCGs [6 0 R] /D << /OFF [6 0 R] >> >>",
+)
+
+
+def damaged(old: bytes, new: bytes) -> bytes:
+    assert old in DAMAGED
+    return DAMAGED.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"0 8\n", b"0 x\n"),
+        (b"xref\n0 8\n", b"xref\n0 65535\n"),
+        (b"xref\n0 8\n", b"xref"),
+        (b"/Size 8", b"/Size 8 <<"),
+    ],
+)
+def test_damage_that_only_pdfium_repairs_costs_no_field_and_shows_no_layer(old, new, caplog):
+    assert parse(damaged(old, new), "a.pdf").text == "forty Odermatt"
+    assert not caplog.messages
+
+
+NOT_LEFT_OUT = "Layers that are switched off are not left out"
+READ_OF = "Form fields, notes and layers are read of"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text", "messages"),
+    [
+        (
+            b"/Type /Pages",
+            b"/Type /Other",
+            "ninety\nforty",
+            [f"{READ_OF} 0 of 1 pages", "Form fields and notes of page 1 are not read: IndexError"],
+        ),
+        (b"/Count 1", b"/Count 2", "forty Odermatt", [f"{READ_OF} 1 of 2 pages"]),
+        (b"ET EMC", b"ET EMC )", "ninety\nforty Odermatt", [f"{NOT_LEFT_OUT} of a page: PdfReadError"]),
+        (b"/Size 8", b"/Size (8)", "ninety\nforty Odermatt", [f"{NOT_LEFT_OUT}: TypeError"]),
+    ],
+    ids=["no pages", "more pages", "no operations", "no size"],
+)
+def test_what_pypdf_cannot_read_is_logged_and_the_text_is_read(old, new, text, messages, caplog):
+    assert parse(damaged(old, new), "a.pdf").text.strip() == text
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert caplog.messages == [f"document_partly_read: {message}" for message in messages]
+
+
+def test_document_that_pypdf_cannot_open_at_all_is_logged(monkeypatch, caplog):
+    monkeypatch.setattr(pdf, "repaired", lambda _: b"%PDF-1.7")
+    assert extract(damaged(b"0 8\n", b"0 x\n"), DEFAULT).text == "ninety\nforty"
+    assert caplog.messages[-1] == "Form fields, notes and layers are not read: PdfStreamError"
