@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import marshmallow as ma
 
 from chatbot.knowledge.documents.filters import WRITTEN
 from chatbot.knowledge.documents.queue_status import Described
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
+from chatbot.knowledge.parsing.warnings import SENTENCES
 from chatbot.web.fields import PageArgs, StrictBool, StrictFloat, StrictInt, UtcDateTime, text
 
 # As many as the column holds.
@@ -118,6 +121,39 @@ class NearDuplicateSchema(ma.Schema):
     )
 
 
+class WarningSchema(ma.Schema):
+    """What of a document is not in its text. A code that ends in `_left_out` names what was left out on purpose."""
+
+    code = ma.fields.String(validate=ma.validate.OneOf(list(SENTENCES)), metadata={"example": "pages_not_read"})
+    count = ma.fields.Integer(metadata={"description": "How many there are.", "example": 2})
+    pages = ma.fields.List(
+        ma.fields.Integer(), metadata={"description": "The first pages or slides, from 1.", "example": [3, 7]}
+    )
+    names = ma.fields.List(
+        ma.fields.String(), metadata={"description": "The first sheets or attached files.", "example": []}
+    )
+    detail = ma.fields.String(metadata={"description": "A sentence.", "example": SENTENCES["pages_not_read"]})
+
+    @ma.pre_dump
+    def _with_sentence(self, warning: dict[str, Any], **_kwargs: object) -> dict[str, Any]:
+        return warning | {"detail": SENTENCES.get(warning["code"], "")}
+
+
+WARNINGS = {
+    "description": "What of the document is not in its text: one entry a code. Empty while it was not read, and for "
+    "one that was read before warnings were kept.",
+    "example": [
+        {
+            "code": "pages_not_read",
+            "count": 2,
+            "pages": [3, 7],
+            "names": [],
+            "detail": SENTENCES["pages_not_read"],
+        }
+    ],
+}
+
+
 class PreviewSchema(ma.Schema):
     """What would become of a document. Nothing was stored."""
 
@@ -142,9 +178,10 @@ class PreviewSchema(ma.Schema):
     instruction_score = ma.fields.Float(
         metadata={"description": "How much its text looks like orders to a language model, 0 to 1.", "example": 0.0}
     )
-    warnings = ma.fields.List(
+    instruction_signs = ma.fields.List(
         ma.fields.String(), metadata={"description": "What makes it look so, and in which words.", "example": []}
     )
+    warnings = ma.fields.List(ma.fields.Nested(WarningSchema), metadata=WARNINGS)
     exact_duplicate = ma.fields.String(
         allow_none=True, metadata={"description": "The id of the document with the same content.", "example": None}
     )
@@ -198,6 +235,7 @@ class DocumentSchema(ma.Schema):
             "example": 0.0,
         },
     )
+    warnings = ma.fields.List(ma.fields.Nested(WarningSchema), metadata=WARNINGS)
     content_hash = ma.fields.String(
         metadata={"description": "SHA-256 of the bytes, in hexadecimal.", "example": "4970e497…"}
     )
@@ -237,6 +275,7 @@ class DocumentSchema(ma.Schema):
             "blocked_because": described.blocked_because,
             "queue_position": described.queue_position,
             "instruction_score": described.instruction_score,
+            "warnings": described.warnings,
             "metadata": document.extra,
         }
 
@@ -273,6 +312,7 @@ class VersionSchema(ma.Schema):
         allow_none=True,
         metadata={"description": "The length of its text in code points; null while there is none.", "example": 57},
     )
+    warnings = ma.fields.List(ma.fields.Nested(WarningSchema), metadata=WARNINGS)
 
 
 class VersionTextSchema(VersionSchema):

@@ -1,15 +1,16 @@
 """The process that reads one document and ends. It is fed on stdin and answers with JSON on stdout.
 
-The answer is {"text", "title", "pages"} or {"error": code}. No other word leaves this process.
+The answer is {"text", "title", "pages", "warnings"} or {"error": code}. No other word leaves this process.
 """
 
 import json
 import sys
 
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.formats import extractor
+from chatbot.knowledge.parsing.formats import Extractor, extractor
 from chatbot.knowledge.parsing.limits import Limits, confine
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import as_json, collected
 
 
 def main(media_type: str, limits: Limits) -> None:
@@ -28,9 +29,9 @@ def answer(data: bytes, media_type: str, limits: Limits) -> str:
     # Outside the try: a library that is not installed is our fault and must not be called damage.
     extract = extractor(media_type)
     try:
-        extracted = extract(data, limits)
-        check_size(extracted, limits)
-        return json.dumps(extracted._asdict(), ensure_ascii=False)
+        extracted = extract_with_warnings(extract, data, limits)
+        reply = extracted._asdict() | {"warnings": as_json(extracted.warnings)}
+        return json.dumps(reply, ensure_ascii=False)
     except ParseError as error:
         code = error.code
     except (MemoryError, RecursionError):
@@ -38,6 +39,14 @@ def answer(data: bytes, media_type: str, limits: Limits) -> str:
     except Exception:  # Libraries stumble over damaged documents with a hundred types of error.
         code = "damaged"
     return json.dumps({"error": code})
+
+
+def extract_with_warnings(extract: Extractor, data: bytes, limits: Limits) -> Extracted:
+    """What an extractor reads, with what it has left out. Raises whatever the extractor does."""
+    with collected() as found:
+        extracted = extract(data, limits)
+    check_size(extracted, limits)
+    return extracted._replace(warnings=found.warnings())
 
 
 def check_size(extracted: Extracted, limits: Limits) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from chatbot.knowledge.parsing.errors import SENTENCES, ParseError
 from chatbot.knowledge.parsing.limits import MIB, Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import from_json
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 # Isolated mode ignores PYTHON* variables, the user's site-packages and the current folder, so the child is
@@ -71,7 +72,8 @@ def _understood(raw: bytes, status: int) -> Extracted:
         reply: dict[str, Any] = json.loads(raw)
         if "error" in reply:
             raise ParseError(reply["error"] if reply["error"] in SENTENCES else "parser_crashed")
-        return _checked(Extracted(reply["text"], reply["title"], tuple(reply["pages"])))
+        warnings = from_json(reply["warnings"])
+        return _checked(Extracted(reply["text"], reply["title"], tuple(reply["pages"]), warnings))
     except (ValueError, KeyError, TypeError):
         error = ParseError("parser_crashed")
         error.add_note(f"The child ended with status {status}.")  # for the log; str(error) does not show it

@@ -52,7 +52,23 @@ def code_of(limits: Limits = DEFAULT) -> str:
         'print(\'{"error": "made up"}\')',
         "print('{\"error\": []}')",
         "import sys; sys.stdout.buffer.write(b'\\xff')",
-        'print(\'{"text": 1, "title": null, "pages": []}\')',
+        'print(\'{"text": 1, "title": null, "pages": [], "warnings": []}\')',
+        'print(\'{"text": "a", "title": null, "pages": []}\')',
+        'print(\'{"text": "a", "title": null, "pages": [], "warnings": 1}\')',
+        'print(\'{"text": "a", "title": null, "pages": [], "warnings": [{"code": "made up"}]}\')',
+        *(
+            f'print(\'{{"text": "a", "title": null, "pages": [], "warnings": [{warning}]}}\')'
+            for warning in (
+                '{"code": "made up", "count": 1, "pages": [], "names": []}',
+                '{"code": "shortened", "count": 0, "pages": [], "names": []}',
+                '{"code": "shortened", "count": "1", "pages": [], "names": []}',
+                '{"code": "shortened", "count": 4294967296, "pages": [], "names": []}',
+                '{"code": "shortened", "count": 1, "pages": ["x"], "names": []}',
+                '{"code": "shortened", "count": 1, "pages": [], "names": [1]}',
+                '{"code": "shortened", "count": 1, "pages": [], "names": ["' + 101 * "x" + '"]}',
+                '{"code": "shortened", "count": 30, "pages": [' + "1, " * 20 + '1], "names": []}',
+            )
+        ),
     ],
 )
 def test_a_child_that_ends_without_an_answer_has_crashed(monkeypatch, script):
@@ -109,7 +125,7 @@ def test_a_child_is_told_no_secret(monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere")
     play(
         monkeypatch,
-        "import os, json; print(json.dumps({'text': str(dict(os.environ)), 'title': None, 'pages': []}))",
+        "import os, json; print(json.dumps({'text': str(dict(os.environ)), 'title': None, 'pages': [], 'warnings': []}))",
     )
     text = parse(HTML, "a.html").text
     assert "hunter2" not in text
@@ -141,14 +157,16 @@ def test_library_that_aborts_over_refused_memory_is_too_complex(monkeypatch):
 
 
 def test_every_document_gets_a_process_of_its_own(monkeypatch):
-    script = "import os, json; print(json.dumps({'text': str(os.getpid()), 'title': None, 'pages': []}))"
+    script = (
+        "import os, json; print(json.dumps({'text': str(os.getpid()), 'title': None, 'pages': [], 'warnings': []}))"
+    )
     play(monkeypatch, script)
     assert parse(HTML, "a.html").text != parse(HTML, "a.html").text
 
 
 def test_the_answer_holds_what_the_format_extracted():
     reply = json.loads(child.answer(make_pdf("one", "zwölf"), "application/pdf", DEFAULT))
-    assert reply == {"text": "one\n\nzwölf", "title": None, "pages": [0, 5]}
+    assert reply == {"text": "one\n\nzwölf", "title": None, "pages": [0, 5], "warnings": []}
 
 
 @pytest.mark.parametrize(
