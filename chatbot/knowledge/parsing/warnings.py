@@ -101,7 +101,7 @@ def collected() -> Iterator[Collector]:
 
 
 @contextmanager
-def at(page: int | None = None, name: str | None = None) -> Iterator[None]:
+def noted_at(page: int | None = None, name: str | None = None) -> Iterator[None]:
     """What is noted inside is on this page or slide (from 1), or in this sheet."""
     token = _PLACE.set((page, name))
     try:

@@ -14,6 +14,7 @@ from chatbot.knowledge.parsing.extractors import html, ics
 from chatbot.knowledge.parsing.formats import ICS
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 # Header values stay text: the newer policies parse addresses, and raise over those of careless programs.
 Letter: TypeAlias = "Message[str, str]"
@@ -31,6 +32,9 @@ def extract(data: bytes, limits: Limits) -> Extracted:
         raise ParseError("damaged")
     blocks = ["\n".join(f"{name}: {value}" for name, value in headers.items()), *_texts(letter, limits)]
     attached = list(_attached(letter))
+    for name in attached:
+        note("attachments_not_read", name=name)
+    note("damaged_parts_not_read", sum(bool(part.defects) for part in letter.walk()))
     if attached:
         blocks.append("Attachments: " + ", ".join(attached))
     return Extracted(squeeze(clean("\n\n".join(blocks))), sensible_title(headers.get("Subject")))
@@ -86,6 +90,8 @@ def _texts(letter: Letter, limits: Limits) -> Iterator[str]:
 def _body(letter: Letter, limits: Limits) -> str:
     kind = letter.get_content_type()
     payload: Any = letter.get_payload(decode=True)
+    if kind not in _READ and payload:
+        note("pictures_not_read" if kind.startswith("image/") else "attachments_not_read", name=kind)
     if kind not in _READ or not payload:
         return ""
     text = decode(payload, letter.get_content_charset())
@@ -101,6 +107,7 @@ def _invitation(text: str, limits: Limits) -> str:
     try:
         return ics.extract(text.encode("utf-8", "replace"), limits).text
     except ParseError:
+        note("damaged_parts_not_read")
         return ""
 
 

@@ -17,6 +17,7 @@ from chatbot.knowledge.parsing.markup.visibility import COLOURED_PAGE, inherited
 from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import row_text
+from chatbot.knowledge.parsing.warnings import note
 
 _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([\w.:-]{2,40})", re.IGNORECASE)
 _XML: Final = re.compile(rb"\s*+<\?xml\b[^>]{0,200}?\bencoding\s*+=\s*+[\"']([\w.:-]{2,40})[\"']")
@@ -82,6 +83,11 @@ _SILENT: Final = frozenset(
         "annotation-xml",
     )
 )
+# What is shown without its text being in the page.
+_UNREAD: Final = dict.fromkeys(("iframe", "object", "embed", "canvas", "audio", "video"), "objects_not_read") | {
+    "rt": "readings_not_read"
+}
+_NO_SIZE: Final = ("0", "1")
 _BLOCKS: Final = frozenset(
     (
         "address",
@@ -171,9 +177,11 @@ def _walk(root: LexborNode | None, deepest: int, on_white: bool) -> Iterator[tup
             yield parent, False
             node = parent.next
         elif _is_hidden(node, on_white) or (node.is_text_node and any(unseen[-1])):
+            _note_left_out(node, on_white)
             node = node.next
         else:
             yield node, True
+            _note_unread(node)
             open_nodes.append(node)
             unseen.append(inherited(node, *unseen[-1]))
             if len(open_nodes) > deepest:
@@ -184,8 +192,11 @@ def _walk(root: LexborNode | None, deepest: int, on_white: bool) -> Iterator[tup
 def _is_hidden(node: LexborNode, on_white: bool) -> bool:
     if not node.is_element_node:
         return not node.is_text_node
-    if node.tag in _SILENT:
-        return True
+    return node.tag in _SILENT or _is_unseen(node, on_white)
+
+
+def _is_unseen(node: LexborNode, on_white: bool) -> bool:
+    """Whether an element is not shown, whatever its tag is."""
     attributes = node.attributes
     style = attributes.get("style") or ""
     if (node.tag == "dialog" and "open" not in attributes) or "popover" in attributes:
@@ -193,6 +204,30 @@ def _is_hidden(node: LexborNode, on_white: bool) -> bool:
     if "hidden" in attributes and (attributes["hidden"] or "").lower() != "until-found":
         return True
     return _is_second_form(node) or is_hiding(style, on_white)
+
+
+def _note_left_out(node: LexborNode, on_white: bool) -> None:
+    """Notes a node that is not walked, if it shows anything or hides a text."""
+    if node.tag in _UNREAD:
+        if not _is_unseen(node, on_white):
+            note(_UNREAD[node.tag])
+    elif node.tag == "svg":
+        note("pictures_not_read", int(bool(node.text().strip()) and not _is_unseen(node, on_white)))
+    elif node.is_text_node or (node.tag not in _SILENT and node.is_element_node and not _is_second_form(node)):
+        note("hidden_left_out", int(bool(node.text().strip())))
+
+
+def _note_unread(node: LexborNode) -> None:
+    """Notes a picture that says something, or a field that shows a value."""
+    if node.tag == "img":
+        # Without words it is a decoration (HTML Standard, 4.8.4.4), and of one point a counter.
+        attributes = node.attributes
+        is_decoration = "alt" in attributes and not attributes["alt"]
+        is_counter = attributes.get("width") in _NO_SIZE or attributes.get("height") in _NO_SIZE
+        note("pictures_not_read", int(not is_decoration and not is_counter))
+    elif node.tag == "input" and (node.attributes.get("type") or "").lower() != "hidden":
+        is_box = (node.attributes.get("type") or "").lower() in ("checkbox", "radio")
+        note("fields_not_read", int(is_box or bool(node.attributes.get("value"))))
 
 
 def _is_second_form(node: LexborNode) -> bool:

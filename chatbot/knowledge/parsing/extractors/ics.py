@@ -13,6 +13,7 @@ from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 _MOST_EVENTS: Final = 10_000
 _EVERY: Final = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
@@ -39,6 +40,9 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     events = [event for calendar in calendars for event in calendar.walk() if event.name in ("VEVENT", "VTODO")]
     if len(events) > _MOST_EVENTS:
         raise ParseError("too_complex")
+    parts = [part for calendar in calendars for part in calendar.walk()]
+    note("objects_not_read", sum(part.name in ("VJOURNAL", "VFREEBUSY") for part in parts))
+    note("attachments_not_read", sum(len(_listed(event.get("ATTACH"))) for event in events))
     cancelled = any(str(calendar.get("METHOD", "")).upper() == "CANCEL" for calendar in calendars)
     names = [str(calendar["X-WR-CALNAME"]) for calendar in calendars if "X-WR-CALNAME" in calendar]
     names += [str(event.get("SUMMARY", "")) for event in events if len(events) == 1]

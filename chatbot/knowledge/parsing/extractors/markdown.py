@@ -15,6 +15,7 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 from chatbot.rag.text.headings import heading_words, open_fence
 
 _HEADING: Final = re.compile(" {0,3}# +")
@@ -111,6 +112,7 @@ def _shown(line: str, hidden: bool) -> tuple[str, bool]:
             begin = line.find("<!--", begin + 1)
         if begin < 0:
             return "".join([*shown, line[at:]]), False
+        note("hidden_left_out")
         shown.append(line[at:begin])
         at, hidden = begin + 2, True
 

@@ -28,7 +28,9 @@ from chatbot.knowledge.parsing.pdf.lines import lines_of
 from chatbot.knowledge.parsing.pdf.objects import STUMBLES
 from chatbot.knowledge.parsing.pdf.placing import with_fields
 from chatbot.knowledge.parsing.pdf.tables import page_text
+from chatbot.knowledge.parsing.pdf.unread import note_unread, note_unread_pictures
 from chatbot.knowledge.parsing.result import Extracted, of_pages
+from chatbot.knowledge.parsing.warnings import note, noted_at
 
 _LARGEST_STREAM: Final = 32 * 1024 * 1024
 # pypdf allows 75 MB a stream; a page's text is kilobytes. jbig2dec is a program, and none is to be started.
@@ -64,7 +66,11 @@ def _extracted(data: bytes, limits: Limits) -> Extracted:
     if len(document) > limits.pages:
         raise ParseError("too_complex")
     reader = _reader(data)
+    if reader is None:
+        note("forms_and_layers_not_read")
     shown = without_hidden(reader) if reader else None
+    note("hidden_left_out", int(shown is not None))
+    note_unread(document)
     texts = _texts(open_document(shown) if shown else document, reader, limits)
     title = sensible_title(document.get_metadata_value("Title"))
     return of_pages(texts, title or sensible_title(_xmp_title(reader)))
@@ -86,14 +92,16 @@ def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list
     size = 0
     layers = Layers(reader.trailer["/Root"] if reader else None)
     for number in range(len(document)):
-        try:
-            page = document[number]
-        except PdfiumError:
-            failed = True
-            texts.append("")
-            continue
-        texts.append(_page_text(page, reader.pages[number] if reader and has_notes(page) else None, layers, limits))
-        page.close()
+        with noted_at(page=number + 1):
+            try:
+                page = document[number]
+            except PdfiumError:
+                note("damaged_parts_not_read")
+                failed = True
+                texts.append("")
+                continue
+            texts.append(_page_text(page, _notes(reader, number) if has_notes(page) else None, layers, limits))
+            page.close()
         size += len(texts[-1])
         if size > limits.text_bytes:
             raise ParseError("too_complex")
@@ -102,18 +110,34 @@ def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list
     return texts
 
 
+def _notes(reader: PdfReader | None, number: int) -> PageObject | None:
+    """A page as pypdf reads it, for its notes and fields."""
+    with contextlib.suppress(*STUMBLES):
+        return reader.pages[number] if reader else None
+    note("fields_not_read")
+    return None
+
+
 def _page_text(page: Page, notes: PageObject | None, layers: Layers, limits: Limits) -> str:
     words = words_of(page, limits.text_bytes)
-    lines = lines_of([] if _is_unknown(words) else words)
+    is_unknown = _is_unknown(words)
+    lines = lines_of([] if is_unknown else words)
     if notes is not None:
         lines = with_fields(lines, fields_of(notes, turn_of(page), layers))
-    return squeeze(clean(unbroken(page_text(lines))))
+    text = squeeze(clean(unbroken(page_text(lines))))
+    note_unread_pictures(page, has_text=bool(text) or is_unknown)
+    return text
 
 
 def _is_unknown(words: list[Word]) -> bool:
-    """Whether most of a page is in fonts that do not say which characters their glyphs are."""
+    """Whether most of a page is in fonts that do not say which characters their glyphs are; notes the unknown."""
     seen = "".join(word.text for word in words if not word.is_blank)
-    return 2 * seen.count(UNKNOWN) > len(seen)
+    unknown = seen.count(UNKNOWN)
+    if 2 * unknown > len(seen):
+        note("fonts_not_read")
+        return True
+    note("characters_replaced", unknown)
+    return False
 
 
 def unbroken(text: str) -> str:

@@ -14,6 +14,7 @@ from pypdfium2 import raw
 
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.pdf import box_font
+from chatbot.knowledge.parsing.warnings import note
 
 # pypdfium2 has no types.
 Document = Any
@@ -115,7 +116,10 @@ def words_of(page: Page, most: int) -> list[Word]:
             raise ParseError("too_complex")
         turn = turn_of(page)
         shown = turn.box(*page.get_bbox())
-        return [word for word, box in _words(text.raw, count, turn) if word.made_up or not box.is_beside(shown)]
+        words = list(_words(text.raw, count, turn))
+        within = [word for word, box in words if word.made_up or not box.is_beside(shown)]
+        note("hidden_left_out", sum(not w.is_blank for w, _ in words) - sum(not w.is_blank for w in within))
+        return within
     finally:
         text.close()
 
