@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from email.message import EmailMessage
 
@@ -21,6 +22,7 @@ from chatbot.knowledge.parsing import formats, parse
 from chatbot.knowledge.parsing.child import extract_with_warnings
 from chatbot.knowledge.parsing.limits import DEFAULT
 from chatbot.knowledge.parsing.warnings import MAX_PLACES, SENTENCES, ParseWarning, collected, line, note, noted_at
+from tests.conftest import ROOT
 from tests.knowledge.parsing.makers import (
     changed,
     composite_font,
@@ -470,6 +472,11 @@ def test_html_tells_what_is_hidden_and_what_is_not_read():
     }
 
 
+def test_html_frames_are_pages_of_their_own():
+    page = b'<html><frameset><frame src="a"><frame src="b"><noframes>Seen</noframes></frameset></html>'
+    assert text_and_codes(page, formats.HTML) == ("", {"objects_not_read": 2})
+
+
 def test_eml_attachments_are_named_and_what_its_page_leaves_out_is_told():
     letter = EmailMessage()
     letter["Subject"] = "Prices"
@@ -557,3 +564,10 @@ def test_json_members_of_the_same_name_are_told():
 )
 def test_document_of_which_everything_is_read_has_no_warnings(data, kind):
     assert warnings_of(data, kind) == []
+
+
+def test_manual_lists_every_code():
+    page = (ROOT / "docs" / "knowledge.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page.partition("### Which parts of a document were not read?")[2], re.M)
+    assert listed[: len(SENTENCES)] == list(SENTENCES)
+    assert SENTENCES["pages_not_read"] in page

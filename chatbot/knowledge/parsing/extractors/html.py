@@ -225,6 +225,8 @@ def _note_unread(node: LexborNode) -> None:
         is_decoration = "alt" in attributes and not attributes["alt"]
         is_counter = attributes.get("width") in _NO_SIZE or attributes.get("height") in _NO_SIZE
         note("pictures_not_read", int(not is_decoration and not is_counter))
+    elif node.tag == "frame":
+        note("objects_not_read")
     elif node.tag == "input" and (node.attributes.get("type") or "").lower() != "hidden":
         is_box = (node.attributes.get("type") or "").lower() in ("checkbox", "radio")
         note("fields_not_read", int(is_box or bool(node.attributes.get("value"))))
