@@ -13,6 +13,7 @@ from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.markup.mathml import linear_mathml
 from chatbot.knowledge.parsing.markup.shadow_roots import compose_shadow_roots
 from chatbot.knowledge.parsing.markup.spans import shifted, struck_out
+from chatbot.knowledge.parsing.markup.unread import has_text, note_unread
 from chatbot.knowledge.parsing.markup.visibility import COLOURED_PAGE, inherited, is_hiding
 from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.result import Extracted
@@ -83,11 +84,6 @@ _SILENT: Final = frozenset(
         "annotation-xml",
     )
 )
-# What is shown without its text being in the page.
-_UNREAD: Final = dict.fromkeys(("iframe", "object", "embed", "canvas", "audio", "video"), "objects_not_read") | {
-    "rt": "readings_not_read"
-}
-_NO_SIZE: Final = ("0", "1")
 _BLOCKS: Final = frozenset(
     (
         "address",
@@ -181,7 +177,7 @@ def _walk(root: LexborNode | None, deepest: int, on_white: bool) -> Iterator[tup
             node = node.next
         else:
             yield node, True
-            _note_unread(node)
+            note_unread(node)
             open_nodes.append(node)
             unseen.append(inherited(node, *unseen[-1]))
             if len(open_nodes) > deepest:
@@ -208,28 +204,11 @@ def _is_unseen(node: LexborNode, on_white: bool) -> bool:
 
 def _note_left_out(node: LexborNode, on_white: bool) -> None:
     """Notes a node that is not walked, if it shows anything or hides a text."""
-    if node.tag in _UNREAD:
+    if node.tag in _SILENT:
         if not _is_unseen(node, on_white):
-            note(_UNREAD[node.tag])
-    elif node.tag == "svg":
-        note("pictures_not_read", int(bool(node.text().strip()) and not _is_unseen(node, on_white)))
-    elif node.is_text_node or (node.tag not in _SILENT and node.is_element_node and not _is_second_form(node)):
-        note("hidden_left_out", int(bool(node.text().strip())))
-
-
-def _note_unread(node: LexborNode) -> None:
-    """Notes a picture that says something, or a field that shows a value."""
-    if node.tag == "img":
-        # Without words it is a decoration (HTML Standard, 4.8.4.4), and of one point a counter.
-        attributes = node.attributes
-        is_decoration = "alt" in attributes and not attributes["alt"]
-        is_counter = attributes.get("width") in _NO_SIZE or attributes.get("height") in _NO_SIZE
-        note("pictures_not_read", int(not is_decoration and not is_counter))
-    elif node.tag == "frame":
-        note("objects_not_read")
-    elif node.tag == "input" and (node.attributes.get("type") or "").lower() != "hidden":
-        is_box = (node.attributes.get("type") or "").lower() in ("checkbox", "radio")
-        note("fields_not_read", int(is_box or bool(node.attributes.get("value"))))
+            note_unread(node)
+    elif node.is_text_node or (node.is_element_node and not _is_second_form(node)):
+        note("hidden_left_out", int(has_text(node)))
 
 
 def _is_second_form(node: LexborNode) -> bool:
