@@ -8,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flask_migrate import check, upgrade
-from sqlalchemy import text
+from flask_migrate import check, downgrade, upgrade
+from sqlalchemy import inspect, select, text
 
 from chatbot.extensions import db
-from tests.conftest import ROOT, MakeApp
+from chatbot.knowledge.models import DocumentVersion
+from tests.conftest import HOURS, ROOT, MakeApp, add_and_ingest
 
 ROWS = {
     "users": 1,
@@ -40,6 +41,23 @@ def test_database_of_revision_0006_upgrades_without_loss(make_app: MakeApp, tmp_
             (answer,) = connection.execute(text("SELECT content FROM messages WHERE NOT is_user")).scalars()
     assert found == ROWS
     assert answer == "The shop opens at nine. [1]"
+
+
+def test_warnings_of_documents_come_and_go_with_their_revision(make_app: MakeApp, database_url: str | None) -> None:
+    app = make_app(database_url=database_url)
+    add_and_ingest(app, HOURS)
+    with app.app_context():
+        downgrade(revision="0009")
+        assert "warnings" not in columns_of("document_versions")
+        upgrade(revision="0010")
+        check()
+        with db.engine.connect() as connection:
+            # As JSON it is the empty list, which both kinds of database store.
+            assert list(connection.execute(select(DocumentVersion.warnings)).scalars()) == [[]]
+
+
+def columns_of(table: str) -> set[str]:
+    return {column["name"] for column in inspect(db.engine).get_columns(table)}
 
 
 def test_flask_db_check_knows_every_model(sqlite_template: Path, tmp_path: Path) -> None:

@@ -153,6 +153,8 @@ class DocumentVersion(Base):
     instruction_score: Mapped[float | None]
     text: Mapped[str | None] = deferred(mapped_column(Text))
     pages: Mapped[list[int]] = mapped_column(JSON, default=list)
+    # What of the content is not in the text, as parsing/warnings.py has it.
+    warnings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 

@@ -7,6 +7,7 @@ import marshmallow as ma
 from chatbot.knowledge.documents.filters import WRITTEN
 from chatbot.knowledge.documents.queue_status import Described
 from chatbot.knowledge.models import DEFAULT_COLLECTION, Document
+from chatbot.knowledge.warning_schema import WARNINGS, WarningSchema
 from chatbot.web.fields import PageArgs, StrictBool, StrictFloat, StrictInt, UtcDateTime, text
 
 # As many as the column holds.
@@ -142,9 +143,10 @@ class PreviewSchema(ma.Schema):
     instruction_score = ma.fields.Float(
         metadata={"description": "How much its text looks like orders to a language model, 0 to 1.", "example": 0.0}
     )
-    warnings = ma.fields.List(
+    instruction_signs = ma.fields.List(
         ma.fields.String(), metadata={"description": "What makes it look so, and in which words.", "example": []}
     )
+    warnings = ma.fields.List(ma.fields.Nested(WarningSchema), metadata=WARNINGS)
     exact_duplicate = ma.fields.String(
         allow_none=True, metadata={"description": "The id of the document with the same content.", "example": None}
     )
@@ -198,6 +200,7 @@ class DocumentSchema(ma.Schema):
             "example": 0.0,
         },
     )
+    warnings = ma.fields.List(ma.fields.Nested(WarningSchema), metadata=WARNINGS)
     content_hash = ma.fields.String(
         metadata={"description": "SHA-256 of the bytes, in hexadecimal.", "example": "4970e497…"}
     )
@@ -237,6 +240,7 @@ class DocumentSchema(ma.Schema):
             "blocked_because": described.blocked_because,
             "queue_position": described.queue_position,
             "instruction_score": described.instruction_score,
+            "warnings": described.warnings,
             "metadata": document.extra,
         }
 
@@ -273,6 +277,7 @@ class VersionSchema(ma.Schema):
         allow_none=True,
         metadata={"description": "The length of its text in code points; null while there is none.", "example": 57},
     )
+    warnings = ma.fields.List(ma.fields.Nested(WarningSchema), metadata=WARNINGS)
 
 
 class VersionTextSchema(VersionSchema):

@@ -23,6 +23,9 @@ from chatbot.knowledge.maintenance import verify
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from tests.chat.asking import ask
 from tests.conftest import HOURS, PASSWORD, RETURNS, Person, add_and_ingest, sign_up
+from tests.knowledge.conftest import add, ingest_now
+from tests.knowledge.parsing.makers import pdf_of_streams
+from tests.knowledge.parsing.test_warnings import RED_SQUARE, WORDS
 
 
 def rows(app: Flask) -> dict[str, list[str]]:
@@ -60,6 +63,7 @@ def lived_in(app: Flask) -> Person:
     ada = sign_up(app, "ada")
     sign_up(app, "root", admin=True)
     add_and_ingest(app, HOURS, "Öffnungszeiten 🕘")
+    ingest_now(app, add(app, pdf_of_streams(WORDS, RED_SQUARE), "scan.pdf"))
     gone = add_and_ingest(app, RETURNS, "Returns")
     first = ask(app, ada, "When is it open?").json
     ask(app, ada, "And on Saturdays?", chat_session_id=first["chat_session_id"])
@@ -80,6 +84,7 @@ def test_a_backup_restored_elsewhere_is_the_same(app, other, tmp_path):
     """M14: from either kind of database into SQLite."""
     ada = lived_in(app)
     before = rows(app)
+    assert "pages_not_read" in str(before["document_versions"])
     restore(other, back_up(app, tmp_path / "b.zip"))
     assert rows(other) == before
     assert is_whole(other)

@@ -268,6 +268,7 @@ def test_the_versions_are_listed_newest_first_and_in_pages(client, root, history
         "created_at",
         "is_current",
         "characters",
+        "warnings",
     }
 
 

@@ -32,6 +32,7 @@ KEYS = {
     "chunk_count",
     "language",
     "instruction_score",
+    "warnings",
     "content_hash",
     "uploaded_at",
     "updated_at",

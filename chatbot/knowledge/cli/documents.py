@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +27,12 @@ knowledge_cli = Commands("knowledge", help="The knowledge base.")
 
 @dataclass
 class Summary:
-    """What a run has done: counts, and the reason of each failure."""
+    """What a run has done: counts, the reason of each failure, and the warnings of documents by their ids."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("added", "changed", "unchanged"), 0))
     failed: list[tuple[str, str]] = field(default_factory=list)
     queued: dict[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
     seen: dict[str, Path] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
 
@@ -76,12 +77,13 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
     """Ingest files, folders and pages by their address (http:// or https://).
 
     A file that has not changed is skipped; a changed one becomes a new version. A page that is there is fetched again.
+    With --wait, a line for each warning says what of a document is not in its text.
 
     Exit status: 0 when every file is in, 1 when some failed.
     """
     from chatbot.background import enqueue
     from chatbot.extensions import db
-    from chatbot.knowledge.documents import service
+    from chatbot.knowledge.documents import queue_status, service
     from chatbot.knowledge.documents.sync import sync_files
     from chatbot.knowledge.tasks import ingest_document
 
@@ -101,6 +103,7 @@ def ingest_paths(paths: tuple[Path | str, ...], collection: str, wait: bool, pru
             from chatbot.knowledge.cli.ingest_now import ingest_here
 
             summary.failed += ingest_here(bar, summary.queued)
+            summary.warnings = queue_status.warnings_of(db.session(), list(summary.queued))
         else:
             for document_id in summary.queued:
                 enqueue(ingest_document, document_id)
@@ -223,8 +226,17 @@ def _report(summary: Summary, *, waited: bool) -> None:
     click.echo(f"{counts}, {len(summary.failed)} failed")
     if summary.queued and not waited:
         click.echo(f"{len(summary.queued)} wait for a worker; `flask knowledge list --status queued` shows them.")
+    _report_warnings(summary)
     for source, reason in summary.failed:
         click.echo(f"  failed: {source}: {reason}", err=True)
+
+
+def _report_warnings(summary: Summary) -> None:
+    from chatbot.knowledge.parsing.warnings import line
+
+    for document_id, source in summary.queued.items():
+        for warning in summary.warnings.get(document_id, ()):
+            click.echo(f"  warning: {source}: {line(warning)}", err=True)
 
 
 @knowledge_cli.command("list")
@@ -241,11 +253,12 @@ def list_documents(status: str | None, suspicious: bool, limit: int) -> None:
 
     filters = {"status": status, "min_instruction_score": SUSPICIOUS if suspicious else None}
     page = service.list_documents(db.session(), filters, limit, None)
-    table = Table("id", "status", "place", "v", "chunks", "source", "reason")
+    table = Table("id", "status", "place", "v", "chunks", "source", "reason", "warnings")
     for item in queue_status.described(db.session(), page.items):
         d, place = item.document, str(item.queue_position or "")
         reason = d.error_detail or item.blocked_because or ""
-        table.add_row(d.id, d.status, place, str(d.version), str(d.chunk_count), d.source or d.title, reason)
+        warnings = ", ".join(warning["code"] for warning in item.warnings)
+        table.add_row(d.id, d.status, place, str(d.version), str(d.chunk_count), d.source or d.title, reason, warnings)
     show_table(table)
 
 
@@ -258,17 +271,22 @@ def show(document_id: object) -> None:
     from chatbot.extensions import db
     from chatbot.knowledge import schemas
     from chatbot.knowledge.documents import queue_status, service, versions
+    from chatbot.knowledge.parsing.warnings import line
 
     document = service.get_document(db.session(), str(document_id))
     about = schemas.DocumentSchema().dump(queue_status.describe(db.session(), document))
     page = versions.list_versions(db.session(), document.id, 100, None)
+    warnings = about.pop("warnings")
     for name, value in about.items():
         click.echo(f"{name}: {'' if value is None else value}")
-    table = Table("v", "made", "bytes", "characters", "kind", "file", "sha-256")
+    for warning in warnings:
+        click.echo(f"warning: {line(warning)}")
+    table = Table("v", "made", "bytes", "characters", "warnings", "kind", "file", "sha-256")
     for v in page.items:
         made, size = f"{v.created_at:%Y-%m-%d %H:%M}", str(v.size_bytes)
         characters = "" if v.characters is None else str(v.characters)
-        table.add_row(str(v.version), made, size, characters, v.media_type, v.filename, v.content_hash[:12])
+        warned = str(len(v.warnings))
+        table.add_row(str(v.version), made, size, characters, warned, v.media_type, v.filename, v.content_hash[:12])
     show_table(table)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from chatbot.knowledge.parsing.encoding import encoding_of
 from chatbot.knowledge.parsing.extractors.html import declared_encoding
 from chatbot.knowledge.parsing.near_duplicates import NEAR, distances, simhash, similarity
 from chatbot.knowledge.parsing.prompt_injection import Sign, score, signs
+from chatbot.knowledge.parsing.warnings import as_json
 from chatbot.rag.embeddings.embedders import Embedders
 from chatbot.rag.llm.pricing import embedding_cost_usd
 from chatbot.rag.text.language_detection import language_of
@@ -53,7 +55,8 @@ class Preview:
     tokens: int
     price_usd: str | None
     instruction_score: float
-    warnings: list[str]
+    instruction_signs: list[str]
+    warnings: list[dict[str, Any]]
     exact_duplicate: str | None
     near_duplicates: list[NearDuplicate]
 
@@ -93,7 +96,10 @@ def preview(session: Session, embedders: Embedders, new: NewDocument, fetched: F
         tokens=look.tokens,
         price_usd=embedding_cost_usd(embedder.name, look.tokens),
         instruction_score=score(look.signs),
-        warnings=[f"Looks like an order to a model: {sign.name} ({sign.weight}): {sign.quote}" for sign in look.signs],
+        instruction_signs=[
+            f"Looks like an order to a model: {sign.name} ({sign.weight}): {sign.quote}" for sign in look.signs
+        ],
+        warnings=as_json(parsed.warnings),
         exact_duplicate=exact,
         near_duplicates=near_duplicates(session, look.simhash, exact),
     )

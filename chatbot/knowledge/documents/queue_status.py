@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -18,6 +19,8 @@ from chatbot.web.pagination import Page
 HEARTBEAT_SECONDS = 10.0
 SILENT = timedelta(seconds=30)
 FORGOTTEN = timedelta(days=1)
+# How many ids one statement asks about.
+MAX_ASKED = 1_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Described:
     blocked_because: str | None
     # How much its newest text looks like orders to a model, 0 to 1; None while it is not known.
     instruction_score: float | None = None
+    # What of its newest content is not in its text; empty while that is not known.
+    warnings: Sequence[dict[str, Any]] = ()
 
 
 def note_worker(session: Session, name: str) -> None:
@@ -75,13 +80,23 @@ def described(session: Session, documents: Sequence[Document]) -> list[Described
     waiting = [document for document in documents if _waits(document, now)]
     places = _places(session, [document.id for document in waiting]) if waiting else {}
     nobody = (full(session) or absence(session)) if waiting else None
-    scores = _scores(session, [document.id for document in documents])
-    found = [Described(d, places.get(d.id), d.blocked_because, scores.get(d.id)) for d in documents]
+    read = _read(session, [document.id for document in documents])
+    found = [Described(d, places.get(d.id), d.blocked_because, *read.get(d.id, NOT_READ)) for d in documents]
     stuck = {document.id for document in waiting}
     return [
         replace(each, blocked_because=each.blocked_because or nobody) if each.document.id in stuck else each
         for each in found
     ]
+
+
+def warnings_of(session: Session, ids: Sequence[str]) -> dict[str, Sequence[dict[str, Any]]]:
+    """What of the newest content of documents is not in their texts, by their ids; those without warnings left out."""
+    found: dict[str, Sequence[dict[str, Any]]] = {}
+    for start in range(0, len(ids), MAX_ASKED):
+        read = _read(session, ids[start : start + MAX_ASKED])
+        found |= {document_id: each.warnings for document_id, each in read.items() if each.warnings}
+    session.rollback()
+    return found
 
 
 def described_page(session: Session, page: Page) -> Page:
@@ -96,11 +111,22 @@ def _waits(document: Document, now: datetime) -> bool:
     return document.status == "queued"
 
 
-def _scores(session: Session, ids: Sequence[str]) -> dict[str, float | None]:
-    newest = select(DocumentVersion.document_id, DocumentVersion.instruction_score).join(
+class _Read(NamedTuple):
+    """What reading a document's newest content has told."""
+
+    instruction_score: float | None
+    warnings: Sequence[dict[str, Any]]
+
+
+NOT_READ = _Read(None, ())
+
+
+def _read(session: Session, ids: Sequence[str]) -> dict[str, _Read]:
+    of_version = (DocumentVersion.document_id, DocumentVersion.instruction_score, DocumentVersion.warnings)
+    newest = select(*of_version).join(
         Document, (Document.id == DocumentVersion.document_id) & (Document.version == DocumentVersion.version)
     )
-    return {row[0]: row[1] for row in session.execute(newest.where(Document.id.in_(ids)))}
+    return {row[0]: _Read(*row[1:]) for row in session.execute(newest.where(Document.id.in_(ids)))}
 
 
 def _places(session: Session, ids: Sequence[str]) -> dict[str, int]:

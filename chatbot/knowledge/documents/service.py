@@ -298,7 +298,7 @@ def delete_document(session: Session, document_id: str) -> Receipt:
     session.execute(
         update(DocumentVersion)
         .where(_of(DocumentVersion, document_id))
-        .values(content=b"", text="", filename="", in_file=False, simhash=None)
+        .values(content=b"", text="", filename="", in_file=False, simhash=None, warnings=[])
     )
     receipt = Receipt(document.id, document.title, len(versions), chunks, size)
     document.status = "deleted"

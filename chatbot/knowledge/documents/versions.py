@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import unified_diff
 from itertools import pairwise
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -36,7 +37,8 @@ class TooLargeToCompare(Invalid):
 
 @dataclass(frozen=True)
 class VersionView:
-    """A version as it is shown. `characters` is the length of its text in code points, None while there is none."""
+    """A version as it is shown. `characters` is the length of its text in code points, None while there is none, and
+    `warnings` say what of its content is not in the text."""
 
     version: int
     content_hash: str
@@ -46,6 +48,7 @@ class VersionView:
     created_at: datetime
     is_current: bool
     characters: int | None
+    warnings: Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def read_version(session: Session, document_id: str, number: int) -> VersionText
 def _view(version: DocumentVersion, document: Document, characters: int | None) -> VersionView:
     same = {
         name: getattr(version, name)
-        for name in ("version", "content_hash", "size_bytes", "filename", "media_type", "created_at")
+        for name in ("version", "content_hash", "size_bytes", "filename", "media_type", "created_at", "warnings")
     }
     return VersionView(**same, is_current=version.version == document.version, characters=characters)
 

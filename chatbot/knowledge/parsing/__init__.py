@@ -1,13 +1,14 @@
 """Documents in, text out.
 
     parsed = parse(data, "handbook.pdf")
-    parsed.text, parsed.title, parsed.media_type, parsed.pages
+    parsed.text, parsed.title, parsed.media_type, parsed.pages, parsed.warnings
 
 Formats with a structure (all but text and Markdown) are read in a child process with bounds on memory, CPU, time and
-output. To add a format, write a module with `extract(data, limits) -> Extracted` and a row in formats.py.
+output. To add a format, write a module with `extract(data, limits) -> Extracted` and a row in formats.py; what it
+leaves out it tells with `warnings.note`.
 """
 
-from chatbot.knowledge.parsing.child import check_size
+from chatbot.knowledge.parsing.child import extract_with_warnings
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE, extractor
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
@@ -30,7 +31,7 @@ def parse(data: bytes, filename: str = "", media_type: str | None = None, *, lim
     extracted = _extract(data, kind, limits)
     if not extracted.text.strip():
         raise ParseError("no_text")
-    return Parsed(extracted.text, extracted.title, kind, extracted.pages)
+    return Parsed(extracted.text, extracted.title, kind, extracted.pages, extracted.warnings)
 
 
 def is_isolated(data: bytes, filename: str = "", media_type: str | None = None) -> bool:
@@ -41,6 +42,4 @@ def is_isolated(data: bytes, filename: str = "", media_type: str | None = None) 
 def _extract(data: bytes, kind: str, limits: Limits) -> Extracted:
     if BY_MEDIA_TYPE[kind].isolated:
         return extract_in_child(data, kind, limits)
-    extracted = extractor(kind)(data, limits)
-    check_size(extracted, limits)
-    return extracted
+    return extract_with_warnings(extractor(kind), data, limits)

@@ -1,7 +1,7 @@
 """The process that reads one document and ends. It is fed on stdin and answers with JSON on stdout.
 
-The answer is {"text", "title", "pages"} or {"error": code}, with "log" if something was logged: the parent repeats it,
-as nobody reads stderr of this process. No other word leaves it.
+The answer is {"text", "title", "pages", "warnings"} or {"error": code}, with "log" if something was logged: the parent
+repeats it, as nobody reads stderr of this process. No other word leaves it.
 """
 
 import json
@@ -13,6 +13,7 @@ from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.formats import Extractor, extractor
 from chatbot.knowledge.parsing.limits import Limits, confine
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import as_json, collected
 
 MAX_LOGGED: Final = 20
 MAX_LOG_LINE: Final = 200
@@ -47,21 +48,20 @@ def answer(data: bytes, media_type: str, limits: Limits) -> str:
     """The JSON document for `data`, whatever happens while it is read."""
     # Outside the try: a library that is not installed is our fault and must not be called damage.
     extract = extractor(media_type)
-    collected = _Log()
+    logged = _Log()
     logger = logging.getLogger(__package__)
-    logger.addHandler(collected)
+    logger.addHandler(logged)
     try:
         reply = _reply(extract, data, limits)
     finally:
-        logger.removeHandler(collected)
-    return json.dumps(reply | ({"log": collected.lines} if collected.lines else {}), ensure_ascii=False)
+        logger.removeHandler(logged)
+    return json.dumps(reply | ({"log": logged.lines} if logged.lines else {}), ensure_ascii=False)
 
 
 def _reply(extract: Extractor, data: bytes, limits: Limits) -> dict[str, Any]:
     try:
-        extracted = extract(data, limits)
-        check_size(extracted, limits)
-        return extracted._asdict()
+        extracted = extract_with_warnings(extract, data, limits)
+        return extracted._asdict() | {"warnings": as_json(extracted.warnings)}
     except ParseError as error:
         code = error.code
     except (MemoryError, RecursionError):
@@ -69,6 +69,14 @@ def _reply(extract: Extractor, data: bytes, limits: Limits) -> dict[str, Any]:
     except Exception:  # Libraries stumble over damaged documents with a hundred types of error.
         code = "damaged"
     return {"error": code}
+
+
+def extract_with_warnings(extract: Extractor, data: bytes, limits: Limits) -> Extracted:
+    """What an extractor reads, with what it has left out. Raises whatever the extractor does."""
+    with collected() as found:
+        extracted = extract(data, limits)
+    check_size(extracted, limits)
+    return extracted._replace(warnings=found.warnings())
 
 
 def check_size(extracted: Extracted, limits: Limits) -> None:

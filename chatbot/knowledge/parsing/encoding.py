@@ -6,6 +6,8 @@ from typing import Final
 
 import chardet
 
+from chatbot.knowledge.parsing.warnings import note
+
 _BOMS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is the beginning of this one
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -64,10 +66,28 @@ _MULTIBYTE: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{
 _EAST_ASIAN: Final = re.compile("[\t-~\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7af\uff00-\uffef]")
 _ASCII: Final = bytes(range(128))
 _AS_CP1252: Final = "chatbot-cp1252"
+_REPLACEMENT: Final = "\ufffd"
+# The encodings that can say U+FFFD.
+_UNICODE: Final = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "gb18030")
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
-    """`data` as text: byte order mark, then NUL pattern, UTF-8, the declared encoding, a guess, cp1252."""
+    """`data` as text: byte order mark, then NUL pattern, UTF-8, the declared encoding, a guess, cp1252.
+
+    Bytes that stand for nothing become U+FFFD, which is noted.
+    """
+    text = _decoded(data, declared)
+    note("characters_replaced", _replaced(data, text))
+    return text
+
+
+def _replaced(data: bytes, text: str) -> int:
+    """How many U+FFFD of a text are not in its bytes."""
+    found = text.count(_REPLACEMENT)
+    return max(0, found - max(data.count(_REPLACEMENT.encode(name)) for name in _UNICODE)) if found else 0
+
+
+def _decoded(data: bytes, declared: str | None) -> str:
     for mark, name in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, "replace")

@@ -9,6 +9,7 @@ from chatbot.knowledge.parsing import Parsed, parse
 from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.parsing.near_duplicates import simhash
 from chatbot.knowledge.parsing.prompt_injection import score, signs
+from chatbot.knowledge.parsing.warnings import as_json
 from chatbot.rag.text.language_detection import language_of
 
 
@@ -29,6 +30,7 @@ class ExtractedText:
             "pages": list(self.parsed.pages),
             "simhash": self.simhash,
             "instruction_score": self.instruction_score,
+            "warnings": as_json(self.parsed.warnings),
         }
 
     def title_for(self, title: str, *names: str) -> str:

@@ -15,6 +15,7 @@ from chatbot.knowledge.parsing.child import MAX_LOG_LINE, MAX_LOGGED
 from chatbot.knowledge.parsing.errors import SENTENCES, ParseError
 from chatbot.knowledge.parsing.limits import MIB, Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import from_json
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ def _understood(raw: bytes, status: int) -> Extracted:
         _repeat(reply.get("log", []))
         if "error" in reply:
             raise ParseError(reply["error"] if reply["error"] in SENTENCES else "parser_crashed")
-        return _checked(Extracted(reply["text"], reply["title"], tuple(reply["pages"])))
+        warnings = from_json(reply["warnings"])
+        return _checked(Extracted(reply["text"], reply["title"], tuple(reply["pages"]), warnings))
     except (ValueError, KeyError, TypeError, AttributeError):
         error = ParseError("parser_crashed")
         error.add_note(f"The child ended with status {status}.")  # for the log; str(error) does not show it

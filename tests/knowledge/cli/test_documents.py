@@ -14,12 +14,14 @@ from chatbot.current import services
 from chatbot.knowledge.cli import documents as knowledge_commands
 from chatbot.knowledge.documents import service
 from chatbot.knowledge.ingestion import claims, ingest
+from chatbot.knowledge.parsing.warnings import SENTENCES
 from chatbot.knowledge.tasks import ingest_document, purge, sweep_documents
 from chatbot.rag.errors import BadEmbeddings, EmbedderUnavailable
 from tests.broker_files import messages
 from tests.conftest import HOURS, RETURNS, add_and_ingest
 from tests.knowledge.conftest import add, collections_of, counting, found, visible
-from tests.knowledge.parsing.makers import make_pdf
+from tests.knowledge.parsing.makers import make_pdf, pdf_of_streams
+from tests.knowledge.parsing.test_warnings import RED_SQUARE, WORDS
 from tests.web_server import serving
 
 
@@ -354,6 +356,20 @@ def test_everything_about_a_document_is_shown(run, sqlite_app):
     assert "text/markdown" in shown
     again = run("show", "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a")
     assert (again.exit_code, again.stderr) == (1, "Error: There is no such document.\n")
+
+
+def test_warnings_are_printed_after_an_ingest_and_shown(run, docs):
+    (docs / "scan.pdf").write_bytes(pdf_of_streams(WORDS, RED_SQUARE))
+    said = run("ingest", docs, "--wait")
+    assert (said.exit_code, said.stdout) == (0, "3 added, 0 changed, 0 unchanged, 0 failed\n")
+    assert [line for line in said.stderr.splitlines() if line] == [
+        f"  warning: docs/scan.pdf: pages_not_read: 1 (page 2): {SENTENCES['pages_not_read']}"
+    ]
+    assert "warning" not in run("ingest", docs, "--wait").stderr
+    row = next(line for line in run("list").stdout.splitlines() if "scan.pdf" in line)
+    assert "pages_not_read" in row
+    shown = run("show", row.split()[1]).stdout
+    assert f"warning: pages_not_read: 1 (page 2): {SENTENCES['pages_not_read']}\n" in shown
 
 
 def test_the_list_shows_places_and_why_nothing_moves(run, docs):

@@ -58,6 +58,7 @@ def test_a_dry_run_tells_what_would_be_stored_and_stores_nothing(client, app, ro
         "exact_duplicate": None,
         "near_duplicates": [],
         "instruction_score": 0.0,
+        "instruction_signs": [],
         "warnings": [],
     }
 

@@ -53,9 +53,25 @@ def code_of(limits: Limits = DEFAULT) -> str:
         'print(\'{"error": "made up"}\')',
         "print('{\"error\": []}')",
         "import sys; sys.stdout.buffer.write(b'\\xff')",
-        'print(\'{"text": 1, "title": null, "pages": []}\')',
-        'print(\'{"text": "", "title": null, "pages": [], "log": {}}\')',
-        'print(\'{"text": "", "title": null, "pages": [], "log": [1]}\')',
+        'print(\'{"text": 1, "title": null, "pages": [], "warnings": []}\')',
+        'print(\'{"text": "a", "title": null, "pages": []}\')',
+        'print(\'{"text": "a", "title": null, "pages": [], "warnings": 1}\')',
+        'print(\'{"text": "a", "title": null, "pages": [], "warnings": [{"code": "made up"}]}\')',
+        *(
+            f'print(\'{{"text": "a", "title": null, "pages": [], "warnings": [{warning}]}}\')'
+            for warning in (
+                '{"code": "made up", "count": 1, "pages": [], "names": []}',
+                '{"code": "shortened", "count": 0, "pages": [], "names": []}',
+                '{"code": "shortened", "count": "1", "pages": [], "names": []}',
+                '{"code": "shortened", "count": 4294967296, "pages": [], "names": []}',
+                '{"code": "shortened", "count": 1, "pages": ["x"], "names": []}',
+                '{"code": "shortened", "count": 1, "pages": [], "names": [1]}',
+                '{"code": "shortened", "count": 1, "pages": [], "names": ["' + 101 * "x" + '"]}',
+                '{"code": "shortened", "count": 30, "pages": [' + "1, " * 20 + '1], "names": []}',
+            )
+        ),
+        'print(\'{"text": "", "title": null, "pages": [], "warnings": [], "log": {}}\')',
+        'print(\'{"text": "", "title": null, "pages": [], "warnings": [], "log": [1]}\')',
     ],
 )
 def test_a_child_that_ends_without_an_answer_has_crashed(monkeypatch, script):
@@ -112,7 +128,8 @@ def test_a_child_is_told_no_secret(monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere")
     play(
         monkeypatch,
-        "import os, json; print(json.dumps({'text': str(dict(os.environ)), 'title': None, 'pages': []}))",
+        "import os, json; reply = {'text': str(dict(os.environ)), 'title': None, 'pages': [], 'warnings': []};"
+        "print(json.dumps(reply))",
     )
     text = parse(HTML, "a.html").text
     assert "hunter2" not in text
@@ -144,14 +161,16 @@ def test_library_that_aborts_over_refused_memory_is_too_complex(monkeypatch):
 
 
 def test_every_document_gets_a_process_of_its_own(monkeypatch):
-    script = "import os, json; print(json.dumps({'text': str(os.getpid()), 'title': None, 'pages': []}))"
+    script = (
+        "import os, json; print(json.dumps({'text': str(os.getpid()), 'title': None, 'pages': [], 'warnings': []}))"
+    )
     play(monkeypatch, script)
     assert parse(HTML, "a.html").text != parse(HTML, "a.html").text
 
 
 def test_the_answer_holds_what_the_format_extracted():
     reply = json.loads(child.answer(make_pdf("one", "zwölf"), "application/pdf", DEFAULT))
-    assert reply == {"text": "one\n\nzwölf", "title": None, "pages": [0, 5]}
+    assert reply == {"text": "one\n\nzwölf", "title": None, "pages": [0, 5], "warnings": []}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +214,8 @@ def test_warning_of_an_extractor_reaches_the_log_of_the_parent_once(monkeypatch,
 def test_no_more_is_logged_than_an_honest_child_says(monkeypatch, caplog):
     play(
         monkeypatch,
-        "import json; print(json.dumps({'text': 'x', 'title': None, 'pages': [], 'log': ['y' * 999] * 99}))",
+        "import json; reply = {'text': 'x', 'title': None, 'pages': [], 'warnings': []};"
+        "print(json.dumps(reply | {'log': ['y' * 999] * 99}))",
     )
     assert parse(HTML, "a.html").text == "x"
     assert [len(message) for message in caplog.messages] == [len("document_partly_read: ") + 200] * 20

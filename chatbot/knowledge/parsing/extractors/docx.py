@@ -29,8 +29,10 @@ from chatbot.knowledge.parsing.office.ooxml import (
 )
 from chatbot.knowledge.parsing.office.parts import without_lost_parts
 from chatbot.knowledge.parsing.office.symbols import UNKNOWN, symbol, translated
+from chatbot.knowledge.parsing.office.unread import has_text, note_beside_the_body, note_unread
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import row_text
+from chatbot.knowledge.parsing.warnings import note
 
 _HEADING: Final = re.compile(r"heading ([1-9])")
 _WITHOUT_TEXT: Final = frozenset(
@@ -59,6 +61,8 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     """Paragraphs, tables and text boxes; headings as '#' lines and list items with their numbers or '- '."""
     document = _open(data, limits)
     text = squeeze(clean(_joined(_Reader(document).blocks())))
+    note_unread(document.element.body)
+    note_beside_the_body(document.part)
     return Extracted(text, sensible_title(document.core_properties.title) or _first_heading(text))
 
 
@@ -190,6 +194,7 @@ class _Reader:
     def _row(self, row: Element, above: dict[int, str]) -> str:
         """The cells of a row, each in its column; a cell that is merged with the one above has its value."""
         if _is_deleted(row, "trPr"):
+            note("hidden_left_out")
             return ""
         cells = [""] * _columns(row, "trPr/gridBefore", 0)
         for cell in _within(row, "tc"):
@@ -207,6 +212,7 @@ class _Reader:
 
     def _cell(self, cell: Element) -> str:
         if _is_deleted(cell, "tcPr", "cellDel"):
+            note("hidden_left_out")
             return ""
         return " ".join(" ".join(text for _, text in self._rendered(cell)).split())
 
@@ -242,8 +248,12 @@ class _Line:
             yield Span(_SIGNS[name])
         elif name and name not in _WITHOUT_TEXT:
             is_run = name == "r"
-            if not (is_run and self._is_hidden(part)):
+            if is_run and self._is_hidden(part):
+                note("hidden_left_out", int(has_text(part)))
+            else:
                 yield from self.spans(part, part if is_run else run)
+        elif name == "del":
+            note("hidden_left_out", int(part.find(".//{*}delText") is not None))
 
     def _span(self, text: str, run: Element | None) -> Span:
         if run is None:
@@ -304,6 +314,7 @@ def _symbol(element: Element) -> str:
     try:
         code = int(attribute(element, "char"), 16)
     except ValueError:
+        note("characters_replaced")
         return UNKNOWN
     return symbol(attribute(element, "font"), code)
 

@@ -14,6 +14,7 @@ from chatbot.knowledge.parsing.extractors import html, ics
 from chatbot.knowledge.parsing.formats import CSV, HTML, ICS, MARKDOWN, TEXT, TSV, extractor
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 # Header values stay text: the newer policies parse addresses, and raise over those of careless programs.
 Letter: TypeAlias = "Message[str, str]"
@@ -36,6 +37,9 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     reader = _Reader(limits)
     blocks = ["\n".join(f"{name}: {value}" for name, value in headers.items()), *reader.texts(letter)]
     attached = list(reader.attached(letter))
+    for name in attached:
+        note("attachments_not_read", name=name)
+    note("damaged_parts_not_read", sum(bool(part.defects) for part in letter.walk()))
     if attached:
         blocks.append("Attachments: " + ", ".join(attached))
     return Extracted(squeeze(clean("\n\n".join(blocks))), sensible_title(headers.get("Subject")))

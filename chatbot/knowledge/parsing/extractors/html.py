@@ -13,10 +13,12 @@ from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.markup.mathml import linear_mathml
 from chatbot.knowledge.parsing.markup.shadow_roots import FlatTree
 from chatbot.knowledge.parsing.markup.spans import shifted, struck_out
+from chatbot.knowledge.parsing.markup.unread import has_text, note_unread
 from chatbot.knowledge.parsing.markup.visibility import COLOURED_PAGE, inherited, is_hiding
 from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import row_text
+from chatbot.knowledge.parsing.warnings import note
 
 _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([\w.:-]{2,40})", re.IGNORECASE)
 _XML: Final = re.compile(rb"\s*+<\?xml\b[^>]{0,200}?\bencoding\s*+=\s*+[\"']([\w.:-]{2,40})[\"']")
@@ -170,8 +172,11 @@ def _walk(root: LexborNode | None, tree: FlatTree, deepest: int, on_white: bool)
             unseen.pop()
             if open_nodes:
                 yield open_nodes.pop(), False
-        elif not _is_hidden(node, on_white) and not (node.is_text_node and any(unseen[-1])):
+        elif _is_hidden(node, on_white) or (node.is_text_node and any(unseen[-1])):
+            _note_left_out(node, on_white)
+        else:
             yield node, True
+            note_unread(node)
             open_nodes.append(node)
             unseen.append(inherited(node, *unseen[-1]))
             if len(open_nodes) > deepest:
@@ -182,8 +187,11 @@ def _walk(root: LexborNode | None, tree: FlatTree, deepest: int, on_white: bool)
 def _is_hidden(node: LexborNode, on_white: bool) -> bool:
     if not node.is_element_node:
         return not node.is_text_node
-    if node.tag in _SILENT:
-        return True
+    return node.tag in _SILENT or _is_unseen(node, on_white)
+
+
+def _is_unseen(node: LexborNode, on_white: bool) -> bool:
+    """Whether an element is not shown, whatever its tag is."""
     attributes = node.attributes
     style = attributes.get("style") or ""
     if (node.tag == "dialog" and "open" not in attributes) or "popover" in attributes:
@@ -191,6 +199,15 @@ def _is_hidden(node: LexborNode, on_white: bool) -> bool:
     if "hidden" in attributes and (attributes["hidden"] or "").lower() != "until-found":
         return True
     return _is_second_form(node) or is_hiding(style, on_white)
+
+
+def _note_left_out(node: LexborNode, on_white: bool) -> None:
+    """Notes a node that is not walked, if it shows anything or hides a text."""
+    if node.tag in _SILENT:
+        if not _is_unseen(node, on_white):
+            note_unread(node)
+    elif node.is_text_node or (node.is_element_node and not _is_second_form(node)):
+        note("hidden_left_out", int(has_text(node)))
 
 
 def _is_second_form(node: LexborNode) -> bool:

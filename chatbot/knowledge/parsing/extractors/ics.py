@@ -13,6 +13,7 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 _MAX_EVENTS: Final = 10_000
 _EVENTS: Final = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
@@ -52,6 +53,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     """The events, each as lines; the title is the calendar's name, or that of its only event."""
     components = components_of(data, limits)
     events = _events(components)
+    note("attachments_not_read", sum(len(event.properties["ATTACH"]) for event in events))
     names = [name for component in components for name in _calendar_names(component)]
     if len(events) == 1:
         names += events[0].texts("SUMMARY")

@@ -9,6 +9,7 @@ from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 
 def extract(data: bytes, limits: Limits) -> Extracted:
@@ -20,7 +21,14 @@ def extract(data: bytes, limits: Limits) -> Extracted:
 
 def load(text: str) -> Any:
     """The document with its numbers as they are written: 1.10 stays 1.10, and none is too long."""
-    return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+    return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of members with the same name the last one counts, which is noted."""
+    members = dict(pairs)
+    note("damaged_parts_not_read", len(pairs) - len(members))
+    return members
 
 
 def render(document: Any, limits: Limits) -> str:

@@ -15,6 +15,7 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 from chatbot.rag.text.headings import heading_words, open_fence
 
 _HEADING: Final = re.compile(" {0,3}# +")
@@ -130,6 +131,7 @@ def _without_comments(lines: Sequence[str]) -> Iterator[str]:
                 shown.append(line[at:])
                 break
             shown.append(line[at:begin])
+            note("hidden_left_out")
             # "<!-->" is a whole comment.
             hidden, at = True, begin + 2
             ends_paragraph = ends_paragraph or is_block

@@ -31,7 +31,9 @@ from chatbot.knowledge.parsing.pdf.lines import lines_of
 from chatbot.knowledge.parsing.pdf.objects import STUMBLES
 from chatbot.knowledge.parsing.pdf.placing import with_fields
 from chatbot.knowledge.parsing.pdf.tables import page_text
+from chatbot.knowledge.parsing.pdf.unread import note_unread, note_unread_pictures
 from chatbot.knowledge.parsing.result import Extracted, of_pages
+from chatbot.knowledge.parsing.warnings import note, noted_at
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ def _extracted(data: bytes, limits: Limits) -> Extracted:
     if len(document) > limits.pages:
         raise ParseError("too_complex")
     reader = _reader(data, document)
+    note_unread(document)
     texts = _texts(_shown(document, reader), reader, limits)
     title = sensible_title(document.get_metadata_value("Title"))
     return of_pages(texts, title or sensible_title(_xmp_title(reader)))
@@ -82,6 +85,7 @@ def _reader(data: bytes, document: Document) -> PdfReader | None:
         return _opened(repaired(document), document)
     except (*STUMBLES, LimitReachedError, ParseError) as error:
         log.warning("Form fields, notes and layers are not read: %s", type(error).__name__)
+        note("forms_and_layers_not_read")
     return None
 
 
@@ -92,6 +96,7 @@ def _opened(data: bytes, document: Document) -> PdfReader:
     pages, expected = len(reader.pages), len(document)
     if pages != expected:
         log.warning("Form fields, notes and layers are read of %d of %d pages", pages, expected)
+        note("forms_and_layers_not_read")
     return reader
 
 
@@ -102,10 +107,13 @@ def _shown(document: Document, reader: PdfReader | None) -> Document:
         without = open_document(shown) if shown else document
     except (*STUMBLES, ParseError) as error:
         log.warning("Layers that are switched off are not left out: %s", type(error).__name__)
+        note("forms_and_layers_not_read")
         return document
     if len(without) != len(document):
         log.warning("Layers that are switched off are not left out: %d of %d pages", len(without), len(document))
+        note("forms_and_layers_not_read")
         return document
+    note("hidden_left_out", int(without is not document))
     return without
 
 
@@ -115,14 +123,16 @@ def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list
     failed = False
     size = 0
     for number in range(len(document)):
-        try:
-            page = document[number]
-        except PdfiumError:
-            failed = True
-            texts.append("")
-            continue
-        texts.append(_page_text(page, number, reader, limits))
-        page.close()
+        with noted_at(page=number + 1):
+            try:
+                page = document[number]
+            except PdfiumError:
+                note("damaged_parts_not_read")
+                failed = True
+                texts.append("")
+                continue
+            texts.append(_page_text(page, number, reader, limits))
+            page.close()
         size += len(texts[-1])
         if size > limits.text_bytes:
             raise ParseError("too_complex")
@@ -133,10 +143,13 @@ def _texts(document: Document, reader: PdfReader | None, limits: Limits) -> list
 
 def _page_text(page: Page, number: int, reader: PdfReader | None, limits: Limits) -> str:
     words = words_of(page, limits.text_bytes)
-    lines = lines_of([] if _is_unknown(words) else words)
+    is_unknown = _is_unknown(words)
+    lines = lines_of([] if is_unknown else words)
     if reader and has_notes(page):
         lines = with_fields(lines, _fields(page, number, reader))
-    return squeeze(clean(unbroken(page_text(lines))))
+    text = squeeze(clean(unbroken(page_text(lines))))
+    note_unread_pictures(page, has_text=bool(text) or is_unknown)
+    return text
 
 
 def _fields(page: Page, number: int, reader: PdfReader) -> list[Field]:
@@ -146,14 +159,20 @@ def _fields(page: Page, number: int, reader: PdfReader) -> list[Field]:
         fields = fields_of(reader.pages[number], turn_of(page), Layers(reader.trailer["/Root"]))
     except STUMBLES as error:
         log.warning("Form fields and notes of page %d are not read: %s", number + 1, type(error).__name__)
+        note("fields_not_read")
         return []
     return [field for field in fields if not field.box.is_beside(shown)]
 
 
 def _is_unknown(words: list[Word]) -> bool:
-    """Whether most of a page is in fonts that do not say which characters their glyphs are."""
+    """Whether most of a page is in fonts that do not say which characters their glyphs are; notes the unknown."""
     seen = "".join(word.text for word in words if not word.is_blank)
-    return 2 * seen.count(UNKNOWN) > len(seen)
+    unknown = seen.count(UNKNOWN)
+    if 2 * unknown > len(seen):
+        note("fonts_not_read")
+        return True
+    note("characters_replaced", unknown)
+    return False
 
 
 def unbroken(text: str) -> str:

@@ -13,8 +13,10 @@ from chatbot.knowledge.parsing.office.equations import linear
 from chatbot.knowledge.parsing.office.graphics import graphic_text
 from chatbot.knowledge.parsing.office.ooxml import Element, child, local_name, open_package
 from chatbot.knowledge.parsing.office.parts import without_lost_parts
+from chatbot.knowledge.parsing.office.unread import has_text, note_unread, related_roots
 from chatbot.knowledge.parsing.result import Extracted, of_pages
 from chatbot.knowledge.parsing.table import row_text
+from chatbot.knowledge.parsing.warnings import note, noted_at
 
 # python-pptx has no types.
 Slide = Any
@@ -22,6 +24,7 @@ Slide = Any
 _TITLES: Final = ("title", "ctrTitle")
 _TRUE: Final = ("1", "true")
 _ON_EVERY_SLIDE: Final = ("dt", "ftr", "hdr", "sldNum")
+_FOOTERS: Final = ("dt", "ftr", "hdr")
 _WITHOUT_TEXT: Final = frozenset(("pPr", "rPr", "endParaRPr", "Fallback"))
 
 
@@ -50,14 +53,11 @@ def _pages(presentation: Any, limits: Limits) -> list[str]:
     pages: list[str] = []
     failed = False
     size = 0
-    for entry in ids:
-        slide = _slide(presentation.part, entry)
-        if slide is not None and slide.element.get("show") in ("0", "false"):
-            pages.append("")  # It has a number of its own all the same.
-            continue
-        page = _page(slide)
+    for number, entry in enumerate(ids, 1):
+        with noted_at(page=number):
+            page = _page(_slide(presentation.part, entry))
         failed = failed or page is None
-        pages.append(page or "")
+        pages.append(page or "")  # One that is hidden has a number of its own all the same.
         size += len(pages[-1])
         # The same slide may be listed again and again.
         if size > limits.text_bytes:
@@ -80,16 +80,56 @@ def _slide(part: Any, entry: Element) -> Slide | None:
 def _page(slide: Slide | None) -> str | None:
     """The text of a slide, None when it cannot be read; the other slides still count."""
     try:
-        return None if slide is None else squeeze(clean(_text(slide)))
+        return _seen(slide)
     except (MemoryError, RecursionError):
         raise
     except Exception:  # As above.
+        note("damaged_parts_not_read")
         return None
+
+
+def _seen(slide: Slide | None) -> str:
+    if slide is None:
+        raise ParseError("damaged")
+    if slide.element.get("show") in ("0", "false"):
+        note("hidden_left_out")
+        return ""
+    _note_left_out(slide)
+    return squeeze(clean(_text(slide)))
+
+
+def _note_left_out(slide: Slide) -> None:
+    note_unread(slide.element)
+    for root in related_roots(slide.part, "comments"):
+        note("comments_left_out", sum(local_name(each) == "cm" for each in root))
+    try:
+        note("repeated_text_left_out", int(_has_repeated_text(slide)))
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # As above: its layout is broken.
+        note("damaged_parts_not_read")
+
+
+def _has_repeated_text(slide: Slide) -> bool:
+    """Whether a slide shows text of its layout or master, or has a date or a footer."""
+    layout = slide.slide_layout
+    shown = [layout.element, layout.slide_master.element]
+    if layout.element.get("showMasterSp") in ("0", "false"):
+        shown = shown[:1]
+    if slide.element.get("showMasterSp") in ("0", "false"):
+        shown = []
+    repeated = any(not _is_placeholder(shape) and has_text(shape) for root in shown for shape in _shapes(root))
+    return repeated or any(_placeholder(shape) in _FOOTERS and has_text(shape) for shape in _shapes(slide.element))
+
+
+def _is_placeholder(shape: Element) -> bool:
+    return shape.find("*/{*}nvPr/{*}ph") is not None
 
 
 def _text(slide: Slide) -> str:
     titles: list[str] = []
     blocks: list[str] = []
+    note("hidden_left_out", sum(_is_hidden(shape) for shape in slide.element.iterfind("{*}cSld/{*}spTree//*")))
     for shape in _shapes(slide.element):
         kind = _placeholder(shape)
         if kind in _TITLES:

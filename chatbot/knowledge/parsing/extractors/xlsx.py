@@ -10,7 +10,9 @@ from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 from openpyxl import load_workbook
+from openpyxl.packaging.relationship import get_dependents, get_rels_path
 from openpyxl.utils.datetime import to_excel
+from openpyxl.xml.functions import fromstring
 
 from chatbot.knowledge.parsing.clean import clean, joined, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
@@ -18,8 +20,10 @@ from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.office.number_format import is_general, shown_duration, shown_number, shown_text
 from chatbot.knowledge.parsing.office.ooxml import open_package
 from chatbot.knowledge.parsing.office.sheet_layout import Layout, Merged, layout_of, says_more_than_values
+from chatbot.knowledge.parsing.office.unread import note_unread_on_sheet
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import is_header, table_text
+from chatbot.knowledge.parsing.warnings import note, noted_at
 
 # openpyxl has no types.
 Cell = Any
@@ -45,6 +49,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
         waits = _waits_for_calculation(package)
         with contextlib.closing(_open(package)) as book:
             sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+            _note_other_sheets(book)
             text = joined((_sheet(sheet, limits, waits) for sheet in sheets), limits)
             return Extracted(squeeze(clean(text)), sensible_title(book.properties.title))
 
@@ -88,7 +93,51 @@ def _character(escaped: re.Match[bytes]) -> bytes:
     return b"&#%d;" % code
 
 
+def _note_other_sheets(book: Any) -> None:
+    """Notes the sheets that are hidden, that only show a chart, and that the workbook names but does not have."""
+    for sheet in (*book.worksheets, *book.chartsheets):
+        if sheet.sheet_state != "visible":
+            note("hidden_left_out", name=sheet.title)
+        elif sheet in book.chartsheets:
+            note("objects_not_read", name=sheet.title)
+    if "xl/workbook.xml" in book._archive.namelist():
+        root = fromstring(book._archive.read("xl/workbook.xml"))
+        for entry in root.iterfind("{*}sheets/{*}sheet"):
+            if entry.get("name") not in book.sheetnames:
+                note("damaged_parts_not_read", name=entry.get("name"))
+
+
+_RELATED: Final = {
+    "comments": "comments_left_out",
+    "oleObject": "objects_not_read",
+    "package": "objects_not_read",
+    "ctrlProp": "fields_not_read",
+}
+
+
+def _note_unread(sheet: Sheet) -> None:
+    """Notes the drawings, comments, objects and controls of a sheet."""
+    package, path = sheet.parent._archive, get_rels_path(sheet._worksheet_path)
+    for relation in get_dependents(package, path) if path in package.namelist() else ():
+        kind = relation.Type.rpartition("/")[2]
+        try:
+            if kind == "drawing":
+                note_unread_on_sheet(fromstring(package.read(relation.target)))
+            elif kind == "comments":
+                note(_RELATED[kind], len(fromstring(package.read(relation.target)).findall(".//{*}comment")))
+            elif kind in _RELATED:
+                note(_RELATED[kind])
+        except (KeyError, SyntaxError, zipfile.BadZipFile):
+            note("damaged_parts_not_read")
+
+
 def _sheet(sheet: Sheet, limits: Limits, waits: bool) -> str:
+    with noted_at(name=sheet.title):
+        _note_unread(sheet)
+        return _seen(sheet, limits, waits)
+
+
+def _seen(sheet: Sheet, limits: Limits, waits: bool) -> str:
     # A sheet may say it has a million columns; the rows know better.
     sheet.reset_dimensions()
     layout = Layout()
@@ -97,6 +146,7 @@ def _sheet(sheet: Sheet, limits: Limits, waits: bool) -> str:
     if special:
         with sheet._get_source() as source:
             layout = layout_of(source, waits)
+    note("formulas_not_read", len(layout.without_value))
     rows = _with_groups(_rows(sheet, layout), layout)
     text = table_text(rows, limits)
     return f"## {' '.join(sheet.title.split())}\n\n{text}\n" if text.strip() else ""
@@ -106,6 +156,7 @@ def _rows(sheet: Sheet, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """The rows that are seen, with their numbers, of their columns those that are seen."""
     merged = _Merges(layout.merged)
     hidden: dict[int, bool] = {}
+    columns: set[int] = set()  # Those that are hidden and have any value.
     for number, row in enumerate(sheet.iter_rows(), 1):
         if number > _MOST_ROWS:
             raise ParseError("too_complex")
@@ -113,8 +164,12 @@ def _rows(sheet: Sheet, layout: Layout) -> Iterator[tuple[int, list[str]]]:
         merged.fill(number, cells)
         for at in range(len(hidden) + 1, len(cells) + 1):
             hidden[at] = not layout.shows_column(at)
-        if number not in layout.hidden_rows:
-            yield number, ["" if hidden[at] else cell for at, cell in enumerate(cells, 1)]
+        if number in layout.hidden_rows:
+            note("hidden_left_out", int(any(cells)))
+            continue
+        columns.update(at for at, cell in enumerate(cells, 1) if cell and hidden[at])
+        yield number, ["" if hidden[at] else cell for at, cell in enumerate(cells, 1)]
+    note("hidden_left_out", len(columns))
 
 
 class _Merges:
@@ -193,6 +248,7 @@ def _shown(cell: Cell, row: int, column: int, layout: Layout) -> str:
     if layout.without_value and (row, column) in layout.without_value:
         return NOT_CALCULATED
     if value is None or cell.data_type == "e":
+        note("errors_left_out", int(value is not None))
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"

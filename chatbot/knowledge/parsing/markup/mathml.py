@@ -24,8 +24,10 @@ def linear_mathml(node: LexborNode, depth: int = 0) -> str:
     tag = node.tag or ""
     if node.is_text_node:
         return node.text_content or ""
-    if tag in _SILENT or depth > _DEEPEST:
+    if tag in _SILENT:
         return ""
+    if depth > _DEEPEST:
+        return node.text()
     if tag in _BETWEEN:
         terms = [linear_mathml(part, depth + 1).strip() for part in _parts(node)]
         first = term(terms[0]) if tag == "mfrac" and terms else "".join(terms[:1])

@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from chatbot.knowledge.parsing.office.ooxml import Element, attribute, child, children, local_name
 from chatbot.knowledge.parsing.office.parts import related_root
+from chatbot.knowledge.parsing.warnings import note
 
 _MOST_POINTS: Final = 10_000
 
 
 def graphic_text(frame: Element, part: Any) -> str:
-    """The text of the charts and diagrams that an element of `part` refers to; parts that are lost are nothing."""
+    """The text of the charts and diagrams that an element of `part` refers to; those that cannot be read are noted."""
     texts = []
     for element in frame.iter():
         name = local_name(element)
@@ -23,7 +24,15 @@ def graphic_text(frame: Element, part: Any) -> str:
 
 def _read(part: Any, relation: str, reader: Callable[[Element], str]) -> str:
     root = related_root(part, relation)
-    return "" if root is None else reader(root)
+    text = "" if root is None else reader(root)
+    if not text or root is None or not _has_values(root):
+        note("objects_not_read")
+    return text
+
+
+def _has_values(root: Element) -> bool:
+    """Whether all that is shown is read; the newer charts (chartex: waterfall, funnel) keep their values elsewhere."""
+    return "chartex" not in root.tag and root.find(".//{*}pt") is not None
 
 
 def diagram_text(root: Element) -> str:
@@ -107,6 +116,9 @@ def _level(element: Element) -> dict[int, str]:
     found: dict[int, str] = {}
     for point in element.iterfind(".//{*}pt"):
         place, value = attribute(point, "idx"), child(point, "v")
-        if place.isdecimal() and len(place) < 9 and value is not None and len(found) < _MOST_POINTS:
+        if len(found) == _MOST_POINTS:
+            note("shortened")
+            break
+        if place.isdecimal() and len(place) < 9 and value is not None:
             found[int(place)] = " ".join((value.text or "").split())
     return found

@@ -9,6 +9,7 @@ from docx.opc.oxml import serialize_part_xml
 from docx.oxml.parser import parse_xml
 
 from chatbot.knowledge.parsing.office.ooxml import Element, attribute
+from chatbot.knowledge.parsing.warnings import note
 
 
 def without_lost_parts(package: io.BytesIO) -> io.BytesIO:
@@ -43,6 +44,8 @@ def _mended(package: zipfile.ZipFile, name: str, names: set[str]) -> bytes | Non
         and posixpath.normpath(posixpath.join(base, attribute(relation, "Target"))).lstrip("/") not in names
     ]
     for relation in lost:
+        if not attribute(relation, "Type").endswith("/slide"):  # A slide is noted in its place.
+            note("damaged_parts_not_read", name=posixpath.basename(attribute(relation, "Target")))
         root.remove(relation)
     return bytes(serialize_part_xml(root)) if lost else None
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from chatbot.knowledge.parsing.warnings import note
+
 _SYMBOL: Final = {
     0x20: " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼",
     0xA0: "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪",
@@ -41,6 +43,12 @@ UNKNOWN: Final = "\ufffd"
 
 def symbol(font: str, code: int) -> str:
     """The character at `code` (with or without Word's 0xF000) of a font; U+FFFD where that is not known."""
+    found = _known(font, code)
+    note("characters_replaced", int(found == UNKNOWN))
+    return found
+
+
+def _known(font: str, code: int) -> str:
     known = _CHARACTERS.get(font.lower())
     if known is not None:
         return known.get(code & 0xFF if code >= 0xF000 else code, UNKNOWN)

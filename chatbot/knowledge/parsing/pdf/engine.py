@@ -15,6 +15,7 @@ from pypdfium2 import raw
 
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.pdf import box_font
+from chatbot.knowledge.parsing.warnings import note
 
 # pypdfium2 has no types.
 Document = Any
@@ -131,8 +132,10 @@ def words_of(page: Page, most: int) -> list[Word]:
         if count > most:
             raise ParseError("too_complex")
         shown = shown_box(page)
-        words = _words(text.raw, count, turn_of(page))
-        return [word for word, box in words if word.made_up or not box.is_beside(shown)]
+        words = list(_words(text.raw, count, turn_of(page)))
+        within = [word for word, box in words if word.made_up or not box.is_beside(shown)]
+        note("hidden_left_out", sum(not w.is_blank for w, _ in words) - sum(not w.is_blank for w in within))
+        return within
     finally:
         text.close()
 

@@ -1,6 +1,5 @@
 """Fields of forms and notes of a page by pypdf: what was filled in, and where it is seen."""
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +10,7 @@ from chatbot.knowledge.parsing.clean import clean
 from chatbot.knowledge.parsing.pdf.engine import Box, Turn
 from chatbot.knowledge.parsing.pdf.layers import Layers
 from chatbot.knowledge.parsing.pdf.objects import STUMBLES, dictionary, entry, value
+from chatbot.knowledge.parsing.warnings import note as note_warning
 
 _INVISIBLE: Final = 2 | 32
 """The flags Hidden and NoView of an annotation (ISO 32000-2, table 167)."""
@@ -36,14 +36,18 @@ def fields_of(page: PageObject, turn: Turn, layers: Layers) -> list[Field]:
         return []
     fields: list[Field] = []
     for note in notes:
-        with contextlib.suppress(*STUMBLES):  # A note that is broken is not shown either.
+        try:
             field = _field(note.get_object(), turn, layers)
+        except STUMBLES:
+            note_warning("fields_not_read")
+        else:
             fields += [field] if field and field.text.strip() else []
     return fields
 
 
 def _field(note: Any, turn: Turn, layers: Layers) -> Field | None:
     if _number(value(note, "/F")) & _INVISIBLE or layers.hides(entry(note, "/OC")):
+        note_warning("hidden_left_out", int(value(note, "/Subtype") in ("/FreeText", "/Widget")))
         return None
     rectangle = value(note, "/Rect")
     if not isinstance(rectangle, ArrayObject) or len(rectangle) != 4:
@@ -55,8 +59,12 @@ def _field(note: Any, turn: Turn, layers: Layers) -> Field | None:
         return None
     name = _text(_inherited(note, "/TU")).strip() or _readable(_text(_inherited(note, "/T")))
     kind, flags = _inherited(note, "/FT"), _number(_inherited(note, "/Ff"))
+    if kind == "/Sig" or (kind == "/Btn" and flags & _PUSH_BUTTON):
+        # What is seen of a signature or a button is only in its picture.
+        note_warning("fields_not_read", int(bool(dictionary(note, "/AP"))))
+        return None
     if kind == "/Btn":
-        return None if flags & _PUSH_BUTTON else Field(_ticked(note), box, _name_of_box(note, name, flags), True)
+        return Field(_ticked(note), box, _name_of_box(note, name, flags), True)
     if kind == "/Tx" and not flags & _PASSWORD:
         return Field(_text(_inherited(note, "/V")), box, name)
     return Field(_chosen(note), box, name) if kind == "/Ch" else None

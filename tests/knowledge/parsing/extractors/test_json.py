@@ -44,7 +44,7 @@ def test_numbers_stay_as_they_are_written():
 
 def test_a_document_that_is_one_value_or_has_another_kind_of_title_is_read():
     assert text_of('"words"') == "words"
-    assert extract(b'{"title": ["x"]}', DEFAULT) == ("title[0]: x", None, ())
+    assert extract(b'{"title": ["x"]}', DEFAULT) == ("title[0]: x", None, (), ())
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson"])

@@ -70,7 +70,7 @@ def test_a_slide_is_a_page_with_its_title_texts_tables_groups_and_notes():
 def test_the_title_property_is_the_title_unless_it_is_the_default():
     assert extract(make_pptx("A", title="Kick-off"), DEFAULT).title == "Kick-off"
     assert extract(make_pptx("A", title="PowerPoint Presentation"), DEFAULT).title == "A"
-    assert extract(make_pptx(), DEFAULT) == ("", None, ())
+    assert extract(make_pptx(), DEFAULT) == ("", None, (), ())
 
 
 def test_what_stands_on_every_slide_and_what_is_hidden_is_left_out():
