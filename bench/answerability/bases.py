@@ -24,7 +24,8 @@ from chatbot.rag.text.term_weights import MOST_OF_A_TERM, Weights, part_of_a_ter
 from chatbot.rag.types import Passage
 
 CHUNK_TOKENS = 230
-Embed = Callable[[Sequence[str]], np.ndarray]
+# The vectors of texts; the first `questions` of them are questions.
+Embed = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Base:
 
     def first(self, question: str) -> tuple[str, str, str]:
         """The document that comes first by meaning, by words, and by both; an empty name where words find none."""
-        cosines = self._vectors @ self._embed([question])[0]
+        cosines = self._vectors @ self._embed([question], questions=1)[0]
         said, weights = self._said(question)
         found = (
             int(np.argmax(cosines)),
@@ -83,7 +84,7 @@ class Base:
 
     def observe(self, question: str) -> Observed:
         """What the application sees of a question."""
-        query = self._embed([question])[0]
+        query = self._embed([question], questions=1)[0]
         cosines = self._vectors @ query
         said, weights = self._said(question)
         order = self._order(question, cosines, said, weights)
@@ -98,7 +99,7 @@ class Base:
             general=round(nearest_general(query, self._embed(general_sentences())), 4),
             words=round(words, 4),
             met=round(weights.met, 4),
-            known=round(known_part(shown, self._embedder.count_tokens), 4),
+            known=1.0 if self._embedder.multilingual else round(known_part(shown, self._embedder.count_tokens), 4),
             chunks=len(self.passages),
         )
         return Observed(signals, tuple(dict.fromkeys(passage.document_id for passage in passages)))

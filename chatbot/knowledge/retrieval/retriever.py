@@ -161,7 +161,7 @@ class Index:
         near = [float(query @ vector) for vector in self._sentence_vectors(sentences)]
         dense = [passage.scores.get("dense") or 0.0 for passage in candidates.passages]
         shown = " ".join([question, *(passage.text for passage in candidates.passages[:2])])
-        known = known_part(shown, self.embedder.count_tokens)
+        known = 1.0 if self.embedder.multilingual else known_part(shown, self.embedder.count_tokens)
         return Signals(
             near=round(max([*near, *dense], default=0.0), 4),
             dense=round(max(dense, default=0.0), 4),
