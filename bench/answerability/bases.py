@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -40,9 +40,10 @@ class Document:
 
 @dataclass(frozen=True)
 class Observed:
-    """What is seen of a question: the signals, and the documents of the passages, best first."""
+    """What is seen of a question: the signals, the passages, best first, and their documents."""
 
     signals: Signals
+    passages: tuple[Passage, ...]
     documents: tuple[str, ...]
 
 
@@ -88,7 +89,7 @@ class Base:
         cosines = self._vectors @ query
         said, weights = self._said(question)
         order = self._order(question, cosines, said, weights)
-        passages = [self.passages[n] for n in order]
+        passages = [replace(self.passages[n], scores={"dense": float(cosines[n])}) for n in order]
         sentences = sentences_of(passages)
         best = [*(float(cosines[n]) for n in order), *(self._embed(sentences) @ query if sentences else ())]
         words = max((min(1.0, value / weights.possible) for _, value in said), default=0.0)
@@ -96,13 +97,15 @@ class Base:
         signals = Signals(
             near=round(float(max(best, default=0.0)), 4),
             dense=round(float(max(cosines, default=0.0)), 4),
-            general=round(nearest_general(query, self._embed(general_sentences())), 4),
+            general=0.0
+            if self._embedder.multilingual
+            else round(nearest_general(query, self._embed(general_sentences())), 4),
             words=round(words, 4),
             met=round(weights.met, 4),
             known=1.0 if self._embedder.multilingual else round(known_part(shown, self._embedder.count_tokens), 4),
             chunks=len(self.passages),
         )
-        return Observed(signals, tuple(dict.fromkeys(passage.document_id for passage in passages)))
+        return Observed(signals, tuple(passages), tuple(dict.fromkeys(passage.document_id for passage in passages)))
 
     def _said(self, question: str) -> tuple[list[tuple[int, float]], Weights]:
         """What each passage's words say, the most first, and what those of the question weigh."""

@@ -22,7 +22,7 @@ import tarfile
 from argparse import ArgumentParser
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,21 +196,40 @@ def _documentation(folder: Path, draw: random.Random, made: Made, seen: Seen) ->
 
 
 def train(rows: Sequence[Row], embedder: str = LOCAL_EMBEDDER) -> Classifier:
-    """The classifier, with the thresholds that the constants ask for in the languages that the embedder knows."""
+    """The classifier, with the thresholds that the constants ask for."""
     used = [row for row in rows if row["label"] != "near" and (row["label"] != "yes" or row["found"])]
+    if embedder == MULTILINGUAL_EMBEDDER:
+        return _train_in_all_languages(used)
     weights, bias = _regression(used)
     classifier = Classifier(weights, bias, 0.0, 0.0, 1.0)
-    known = _english(used) if embedder == LOCAL_EMBEDDER else used
-    far = [scores for scores in _scores(classifier, known, "far").values() if len(scores) >= FEWEST]
+    far = [scores for scores in _scores(classifier, _english(used), "far").values() if len(scores) >= FEWEST]
     low = max(float(np.quantile(scores, 1 - SHOWN)) for scores in far)
-    others = [classifier.score(_signals(row)) for row in known if row["label"] == "other"]
+    others = [classifier.score(_signals(row)) for row in _english(used) if row["label"] == "other"]
     high = max(float(np.quantile(scores, 1 - ANSWERED)) for scores in far)
     high = max(high, float(np.quantile(others, 1 - OTHERS_ANSWERED)))
-    low_unknown = low
-    if embedder == LOCAL_EMBEDDER:
-        unknown = [row for row in used if row["set"] in UNKNOWN_SETS and row["label"] == "yes"]
-        low_unknown = float(np.quantile([classifier.score(_signals(row)) for row in unknown], MISSED))
+    unknown = [row for row in used if row["set"] in UNKNOWN_SETS and row["label"] == "yes"]
+    low_unknown = float(np.quantile([classifier.score(_signals(row)) for row in unknown], MISSED))
     return Classifier(weights, bias, round(low, 4), round(low_unknown, 4), round(high, 4))
+
+
+def _train_in_all_languages(rows: Sequence[Row]) -> Classifier:
+    """Questions to other businesses and about other articles are not learnt from: with them, the everyday questions of
+    larger bases fall back. The thresholds hold on average over languages and sizes, for there are only eight questions
+    about something else in German, Spanish and French."""
+    weights, bias = _regression([row for row in rows if row["label"] != "other"])
+    classifier = Classifier(weights, bias, 0.0, 0.0, 1.0)
+    far = list(_scores(classifier, rows, "far").values())
+    others = list(_scores(classifier, rows, "other").values())
+    low = _quantile(far, 1 - SHOWN)
+    high = max(_quantile(far, 1 - ANSWERED), _quantile(others, 1 - OTHERS_ANSWERED))
+    return replace(classifier, low=round(low, 4), low_unknown=round(low, 4), high=round(high, 4))
+
+
+def _quantile(groups: Sequence[Sequence[float]], part: float) -> float:
+    """The value below which that part of the scores is, every group weighing the same."""
+    weighed = sorted((score, 1 / len(scores)) for scores in groups for score in scores)
+    below = np.cumsum([weight for _, weight in weighed]) / len(groups)
+    return weighed[min(int(np.searchsorted(below, part)), len(weighed) - 1)][0]
 
 
 def _english(rows: Sequence[Row]) -> list[Row]:

@@ -56,16 +56,23 @@ _EMBEDDINGS = {
     "embeddings.LayerNorm.weight": "emb.ln.w",
     "embeddings.LayerNorm.bias": "emb.ln.b",
 }
+# So much of a text tells its script. Kana stand among Chinese characters.
+SCRIPT_CHARACTERS = 500
+_SCRIPTS = {
+    "latin": re.compile("[A-Za-z\u00aa-\u024f]"),
+    "han": re.compile("[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff]"),
+    "arabic": re.compile("[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff]"),
+}
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
 
 
 class E5:
     """Turns questions and passages into vectors whose dot product is their similarity in meaning.
 
-    As the model gives them, any two texts have a cosine of .7 and more, for all vectors share a large part. What a
-    question and a passage have on average, over many subjects and languages, is taken out here (e5_centres.json,
-    made by bench/answerability/centres.py): then texts that have nothing to do with each other are near 0, as with
-    other models, and everything that looks at a cosine sees what it is used to.
+    As the model gives them, any two texts have a cosine of .7 and more, for all vectors share a large part, and those
+    of one script still more. Three quarters of what the questions and the passages of a script have on average are
+    taken out here (e5_centres.json, made by bench/answerability/centres.py): then two texts of different subjects
+    have a cosine of about .25, as with other models, and everything that looks at a cosine sees what it is used to.
 
     One instance serves any number of threads at once. Raises EmbedderNotInstalled without the wheel and
     EmbedderDamaged for a file that is not the published one. A `cache_dir` (140 MB are written) that is damaged or
@@ -91,7 +98,7 @@ class E5:
         The first `questions` texts are questions, the others are passages. Only the first 512 tokens of a text count,
         those of the prefix among them.
         """
-        centres = [_centre(QUESTION)] * questions + [_centre(PASSAGE)] * (len(texts) - questions)
+        centres = [centre(script_of(text), QUESTION if n < questions else PASSAGE) for n, text in enumerate(texts)]
         vectors = self.embed_as_trained(texts, questions) - np.reshape(centres, (len(texts), WIDTH))
         centred: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return centred
@@ -107,10 +114,25 @@ class E5:
         return self._unigram.count(text)
 
 
+def script_of(text: str) -> str:
+    """The script of most letters of a text, as far as it makes a difference: `latin`, `han`, `arabic` or `other`."""
+    letters = [letter for letter in text[:SCRIPT_CHARACTERS] if letter.isalpha()]
+    for script, pattern in _SCRIPTS.items():
+        if 2 * len(pattern.findall("".join(letters))) >= len(letters):
+            return script
+    return "other"
+
+
 @cache
-def _centre(prefix: str) -> FloatArray:
-    """What the vectors of texts with this prefix have on average."""
-    return np.asarray(json.loads(CENTRES.read_text("utf-8"))[prefix.rstrip(": ")], dtype=np.float32)
+def centre(script: str, prefix: str) -> FloatArray:
+    """What is taken out of the vectors of texts in a script and with a prefix."""
+    return np.asarray(_centres()[script][prefix.rstrip(": ")], dtype=np.float32)
+
+
+@cache
+def _centres() -> dict[str, dict[str, list[float]]]:
+    centres: dict[str, dict[str, list[float]]] = json.loads(CENTRES.read_text("utf-8"))
+    return centres
 
 
 def _build_model(path: Path) -> bytes:

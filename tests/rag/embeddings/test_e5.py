@@ -66,8 +66,26 @@ def test_embed_returns_float32_rows_of_length_one_in_order(model: E5) -> None:
 
 
 def test_average_of_its_kind_is_taken_out_of_each_vector(model: E5) -> None:
-    raw = model.embed_as_trained(TEXTS, 3) - np.array([e5._centre(QUESTION)] * 3 + [e5._centre(PASSAGE)] * 3)
-    assert np.allclose(model.embed(TEXTS, 3), raw / np.linalg.norm(raw, axis=1, keepdims=True), atol=1e-5)
+    latin, han = (e5.centre("latin", QUESTION), e5.centre("han", PASSAGE))
+    raw = model.embed_as_trained(["a shop?", "营业时间"], 1) - np.array([latin, han])
+    expected = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    assert np.allclose(model.embed(["a shop?", "营业时间"], 1), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("Größe, œuvre, ñandú", "latin"),
+        ("营业时间九点 Uhr", "han"),
+        ("ＡＢ: お店は何時に開きますか。", "han"),
+        ("متى يفتح المتجر؟", "arabic"),
+        ("Когда открывается магазин?", "other"),
+        ("", "latin"),
+        ("42 %", "latin"),
+    ],
+)
+def test_script_is_that_of_most_letters(text: str, script: str) -> None:
+    assert e5.script_of(text) == script
 
 
 def test_only_first_512_tokens_count(model: E5) -> None:
