@@ -73,7 +73,7 @@ fuzz: $(VENV)/.installed-dev ## Send some 20,000 random requests, others each ti
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -n 0 tests/functional/test_fuzz.py -k document_says
 
 # It needs the network. --strict: what could not be looked up counts as a finding, not as clean.
-AUDIT := $(BIN)/pip-audit -r requirements.txt -r requirements-embedder.txt \
+AUDIT := $(BIN)/pip-audit -r requirements.txt -r requirements-embedder.txt -r requirements-multilingual.txt \
 	--require-hashes --disable-pip --strict --progress-spinner off
 audit: $(VENV)/.installed-dev ## Look up known vulnerabilities of everything that is locked, and write sbom.json (CycloneDX)
 	-@$(AUDIT) --format cyclonedx-json --output sbom.json
@@ -117,6 +117,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(VENV)/.installed-dev ## Resolve pyproject.toml into the requirements files, with hashes
 	$(LOCK) --group uv -o requirements-uv.txt
 	$(LOCK) --group embedder --no-deps -o requirements-embedder.txt
+	$(LOCK) --group multilingual --no-deps -o requirements-multilingual.txt
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml --group dev -c requirements.txt -c requirements-uv.txt -o requirements-dev.txt
 	$(LOCK) --group tracing -c requirements-dev.txt -o requirements-tracing.txt

@@ -205,7 +205,7 @@ def post_worker_init(worker: Any) -> None:
         services(app).replies.models.get(None)
         services(app).retriever.warm_up()
     except Exception as error:
-        app.logger.warning("warm-up failed: %s", type(error).__name__)
+        app.logger.warning("warm-up failed: %s", getattr(error, "hint", None) or type(error).__name__)
     # What was loaded stays: to look through it for garbage again and again would stop every stream each time.
     gc.collect()
     gc.freeze()

@@ -114,7 +114,7 @@ def blind(embedders: Embedders) -> Iterator[None]:
     embedder = embedders.get(embedders.default)
     seeing = embedder.embed
 
-    def embed(texts: Sequence[str]) -> Vectors:
+    def embed(texts: Sequence[str], **_: int) -> Vectors:
         seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little") for text in texts]
         found = np.stack([np.random.default_rng(seed).standard_normal(384, dtype=np.float32) for seed in seeds])
         return found / np.linalg.norm(found, axis=1, keepdims=True)

@@ -59,12 +59,12 @@ def _compiled_when_needed(rule: Rule, append_unknown: bool = True) -> Callable[.
     return build
 
 
-def _remembering() -> Callable[[LocalEmbedder, Sequence[str]], Any]:
+def _remembering() -> Callable[..., Any]:
     """Hundreds of tests ingest the same few texts. Each process of the suite embeds a text once and gives that vector
     again; tests/rag/embeddings/test_minilm.py shows that the embedder would give the same."""
     known: dict[str, Any] = {}
 
-    def embed(self: LocalEmbedder, texts: Sequence[str]) -> Any:
+    def embed(self: LocalEmbedder, texts: Sequence[str], questions: int = 0) -> Any:
         new = list(dict.fromkeys(text for text in texts if text not in known))
         known.update(zip(new, _embed(self, new), strict=True))
         return np.stack([known[text] for text in texts]) if texts else _embed(self, texts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,7 +24,8 @@ from chatbot.rag.text.term_weights import MOST_OF_A_TERM, Weights, part_of_a_ter
 from chatbot.rag.types import Passage
 
 CHUNK_TOKENS = 230
-Embed = Callable[[Sequence[str]], np.ndarray]
+# The vectors of texts; the first `questions` of them are questions.
+Embed = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class Document:
 
 @dataclass(frozen=True)
 class Observed:
-    """What is seen of a question: the signals, and the documents of the passages, best first."""
+    """What is seen of a question: the signals, the passages, best first, and their documents."""
 
     signals: Signals
+    passages: tuple[Passage, ...]
     documents: tuple[str, ...]
 
 
@@ -64,7 +66,7 @@ class Base:
 
     def first(self, question: str) -> tuple[str, str, str]:
         """The document that comes first by meaning, by words, and by both; an empty name where words find none."""
-        cosines = self._vectors @ self._embed([question])[0]
+        cosines = self._vectors @ self._embed([question], questions=1)[0]
         said, weights = self._said(question)
         found = (
             int(np.argmax(cosines)),
@@ -83,11 +85,11 @@ class Base:
 
     def observe(self, question: str) -> Observed:
         """What the application sees of a question."""
-        query = self._embed([question])[0]
+        query = self._embed([question], questions=1)[0]
         cosines = self._vectors @ query
         said, weights = self._said(question)
         order = self._order(question, cosines, said, weights)
-        passages = [self.passages[n] for n in order]
+        passages = [replace(self.passages[n], scores={"dense": float(cosines[n])}) for n in order]
         sentences = sentences_of(passages)
         best = [*(float(cosines[n]) for n in order), *(self._embed(sentences) @ query if sentences else ())]
         words = max((min(1.0, value / weights.possible) for _, value in said), default=0.0)
@@ -95,13 +97,15 @@ class Base:
         signals = Signals(
             near=round(float(max(best, default=0.0)), 4),
             dense=round(float(max(cosines, default=0.0)), 4),
-            general=round(nearest_general(query, self._embed(general_sentences())), 4),
+            general=0.0
+            if self._embedder.multilingual
+            else round(nearest_general(query, self._embed(general_sentences())), 4),
             words=round(words, 4),
             met=round(weights.met, 4),
-            known=round(known_part(shown, self._embedder.count_tokens), 4),
+            known=1.0 if self._embedder.multilingual else round(known_part(shown, self._embedder.count_tokens), 4),
             chunks=len(self.passages),
         )
-        return Observed(signals, tuple(dict.fromkeys(passage.document_id for passage in passages)))
+        return Observed(signals, tuple(passages), tuple(dict.fromkeys(passage.document_id for passage in passages)))
 
     def _said(self, question: str) -> tuple[list[tuple[int, float]], Weights]:
         """What each passage's words say, the most first, and what those of the question weigh."""

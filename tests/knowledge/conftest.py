@@ -28,7 +28,7 @@ class CountingEmbedder(LocalEmbedder):
         self.error: Exception | None = None
         self.spoil: Callable[[np.ndarray], np.ndarray] = lambda vectors: vectors
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], questions: int = 0) -> np.ndarray:
         if self.error is not None:
             raise self.error
         self.texts.extend(texts)

@@ -111,7 +111,7 @@ class OneHot:
 
     name, max_tokens, threshold = "one-hot", 100, 0.0
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], questions: int = 0) -> np.ndarray:
         return np.array([[1.0 if str(axis) in text else 0.0 for axis in range(WIDTH)] for text in texts], np.float32)
 
     def count_tokens(self, text: str) -> int:

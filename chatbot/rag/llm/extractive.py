@@ -107,7 +107,7 @@ def _scored(question: str, passages: Sequence[Passage], embedder: Embedder) -> l
     if not found:
         return []
     shown = [_named(text, header) for _, _, header, text in found]
-    vectors = embedder.embed([question, *shown])
+    vectors = embedder.embed([question, *shown], questions=1)
     nearness = vectors[1:] @ vectors[0]
     return [
         _Unit(m, span, text, _score(float(near), said_part(question, named), passages[m - 1]) - _handicap(text), header)

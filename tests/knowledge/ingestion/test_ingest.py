@@ -23,8 +23,13 @@ from chatbot.knowledge.documents.service import NewDocument
 from chatbot.knowledge.ingestion import chunks, claims, ingest, publish
 from chatbot.knowledge.models import ChunkRow, Document, DocumentVersion, Generation
 from chatbot.knowledge.parsing import runner
-from chatbot.rag.embeddings.minilm import EmbedderDamaged, EmbedderNotInstalled
-from chatbot.rag.errors import BadEmbeddings, EmbedderMisconfigured, EmbedderUnavailable
+from chatbot.rag.errors import (
+    BadEmbeddings,
+    EmbedderDamaged,
+    EmbedderMisconfigured,
+    EmbedderNotInstalled,
+    EmbedderUnavailable,
+)
 from tests.conftest import HOURS, RETURNS, ROOT
 from tests.knowledge.conftest import add, counting, found, ingest_now, long_text, visible
 from tests.knowledge.parsing.makers import make_docx, make_pdf, rezipped
@@ -187,8 +192,8 @@ def test_warning_of_the_parser_is_logged_with_the_document(app, embedder, monkey
     [
         EmbedderUnavailable(),
         EmbedderMisconfigured(),
-        EmbedderNotInstalled(),
-        EmbedderDamaged(Path("model.safetensors")),
+        EmbedderNotInstalled("a-wheel", "requirements-embedder.txt"),
+        EmbedderDamaged(Path("model.safetensors"), "requirements-embedder.txt"),
     ],
 )
 def test_with_the_embedder_away_a_document_waits_and_no_attempt_is_burned(app, embedder, error):
@@ -199,7 +204,7 @@ def test_with_the_embedder_away_a_document_waits_and_no_attempt_is_burned(app, e
         assert ingest_now(app, id_) == "queued"
         waiting = document(app, id_)
         assert (waiting.status, waiting.attempts, waiting.lease_owner) == ("queued", 0, None)
-        assert waiting.blocked_because == str(error)
+        assert waiting.blocked_because == (error.hint or str(error))
         assert waiting.next_attempt_at > utcnow()
         assert ingest_now(app, id_) is None  # It is not due yet.
         change(app, id_, next_attempt_at=utcnow())

@@ -186,6 +186,17 @@ def test_without_a_threshold_the_trained_classifier_has_three_answers(app, monke
     assert yes.searched.signals["chunks"] == 1
 
 
+def test_multilingual_embedder_knows_every_word_and_is_not_compared_with_english_sentences(app):
+    embedder = counting(app)
+    add_and_ingest(app, "Das Geschäft öffnet um neun Uhr.")
+    english = services(app).retriever.find("Wann öffnet das Geschäft?", 5).searched.signals
+    embedder.multilingual = True
+    multilingual = services(app).retriever.find("Wann öffnet das Geschäft?", 5).searched.signals
+    assert english["known"] < 1
+    assert english["general"] != 0
+    assert (multilingual["known"], multilingual["general"]) == (1.0, 0.0)
+
+
 def test_the_classifier_is_told_the_size_of_what_may_be_read(app):
     mine = add_and_ingest(app, HOURS, collection="mine").collection_id
     for n in range(3):
