@@ -20,6 +20,7 @@ JSON: Final = "application/json"
 JSONL: Final = "application/jsonl"
 EML: Final = "message/rfc822"
 ICS: Final = "text/calendar"
+ODT: Final = "application/vnd.oasis.opendocument.text"
 
 
 class Extractor(Protocol):
@@ -34,7 +35,8 @@ class Format:
     """One row: how a format is called, recognised and read.
 
     `textual` formats are recognised by their extension once the content looks like text. `zip_part` is the
-    beginning of a name inside the package that marks an Office format. `isolated` formats are read in a
+    beginning of a name inside the package that marks an Office format; `zip_type`: the package says what it is in a
+    member called `mimetype`. `isolated` formats are read in a
     child process, because their libraries walk structures that a stranger made.
     """
 
@@ -44,6 +46,7 @@ class Format:
     textual: bool = False
     isolated: bool = True
     zip_part: bytes | None = None
+    zip_type: bool = False
 
 
 TABLE: Final = (
@@ -60,8 +63,10 @@ TABLE: Final = (
     Format(JSONL, (".jsonl", ".ndjson"), "jsonl", textual=True),
     Format(EML, (".eml",), "eml", textual=True),
     Format(ICS, (".ics",), "ics", textual=True),
+    Format(ODT, (".odt", ".ott"), "odt", zip_type=True),
 )
 BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
+BY_ZIP_TYPE: Final = {row.media_type.encode(): row for row in TABLE if row.zip_type}
 BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.extensions}
 
 

@@ -1,4 +1,4 @@
-"""The traps that all formats in zip packages share: each is tried on Word, PowerPoint and Excel."""
+"""The traps that all formats in zip packages share: each is tried on every one of them."""
 
 import io
 import json
@@ -11,9 +11,10 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.formats import DOCX, PPTX, XLSX
+from chatbot.knowledge.parsing.formats import DOCX, ODT, PPTX, XLSX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from tests.knowledge.parsing.makers import changed, make_docx, make_pptx, make_xlsx, member_of, rezipped
+from tests.knowledge.parsing.open_document_makers import make_odt
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Kind:
         return member_of(self.package, self.part)
 
 
-KINDS = [
+OFFICE_KINDS = [
     pytest.param(
         Kind(DOCX, make_docx("kept"), "kept", "word/document.xml", "word/_rels/document.xml.rels", b"<w:document"),
         id="docx",
@@ -55,7 +56,11 @@ KINDS = [
         id="xlsx",
     ),
 ]
-every_kind = pytest.mark.parametrize("kind", KINDS)
+OPEN_KINDS = [
+    pytest.param(Kind(ODT, make_odt("kept"), "kept", "content.xml", "", b"<office:document-content"), id="odt"),
+]
+every_kind = pytest.mark.parametrize("kind", OFFICE_KINDS + OPEN_KINDS)
+every_office_kind = pytest.mark.parametrize("kind", OFFICE_KINDS)
 
 
 def code_of(kind: Kind, data: bytes, limits: Limits = DEFAULT) -> str:
@@ -170,7 +175,7 @@ def test_an_external_entity_is_not_read(kind, target, tmp_path, door):
         assert result in (kind.text, kind.text + "ha", "damaged")
 
 
-@every_kind
+@every_office_kind
 def test_an_external_entity_among_the_relationships_is_not_read(kind, tmp_path):
     """H4"""
     secret = tmp_path / "secret.txt"
@@ -187,7 +192,7 @@ def test_a_billion_laughs_stay_inert(kind):
     assert outcome(with_entity(kind, f"<!DOCTYPE x [{entities}]>", "l11")) in (kind.text, "damaged", "too_complex")
 
 
-@every_kind
+@every_office_kind
 @pytest.mark.parametrize("name", ["attachedTemplate", "image", "hyperlink", "oleObject", "externalLinkPath"])
 def test_what_is_outside_is_not_fetched(kind, name, door):
     """H4"""
@@ -214,14 +219,14 @@ def strict(package: bytes) -> bytes:
     return rezipped(package, bodies)
 
 
-@every_kind
+@every_office_kind
 def test_strict_open_xml_is_read_like_any_other(kind):
     data = strict(kind.package)
     assert b"purl.oclc.org" in member_of(data, kind.part)
     assert parse(data, "upload").text == kind.text
 
 
-@every_kind
+@every_office_kind
 def test_a_bomb_in_strict_open_xml_is_refused_before_it_is_rewritten(kind):
     """H3"""
     data = changed(strict(kind.package), "_rels/.rels", b"</Relationships>", b"</Relationships>" + b" " * 5_000_000)
