@@ -21,6 +21,7 @@ JSONL: Final = "application/jsonl"
 EML: Final = "message/rfc822"
 ICS: Final = "text/calendar"
 ODT: Final = "application/vnd.oasis.opendocument.text"
+ODS: Final = "application/vnd.oasis.opendocument.spreadsheet"
 
 
 class Extractor(Protocol):
@@ -64,6 +65,7 @@ TABLE: Final = (
     Format(EML, (".eml",), "eml", textual=True),
     Format(ICS, (".ics",), "ics", textual=True),
     Format(ODT, (".odt", ".ott"), "odt", zip_type=True),
+    Format(ODS, (".ods", ".ots"), "ods", zip_type=True),
 )
 BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
 BY_ZIP_TYPE: Final = {row.media_type.encode(): row for row in TABLE if row.zip_type}

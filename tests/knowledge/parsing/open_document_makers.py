@@ -65,20 +65,38 @@ def open_document(
     template: str = "",
 ) -> bytes:
     """A document of a kind: "text", "spreadsheet" or "presentation"."""
-    manifest = (
-        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
-        '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/></manifest:manifest>'
-    )
+    media_type = f"application/vnd.oasis.opendocument.{kind}{template}"
+    entries = {"/": media_type, "content.xml": "text/xml", "styles.xml": "text/xml", "meta.xml": "text/xml"}
+    manifest = '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+    for path, kind_of_entry in entries.items():
+        manifest += f'<manifest:file-entry manifest:full-path="{path}" manifest:media-type="{kind_of_entry}"/>'
     members = {
         "content.xml": content_xml(kind, body, automatic, before),
         "styles.xml": styles_xml(styles),
         "meta.xml": f"<office:document-meta {NAMES}><office:meta><dc:title>{title}</dc:title></office:meta>"
         "</office:document-meta>",
-        "META-INF/manifest.xml": manifest,
+        "META-INF/manifest.xml": manifest + "</manifest:manifest>",
     }
-    return packed(members | (more or {}), f"application/vnd.oasis.opendocument.{kind}{template}")
+    return packed(members | (more or {}), media_type)
 
 
 def make_odt(*paragraphs: str) -> bytes:
     """A text of these paragraphs."""
     return open_document("text", "".join(f"<text:p>{paragraph}</text:p>" for paragraph in paragraphs))
+
+
+def make_ods(**sheets: list[list[str]]) -> bytes:
+    """A workbook with these rows of strings in these sheets."""
+
+    def row(values: list[str]) -> str:
+        cells = "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
+            for value in values
+        )
+        return f"<table:table-row>{cells}</table:table-row>"
+
+    tables = (
+        f'<table:table table:name="{name}"><table:table-column/>{"".join(map(row, rows))}</table:table>'
+        for name, rows in sheets.items()
+    )
+    return open_document("spreadsheet", "".join(tables))

@@ -38,7 +38,12 @@ def columns_of(table: Element) -> Iterator[Element]:
 
 
 def is_unseen(element: Element) -> bool:
-    """Whether a row or a column is hidden, by hand or by a filter."""
+    """Whether a row or a column is hidden: by hand, by a filter, or in a group that is closed."""
+    around = element.getparent()
+    while around is not None and around.tag in _GROUPS | _COLUMN_GROUPS:
+        if around.get(TABLE + "display") == "false":
+            return True
+        around = around.getparent()
     return element.get(TABLE + "visibility") in _UNSEEN
 
 
@@ -99,7 +104,7 @@ def _row(
     for cell in element:
         times = repeated(cell, "columns") if cell.tag in (CELL, COVERED) else 0
         if cell.tag == COVERED:
-            for _ in range(min(times, most)):
+            for _ in range(times if times <= most else 0):
                 last, text = above.get(row.at, (-1, ""))
                 row.add(text if number <= last else "")
         elif cell.tag == CELL:

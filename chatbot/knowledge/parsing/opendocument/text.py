@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from chatbot.knowledge.parsing.office.ooxml import Element
-from chatbot.knowledge.parsing.opendocument.cells import is_unseen, table_rows
+from chatbot.knowledge.parsing.opendocument.cells import table_rows
 from chatbot.knowledge.parsing.opendocument.line import Line, citation_of
 from chatbot.knowledge.parsing.opendocument.names import DRAW, LIBREOFFICE, OFFICE, TABLE, TEXT
 from chatbot.knowledge.parsing.opendocument.numbering import Count, Numbering, whole
@@ -158,8 +158,7 @@ class TextReader:
 def _is_hidden(element: Element) -> bool:
     """What is not shown at all, or is hidden on a condition that held when the file was saved."""
     display = next((value for key, value in element.attrib.items() if key.endswith("}display")), "")
-    hidden_now = display == "condition" and element.get(TEXT + "is-hidden") == "true"
-    return display == "none" or hidden_now or is_unseen(element)
+    return display == "none" or (display == "condition" and element.get(TEXT + "is-hidden") == "true")
 
 
 def joined_blocks(blocks: Iterable[Block]) -> str:
