@@ -100,3 +100,13 @@ def make_ods(**sheets: list[list[str]]) -> bytes:
         for name, rows in sheets.items()
     )
     return open_document("spreadsheet", "".join(tables))
+
+
+def make_odp(*slides: str) -> bytes:
+    """A presentation with these titles."""
+    pages = (
+        f'<draw:page draw:name="page{number}"><draw:frame presentation:class="title"><draw:text-box>'
+        f"<text:p>{text}</text:p></draw:text-box></draw:frame></draw:page>"
+        for number, text in enumerate(slides, 1)
+    )
+    return open_document("presentation", "".join(pages))

@@ -45,8 +45,8 @@ class TextReader:
         self._footnotes: list[Block] = []
         self._nested = 0
 
-    def blocks(self, parent: Element) -> Iterator[Block]:
-        """The blocks below an element, each footnote behind the one that it belongs to."""
+    def blocks(self, parent: Iterable[Element]) -> Iterator[Block]:
+        """The blocks of elements, each footnote behind the one that it belongs to."""
         for part in parent:
             yield from self._block(part)
             if not self._nested:

@@ -11,10 +11,10 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.formats import DOCX, ODS, ODT, PPTX, XLSX
+from chatbot.knowledge.parsing.formats import DOCX, ODP, ODS, ODT, PPTX, XLSX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from tests.knowledge.parsing.makers import changed, make_docx, make_pptx, make_xlsx, member_of, rezipped
-from tests.knowledge.parsing.open_document_makers import make_ods, make_odt
+from tests.knowledge.parsing.open_document_makers import make_odp, make_ods, make_odt
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ OPEN_KINDS = [
     pytest.param(
         Kind(ODS, make_ods(s=[["kept"]]), "## s\n\nkept", "content.xml", "", b"<office:document-content"), id="ods"
     ),
+    pytest.param(Kind(ODP, make_odp("kept"), "## kept", "content.xml", "", b"<office:document-content"), id="odp"),
 ]
 every_kind = pytest.mark.parametrize("kind", OFFICE_KINDS + OPEN_KINDS)
 every_office_kind = pytest.mark.parametrize("kind", OFFICE_KINDS)
