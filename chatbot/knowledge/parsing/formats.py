@@ -22,6 +22,7 @@ EML: Final = "message/rfc822"
 ICS: Final = "text/calendar"
 ODT: Final = "application/vnd.oasis.opendocument.text"
 ODS: Final = "application/vnd.oasis.opendocument.spreadsheet"
+EPUB: Final = "application/epub+zip"
 ODP: Final = "application/vnd.oasis.opendocument.presentation"
 
 
@@ -68,6 +69,7 @@ TABLE: Final = (
     Format(ODT, (".odt", ".ott"), "odt", zip_type=True),
     Format(ODS, (".ods", ".ots"), "ods", zip_type=True),
     Format(ODP, (".odp", ".otp"), "odp", zip_type=True),
+    Format(EPUB, (".epub",), "epub", zip_part=b"META-INF/container.xml", zip_type=True),
 )
 BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
 BY_ZIP_TYPE: Final = {row.media_type.encode(): row for row in TABLE if row.zip_type}

@@ -106,12 +106,14 @@ def _zip_directory(data: bytes) -> bytes | None:
 
 def _package(data: bytes, directory: bytes) -> str:
     """Which format a package is. Names stand uncompressed in the directory, and `mimetype` is a few bytes long."""
+    own = _own_type(data, directory).strip()
     for row in TABLE:
-        if row.zip_part and row.zip_part in directory:
+        # A book without a `mimetype` is one all the same; a package that says it is something else is not.
+        if row.zip_part and row.zip_part in directory and not (row.zip_type and own):
             return row.media_type
     # A template has the structure of a document, and is one.
-    row_by_type = BY_ZIP_TYPE.get(_own_type(data, directory).strip().removesuffix(b"-template"))
-    return row_by_type.media_type if row_by_type else _refuse("unsupported")
+    found = BY_ZIP_TYPE.get(own.removesuffix(b"-template"))
+    return found.media_type if found else _refuse("unsupported")
 
 
 def _own_type(data: bytes, directory: bytes) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 
 from chatbot.knowledge.parsing import Parsed, ParseError, parse
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE, TABLE
+from tests.knowledge.parsing.epub_makers import make_epub
 from tests.knowledge.parsing.makers import make_docx, make_pptx, make_xlsx, pdf_of_streams
 from tests.knowledge.parsing.open_document_makers import make_odp, make_ods, make_odt
 
@@ -48,6 +49,7 @@ MAKERS = {
         f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:{text}\nEND:VEVENT\nEND:VCALENDAR\n".encode()
     ),
     "opendocument.text": make_odt,
+    "application/epub+zip": make_epub,
     "opendocument.presentation": make_odp,
     "opendocument.spreadsheet": lambda text: make_ods(s=[["a", "b"], [text, text]]),
 }

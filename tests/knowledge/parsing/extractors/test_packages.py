@@ -11,8 +11,9 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.formats import DOCX, ODP, ODS, ODT, PPTX, XLSX
+from chatbot.knowledge.parsing.formats import DOCX, EPUB, ODP, ODS, ODT, PPTX, XLSX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
+from tests.knowledge.parsing.epub_makers import make_epub
 from tests.knowledge.parsing.makers import changed, make_docx, make_pptx, make_xlsx, member_of, rezipped
 from tests.knowledge.parsing.open_document_makers import make_odp, make_ods, make_odt
 
@@ -62,6 +63,7 @@ OPEN_KINDS = [
         Kind(ODS, make_ods(s=[["kept"]]), "## s\n\nkept", "content.xml", "", b"<office:document-content"), id="ods"
     ),
     pytest.param(Kind(ODP, make_odp("kept"), "## kept", "content.xml", "", b"<office:document-content"), id="odp"),
+    pytest.param(Kind(EPUB, make_epub("kept"), "kept", "OEBPS/c1.xhtml", "", b"<html"), id="epub"),
 ]
 every_kind = pytest.mark.parametrize("kind", OFFICE_KINDS + OPEN_KINDS)
 every_office_kind = pytest.mark.parametrize("kind", OFFICE_KINDS)
@@ -158,6 +160,7 @@ def with_entity(kind: Kind, doctype: str, name: str) -> bytes:
     if kind.media_type == XLSX:
         cell = b'<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>kept</t></is></c></row></sheetData>'
         body = body[: body.index(b"<sheetData>")] + cell + b"</worksheet>"
+    body = body.replace(b"<!DOCTYPE html>", b"")
     assert body.count(b"kept") == body.count(doctype.encode()) == 1
     return rezipped(kind.package, {kind.part: body.replace(b"kept", f"kept&{name};".encode())})
 
