@@ -22,6 +22,7 @@ EML: Final = "message/rfc822"
 ICS: Final = "text/calendar"
 ODT: Final = "application/vnd.oasis.opendocument.text"
 ODS: Final = "application/vnd.oasis.opendocument.spreadsheet"
+MSG: Final = "application/vnd.ms-outlook"
 EPUB: Final = "application/epub+zip"
 ODP: Final = "application/vnd.oasis.opendocument.presentation"
 
@@ -66,6 +67,7 @@ TABLE: Final = (
     Format(JSONL, (".jsonl", ".ndjson"), "jsonl", textual=True),
     Format(EML, (".eml",), "eml", textual=True),
     Format(ICS, (".ics",), "ics", textual=True),
+    Format(MSG, (".msg",), "msg"),
     Format(ODT, (".odt", ".ott"), "odt", zip_type=True),
     Format(ODS, (".ods", ".ots"), "ods", zip_type=True),
     Format(ODP, (".odp", ".otp"), "odp", zip_type=True),

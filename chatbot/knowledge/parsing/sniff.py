@@ -7,7 +7,7 @@ from typing import Final
 
 from chatbot.knowledge.parsing.encoding import decode, wide_encoding
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, BY_ZIP_TYPE, HTML, PDF, TABLE
+from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, BY_ZIP_TYPE, HTML, MSG, PDF, TABLE
 
 _HEAD: Final = 4096
 _PDF: Final = re.compile(rb"^%PDF-", re.MULTILINE)
@@ -41,6 +41,7 @@ _FOREIGN: Final = (
 )
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+_OLE_MESSAGE: Final = "__properties_version1.0".encode("utf-16-le")
 _CONTROLS: Final = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
 _EOCD: Final = b"PK\x05\x06"
 _ENTRY: Final = b"PK\x01\x02"
@@ -63,6 +64,8 @@ def sniff(data: bytes, filename: str = "", media_type: str | None = None) -> str
     if data.startswith(b"PK\x03\x04") or directory is not None:
         return _package(data, directory or b"")
     if data.startswith(_OLE):
+        if _OLE_MESSAGE in data:
+            return MSG  # An old Word file may have one in it: the extractor knows, which opens the file.
         _refuse("encrypted" if _OLE_ENCRYPTED in data else "unsupported")
     if data.startswith(_FOREIGN) or _is_binary(data):
         _refuse("unsupported")
