@@ -219,6 +219,11 @@ def test_list_continues_where_it_says_so_and_starts_anew_otherwise():
     )
 
 
+def test_list_whose_id_stands_there_twice_is_read():
+    body = listed(item(p("one")), more='xml:id="a" text:style-name="L1"') * 2
+    assert text_of(body + listed(item(p("x")), more='xml:id="1 9"')) == "- one\n- one\n- x"
+
+
 def test_nested_items_count_within_their_item_and_further_paragraphs_have_no_number():
     inner = listed(item(p("deep")), item(p("deeper")), more="")
     header = f"<text:list-header>{p('no number')}</text:list-header>"
