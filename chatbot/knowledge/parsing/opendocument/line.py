@@ -6,7 +6,7 @@ from typing import Final
 
 from chatbot.knowledge.parsing.markup.spans import Span, written
 from chatbot.knowledge.parsing.office.ooxml import Element
-from chatbot.knowledge.parsing.opendocument.names import DRAW, LIBREOFFICE, OFFICE, TEXT
+from chatbot.knowledge.parsing.opendocument.names import DRAW, FIELD, LIBREOFFICE, OFFICE, TEXT
 from chatbot.knowledge.parsing.opendocument.numbering import whole
 from chatbot.knowledge.parsing.opendocument.objects import Embedded, embedded, frame_object
 from chatbot.knowledge.parsing.opendocument.package import Package
@@ -74,6 +74,8 @@ class Line:
             yield self._note(part)
         elif tag == TEXT + "hidden-paragraph":
             self.is_hidden = self.is_hidden or _says_hidden(part)
+        elif tag == FIELD + "fieldmark":
+            yield Span(_form_value(part))
         elif tag.startswith(DRAW) and tag != DRAW + "a":
             yield self._drawing(part)
         elif tag not in _SILENT and part.get(TEXT + "display") != "none" and not _says_hidden(part):
@@ -109,6 +111,18 @@ def citation_of(note: Element) -> str:
     """The mark of a note, as it stands in the text and before the note itself."""
     found = note.find(TEXT + "note-citation")
     return "" if found is None else " ".join("".join(found.itertext()).split())
+
+
+def _form_value(mark: Element) -> str:
+    """What a form field of Word's shows: a ticked or an empty box, or the chosen entry of a list."""
+    values: dict[str, list[str]] = {}
+    for each in mark.iterfind(FIELD + "param"):
+        values.setdefault(each.get(FIELD + "name", ""), []).append(each.get(FIELD + "value", ""))
+    if mark.get(FIELD + "type", "").endswith("FORMCHECKBOX"):
+        return "☒" if "true" in values.get("Checkbox_Checked", ()) else "☐"
+    entries = values.get("Dropdown_ListEntry", [])
+    at = whole(next(iter(values.get("Dropdown_Selected", ())), None), 0)
+    return entries[at] if at < len(entries) else ""
 
 
 def _says_hidden(part: Element) -> bool:

@@ -188,6 +188,21 @@ def test_fields_are_read_as_they_are_shown():
     assert text_of(body) == "Page 3 of 9, 1 March, see chapter 2, a link"
 
 
+def test_form_fields_of_word_keep_what_was_filled_in():
+    def mark(kind: str, *params: tuple[str, str]) -> str:
+        inner = "".join(f'<field:param field:name="{name}" field:value="{value}"/>' for name, value in params)
+        return f'<field:fieldmark field:type="vnd.oasis.opendocument.field.FORM{kind}">{inner}</field:fieldmark>'
+
+    entries = ("Dropdown_ListEntry", "red"), ("Dropdown_ListEntry", "blue")
+    body = (
+        p(mark("CHECKBOX", ("Checkbox_Checked", "true")) + " a " + mark("CHECKBOX") + " b")
+        + p(mark("DROPDOWN", *entries, ("Dropdown_Selected", "1")) + " " + mark("DROPDOWN", *entries))
+        + p("<field:fieldmark-start/><field:fieldmark-separator/>Bonn<field:fieldmark-end/>")
+        + p(f"x{mark('DROPDOWN', *entries, ('Dropdown_Selected', '9'))}")
+    )
+    assert text_of(body).split("\n\n") == ["☒ a ☐ b", "blue red", "Bonn", "x"]
+
+
 def note(mark: str, text: str, kind: str = "footnote") -> str:
     return (
         f'<text:note text:note-class="{kind}"><text:note-citation>{mark}</text:note-citation>'
