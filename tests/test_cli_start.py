@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 
 # What takes long to import, by what needs it.
 ANSWERS = {"faiss", "langchain", "langchain_core", "langchain_openai", "numpy", "onnxruntime", "openai", "tokenizers"}
-PARSERS = {"docx", "openpyxl", "pptx", "pypdf", "pypdfium2"}
+PARSERS = {"docx", "lxml", "olefile", "openpyxl", "pptx", "pypdf", "pypdfium2"}
 DATABASE = {"alembic", "flask_migrate", "flask_sqlalchemy", "pydantic", "psycopg", "sqlalchemy"}
 WEB = {"celery", "flask_smorest", "gevent", "kombu", "marshmallow", "redis"}
 

@@ -12,7 +12,10 @@ from chatbot.extensions import db
 from chatbot.knowledge.ingestion import ingest
 from tests.conftest import HOURS, RETURNS, add_and_ingest, sign_up
 from tests.knowledge.conftest import ingest_now, visible
+from tests.knowledge.parsing.epub_makers import make_epub
 from tests.knowledge.parsing.makers import make_docx, make_pdf, make_pptx, make_xlsx
+from tests.knowledge.parsing.msg_makers import make_msg
+from tests.knowledge.parsing.open_document_makers import make_odp, make_ods, make_odt
 
 DOCUMENTS = "/api/knowledge/documents/"
 NOBODY = "6d0f1f8e-8f57-4b0e-9d5b-0f4f1f6c1f0a"
@@ -93,6 +96,11 @@ def test_a_document_as_json_is_queued_and_described(client, root):
         (json.dumps({"hours": HOURS}).encode(), "hours.json"),
         (json.dumps([HOURS]).encode(), "hours.jsonl"),
         (f"Subject: Hours\n\n{HOURS}\n".encode(), "hours.eml"),
+        (make_odt(HOURS), "hours.odt"),
+        (make_ods(s=[["Question", "Answer"], ["Hours", HOURS]]), "hours.ods"),
+        (make_odp(HOURS), "hours.odp"),
+        (make_epub(HOURS), "hours.epub"),
+        (make_msg(HOURS), "hours.msg"),
     ],
 )
 def test_a_file_of_each_kind_is_ready_within_the_wait_and_found(client, root, worker, data, name):

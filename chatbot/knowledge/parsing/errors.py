@@ -7,8 +7,10 @@ SENTENCES: Final = {
     "encrypted": "This file is protected with a password. Please upload a copy without one.",
     "too_complex": "This file is too large or too complex to be read safely.",
     "unsupported": "This kind of file cannot be read. Please use text, Markdown, HTML, PDF, Word (.docx), "
-    "PowerPoint (.pptx), Excel (.xlsx), CSV, JSON, an e-mail (.eml), a calendar (.ics), RTF, reStructuredText, "
-    "AsciiDoc, Org, LaTeX, a notebook (.ipynb), subtitles (.vtt, .srt), XML or source code.",
+    "PowerPoint (.pptx), Excel (.xlsx), OpenDocument (.odt, .ods, .odp), an e-book (.epub), CSV, JSON, an e-mail "
+    "(.eml, .msg), a calendar (.ics), RTF, reStructuredText, AsciiDoc, Org, LaTeX, a notebook (.ipynb), subtitles "
+    "(.vtt, .srt), XML or source code. Save an old Word, PowerPoint or Excel file (.doc, .ppt, .xls) as .docx, .pptx "
+    "or .xlsx first.",
     "damaged": "This file is damaged, or it is not the kind of file its name says.",
     "parser_crashed": "Reading this file failed unexpectedly. It was set aside.",
 }

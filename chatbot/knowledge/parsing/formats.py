@@ -63,6 +63,11 @@ _SOURCES: Final = {
     "vue": (".vue",),
     "yaml": (".yaml", ".yml"),
 }
+ODT: Final = "application/vnd.oasis.opendocument.text"
+ODS: Final = "application/vnd.oasis.opendocument.spreadsheet"
+MSG: Final = "application/vnd.ms-outlook"
+EPUB: Final = "application/epub+zip"
+ODP: Final = "application/vnd.oasis.opendocument.presentation"
 
 
 class Extractor(Protocol):
@@ -77,8 +82,9 @@ class Format:
     """One row: how a format is called, recognised and read.
 
     `textual` formats are recognised by their extension once the content looks like text. `zip_part` is the
-    beginning of a name inside the package that marks an Office format. `isolated` formats are read in a
-    child process, because their libraries walk structures that a stranger made. `language` is that of source code.
+    beginning of a name inside the package that marks an Office format; `zip_type`: the package says what it is in a
+    member called `mimetype`. `isolated` formats are read in a child process, because their libraries walk structures
+    that a stranger made. `language` is that of source code.
     """
 
     media_type: str
@@ -87,6 +93,7 @@ class Format:
     textual: bool = False
     isolated: bool = True
     zip_part: bytes | None = None
+    zip_type: bool = False
     language: str = ""
 
 
@@ -118,8 +125,14 @@ TABLE: Final = (
         Format(f"text/x-{language}", extensions, "source", textual=True, isolated=False, language=language)
         for language, extensions in _SOURCES.items()
     ),
+    Format(MSG, (".msg",), "msg"),
+    Format(ODT, (".odt", ".ott"), "odt", zip_type=True),
+    Format(ODS, (".ods", ".ots"), "ods", zip_type=True),
+    Format(ODP, (".odp", ".otp"), "odp", zip_type=True),
+    Format(EPUB, (".epub",), "epub", zip_part=b"META-INF/container.xml", zip_type=True),
 )
 BY_MEDIA_TYPE: Final = {row.media_type: row for row in TABLE}
+BY_ZIP_TYPE: Final = {row.media_type.encode(): row for row in TABLE if row.zip_type}
 BY_EXTENSION: Final = {extension: row for row in TABLE for extension in row.extensions}
 
 

@@ -1,12 +1,22 @@
 """What a file is: by its content first, by its name second."""
 
 import re
+import zlib
 from pathlib import PurePosixPath
 from typing import Final
 
 from chatbot.knowledge.parsing.encoding import decode, wide_encoding
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.formats import BY_EXTENSION, BY_MEDIA_TYPE, HTML, PDF, RTF, TABLE
+from chatbot.knowledge.parsing.formats import (
+    BY_EXTENSION,
+    BY_MEDIA_TYPE,
+    BY_ZIP_TYPE,
+    HTML,
+    MSG,
+    PDF,
+    RTF,
+    TABLE,
+)
 
 _HEAD: Final = 4096
 _PDF: Final = re.compile(rb"^%PDF-", re.MULTILINE)
@@ -39,8 +49,13 @@ _FOREIGN: Final = (
 )
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+_OLE_MESSAGE: Final = "__properties_version1.0".encode("utf-16-le")
 _CONTROLS: Final = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
 _EOCD: Final = b"PK\x05\x06"
+_ENTRY: Final = b"PK\x01\x02"
+# The entry of a member called `mimetype`: its method of compression, its size and where it stands.
+_OWN_TYPE: Final = re.compile(rb"PK\x01\x02.{6}(..).{8}(.{4}).{4}\x08\x00.{12}(.{4})mimetype", re.DOTALL)
+_LONGEST_TYPE: Final = 200
 
 
 def sniff(data: bytes, filename: str = "", media_type: str | None = None) -> str:
@@ -55,8 +70,10 @@ def sniff(data: bytes, filename: str = "", media_type: str | None = None) -> str
         # A PDF that is a zip as well shows each reader another document, and never by chance.
         return PDF if directory is None else _refuse("unsupported")
     if data.startswith(b"PK\x03\x04") or directory is not None:
-        return _office(directory or b"")
+        return _package(data, directory or b"")
     if data.startswith(_OLE):
+        if _OLE_MESSAGE in data:
+            return MSG  # An old Word file may have one in it: the extractor knows, which opens the file.
         _refuse("encrypted" if _OLE_ENCRYPTED in data else "unsupported")
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rtf"):
         # Word writes it into files called .doc too.
@@ -98,15 +115,34 @@ def _zip_directory(data: bytes) -> bytes | None:
         return None
     size = int.from_bytes(data[end + 12 : end + 16], "little")
     directory = data[max(0, end - size) : end]
-    return directory if directory.startswith(b"PK\x01\x02") else None
+    return directory if directory.startswith(_ENTRY) else None
 
 
-def _office(directory: bytes) -> str:
-    """Which Office format a package is. Names stand uncompressed in the directory: nothing is opened."""
+def _package(data: bytes, directory: bytes) -> str:
+    """Which format a package is. Names stand uncompressed in the directory, and `mimetype` is a few bytes long."""
+    own = _own_type(data, directory).strip()
     for row in TABLE:
-        if row.zip_part and row.zip_part in directory:
+        # A book without a `mimetype` is one all the same; a package that says it is something else is not.
+        if row.zip_part and row.zip_part in directory and not (row.zip_type and own):
             return row.media_type
-    return _refuse("unsupported")
+    # A template has the structure of a document, and is one.
+    found = BY_ZIP_TYPE.get(own.removesuffix(b"-template"))
+    return found.media_type if found else _refuse("unsupported")
+
+
+def _own_type(data: bytes, directory: bytes) -> bytes:
+    """What the member `mimetype` says. It is stored, unless a program that knows no better packed it again."""
+    found = _OWN_TYPE.search(directory)
+    if not found:
+        return b""
+    is_deflated, size, at = (int.from_bytes(value, "little") for value in found.groups())
+    names = int.from_bytes(data[at + 26 : at + 28], "little") + int.from_bytes(data[at + 28 : at + 30], "little")
+    start = at + 30 + names
+    raw = data[start : start + min(size, _LONGEST_TYPE)]
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, _LONGEST_TYPE) if is_deflated else raw
+    except zlib.error:
+        return b""
 
 
 def _is_binary(data: bytes) -> bool:

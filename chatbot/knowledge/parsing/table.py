@@ -8,6 +8,8 @@ from chatbot.knowledge.parsing.clean import joined
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
 
+NOT_CALCULATED: Final = "[not calculated]"
+"""Stands for a formula whose value the writing program did not save; Excel calculates it when it opens the file."""
 # Numbers, amounts, dates and times: what stands below a header, not in one. Years do stand in headers.
 _VALUE: Final = re.compile(r"[-+(]?[$€£¥]?\s?\d[\d\s.,:/'%()$€£¥-]*(T[\d:.]+Z?)?")
 # `# | Team` is a row, not a heading.

@@ -36,11 +36,11 @@ def add_document(args: dict[str, Any], headers: dict[str, Any]) -> ResponseRetur
     """Add a document
 
     As JSON with `title` and `content`, as JSON with a `url`, or as a form with a `file` (txt, md, html, pdf, docx,
-    pptx, xlsx, csv, tsv, json, jsonl, eml, ics, rtf, rst, adoc, org, tex, mdx, ipynb, vtt, srt, xml, or source code
-    such as py, ts, sql or yaml). It is stored and queued at once; a worker fetches what has a URL, and ingests it. The
-    same content, or the same URL, in the same collection is the same document. With an Idempotency-Key a request that
-    is sent again gets the answer of the first, with the document as it is now. With `dry_run=1` nothing
-    is stored, and the answer says what would be; what has a URL is fetched for it then.
+    pptx, xlsx, odt, ods, odp, epub, csv, tsv, json, jsonl, eml, msg, ics, rtf, rst, adoc, org, tex, mdx, ipynb, vtt,
+    srt, xml, or source code such as py, ts, sql or yaml). It is stored and queued at once; a worker fetches what has a
+    URL, and ingests it. The same content, or the same URL, in the same collection is the same document. With an
+    Idempotency-Key a request that is sent again gets the answer of the first, with the document as it is now. With
+    `dry_run=1` nothing is stored, and the answer says what would be; what has a URL is fetched for it then.
     """
     new = new_document()
     if args["dry_run"] in ("1", "true"):

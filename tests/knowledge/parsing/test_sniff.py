@@ -4,7 +4,10 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, sniff
 from chatbot.knowledge.parsing.errors import SENTENCES
+from chatbot.knowledge.parsing.formats import ODT
 from tests.knowledge.parsing.makers import make_docx, make_pdf, make_pptx, make_xlsx, rezipped
+from tests.knowledge.parsing.msg_makers import compound_file
+from tests.knowledge.parsing.open_document_makers import make_odt, open_document
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PDF = "application/pdf"
@@ -131,6 +134,31 @@ def test_an_office_file_with_a_password_says_so():
     with pytest.raises(ParseError) as caught:
         sniff(ole, "a.docx")
     assert caught.value.code == "encrypted"
+
+
+@pytest.mark.parametrize("stream", ["WordDocument", "Workbook", "PowerPoint Document"])
+def test_old_office_file_is_unsupported_and_the_sentence_says_what_to_do(stream):
+    with pytest.raises(ParseError) as caught:
+        sniff(compound_file({stream: b"x" * 5000}), "a.doc")
+    assert caught.value.code == "unsupported"
+    assert "Save an old Word, PowerPoint or Excel file (.doc, .ppt, .xls) as .docx" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.docx", "a.zip", ""])
+def test_package_is_known_by_its_own_type_however_it_is_packed(name):
+    text = make_odt("x")
+    assert sniff(text, name) == ODT
+    last = rezipped(text, {"mimetype": b"application/vnd.oasis.opendocument.text\n"})
+    assert b"opendocument.text\n" not in last
+    assert sniff(last, name) == ODT
+    assert sniff(open_document("text", "", template="-template"), name) == ODT
+
+
+@pytest.mark.parametrize("own", [b"application/vnd.oasis.opendocument.graphics", b"text/plain", b"", b"x" * 9999])
+def test_package_of_another_type_is_unsupported(own):
+    with pytest.raises(ParseError) as caught:
+        sniff(rezipped(make_odt("x"), {"mimetype": own}), "a.odt")
+    assert caught.value.code == "unsupported"
 
 
 @pytest.mark.parametrize("code", SENTENCES)

@@ -5,7 +5,7 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 
@@ -17,12 +17,13 @@ from openpyxl.xml.functions import fromstring
 from chatbot.knowledge.parsing.clean import clean, joined, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
 from chatbot.knowledge.parsing.limits import Limits
+from chatbot.knowledge.parsing.office.merged_cells import Merges, with_groups
 from chatbot.knowledge.parsing.office.number_format import is_general, shown_duration, shown_number, shown_text
 from chatbot.knowledge.parsing.office.ooxml import open_package
-from chatbot.knowledge.parsing.office.sheet_layout import Layout, Merged, layout_of, says_more_than_values
+from chatbot.knowledge.parsing.office.sheet_layout import Layout, layout_of, says_more_than_values
 from chatbot.knowledge.parsing.office.unread import note_unread_on_sheet
 from chatbot.knowledge.parsing.result import Extracted
-from chatbot.knowledge.parsing.table import is_header, table_text
+from chatbot.knowledge.parsing.table import NOT_CALCULATED, table_text
 from chatbot.knowledge.parsing.warnings import note, noted_at
 
 # openpyxl has no types.
@@ -30,10 +31,7 @@ Cell = Any
 Sheet = Any
 
 _MOST_ROWS: Final = 1_048_576
-_MOST_PADDED = 64
 """Excel's own bound. Rows that a file leaves out are counted, since a number of a row may be anything."""
-NOT_CALCULATED: Final = "[not calculated]"
-"""Stands for a formula whose value the writing program did not save; Excel calculates it when it opens the file."""
 _WITH_STRINGS: Final = re.compile(r"xl/(sharedStrings|worksheets/[^/]+)\.xml")
 _CALCULATED_LATER: Final = re.compile(rb"<[\w:]{0,20}calcPr\s[^<>]*fullCalcOnLoad=[\"'](1|true)")
 _ESCAPED: Final = re.compile(rb"_x([0-9A-Fa-f]{4})_")
@@ -147,14 +145,14 @@ def _seen(sheet: Sheet, limits: Limits, waits: bool) -> str:
         with sheet._get_source() as source:
             layout = layout_of(source, waits)
     note("formulas_not_read", len(layout.without_value))
-    rows = _with_groups(_rows(sheet, layout), layout)
+    rows = with_groups(_rows(sheet, layout), layout.merged)
     text = table_text(rows, limits)
     return f"## {' '.join(sheet.title.split())}\n\n{text}\n" if text.strip() else ""
 
 
 def _rows(sheet: Sheet, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """The rows that are seen, with their numbers, of their columns those that are seen."""
-    merged = _Merges(layout.merged)
+    merged = Merges(layout.merged)
     hidden: dict[int, bool] = {}
     columns: set[int] = set()  # Those that are hidden and have any value.
     for number, row in enumerate(sheet.iter_rows(), 1):
@@ -170,76 +168,6 @@ def _rows(sheet: Sheet, layout: Layout) -> Iterator[tuple[int, list[str]]]:
         columns.update(at for at, cell in enumerate(cells, 1) if cell and hidden[at])
         yield number, ["" if hidden[at] else cell for at, cell in enumerate(cells, 1)]
     note("hidden_left_out", len(columns))
-
-
-class _Merges:
-    """Gives the value of a merged range to each of its rows, so that every row is understood where it stands."""
-
-    def __init__(self, ranges: Iterable[Merged]) -> None:
-        self._waiting = sorted((each for each in ranges if each.bottom > each.top), reverse=True)
-        self._open: dict[int, tuple[int, str]] = {}
-
-    def fill(self, number: int, cells: list[str]) -> None:
-        """Fill in the row with this number what is merged into it from above."""
-        has_own = any(cells)
-        for left, (bottom, value) in list(self._open.items()):
-            if number > bottom:
-                del self._open[left]
-            elif has_own and left - len(cells) <= _MOST_PADDED:
-                # A row's last cells are not written where they are empty.
-                cells += [""] * (left - len(cells))
-                cells[left - 1] = cells[left - 1] or value
-        while self._waiting and self._waiting[-1].top <= number:
-            merged = self._waiting.pop()
-            if merged.top == number and merged.left <= len(cells) and cells[merged.left - 1]:
-                self._open[merged.left] = (merged.bottom, cells[merged.left - 1])
-
-
-def _with_groups(rows: Iterator[tuple[int, list[str]]], layout: Layout) -> Iterator[list[str]]:
-    """The rows; groups that are merged above the names of columns are put before each name: `2025 Budget`."""
-    wide: dict[int, list[Merged]] = {}
-    for merged in layout.merged:
-        if merged.right > merged.left and merged.top == merged.bottom:
-            wide.setdefault(merged.top, []).append(merged)
-    groups: list[str] | None = None
-    held: list[str] = []
-    for number, cells in rows:
-        if groups is not None:
-            header = _grouped(groups, cells)
-            if header is None:
-                yield held
-            yield header or cells
-            groups = None
-        elif number in wide and is_header(list(filter(None, cells))) and sum(map(bool, cells)) > 1:
-            groups, held = _spread(cells, wide.pop(number)), cells
-        else:
-            yield cells
-    if groups is not None:
-        yield held
-
-
-def _spread(cells: list[str], merged: list[Merged]) -> list[str]:
-    out = list(cells)
-    for each in merged:
-        if each.left <= len(cells):
-            last = min(each.right, each.left + 1000)
-            out += [""] * (last - len(out))
-            out[each.left - 1 : last] = [cells[each.left - 1]] * (last - each.left + 1)
-    return out
-
-
-def _grouped(groups: list[str], names: list[str]) -> list[str] | None:
-    """A header made of two rows, None where the second one has no names below the groups."""
-    width = max(len(groups), len(names))
-    above, below = groups + [""] * (width - len(groups)), names + [""] * (width - len(names))
-    filled = [name for name in below if name]
-    if len(filled) < 2 or not is_header(filled) or len(filled) < sum(map(bool, above)):
-        return None
-    before = ["", *above]
-    return [
-        b if a == b or (not b and a == left) else f"{a} {b}".strip()
-        for left, a, b in zip(before, above, below, strict=False)
-    ]
 
 
 def _shown(cell: Cell, row: int, column: int, layout: Layout) -> str:

@@ -21,7 +21,9 @@ _DEEPEST: Final = 200
 
 def extract(data: bytes, limits: Limits) -> Extracted:
     """The texts in their order; the title is the first element called `title`. Entities and files stay unread."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, collect_ids=False
+    )
     root = etree.fromstring(data.lstrip(), parser)
     title = next(("".join(node.itertext()) for node in root.iter("{*}title")), None)
     return Extracted(squeeze(clean(joined(_lines(root), limits))), sensible_title(title))

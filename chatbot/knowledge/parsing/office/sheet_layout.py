@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, Final, NamedTuple
+from typing import IO, Final
 
 from openpyxl.xml.functions import iterparse
 
+from chatbot.knowledge.parsing.office.merged_cells import Merged
 from chatbot.knowledge.parsing.office.ooxml import Element
 
 _RANGE: Final = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})(?::\$?([A-Z]{1,3})\$?(\d{1,7}))?")
@@ -14,15 +15,6 @@ _SPECIAL: Final = re.compile(rb"hidden|mergeCell|[<:]f[\s/>]|\s(ht|width)=[\"']0
 _STEP: Final = 1024 * 1024
 _OVERLAP: Final = 16
 _TRUE: Final = ("1", "true", "on")
-
-
-class Merged(NamedTuple):
-    """A merged range, counted from 1; its value stands in the first cell."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
 
 
 @dataclass
