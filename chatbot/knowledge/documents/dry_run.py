@@ -19,6 +19,7 @@ from chatbot.knowledge.parsing import Parsed, ParseError, parse
 from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.parsing.encoding import encoding_of
 from chatbot.knowledge.parsing.extractors.html import declared_encoding
+from chatbot.knowledge.parsing.limits import PREVIEW
 from chatbot.knowledge.parsing.near_duplicates import NEAR, distances, simhash, similarity
 from chatbot.knowledge.parsing.prompt_injection import Sign, score, signs
 from chatbot.knowledge.parsing.warnings import as_json
@@ -70,7 +71,7 @@ def preview(session: Session, embedders: Embedders, new: NewDocument, fetched: F
         FileRefused: it cannot be read; the code is the parser's.
     """
     try:
-        parsed = parse(new.data, new.filename, new.media_type)
+        parsed = parse(new.data, new.filename, new.media_type, limits=PREVIEW)
         if fetched is not None:
             require_document(fetched, parsed)
     except (ParseError, FetchFailed) as error:

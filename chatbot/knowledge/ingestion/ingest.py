@@ -32,6 +32,7 @@ from chatbot.knowledge.ingestion.claims import (
     MAX_ATTEMPTS,
     WAIT,
     Batch,
+    KeepAlive,
     LeaseLost,
     claim_document,
     claim_small,
@@ -213,7 +214,7 @@ def _read(session: Session, batch: Batch, row: Any, limits: Limits) -> PendingVe
     if not batch.checkpoints and is_isolated(*original[:3]):
         return None
     with structlog.contextvars.bound_contextvars(document_id=row.id):
-        extracted = extract_text(*original[:3])
+        extracted = extract_text(*original[:3], while_waiting=KeepAlive(session, batch))
     if original.fetched:
         urls.require_document(original.fetched, extracted.parsed)
     version = pending_version(row, extracted.parsed.text, extracted.parsed.pages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +41,14 @@ class ExtractedText:
         return title
 
 
-def extract_text(data: bytes, filename: str, media_type: str | None) -> ExtractedText:
-    """Reads a document; outside any transaction, for it may take long.
+def extract_text(
+    data: bytes, filename: str, media_type: str | None, while_waiting: Callable[[], None] | None = None
+) -> ExtractedText:
+    """Reads a document; outside any transaction, for it may take long. `while_waiting` is called every few seconds.
 
     Raises:
         ParseError: it cannot be read.
     """
-    parsed = parse(data, filename, media_type)
+    parsed = parse(data, filename, media_type, while_waiting=while_waiting)
     suspicion = score(signs(parsed.text, data, parsed.media_type))
     return ExtractedText(parsed, simhash(parsed.text), suspicion, language_of(parsed.text))

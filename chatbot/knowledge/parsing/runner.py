@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,8 @@ BOOT: Final = (
     "from chatbot.knowledge.parsing.limits import Limits;"
     "main(sys.argv[2], Limits(**json.loads(sys.argv[3])))"
 )
+# Seconds between two calls of `while_waiting`.
+PAUSE: Final = 5.0
 # No secret reaches the child. These say where shared libraries lie: some Pythons cannot start without.
 _INHERITED: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 # A library in C that is refused memory ends its process by SIGABRT; CPU time beyond the limit, by SIGXCPU.
@@ -39,30 +43,41 @@ def command(media_type: str, limits: Limits) -> list[str]:
     return [sys.executable, "-I", "-X", "utf8", "-c", BOOT, str(ROOT), media_type, json.dumps(asdict(limits))]
 
 
-def extract_in_child(data: bytes, media_type: str, limits: Limits) -> Extracted:
-    """The text of `data`, read in a process of its own. Raises ParseError."""
+def extract_in_child(
+    data: bytes, media_type: str, limits: Limits, while_waiting: Callable[[], None] | None = None
+) -> Extracted:
+    """The text of `data`, read in a process of its own. Raises ParseError, and what `while_waiting` raises."""
     # The answer goes into a file, whose size the kernel bounds; a pipe would let the child fill our memory.
     with tempfile.TemporaryFile() as out:
-        status = _run(command(media_type, limits), data, out.fileno(), limits)
+        status = _run(command(media_type, limits), data, out.fileno(), limits, while_waiting)
         size = out.seek(0, os.SEEK_END)
         out.seek(0)
         raw = out.read() if size <= 2 * limits.text_bytes + MIB else b""
     return _understood(raw, status)
 
 
-def _run(arguments: list[str], data: bytes, out: int, limits: Limits) -> int:
-    try:
-        return subprocess.run(  # noqa: S603  our own interpreter with our own code; the document is on stdin
-            arguments,
-            input=data,
-            stdout=out,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-            timeout=limits.wall_seconds,
-            check=False,
-        ).returncode
-    except subprocess.TimeoutExpired:  # run() has killed it by now.
-        raise ParseError("too_complex") from None
+def _run(arguments: list[str], data: bytes, out: int, limits: Limits, while_waiting: Callable[[], None] | None) -> int:
+    """Feeds the child and waits for its end. Returns its status."""
+    deadline = time.monotonic() + limits.wall_seconds
+    # A file, for communicate() forgets what it has not sent yet when it is called again after its timeout.
+    with tempfile.TemporaryFile() as source:
+        source.write(data)
+        source.seek(0)
+        with subprocess.Popen(  # noqa: S603  our own interpreter with our own code; the document is on stdin
+            arguments, stdin=source, stdout=out, stderr=subprocess.DEVNULL, env=_environment()
+        ) as child:
+            try:
+                while True:
+                    try:
+                        return child.wait(max(0.0, min(PAUSE, deadline - time.monotonic())))
+                    except subprocess.TimeoutExpired:
+                        if time.monotonic() >= deadline:
+                            raise ParseError("too_complex") from None
+                        if while_waiting is not None:
+                            while_waiting()
+            except BaseException:
+                child.kill()
+                raise
 
 
 def _environment() -> dict[str, str]:

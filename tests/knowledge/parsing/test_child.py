@@ -96,6 +96,24 @@ def test_a_child_that_sleeps_is_killed_by_the_clock(monkeypatch):
     assert time.monotonic() - started < 30
 
 
+def test_who_waits_for_a_child_is_called_until_it_is_done(monkeypatch):
+    monkeypatch.setattr(runner, "PAUSE", 0.05)
+    reply = {"text": "x", "title": None, "pages": [], "warnings": []}
+    play(monkeypatch, f"import sys, time; sys.stdin.read(); time.sleep(0.5); print({json.dumps(json.dumps(reply))})")
+    calls: list[int] = []
+    assert parse(HTML * 100_000, "a.html", while_waiting=lambda: calls.append(1)).text == "x"
+    assert len(calls) > 1
+
+
+def test_child_ends_when_who_waits_for_it_raises(monkeypatch):
+    monkeypatch.setattr(runner, "PAUSE", 0.05)
+    play(monkeypatch, "import time; time.sleep(60)")
+    started = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        parse(HTML, "a.html", while_waiting=lambda: 1 // 0)
+    assert time.monotonic() - started < 30
+
+
 def test_a_child_that_computes_is_killed_by_its_cpu_limit(monkeypatch):
     """H5 H14"""
     play(monkeypatch, confined("confine(Limits(cpu_seconds=1))\nwhile True: pass"))

@@ -38,6 +38,7 @@ from tests.knowledge.parsing.makers import (
     stream,
     word,
 )
+from tests.knowledge.parsing.open_document_makers import open_document
 
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 RED_SQUARE = b"1 0 0 rg 100 100 200 200 re f"
@@ -572,3 +573,56 @@ def test_manual_lists_every_code():
     listed = re.findall(r"^\| `(\w+)` \|", page.partition("### Which parts of a document were not read?")[2], re.M)
     assert listed[: len(SENTENCES)] == list(SENTENCES)
     assert SENTENCES["pages_not_read"] in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "codes"),
+    [
+        (
+            formats.RTF,
+            r"{\rtf1 a{\v b}{\pict 00}{\object x}{\header c}{\*\annotation d}}",
+            {
+                "pictures_not_read": 1,
+                "objects_not_read": 1,
+                "hidden_left_out": 1,
+                "comments_left_out": 1,
+                "repeated_text_left_out": 1,
+            },
+        ),
+        (
+            "text/x-rst",
+            "a\n\n.. b\n\n.. image:: c.png\n\n.. include:: d.rst\n\n.. automodule:: e",
+            {"pictures_not_read": 1, "damaged_parts_not_read": 2, "hidden_left_out": 1},
+        ),
+        (
+            "text/asciidoc",
+            "a\n\n////\nb\n////\n\nimage::c.png[]\n\ninclude::d.adoc[]",
+            {"pictures_not_read": 1, "damaged_parts_not_read": 1, "hidden_left_out": 1},
+        ),
+        ("text/x-tex", r"a \includegraphics{c.png} \input{d}", {"pictures_not_read": 1, "damaged_parts_not_read": 1}),
+        ("text/org", "a\n# b", {"hidden_left_out": 1}),
+        ("text/mdx", "a <!-- b --> c", {"hidden_left_out": 1}),
+        (
+            "application/x-ipynb+json",
+            '{"cells": [{"cell_type": "code", "source": "a", "metadata": {"jupyter": {"source_hidden": true}},'
+            ' "outputs": [{"data": {"image/png": "x", "text/plain": "b"}}]}]}',
+            {"pictures_not_read": 1, "hidden_left_out": 1},
+        ),
+        ("application/xml", "<a>b<!-- c --></a>", {}),
+        ("text/vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\na", {}),
+        ("text/x-python", "a = 1  # b", {}),
+    ],
+)
+def test_formats_of_editors_tell_what_is_missing(kind, source, codes):
+    assert text_and_codes(source.encode(), kind)[1] == codes
+
+
+def test_open_documents_tell_what_is_missing():
+    body = (
+        "<text:p>a<office:annotation><text:p>b</text:p></office:annotation></text:p><text:p><draw:frame><draw:image/>"
+        "</draw:frame></text:p>"
+    )
+    assert text_and_codes(open_document("text", body), formats.ODT)[1] == {
+        "pictures_not_read": 1,
+        "comments_left_out": 1,
+    }

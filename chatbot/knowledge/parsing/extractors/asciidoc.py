@@ -12,15 +12,16 @@ from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import table_text
+from chatbot.knowledge.parsing.warnings import note
 
 _HEADING: Final = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*)")
-_ATTRIBUTE: Final = re.compile(r":(!?[\w-]+!?):[ \t]*(.*)")
+_ATTRIBUTE: Final = re.compile(r":(!?[\w-]++!?+):[ \t]*+(.*)")
 _USED: Final = re.compile(r"\{([\w-]{1,60})\}")
 _DELIMITER: Final = re.compile(r"(?:-{4,}|\.{4,}|\+{4,}|/{4,}|={4,}|_{4,}|\*{4,}|--|```\w*)[ \t]*")
 _STYLE: Final = re.compile(r"\[[^\]\n]{0,500}\][ \t]*")
 _SOURCE: Final = re.compile(r"\[(?:source)?(?:%\w+)?,\s*([\w+#-]{1,30})[^\]]*\]")
 _ITEM: Final = re.compile(r"[ \t]*(\*{1,5}|\.{1,5}|-)[ \t]+(?:\[[ x*]\] )?(\S.*)")
-_DIRECTIVE: Final = re.compile(r"(?:include|ifdef|ifndef|ifeval|endif|toc|image|video|audio)::\S*\[(.*)\][ \t]*")
+_DIRECTIVE: Final = re.compile(r"(?:include|ifdef|ifndef|ifeval|endif|toc|image|video|audio)::[^\s\[]*+\[(.*)\][ \t]*+")
 _MACRO: Final = re.compile(
     r"(?:link:|xref:)([^\s\[\]]{1,1000})\[([^\]\n]{0,500})\]|(https?://[^\s\[\]<>]{1,1000})\[([^\]\n]{1,500})\]"
 )
@@ -52,6 +53,7 @@ def _blocks(lines: Sequence[str], limits: Limits) -> Iterator[str]:
                 # A frame around text: what stands in it is shown like the rest.
                 continue
             end = _end(lines, at, mark)
+            note("hidden_left_out", int(line[0] == "/"))
             if line[0] != "/":
                 yield from (f"```{language or line.strip('`-.+')}", *lines[at:end], "```")
             at, language = end + 1, ""
@@ -95,6 +97,8 @@ def _end(lines: Sequence[str], start: int, mark: str) -> int:
 
 def _line(line: str, attributes: dict[str, str]) -> Iterator[str]:
     if directive := _DIRECTIVE.fullmatch(line):
+        note("pictures_not_read", int(line.startswith("image")))
+        note("damaged_parts_not_read", int(line.startswith("include")), name=line)
         if line.startswith(("image", "ifdef", "ifndef")):
             yield _inline(directive[1].partition(",")[0], attributes)
     elif heading := _HEADING.fullmatch(line):

@@ -12,7 +12,7 @@ from chatbot.knowledge.parsing.result import Extracted
 
 _TIME: Final = r"(?:(\d{1,3}):)?([0-5]?\d):([0-5]?\d)[.,]\d{1,3}"
 _CUE: Final = re.compile(rf"[ \t]*{_TIME}[ \t]*-->[ \t]*{_TIME}.*")
-_SPEAKER: Final = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>\n]{1,200})>")
+_SPEAKER: Final = re.compile(r"<v(?:\.[^\s<>]*+)?+[ \t]++([^<>\n]{1,200}+)>")
 _MARKUP: Final = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>|</?\d[\d:.]{1,20}>|\{\\[^{}\n]{0,100}\}")
 _ENTITIES: Final = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": " ", "&lrm;": "", "&rlm;": ""}
 # A paragraph ends at the end of a sentence once it has so many letters, and at any cue with so many more.

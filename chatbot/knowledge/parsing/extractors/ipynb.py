@@ -12,6 +12,7 @@ from chatbot.knowledge.parsing.extractors import html, markdown
 from chatbot.knowledge.parsing.extractors.source import fenced
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -53,6 +54,7 @@ def _shown(cell: Mapping[str, Any], language: str, limits: Limits) -> Iterator[s
         case "raw":
             yield from ("", source)
         case "code":
+            note("hidden_left_out", int(bool(hidden.get("source_hidden") or hidden.get("outputs_hidden"))))
             if source.strip() and not hidden.get("source_hidden"):
                 yield from ("", fenced(source, language))
             if not hidden.get("outputs_hidden"):
@@ -63,6 +65,7 @@ def _shown(cell: Mapping[str, Any], language: str, limits: Limits) -> Iterator[s
 def _output(output: Mapping[str, Any], limits: Limits) -> str:
     """What an output shows: its Markdown or its table rather than the plain text that stands for it."""
     data = output.get("data") or output
+    note("pictures_not_read", int(any(str(kind).startswith("image/") for kind in data)))
     if output.get("output_type") in ("error", "pyerr"):
         return fenced(f"{output.get('ename', '')}: {output.get('evalue', '')}")
     if "text/markdown" in data:

@@ -18,6 +18,7 @@ from chatbot.knowledge.parsing.extractors.source import fenced
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import table_text
+from chatbot.knowledge.parsing.warnings import note
 
 _LEVELS: Final = {
     "part": 1,
@@ -96,7 +97,7 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     title = writer.look(nodes)
     body = next((node.nodelist for node in nodes if _named(node, "environmentname") == "document"), nodes)
     text = "\n\n".join(filter(None, (f"# {title}" if title else "", writer.text(body), *writer.notes)))
-    text = squeeze(re.sub(r"[ \t]+\n|\n[ \t]+(?=\S)", "\n", text.replace(_CELL, "&").replace(_ROW, "\n")))
+    text = squeeze(re.sub(r"(?<![ \t])[ \t]++\n|\n[ \t]++(?=\S)", "\n", text.replace(_CELL, "&").replace(_ROW, "\n")))
     headings = (line.lstrip("# ") for line in text.split("\n") if line.startswith("#"))
     return Extracted(text, sensible_title(title or next(headings, None)))
 
@@ -187,6 +188,8 @@ class _Writer:
 
     def _simple(self, node: Any, name: str, given: Sequence[Any]) -> str:
         if name in _SILENT:
+            note("pictures_not_read", int(name == "includegraphics"))
+            note("damaged_parts_not_read", int(name in ("input", "include")), name=self._all(given[-1:]))
             return ""
         if name in _SPACES:
             return " "

@@ -11,6 +11,7 @@ from chatbot.knowledge.parsing.extractors import html
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.outlook.storage import Storage, open_message
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 _SUBJECT: Final = 0x0037
 _BODY: Final = 0x1000
@@ -39,6 +40,8 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     headers = {"From": _sender(message), **_recipients(message), "Subject": subject, "Date": _date(message)}
     blocks = ["\n".join(f"{name}: {value}" for name, value in headers.items() if value), _text(message, limits)]
     attached = list(map(_attachment, message.storages("__attach_version1.0_")))
+    for name in attached:
+        note("attachments_not_read", name=name)
     if attached:
         blocks.append("Attachments: " + ", ".join(attached))
     return Extracted(squeeze(clean("\n\n".join(filter(None, blocks)))), sensible_title(subject))

@@ -11,7 +11,9 @@ from chatbot.knowledge.parsing.opendocument.names import DRAW, OFFICE, PRESENTAT
 from chatbot.knowledge.parsing.opendocument.package import Package, body_of
 from chatbot.knowledge.parsing.opendocument.styles import Styles
 from chatbot.knowledge.parsing.opendocument.text import Block, TextReader, joined_blocks
+from chatbot.knowledge.parsing.opendocument.unread import note_left_out
 from chatbot.knowledge.parsing.result import Extracted, of_pages
+from chatbot.knowledge.parsing.warnings import note
 
 _CLASS: Final = PRESENTATION + "class"
 _ON_EVERY_SLIDE: Final = ("date-time", "footer", "header", "page-number", "page", "handout")
@@ -23,7 +25,9 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     package = Package(data, limits)
     content, common = package.content(), package.part("styles.xml")
     styles = Styles(content, common)
-    slides = body_of(content, "presentation").findall(DRAW + "page")
+    body = body_of(content, "presentation")
+    note_left_out(body)
+    slides = body.findall(DRAW + "page")
     if len(slides) > limits.pages:
         raise ParseError("too_complex")
     reader = _Slides(TextReader(package, styles, on_white=False), styles, _unseen_layers(common))
@@ -46,6 +50,7 @@ class _Slides:
         """The text of a slide, "" for a hidden one, which has a number of its own all the same."""
         look = self._styles.of("drawing-page", slide.get(DRAW + "style-name", ""))
         if look.get(PRESENTATION + "visibility") == "hidden":
+            note("hidden_left_out", name=slide.get(DRAW + "name"))
             return ""
         titles: list[str] = []
         blocks: list[Block] = []

@@ -25,8 +25,10 @@ from chatbot.knowledge.parsing.opendocument.line import Line
 from chatbot.knowledge.parsing.opendocument.names import CALC, OFFICE, STYLE, TABLE, TEXT
 from chatbot.knowledge.parsing.opendocument.package import Package, body_of
 from chatbot.knowledge.parsing.opendocument.styles import Styles
+from chatbot.knowledge.parsing.opendocument.unread import note_left_out
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import NOT_CALCULATED, table_text
+from chatbot.knowledge.parsing.warnings import note
 
 _BOOLEANS: Final = {"true": "TRUE", "false": "FALSE"}
 _VALUES: Final = ("value", "string-value", "time-value", "date-value")
@@ -37,13 +39,17 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     package = Package(data, limits)
     content = package.content()
     styles = Styles(content, package.part("styles.xml"))
-    sheets = body_of(content, "spreadsheet").iterfind(TABLE + "table")
+    body = body_of(content, "spreadsheet")
+    note_left_out(body)
+    sheets = body.iterfind(TABLE + "table")
     texts = (_Sheet(sheet, package, styles, limits).text() for sheet in sheets if not _is_hidden(sheet, styles))
     return Extracted(squeeze(clean(joined(texts, limits))), package.title())
 
 
 def _is_hidden(sheet: Element, styles: Styles) -> bool:
-    return styles.of("table", sheet.get(TABLE + "style-name", "")).get(TABLE + "display") == "false"
+    hidden = styles.of("table", sheet.get(TABLE + "style-name", "")).get(TABLE + "display") == "false"
+    note("hidden_left_out", int(hidden), name=sheet.get(TABLE + "name"))
+    return hidden
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class _Sheet:
         hidden = hidden_columns(self._sheet)
         for row in rows:
             merges.fill(row.number, row.cells)
+            note("hidden_left_out", int(row.is_hidden and any(row.cells)), name=self._sheet.get(TABLE + "name"))
             if not row.is_hidden:
                 cells = ["" if any(a <= at <= b for a, b in hidden) else cell for at, cell in enumerate(row.cells)]
                 for more in range(min(row.times, MOST_REPEATED if any(cells) else 1)):

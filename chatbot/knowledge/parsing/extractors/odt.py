@@ -5,6 +5,7 @@ from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.opendocument.package import Package, body_of
 from chatbot.knowledge.parsing.opendocument.styles import Styles
 from chatbot.knowledge.parsing.opendocument.text import TextReader, joined_blocks
+from chatbot.knowledge.parsing.opendocument.unread import note_left_out
 from chatbot.knowledge.parsing.result import Extracted
 
 
@@ -14,7 +15,9 @@ def extract(data: bytes, limits: Limits) -> Extracted:
     content = package.content()
     styles = Styles(content, package.part("styles.xml"))
     reader = TextReader(package, styles, on_white=styles.on_white)
-    blocks = [*reader.blocks(body_of(content, "text")), *reader.endnotes]
+    body = body_of(content, "text")
+    note_left_out(body)
+    blocks = [*reader.blocks(body), *reader.endnotes]
     text = squeeze(clean(joined_blocks(blocks)))
     return Extracted(text, package.title() or _first_heading(text))
 

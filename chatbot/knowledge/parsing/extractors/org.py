@@ -8,12 +8,13 @@ from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
+from chatbot.knowledge.parsing.warnings import note
 
 _HEADING: Final = re.compile(r"(\*{1,50}) +(\S.*)")
-_TAGS: Final = re.compile(r"[ \t]+:[\w@#%:]+:\Z")
+_TAGS: Final = re.compile(r"(?<![ \t])[ \t]++:[\w@#%:]++(?<=:)\Z")
 _COOKIE: Final = re.compile(r"\[#[A-Z0-9]\] ?")
-_KEYWORD: Final = re.compile(r"[ \t]*#\+(\w+):[ \t]*(.*)")
-_BEGIN: Final = re.compile(r"[ \t]*#\+begin_(\w+)[ \t]*(\S*).*", re.IGNORECASE)
+_KEYWORD: Final = re.compile(r"[ \t]*+#\+(\w++):[ \t]*+(.*)")
+_BEGIN: Final = re.compile(r"[ \t]*+#\+begin_(\w++)[ \t]*+(\S*+).*", re.IGNORECASE)
 _DRAWER: Final = re.compile(r"[ \t]*:(\w+):[ \t]*")
 _LINK: Final = re.compile(r"\[\[([^\[\]\n]{1,2000})\](?:\[([^\[\]\n]{1,2000})\])?\]")
 _RULE: Final = re.compile(r"[ \t]*\|[-+|]+\|?[ \t]*")
@@ -56,6 +57,7 @@ def _shown(lines: list[str]) -> Iterator[str]:
 
 
 def _line(line: str) -> Iterator[str]:
+    note("hidden_left_out", int(line.startswith(("# ", "#\t"))))
     if line.startswith(("# ", "#\t")) or line.strip() == "#" or _PLANNING.fullmatch(line):
         return
     if keyword := _KEYWORD.fullmatch(line):

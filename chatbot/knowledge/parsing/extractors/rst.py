@@ -20,6 +20,7 @@ from chatbot.knowledge.parsing.markup.spans import Span, written
 from chatbot.knowledge.parsing.office.numbering import formatted
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import table_text
+from chatbot.knowledge.parsing.warnings import note
 
 _DIRECTIVE: Final = re.compile(
     r"^[ \t]*\.\.[ \t]+(?:\|[^|\n]{1,80}\|[ \t]+)?([\w:+.-]{1,80})::(?:[ \t]|$)", re.MULTILINE
@@ -29,6 +30,7 @@ _ROLE: Final = re.compile(r":([a-zA-Z][\w:+.-]{0,80}):`|`:([a-zA-Z][\w:+.-]{0,80
 _TARGET: Final = re.compile(r"(?s)(.*\S)\s*<[^<>]*>\Z")
 # These list other pages, or make text of code or of files that are not here.
 _OF_OTHERS: Final = frozenset(("toctree", "include", "literalinclude", "raw", "index", "contents", "meta", "highlight"))
+_FILES: Final = frozenset(("include", "literalinclude", "raw"))
 _CODE: Final = frozenset(("code", "code-block", "sourcecode", "prompt", "testcode", "doctest", "ipython", "console"))
 _VERSIONS: Final = {
     "versionadded": "Added in version",
@@ -82,6 +84,8 @@ class _Unknown(Directive):
         """The nodes that stand for it."""
         name = self.name.rpartition(":")[2]
         if name in _OF_OTHERS or name.startswith("auto"):
+            is_missing = name in _FILES or name.startswith("auto")
+            note("damaged_parts_not_read", int(is_missing), name=" ".join(self.arguments))
             return []
         if name in _CODE:
             return [nodes.literal_block("", "\n".join(self.content), classes=["code", *self.arguments[:1]])]
@@ -160,10 +164,13 @@ def _block(node: nodes.Node, level: int) -> Iterator[str]:
             label, *rest = [" ".join(child.astext().split()) for child in node.children]
             yield f"[{label}] {' '.join(rest)}"
         case nodes.image():
+            note("pictures_not_read")
             yield node.get("alt", "")
         case nodes.system_message():
             # What docutils could not read stands in it as it was written.
             yield from (block.astext() for block in node.findall(nodes.literal_block))
+        case nodes.comment():
+            note("hidden_left_out", int(bool(node.astext().strip())))
         case nodes.Invisible() | nodes.Decorative() | nodes.raw():
             return
         case nodes.TextElement():

@@ -14,6 +14,7 @@ from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.markup.spans import Span, written
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.knowledge.parsing.table import table_text
+from chatbot.knowledge.parsing.warnings import note
 
 _TOKEN: Final = re.compile(
     rb"\\(?:'([0-9A-Fa-f]{2})|([a-zA-Z]{1,32})(-?[0-9]{1,10})? ?|([^a-zA-Z']))|([{}])|([\r\n]+)|([^\\{}\r\n]+)",
@@ -27,6 +28,13 @@ _SILENT: Final = frozenset(
     b"wgrffmtfilter listpicture protusertbl userprops template docvar sp ftnsep ftnsepc ftncn aftnsep aftnsepc aftncn "
     b"atnref atntime atndate atnicn".split()
 )
+# What is told of them.
+_TOLD: Final = {
+    b"pict": "pictures_not_read",
+    b"object": "objects_not_read",
+    b"annotation": "comments_left_out",
+    **dict.fromkeys(b"header headerl headerr headerf footer footerl footerr footerf".split(), "repeated_text_left_out"),
+}
 _SHOWN: Final = frozenset((b"shptxt", b"fldrslt", b"listtext", b"footnote", b"shppict", b"shpinst", b"dptxbxtext"))
 _LETTERS: Final = {
     b"par": "\n",
@@ -212,6 +220,8 @@ def _applied(word: bytes, number: bytes | None, state: _State, reader: _Reader, 
     """The state behind a control word, which may also be a letter, or end a paragraph, a cell or a row."""
     value = int(number) if number else None
     if word in _SILENT or (starred and word not in _SHOWN):
+        if not state.silent and word in _TOLD:
+            note(_TOLD[word])
         return replace(state, silent=True, destination=word)
     if word in _SHOWN:
         return replace(state, destination=word)
@@ -236,6 +246,7 @@ def _applied(word: bytes, number: bytes | None, state: _State, reader: _Reader, 
         case b"plain":
             return replace(state, hidden=False, struck=False, shift="")
         case b"v" | b"deleted":
+            note("hidden_left_out", int(value != 0 and not state.hidden))
             return replace(state, hidden=value != 0)
         case b"strike" | b"striked":
             return replace(state, struck=value != 0)
