@@ -268,7 +268,7 @@ def test_an_unexpected_error_after_the_lease_was_lost_leaves_the_other_worker_al
 def test_a_document_that_kills_its_worker_again_and_again_is_set_aside(app, embedder, monkeypatch):
     id_ = add(app, HOURS)
 
-    def die(*_args):
+    def die(*_args, **_named):
         raise Killed
 
     with monkeypatch.context() as patch:

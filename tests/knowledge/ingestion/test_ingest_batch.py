@@ -174,7 +174,7 @@ def test_killed_at_any_step_nothing_is_half_there_and_the_next_one_finishes(
     """N4, M6"""
     add_all(app)
 
-    def dies(*_args: object) -> None:
+    def dies(*_args: object, **_named: object) -> None:
         raise Killed()
 
     with monkeypatch.context() as patch:

@@ -133,7 +133,7 @@ def _listed(app):
 
 def test_nothing_is_parsed_again(app, embedder, monkeypatch):
     add_and_ingest(app, HOURS)
-    monkeypatch.setattr(ingest, "extract_text", lambda *_: pytest.fail("it was parsed"))
+    monkeypatch.setattr(ingest, "extract_text", lambda *_, **_named: pytest.fail("it was parsed"))
     assert missing(app, built(app)) == 0
 
 
