@@ -3,7 +3,7 @@
 # Fields in their long form (w:fldChar) are read. Only a warning tells that an element was ignored.
 # Who is hurt: users whose contracts are filled by fields: the number, the date or the price is missing in the HTML,
 # and the sentence around it reads on.
-# In the product: chatbot/knowledge/parsing/extractors/docx.py walks into the field, so its text is there.
+# In the product: chatbot/knowledge/parsing/extractors/office/docx.py walks into the field, so its text is there.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -2,7 +2,7 @@
 # markdownify 1.2.3 and html2text 2025.4.15: after a cell with rowspan the next row has one cell fewer, and all its
 # values move one column to the left, below the heading of another. The row stays a valid row of a Markdown table.
 # Who is hurt: users who ask for a value of a table: the notice period of the United States is told as their region.
-# In the product: chatbot/knowledge/parsing/extractors/html.py gives the value to each of the rows.
+# In the product: chatbot/knowledge/parsing/extractors/markup/html.py gives the value to each of the rows.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

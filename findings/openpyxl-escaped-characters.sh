@@ -4,7 +4,7 @@
 # the beginning of such a group. Of all of them openpyxl decodes the underscore alone; python-calamine decodes all.
 # Who is hurt: users of a search over workbooks: words are joined ("Street_x000D_2"), keywords do not match, and a
 # quotation shows "_x000D_" in the middle of an address.
-# In the product: chatbot/knowledge/parsing/extractors/xlsx.py decodes them before openpyxl reads the workbook.
+# In the product: chatbot/knowledge/parsing/extractors/office/xlsx.py decodes them before openpyxl reads the workbook.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

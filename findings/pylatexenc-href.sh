@@ -2,7 +2,7 @@
 # pylatexenc 2.11: `latex_to_text` raises an IndexError for a document with \href, since the converter's table expects
 # two arguments of it and the parser's table does not know the macro, so it reads none. \url is in both.
 # Who is hurt: users who add a thesis or a paper: one link makes the whole file unreadable.
-# In the product: chatbot/knowledge/parsing/extractors/latex.py tells the parser of the macro and writes the text itself.
+# In the product: chatbot/knowledge/parsing/extractors/markup/latex.py tells the parser of the macro and writes the text itself.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

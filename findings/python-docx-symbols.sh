@@ -3,7 +3,7 @@
 # trace: "90°" is "90" and "x ≤ 5" is "x  5". mammoth 1.13.0 maps the Symbol font's codes to the characters.
 # Who is hurt: users who ask about limits, tolerances and doses: the number is quoted, and what it is compared by is
 # gone.
-# In the product: chatbot/knowledge/parsing/extractors/docx.py walks the runs itself, and symbols.py has the characters.
+# In the product: chatbot/knowledge/parsing/extractors/office/docx.py walks the runs itself, and symbols.py has the characters.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

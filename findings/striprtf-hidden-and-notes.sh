@@ -2,7 +2,7 @@
 # striprtf 0.0.35: text that an RTF file marks as hidden (\v) or deleted (\deleted) is in the text, and the text of a
 # footnote is not.
 # Who is hurt: users of a chatbot over contracts: it quotes a clause that was taken out, and does not know the notes.
-# In the product: chatbot/knowledge/parsing/extractors/rtf.py reads the format by rules of its own.
+# In the product: chatbot/knowledge/parsing/extractors/office/rtf.py reads the format by rules of its own.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

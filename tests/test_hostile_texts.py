@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chatbot.knowledge.parsing.extractors import markdown
+from chatbot.knowledge.parsing.extractors.markup import markdown
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.prompt_injection import signs
 from chatbot.rag.grounding.citations import CitedText

@@ -18,7 +18,7 @@ from chatbot.knowledge.models import Collection, Document, DocumentVersion
 from chatbot.knowledge.parsing import Parsed, ParseError, parse
 from chatbot.knowledge.parsing.clean import clean_title
 from chatbot.knowledge.parsing.encoding import encoding_of
-from chatbot.knowledge.parsing.extractors.html import declared_encoding
+from chatbot.knowledge.parsing.extractors.markup.html import declared_encoding
 from chatbot.knowledge.parsing.limits import PREVIEW
 from chatbot.knowledge.parsing.near_duplicates import NEAR, distances, simhash, similarity
 from chatbot.knowledge.parsing.prompt_injection import Sign, score, signs

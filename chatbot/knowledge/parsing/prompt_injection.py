@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chatbot.knowledge.parsing.encoding import decode
-from chatbot.knowledge.parsing.extractors.html import declared_encoding
+from chatbot.knowledge.parsing.extractors.markup.html import declared_encoding
 from chatbot.knowledge.parsing.formats import BY_MEDIA_TYPE
 from chatbot.rag.text.invisible_characters import with_tags_shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatbot.knowledge.parsing.encoding import as_utf8, decode
-from chatbot.knowledge.parsing.extractors.html import declared_encoding, extract
+from chatbot.knowledge.parsing.extractors.markup.html import declared_encoding, extract
 from chatbot.knowledge.parsing.limits import DEFAULT
 from chatbot.knowledge.parsing.not_documents import CHECK, CONSENT, LOGIN, MISSING, MOVED, SHELL, why_no_document
 

@@ -13,7 +13,7 @@ from lxml import etree
 
 from chatbot.knowledge.parsing.clean import joined, sensible_title, squeeze
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors import html
+from chatbot.knowledge.parsing.extractors.markup import html
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.markup.xml import parsed_xml
 from chatbot.knowledge.parsing.office.ooxml import Element, attribute, local_name

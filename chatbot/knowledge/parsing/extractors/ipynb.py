@@ -8,7 +8,7 @@ from typing import Any, Final
 from chatbot.knowledge.parsing.clean import clean, joined, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors import html, markdown
+from chatbot.knowledge.parsing.extractors.markup import html, markdown
 from chatbot.knowledge.parsing.extractors.source import fenced
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from chatbot.knowledge.parsing.extractors import markdown
+from chatbot.knowledge.parsing.extractors.markup import markdown
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 from chatbot.rag.text.headings import open_fence

@@ -10,7 +10,7 @@ from pptx.util import Inches
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors.pptx import extract
+from chatbot.knowledge.parsing.extractors.office.pptx import extract
 from chatbot.knowledge.parsing.formats import PPTX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from chatbot.knowledge.parsing.office.graphics import diagram_text
@@ -125,7 +125,7 @@ def test_exhaustion_is_not_taken_for_a_broken_slide(monkeypatch, trouble):
     def exhausted(slide):
         raise trouble
 
-    monkeypatch.setattr("chatbot.knowledge.parsing.extractors.pptx._text", exhausted)
+    monkeypatch.setattr("chatbot.knowledge.parsing.extractors.office.pptx._text", exhausted)
     assert json.loads(answer(make_pptx("A"), PPTX, DEFAULT)) == {"error": "too_complex"}
 
 

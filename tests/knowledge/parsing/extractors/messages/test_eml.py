@@ -3,7 +3,7 @@ from email.message import EmailMessage
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.parsing.extractors.eml import extract
+from chatbot.knowledge.parsing.extractors.messages.eml import extract
 from chatbot.knowledge.parsing.limits import DEFAULT
 from tests.knowledge.parsing.makers import make_pdf
 

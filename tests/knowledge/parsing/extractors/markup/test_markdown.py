@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from chatbot.knowledge.parsing import parse
-from chatbot.knowledge.parsing.extractors.markdown import extract
+from chatbot.knowledge.parsing.extractors.markup.markdown import extract
 from chatbot.knowledge.parsing.limits import DEFAULT
 from chatbot.rag.text.splitter import _sections
 from tests.conftest import ROOT

@@ -1,7 +1,7 @@
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.parsing.extractors.odp import extract
+from chatbot.knowledge.parsing.extractors.office.odp import extract
 from chatbot.knowledge.parsing.formats import ODP
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from tests.knowledge.parsing.open_document_makers import NAMES, make_odp, open_document

@@ -6,7 +6,7 @@ from openpyxl import Workbook
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors.xlsx import extract
+from chatbot.knowledge.parsing.extractors.office.xlsx import extract
 from chatbot.knowledge.parsing.formats import XLSX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from chatbot.knowledge.parsing.office.number_format import shown_duration, shown_number, shown_text

@@ -7,7 +7,7 @@ from typing import Final
 
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import decode
-from chatbot.knowledge.parsing.extractors import html
+from chatbot.knowledge.parsing.extractors.markup import html
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.outlook.storage import Storage, open_message
 from chatbot.knowledge.parsing.result import Extracted

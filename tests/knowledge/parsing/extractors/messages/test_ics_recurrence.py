@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.knowledge.parsing.extractors.test_ics import read
+from tests.knowledge.parsing.extractors.messages.test_ics import read
 
 
 @pytest.mark.parametrize(

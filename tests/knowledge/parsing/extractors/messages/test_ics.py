@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.parsing.extractors import ics
-from chatbot.knowledge.parsing.extractors.ics import extract
+from chatbot.knowledge.parsing.extractors.messages import ics
+from chatbot.knowledge.parsing.extractors.messages.ics import extract
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors import csv
-from chatbot.knowledge.parsing.extractors.csv import extract
+from chatbot.knowledge.parsing.extractors.data import csv
+from chatbot.knowledge.parsing.extractors.data.csv import extract
 from chatbot.knowledge.parsing.formats import CSV
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from tests.knowledge.parsing.counting import calls_of

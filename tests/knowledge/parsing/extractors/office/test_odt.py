@@ -1,7 +1,7 @@
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.parsing.extractors.odt import extract
+from chatbot.knowledge.parsing.extractors.office.odt import extract
 from chatbot.knowledge.parsing.formats import ODT
 from chatbot.knowledge.parsing.limits import DEFAULT
 from tests.knowledge.parsing.makers import member_of, rezipped

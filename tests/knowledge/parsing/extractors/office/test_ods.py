@@ -1,7 +1,7 @@
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.parsing.extractors.ods import extract
+from chatbot.knowledge.parsing.extractors.office.ods import extract
 from chatbot.knowledge.parsing.formats import ODS
 from chatbot.knowledge.parsing.limits import DEFAULT
 from tests.knowledge.parsing.open_document_makers import make_ods, open_document

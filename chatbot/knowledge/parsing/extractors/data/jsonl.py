@@ -1,7 +1,7 @@
 """JSON lines: a JSON document in each line, read like a list of them."""
 
 from chatbot.knowledge.parsing.encoding import decode
-from chatbot.knowledge.parsing.extractors.json import load, render
+from chatbot.knowledge.parsing.extractors.data.json import load, render
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted
 

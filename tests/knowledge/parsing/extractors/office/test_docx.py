@@ -7,7 +7,7 @@ from docx import Document
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors.docx import extract
+from chatbot.knowledge.parsing.extractors.office.docx import extract
 from chatbot.knowledge.parsing.formats import DOCX
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from chatbot.knowledge.parsing.markup.spans import Span, written

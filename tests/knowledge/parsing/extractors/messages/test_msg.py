@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse, sniff
-from chatbot.knowledge.parsing.extractors.msg import ONLY_RTF, extract
+from chatbot.knowledge.parsing.extractors.messages.msg import ONLY_RTF, extract
 from chatbot.knowledge.parsing.formats import MSG
 from chatbot.knowledge.parsing.limits import DEFAULT
 from tests.knowledge.parsing.msg_makers import (

@@ -4,7 +4,7 @@ import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
 from chatbot.knowledge.parsing.child import answer
-from chatbot.knowledge.parsing.extractors.json import extract
+from chatbot.knowledge.parsing.extractors.data.json import extract
 from chatbot.knowledge.parsing.formats import JSON
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 

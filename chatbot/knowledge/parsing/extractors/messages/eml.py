@@ -10,7 +10,8 @@ from typing import Any, Final, TypeAlias
 from chatbot.knowledge.parsing.clean import clean, sensible_title, squeeze
 from chatbot.knowledge.parsing.encoding import as_utf8, decode
 from chatbot.knowledge.parsing.errors import ParseError
-from chatbot.knowledge.parsing.extractors import html, ics
+from chatbot.knowledge.parsing.extractors.markup import html
+from chatbot.knowledge.parsing.extractors.messages import ics
 from chatbot.knowledge.parsing.formats import CSV, HTML, ICS, MARKDOWN, TEXT, TSV, extractor
 from chatbot.knowledge.parsing.limits import Limits
 from chatbot.knowledge.parsing.result import Extracted

@@ -1,7 +1,7 @@
 import pytest
 
 from chatbot.knowledge.parsing import ParseError, parse
-from chatbot.knowledge.parsing.extractors.html import extract
+from chatbot.knowledge.parsing.extractors.markup.html import extract
 from chatbot.knowledge.parsing.limits import DEFAULT, Limits
 from tests.knowledge.parsing.counting import calls_of
 

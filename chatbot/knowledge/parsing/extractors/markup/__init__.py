@@ -1,0 +1,1 @@
+"""Texts that say their structure in marks of their own."""
