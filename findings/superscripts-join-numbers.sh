@@ -3,7 +3,7 @@
 # as the next digit of the number before it. "30" with the mark of footnote 1 is "301", ten to the sixth is "106". All
 # three formats say that the figure is raised; the text has neither a space nor a sign for it.
 # Who is hurt: users of a chatbot over contracts, price lists and papers: it answers "301 days", with a true citation.
-# In the product: chatbot/knowledge/parsing/extractors/spans.py writes "30^1 days" for Word and HTML; PDFs join them.
+# In the product: chatbot/knowledge/parsing/markup/spans.py writes "30^1 days" for Word and HTML; PDFs join them.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -30,6 +30,7 @@ from chatbot.extensions import db
 from chatbot.knowledge.ingestion import ingest
 from chatbot.knowledge.models import DocumentVersion
 from chatbot.knowledge.parsing.errors import SENTENCES
+from chatbot.knowledge.parsing.formats import TABLE
 from tests.conftest import ROOT, SECRET
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,6 +80,24 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert missing == []
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = r"(?<![\w/.-])(?:chatbot|tests|docs|bench|findings|migrations|postman|scripts)/[\w./-]*[\w/]"
+    places = [(page, rf"`({named})`") for page in PAGES]
+    places += [(script, rf"({named}\.py)\b") for script in (ROOT / "findings").glob("*.sh")]
+    missing = [
+        (page.name, path)
+        for page, pattern in places
+        for path in re.findall(pattern, page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []
+
+
+def test_every_format_that_is_read_is_named() -> None:
+    guide = (ROOT / "docs" / "knowledge.md").read_text(encoding="utf-8")
+    assert [row.extensions[0] for row in TABLE if not row.language and row.extensions[0] not in guide] == []
 
 
 def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
@@ -259,6 +278,8 @@ def test_the_first_conversation_of_the_readme_runs_word_for_word(sample: Flask) 
         assert message["metadata"]["grounding"]["status"] == "grounded"
         assert_cited(sample, message)
     assert answers[2][0]["metadata"]["grounding"]["status"] == "fallback"
+    ends = [str(message["metadata"]["citations"][0]["answer_end"]) for message, _ in answers[:2]]
+    assert re.findall(r'"marker": 1, "answer_start": 0, "answer_end": (\d+)', README) == ends
 
 
 def test_what_make_run_prints_is_the_beginning_of_the_readme() -> None:
