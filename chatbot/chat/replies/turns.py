@@ -330,19 +330,27 @@ def store_answer(
         extra=metadata,
         created_at=now,
     )
-    if turn.answer_id in there:
-        # A question that is answered once more has a place with an answer that failed.
-        message = session.merge(message)
-        session.flush()
-        if trace is not None:
-            session.merge(MessageTrace(message_id=message.id, trace=trace))
-    else:
-        connection.execute(_NEW_MESSAGE, _row_of(message))
-        if trace is not None:
-            connection.execute(_NEW_TRACE, {"message_id": message.id, "trace": trace})
+    # A question that is answered once more has a place with an answer that failed.
+    message = (_replaced if turn.answer_id in there else _inserted)(session, message, trace)
     if says_something:
         idempotency.finish(session, turn.key_id, 200)
     session.commit()
+    return message
+
+
+def _replaced(session: Session, message: Message, trace: dict[str, Any] | None) -> Message:
+    message = session.merge(message)
+    session.flush()
+    if trace is not None:
+        session.merge(MessageTrace(message_id=message.id, trace=trace))
+    return message
+
+
+def _inserted(session: Session, message: Message, trace: dict[str, Any] | None) -> Message:
+    connection = session.connection()
+    connection.execute(_NEW_MESSAGE, _row_of(message))
+    if trace is not None:
+        connection.execute(_NEW_TRACE, {"message_id": message.id, "trace": trace})
     return message
 
 
